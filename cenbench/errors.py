@@ -1,0 +1,52 @@
+"""The one error a user ever sees: what is wrong, where, what was found, what was expected, how to mend it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class UserError(Exception):
+    """A mistake a person can mend. The command line prints it without a traceback and exits with status 2.
+
+    `where` is the file (or folder), `key` the dotted key inside it, `found` and `expected` the values, `mend` the
+    next thing to do, as a command where there is one.
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        where: Path | str | None = None,
+        key: str | None = None,
+        found: object = None,
+        expected: object = None,
+        mend: str | None = None,
+    ) -> None:
+        self.problem = problem
+        self.where = where
+        self.key = key
+        self.found = found
+        self.expected = expected
+        self.mend = mend
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        lines = [self.problem]
+        for label, value in (
+            ("file", self.where),
+            ("key", self.key),
+            ("found", self.found),
+            ("expected", self.expected),
+            ("to mend it", self.mend),
+        ):
+            if value is not None:
+                lines.append(f"  {label}: {value}")
+        return "\n".join(lines)
+
+
+class CellFailed(UserError):
+    """A cell's run ended without a result (non-finite loss, out of memory): shown in the table with its reason."""
+
+
+class CellSkipped(UserError):
+    """A cell that cannot run here for a reason that is nobody's mistake (pretrained weights absent)."""

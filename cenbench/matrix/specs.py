@@ -1,0 +1,148 @@
+"""The parts a cell is made of: dataset, network, protocol, evaluation. Each refuses nonsense at construction.
+
+Every field here is part of a cell's identity. A field added later must have a default that keeps what the code did
+before: fields at their default are left out of the hash, so old cells keep their id (see `cell.py`).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+PositiveInt = Annotated[int, Field(ge=1)]
+PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegativeFloat = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$", max_length=64)]
+
+
+class Frozen(BaseModel):
+    """Immutable, and no unknown key passes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class DatasetSpec(Frozen):
+    """Which prepared dataset: everything its content depends on."""
+
+    name: Name
+    size_px: PositiveInt
+    """Height and width of every stored image, pixels."""
+    train_scenes: PositiveInt
+    val_scenes: PositiveInt
+    seed: int = Field(ge=0)
+    """Seed of the renderer (embedded datasets) or of the subset drawn from the official lists (real ones)."""
+    version: PositiveInt = 1
+    """Raised when the renderer or adapter changes what it writes."""
+
+
+class SegmentationNet(Frozen):
+    """ResNet encoder and RefineNet decoder (facts 3)."""
+
+    head: Literal["refinenet"]
+    depth: Literal[18, 34, 50, 101, 152]
+    width: PositiveInt = 64
+    """Channels of the stem; ResNet's own is 64."""
+    decoder_width: PositiveInt = 256
+    """Channels of RefineNet's stages 2-4; the deepest stage has twice as many."""
+    pretrained: bool
+    """Start the encoder from ImageNet weights; absent weights skip the cell, never a silent random start."""
+    dropout: Fraction = 0.5
+
+
+class TranslationNet(Frozen):
+    """U-Net generator and PatchGAN discriminator (facts 2b, 3)."""
+
+    head: Literal["unet"]
+    levels: Annotated[int, Field(ge=3, le=9)]
+    """Down-blocks; eight at 256 px. The input side must be a multiple of 2**levels."""
+    generator_width: PositiveInt = 64
+    discriminator_width: PositiveInt = 64
+    discriminator_layers: PositiveInt = 3
+    dropout: Fraction = 0.5
+
+
+class SegmentationPhase(Frozen):
+    """A stretch of training at constant learning rates; optimisers are made anew at its start (facts 2a)."""
+
+    epochs: PositiveInt
+    lr_encoder: PositiveFloat
+    lr_decoder: PositiveFloat
+
+
+class SegmentationProtocol(Frozen):
+    """How a segmentation cell is trained (facts 2a). Names are the paper's."""
+
+    name: Name
+    phases: Annotated[tuple[SegmentationPhase, ...], Field(min_length=1)]
+    batch_size: PositiveInt
+    momentum: Fraction
+    weight_decay: NonNegativeFloat
+    lambda_l1: NonNegativeFloat
+    """Weight of the l1 norm of the constrained scaling factors (equation 4)."""
+    theta: PositiveFloat
+    """Exchange threshold on |gamma| (equation 6)."""
+    lambda_per_head: bool = False
+    """Add the l1 term once an output, as the released code does, instead of once a step."""
+    freeze_norm_statistics: bool = False
+    """Keep running statistics at their initial values in training, as the released code does."""
+    crop_px: PositiveInt
+    scale_min: PositiveFloat = 0.5
+    scale_max: PositiveFloat = 2.0
+    mirror: bool = True
+    precision: Literal["float32", "bfloat16"] = "float32"
+
+    @model_validator(mode="after")
+    def _ordered(self) -> SegmentationProtocol:
+        if self.scale_min > self.scale_max:
+            raise ValueError(f"scale_min {self.scale_min} is over scale_max {self.scale_max}")
+        return self
+
+
+class TranslationProtocol(Frozen):
+    """How a translation cell is trained (facts 2b)."""
+
+    name: Name
+    epochs: PositiveInt
+    batch_size: PositiveInt
+    lr: PositiveFloat
+    beta1: Fraction
+    beta2: Fraction
+    lambda_l1: NonNegativeFloat
+    theta: PositiveFloat
+    image_weight: NonNegativeFloat = 100.0
+    """Weight of the l1 distance between generated and target image."""
+    gamma_init: Literal["uniform", "ones"] = "uniform"
+    """Scaling factors start at U(0, 1), as in the torch the paper used, or at one (facts 2b, 'init')."""
+    resize_px: PositiveInt
+    """Images are resized to this side before the crop (286 in the paper)."""
+    crop_px: PositiveInt
+    mirror: bool = True
+    precision: Literal["float32", "bfloat16"] = "float32"
+
+    @model_validator(mode="after")
+    def _fits(self) -> TranslationProtocol:
+        if self.crop_px > self.resize_px:
+            raise ValueError(f"crop_px {self.crop_px} is over resize_px {self.resize_px}")
+        return self
+
+
+class SegmentationEvaluation(Frozen):
+    """Single-scale, full-size evaluation over the validation split."""
+
+    batch_size: PositiveInt
+    samples: Annotated[int, Field(ge=0, le=64)] = 4
+    """How many fixed validation samples (the first ones) are kept as pictures."""
+
+
+class TranslationEvaluation(Frozen):
+    """FID, KID, MAE and RMSE over the validation split."""
+
+    batch_size: PositiveInt
+    extractor: Literal["inception-v3", "seeded-conv"]
+    """`seeded-conv` stands in where no Inception weights are installed; its numbers are never comparable."""
+    kid_subsets: PositiveInt
+    kid_subset_size: Annotated[int, Field(ge=2)]
+    kid_seed: int = Field(ge=0)
+    samples: Annotated[int, Field(ge=0, le=64)] = 4
