@@ -1,0 +1,61 @@
+# cenbench: `make demo` and `make test` set themselves up; `make help` lists the rest.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PRESET ?= demo
+TABLES ?= all_tables
+ifeq ($(TABLES),all)
+override TABLES := all_tables
+endif
+
+.PHONY: help env demo test test-slow test-gpu lint format benchmarks clean
+
+help: ## list these targets
+	@echo "cenbench: a benchmark harness for multimodal fusion by channel exchanging (CEN)"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "then: source $(BIN)/activate; snakemake all_tables | dvc repro | cenbench --help"
+
+env: $(READY) ## make the locked Python environment in .venv
+
+# torch is asked for first and pinned: the packages after it then keep the build that fits this machine.
+$(READY): constraints.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "cenbench needs Python 3.11 or newer, this is %s; try: make PYTHON=python3.12" % sys.version.split()[0])'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(READY) ## render the embedded dataset, train the demo cells, write reports/index.html
+	$(BIN)/snakemake $(TABLES) --config preset=$(PRESET)
+	@echo
+	@echo "Done. Open reports/index.html in a browser; next: source $(BIN)/activate && cenbench show table7"
+
+test: $(READY) ## run the tests that need no GPU and no long training
+	$(BIN)/python -m pytest -m "not gpu and not slow"
+
+test-slow: $(READY) ## run the long end-to-end tests too (about 20 minutes on 2 cores)
+	$(BIN)/python -m pytest -m "not gpu"
+
+test-gpu: $(READY) ## run the tests that need a CUDA device
+	$(BIN)/python -m pytest -m gpu
+
+lint: $(READY) ## ruff, mypy, snakefmt, snakemake --lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakemake --lint
+
+format: $(READY) ## format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile workflow
+
+benchmarks: $(READY) ## print every benchmark's table (each also runs alone: see benchmarks/README.md)
+	for file in benchmarks/[a-z]*.py; do $(BIN)/python $$file || exit 1; done
+
+clean: ## remove what the pipeline made (keeps the environment)
+	rm -rf results data/prepared .snakemake reports/demo reports/index.html
