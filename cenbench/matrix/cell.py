@@ -14,18 +14,20 @@ import re
 from functools import cached_property
 from typing import Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from cenbench.files import digest
 from cenbench.matrix.specs import (
     DatasetSpec,
     Frozen,
+    Seed,
     SegmentationEvaluation,
     SegmentationNet,
     SegmentationProtocol,
     TranslationEvaluation,
     TranslationNet,
     TranslationProtocol,
+    check_fit,
 )
 
 Convs = Literal["shared", "unshared"]
@@ -51,7 +53,11 @@ class Task(Frozen):
         match = re.fullmatch(r"\s*([a-z_+\s]+?)\s*->\s*([a-z_]+)\s*", text)
         if match is None:
             raise ValueError(f"a task reads 'input+input->target', e.g. 'rgb+depth->semantic', not {text!r}")
-        return cls(inputs=tuple(part.strip() for part in match[1].split("+")), target=match[2])
+        inputs = tuple(part.strip() for part in match[1].split("+"))
+        try:
+            return cls(inputs=inputs, target=match[2])
+        except ValidationError as error:
+            raise ValueError("; ".join(str(each["ctx"]["error"]) for each in error.errors())) from None
 
     @field_validator("inputs")
     @classmethod
@@ -102,7 +108,7 @@ class Cell(Frozen):
     l1: L1
     protocol: SegmentationProtocol | TranslationProtocol
     evaluation: SegmentationEvaluation | TranslationEvaluation
-    seed: int = Field(ge=0)
+    seed: Seed
 
     @model_validator(mode="after")
     def _possible(self) -> Cell:
@@ -126,12 +132,7 @@ class Cell(Frozen):
             )
         if self.convs == "unshared" and self.norms != "unshared":
             raise ValueError(f"convs: unshared are separate networks, so norms must be unshared, not {self.norms}")
-        if isinstance(self.network, TranslationNet) and isinstance(self.protocol, TranslationProtocol):
-            step = 2**self.network.levels
-            if self.protocol.crop_px % step:
-                raise ValueError(f"crop_px {self.protocol.crop_px} is not a multiple of 2**levels = {step}")
-            if self.dataset.size_px % step:
-                raise ValueError(f"size_px {self.dataset.size_px} is not a multiple of 2**levels = {step}")
+        check_fit(self.dataset, self.network, self.protocol, self.evaluation)
         return self
 
     @cached_property
@@ -139,7 +140,8 @@ class Cell(Frozen):
         """Readable part of the ids, safe as a file name."""
         task = f"{'+'.join(self.task.inputs)}-to-{self.task.target}"
         sharing = f"{self.convs}-convs.{self.norms}-norms.l1-{self.l1}"
-        return f"{task}.{self.fusion}.{sharing}.{self.dataset.size_px}px.s{self.seed}"
+        size = "x".join(str(side) for side in dict.fromkeys(self.dataset.shape_px))
+        return f"{task}.{self.fusion}.{sharing}.{size}px.s{self.seed}"
 
     @cached_property
     def training_id(self) -> str:

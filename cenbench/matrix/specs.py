@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic_core.core_schema import ValidationInfo
 
-PositiveInt = Annotated[int, Field(ge=1)]
+PositiveInt = Annotated[int, Field(ge=1, le=10**9)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegativeFloat = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -28,13 +30,26 @@ class DatasetSpec(Frozen):
 
     name: Name
     size_px: PositiveInt
-    """Height and width of every stored image, pixels."""
+    """Height of every stored image, pixels; its width too where `width_px` says nothing else."""
+    width_px: PositiveInt | None = None
+    """Width of every stored image where it is not square (NYUDv2: 468 x 625)."""
     train_scenes: PositiveInt
     val_scenes: PositiveInt
-    seed: int = Field(ge=0)
+    seed: Seed
     """Seed of the renderer (embedded datasets) or of the subset drawn from the official lists (real ones)."""
     version: PositiveInt = 1
     """Raised when the renderer or adapter changes what it writes."""
+
+    @field_validator("width_px")
+    @classmethod
+    def _square_has_one_spelling(cls, width_px: int | None, info: ValidationInfo) -> int | None:
+        """A width equal to the height is the default said aloud: the same dataset, so the same ids."""
+        return None if width_px == info.data.get("size_px") else width_px
+
+    @property
+    def shape_px(self) -> tuple[int, int]:
+        """(height, width) of every stored image, pixels."""
+        return self.size_px, self.width_px or self.size_px
 
 
 class SegmentationNet(Frozen):
@@ -144,5 +159,26 @@ class TranslationEvaluation(Frozen):
     """`seeded-conv` stands in where no Inception weights are installed; its numbers are never comparable."""
     kid_subsets: PositiveInt
     kid_subset_size: Annotated[int, Field(ge=2)]
-    kid_seed: int = Field(ge=0)
+    kid_seed: Seed
     samples: Annotated[int, Field(ge=0, le=64)] = 4
+
+
+def check_fit(
+    dataset: DatasetSpec,
+    network: SegmentationNet | TranslationNet,
+    protocol: SegmentationProtocol | TranslationProtocol,
+    evaluation: SegmentationEvaluation | TranslationEvaluation,
+) -> None:
+    """ValueError where parts that are each right do not go together."""
+    if protocol.batch_size > dataset.train_scenes:
+        too_few = f"batch_size {protocol.batch_size} is over train_scenes {dataset.train_scenes}"
+        raise ValueError(f"{too_few}: an epoch would have no step")
+    if evaluation.samples > dataset.val_scenes:
+        raise ValueError(f"samples {evaluation.samples} is over val_scenes {dataset.val_scenes}")
+    if isinstance(evaluation, TranslationEvaluation) and evaluation.kid_subset_size > dataset.val_scenes:
+        raise ValueError(f"kid_subset_size {evaluation.kid_subset_size} is over val_scenes {dataset.val_scenes}")
+    if isinstance(network, TranslationNet):
+        height, width = dataset.shape_px
+        for name, side in (("crop_px", protocol.crop_px), ("size_px", height), ("width_px", width)):
+            if side % 2**network.levels:
+                raise ValueError(f"{name} {side} is not a multiple of 2**levels = {2**network.levels}")

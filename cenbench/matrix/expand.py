@@ -1,0 +1,207 @@
+"""From a table's declaration and a preset to its layout: every slot gets its cells. Pure: reads and writes nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from cenbench.matrix.cell import Cell, Task
+from cenbench.matrix.describe import override_lines, protocol_lines, row_labels
+from cenbench.matrix.layout import Column, Row, Slot, TableLayout
+from cenbench.matrix.mistakes import Location, Mistake, did_you_mean, dotted, from_details, report, shown
+from cenbench.matrix.paper_numbers import PaperNumber, place
+from cenbench.matrix.preset import Preset
+from cenbench.matrix.table import TERMS, Entry, GroupSpec, RowSpec, TableSpec
+
+_PARTS = ("dataset", "network", "protocol", "evaluation")
+_CELL_TERMS = ("task", "convs", "norms", "l1", "exchange")
+Terms = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """An entry of the declaration and where it stands in the file."""
+
+    entry: Entry
+    location: Location
+
+    def says(self, term: str) -> bool:
+        return getattr(self.entry, term) is not None
+
+    def overrides(self, part: str) -> dict[str, Any]:
+        return getattr(self.entry.override, part)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A slot of the declaration: the table's defaults, the group if there is one, the row and the column."""
+
+    row: int
+    column: int
+    entries: tuple[_Placed, ...]
+
+
+@dataclass
+class _Expansion:
+    """Makes the cells of one table's slots and notes every mistake on the way, so that they are told together."""
+
+    preset: Preset
+    mistakes: list[Mistake] = field(default_factory=list)
+
+    def slot(self, asked: _Asked) -> tuple[Terms, tuple[Cell, ...]]:
+        """The slot's terms and its cells, one a seed; no cells, and a mistake noted, where they are impossible."""
+        terms = self._terms(asked.entries)
+        noted = len(self.mistakes)
+        if len(terms) < len(TERMS) or not self._has_stream(terms, asked.entries):
+            return terms, ()
+        kind = Task.parse(terms["task"]).kind
+        parts = {part: self._part(kind, part, asked.entries) for part in _PARTS}
+        return terms, () if len(self.mistakes) > noted else self._cells(terms, parts, asked.entries)
+
+    def _terms(self, entries: Sequence[_Placed]) -> dict[str, Any]:
+        """What defaults, then group, then row and column say; a term left open or said twice is missing."""
+        row, column = entries[-2:]
+        terms: dict[str, Any] = {}
+        for term in TERMS:
+            said = [each for each in entries if each.says(term)]
+            if not said:
+                mend = f"say `{term}:` in the row, its group, the column or the table's defaults"
+                self.mistakes.append(Mistake(dotted((*row.location, term)), "nothing says this term", mend=mend))
+            elif row in said and column in said:
+                problem = f"this term is said by {dotted(column.location)} too"
+                mend = "say it in the row or in the column, not in both"
+                self.mistakes.append(Mistake(dotted((*row.location, term)), problem, mend=mend))
+            else:
+                terms[term] = getattr(said[-1].entry, term)
+        return terms
+
+    def _has_stream(self, terms: Terms, entries: Sequence[_Placed]) -> bool:
+        task, stream = Task.parse(terms["task"]), terms["stream"]
+        if stream not in task.streams:
+            at = next(each for each in reversed(entries) if each.says("stream"))
+            hint = did_you_mean(stream, task.streams)
+            problem = f"{task} has no such output"
+            expected = ", ".join(task.streams)
+            self.mistakes.append(Mistake(dotted((*at.location, "stream")), problem, shown(stream), expected, hint))
+        return stream in task.streams
+
+    def _part(self, kind: str, part: str, entries: Sequence[_Placed]) -> Any:
+        """One part of the preset with the keys the entries override, checked as the preset's own were."""
+        preset_part = getattr(getattr(self.preset, kind), part)
+        overriding = [each for each in entries if each.overrides(part)]
+        if not overriding:
+            return preset_part
+        row, column = entries[-2:]
+        for key in row.overrides(part).keys() & column.overrides(part).keys():
+            at = dotted((*row.location, "override", part, key))
+            self.mistakes.append(Mistake(at, f"this key is overridden by {dotted(column.location)} too"))
+        changed = {key: value for each in overriding for key, value in each.overrides(part).items()}
+        model = type(preset_part)
+        try:
+            data = preset_part.model_dump(mode="json", exclude_defaults=True) | changed
+            return model.model_validate_json(json.dumps(data), strict=True)
+        except ValidationError as error:
+            for details in error.errors(include_url=False):
+                saying = [
+                    each for each in overriding if details["loc"][0:1] and details["loc"][0] in each.overrides(part)
+                ]
+                location = (saying or overriding)[-1].location
+                self.mistakes.append(from_details(details, model, (*location, "override", part)))
+            return preset_part
+
+    def _cells(self, terms: Terms, parts: dict[str, Any], entries: Sequence[_Placed]) -> tuple[Cell, ...]:
+        asked = {name: terms[name] for name in ("convs", "norms", "l1")} | parts
+        asked |= {"task": Task.parse(terms["task"]), "fusion": "exchange" if terms["exchange"] else "none"}
+        try:
+            return tuple(Cell(**asked, seed=seed) for seed in self.preset.seeds)
+        except ValidationError as error:
+            inner = [
+                each
+                for each in entries[1:]
+                if each.entry.override != Entry().override or any(map(each.says, _CELL_TERMS))
+            ]
+            key = " with ".join(dotted(each.location) for each in inner or entries[-2:-1])
+            found = ", ".join(f"{name} {_word(terms[name])}" for name in _CELL_TERMS)
+            for details in error.errors():
+                self.mistakes.append(Mistake(key, str(details["ctx"]["error"]), found))
+            return ()
+
+
+def expand(spec: TableSpec, preset: Preset, numbers: Sequence[PaperNumber], path: Path) -> TableLayout:
+    """The layout of the table that `path` declares, under this preset; `numbers` are the paper's, of any table.
+
+    Raises one `UserError` on `path` that lists every impossible row or column, or every number of the paper that has
+    no slot of its own.
+    """
+    expansion = _Expansion(preset)
+    rows = _rows(spec)
+    slots_asked = _slots_asked(spec, rows)
+    made = [expansion.slot(asked) for asked in slots_asked]
+    if expansion.mistakes:
+        raise report(path, expansion.mistakes)
+    own = [each for each in numbers if each.table == spec.number]
+    looked_up = [_paper_terms(terms, asked.entries) for (terms, _), asked in zip(made, slots_asked, strict=True)]
+    paper = place(own, looked_up, spec.metrics, path, whole=spec.whole)
+    slots = tuple(
+        Slot(asked.row, asked.column, cells, terms["stream"], says)
+        for asked, (terms, cells), says in zip(slots_asked, made, paper, strict=True)
+    )
+    sources = ", ".join(dict.fromkeys(each.source for each in own))
+    labelled = tuple(Row(group.label if group else None, row_labels(spec, group, row)) for group, row, _ in rows)
+    return TableLayout(
+        number=spec.number,
+        name=f"table{spec.number}",
+        title=spec.title,
+        caption=spec.caption,
+        stub=tuple(each.heading for each in spec.stub),
+        rows=labelled,
+        columns=tuple(Column(each.label, each.emphasised) for each in spec.columns),
+        metrics=spec.metrics,
+        slots=slots,
+        footers=(*spec.footers, *([f"The paper's numbers: {sources}."] if sources else [])),
+        protocol_lines=(*protocol_lines(preset, slots), *override_lines(spec)),
+        group_heading=spec.group_heading or "",
+    )
+
+
+def _rows(spec: TableSpec) -> list[tuple[GroupSpec | None, RowSpec, tuple[_Placed, ...]]]:
+    """Each row with its group, and both where they stand in the file."""
+    rows: list[tuple[GroupSpec | None, RowSpec, tuple[_Placed, ...]]] = []
+    for index, row in enumerate(spec.rows):
+        rows.append((None, row, (_Placed(row, ("rows", index)),)))
+    for outer, group in enumerate(spec.groups):
+        placed_group = _Placed(group, ("groups", outer))
+        for index, row in enumerate(group.rows):
+            rows.append((group, row, (placed_group, _Placed(row, ("groups", outer, "rows", index)))))
+    return rows
+
+
+def _slots_asked(
+    spec: TableSpec, rows: Sequence[tuple[GroupSpec | None, RowSpec, tuple[_Placed, ...]]]
+) -> list[_Asked]:
+    defaults = _Placed(spec.defaults, ("defaults",))
+    columns = [_Placed(column, ("columns", index)) for index, column in enumerate(spec.columns)]
+    return [
+        _Asked(row, column, (defaults, *placed_row, placed_column))
+        for row, (_, _, placed_row) in enumerate(rows)
+        for column, placed_column in enumerate(columns)
+    ]
+
+
+def _paper_terms(terms: Terms, entries: Sequence[_Placed]) -> dict[str, str] | None:
+    """The slot's terms as the paper's file spells them; None where the paper has no such slot."""
+    if not all(each.entry.in_paper for each in entries):
+        return None
+    words = {name: _word(value) for name, value in terms.items()}
+    for each in entries:
+        words.update({str(name): word for name, word in each.entry.paper_terms.items()})
+    return words
+
+
+def _word(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

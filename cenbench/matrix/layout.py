@@ -1,0 +1,63 @@
+"""What a table looks like: rows, columns, and which cells and stream each slot shows. Data only; no number of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cenbench.matrix.cell import Cell
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table. `labels` has one text a heading of `TableLayout.stub`; rows of a group stand together."""
+
+    group: str | None
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of numbers; `emphasised` marks the one the paper's argument is about."""
+
+    label: str
+    emphasised: bool = False
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Where a number goes: the stream of these cells (one a seed), and what the paper says (metric -> value).
+
+    A metric the paper has no sourced number for is absent from `paper`, never filled in.
+    """
+
+    row: int
+    column: int
+    cells: tuple[Cell, ...]
+    stream: str
+    paper: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class TableLayout:
+    """A table without its numbers. `str()` of it names everything that is shown, so it can be digested."""
+
+    number: int
+    name: str
+    title: str
+    caption: str
+    stub: tuple[str, ...]
+    """Headings of the row-label columns; the group's own heading is `group_heading`."""
+    rows: tuple[Row, ...]
+    columns: tuple[Column, ...]
+    metrics: tuple[str, ...]
+    """Shown together in each slot, e.g. ("fid", "kid_x100")."""
+    slots: tuple[Slot, ...]
+    footers: tuple[str, ...]
+    protocol_lines: tuple[str, ...]
+    group_heading: str = ""
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """Every cell the table needs, each once, in reading order."""
+        return tuple({cell.id: cell for slot in self.slots for cell in slot.cells}.values())

@@ -1,0 +1,139 @@
+"""A preset: which dataset, network, protocol and budget the tables are run with. One YAML file in `params/presets/`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import Field, StringConstraints, field_validator, model_validator
+
+from cenbench.errors import UserError
+from cenbench.matrix.mistakes import Mistake, did_you_mean, report, shown
+from cenbench.matrix.specs import (
+    DatasetSpec,
+    Frozen,
+    Name,
+    Seed,
+    SegmentationEvaluation,
+    SegmentationNet,
+    SegmentationProtocol,
+    TranslationEvaluation,
+    TranslationNet,
+    TranslationProtocol,
+    check_fit,
+)
+from cenbench.matrix.yaml_file import load_model
+
+Kind = Literal["segmentation", "translation"]
+Text = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=1000, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*$"),
+]
+TableName = Annotated[str, StringConstraints(pattern=r"^table[1-9][0-9]?$")]
+Seconds = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
+_T = TypeVar("_T")
+
+
+class Segmentation(Frozen):
+    """What every segmentation cell of the preset is made of."""
+
+    dataset: DatasetSpec
+    network: SegmentationNet
+    protocol: SegmentationProtocol
+    evaluation: SegmentationEvaluation
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Segmentation:
+        check_fit(self.dataset, self.network, self.protocol, self.evaluation)
+        return self
+
+
+class Translation(Frozen):
+    """What every translation cell of the preset is made of."""
+
+    dataset: DatasetSpec
+    network: TranslationNet
+    protocol: TranslationProtocol
+    evaluation: TranslationEvaluation
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Translation:
+        check_fit(self.dataset, self.network, self.protocol, self.evaluation)
+        return self
+
+
+class StepSeconds(Frozen):
+    """Seconds a training step takes: `fixed` plus `per_modality` times the number of input modalities."""
+
+    fixed: Seconds
+    per_modality: Seconds
+
+
+class CostModel(Frozen):
+    """What a cell costs on the named hardware, for `cenbench plan`. It changes no result and no id."""
+
+    hardware: Text
+    """Where the seconds were measured, and how; or what they are estimated from."""
+    unit: Literal["CPU", "GPU"]
+    """What an hour of the estimate is an hour of: one CPU core, or one GPU."""
+    workers: Annotated[int, Field(ge=1, le=10_000)]
+    """Cells that run at the same time there."""
+    scene_s: Seconds
+    """Preparing one scene of the dataset, on one worker."""
+    cell_s: Seconds
+    """A cell besides its steps: start, evaluation, writing."""
+    step_s: dict[Kind, StepSeconds]
+
+    @field_validator("step_s")
+    @classmethod
+    def _both_kinds(cls, step_s: dict[Kind, StepSeconds]) -> dict[Kind, StepSeconds]:
+        missing = {"segmentation", "translation"} - step_s.keys()
+        if missing:
+            raise ValueError(f"seconds are missing for {', '.join(sorted(missing))}")
+        return step_s
+
+
+class Preset(Frozen):
+    """One file of `params/presets/`."""
+
+    name: Name
+    description: Text
+    tables: Annotated[tuple[TableName, ...], Field(min_length=1)]
+    """Which declarations of `params/` it runs, in this order."""
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1, max_length=100)]
+    """Every cell is trained once a seed; tables show the mean and the spread."""
+    segmentation: Segmentation
+    translation: Translation
+    cost: CostModel
+
+    @field_validator("tables", "seeds")
+    @classmethod
+    def _no_duplicates(cls, values: tuple[_T, ...]) -> tuple[_T, ...]:
+        if len(set(values)) != len(values):
+            raise ValueError("an entry is there twice")
+        return values
+
+
+def preset_names(params: Path) -> list[str]:
+    """The presets there are, by file name."""
+    return sorted(path.stem for path in (params / "presets").glob("*.yaml"))
+
+
+def load_preset(params: Path, name: str) -> Preset:
+    """Read `params/presets/<name>.yaml`. A `UserError` names what is wrong in it, or the presets there are."""
+    known = preset_names(params)
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]*", name) or name not in known:
+        raise UserError(
+            "there is no such preset",
+            where=params / "presets",
+            found=shown(name),
+            expected=", ".join(known) or "one YAML file a preset, but the folder has none",
+            mend=did_you_mean(name, known),
+        )
+    path = params / "presets" / f"{name}.yaml"
+    preset = load_model(path, Preset)
+    if preset.name != name:
+        mend = f"write `name: {name}`, or rename the file"
+        raise report(path, [Mistake("name", "the name differs from the file's name", shown(preset.name), name, mend)])
+    return preset

@@ -1,0 +1,28 @@
+"""How many optimiser steps a cell takes: the one rule that the plan's estimate and the training loop share."""
+
+from __future__ import annotations
+
+from cenbench.matrix.cell import Cell
+from cenbench.matrix.specs import SegmentationProtocol
+
+
+def steps_per_epoch(cell: Cell) -> int:
+    """floor(training scenes / batch): the last, incomplete batch of an epoch is dropped (facts.md 2a; 132 for NYUDv2).
+
+    Both kinds of task follow it. Translation loses nothing at the paper's batch of one; at larger batches every step
+    keeps the same shape, and scenes left over in one epoch are drawn in another, for each epoch shuffles anew.
+    """
+    return cell.dataset.train_scenes // cell.protocol.batch_size
+
+
+def epochs(cell: Cell) -> int:
+    """Passes over the training split, all phases together."""
+    protocol = cell.protocol
+    if isinstance(protocol, SegmentationProtocol):
+        return sum(phase.epochs for phase in protocol.phases)
+    return protocol.epochs
+
+
+def total_steps(cell: Cell) -> int:
+    """Optimiser steps from the first to the last epoch (39,600 for segmentation at the paper's size)."""
+    return epochs(cell) * steps_per_epoch(cell)

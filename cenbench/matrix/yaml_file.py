@@ -1,0 +1,126 @@
+"""Read a YAML file of `params/` strictly: what a line says is what is meant, or the line is named as a mistake.
+
+The words of YAML 1.2 are used, because YAML 1.1 surprises: there `2e-4` is a text, `010` is eight and `1:30` is
+ninety. Not used at all, so refused: duplicate keys, anchors and aliases, tags, empty values, NaN and infinities.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from cenbench.errors import UserError
+from cenbench.matrix.mistakes import Location, Mistake, dotted, from_validation, report, shown
+
+_Model = TypeVar("_Model", bound=BaseModel)
+_SCALARS = (
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("bool", r"true|True|TRUE|false|False|FALSE|yes|Yes|no|No", list("tTfFyYnN")),
+    ("int", r"[-+]?(0|[1-9][0-9]{0,30})", list("-+0123456789")),
+    ("float", r"[-+]?(\.[0-9]+|[0-9]+\.[0-9]*)([eE][-+]?[0-9]+)?|[-+]?[0-9]+[eE][-+]?[0-9]+", list("-+.0123456789")),
+    ("float", r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", list("-+.")),
+)
+_MEND = "see the comments at the top of the file, or compare with the version in git: git diff params"
+
+
+def _refused(problem: str, place: Any) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=place.start_mark)
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader with the words above, and without duplicate keys, anchors and tags."""
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        event = self.peek_event()
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
+            raise _refused("anchors and aliases (& and *) are not used here", event)
+        if getattr(event, "tag", None) is not None:
+            raise _refused("tags (!) are not used here", event)
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode) or not key.tag.endswith(":str"):
+                raise _refused("a key must be a plain text", key)
+            if key.value in seen:
+                raise _refused(f"the key {shown(key.value)} is there twice", key)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep=deep)
+
+
+_Loader.yaml_implicit_resolvers = {}
+for _tag, _pattern, _first in _SCALARS:
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), _first)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping in `path`, of plain Python values.
+
+    Raises `UserError` for a file that is missing, unreadable, not UTF-8, not YAML, empty, or not a mapping, naming
+    line and column where there are any.
+    """
+    try:
+        tree = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
+    except FileNotFoundError as error:
+        raise UserError("this file is missing", where=path, mend="restore it: git checkout -- params") from error
+    except OSError as error:
+        raise UserError(f"this file cannot be read: {error.strerror}", where=path) from error
+    except UnicodeDecodeError as error:
+        raise UserError("this file is not UTF-8 text", where=path, found=f"byte {error.start}", mend=_MEND) from error
+    except yaml.MarkedYAMLError as error:
+        raise _not_yaml(path, error) from error
+    except yaml.YAMLError as error:
+        raise UserError("this file is not valid YAML", where=path, found=shown(str(error)), mend=_MEND) from error
+    except RecursionError as error:
+        raise UserError("this file is nested too deep to be a declaration", where=path, mend=_MEND) from error
+    if not isinstance(tree, dict):
+        found = "an empty file" if tree is None else f"a {type(tree).__name__}: {shown(tree)}"
+        raise UserError(
+            "this file does not hold keys and values", where=path, found=found, expected="`key: value` lines"
+        )
+    mistakes = _unusable_values(tree, ())
+    if mistakes:
+        raise report(path, mistakes)
+    return tree
+
+
+def load_model(path: Path, model: type[_Model]) -> _Model:
+    """The file as a `model`, types taken literally ('8' is no number). Every mistake in it is told at once."""
+    tree = read_yaml(path)
+    try:
+        return model.model_validate_json(json.dumps(tree), strict=True)
+    except ValidationError as error:
+        raise report(path, from_validation(error, model)) from None
+
+
+def _not_yaml(path: Path, error: yaml.MarkedYAMLError) -> UserError:
+    """The parser's finding with its line; `context` is kept where the problem alone is half a sentence."""
+    problem = error.problem or "something here cannot be read"
+    if problem.startswith("but") and error.context:
+        problem = f"{error.context}, {problem}"
+    mend = _MEND
+    if "'\\t'" in problem:
+        problem, mend = "a tab where spaces are needed", "indent with spaces, never with tabs"
+    mark = error.problem_mark
+    place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+    return UserError(f"this file is not valid YAML; {place}{problem}", where=path, mend=mend)
+
+
+def _unusable_values(value: Any, location: Location) -> list[Mistake]:
+    """Empty values and numbers that are none, with where they are."""
+    if isinstance(value, dict):
+        return [each for key, child in value.items() for each in _unusable_values(child, (*location, key))]
+    if isinstance(value, list):
+        return [each for index, child in enumerate(value) for each in _unusable_values(child, (*location, index))]
+    if value is None:
+        return [Mistake(dotted(location), "this key has no value", mend="give it one, or remove the line")]
+    if isinstance(value, float) and not math.isfinite(value):
+        return [Mistake(dotted(location), "this value is not a finite number", shown(value), "a finite number")]
+    return []
