@@ -1,0 +1,88 @@
+"""JSON schemas of `params/`, made from the models, so that editors complete and check while a person types.
+
+`python -m cenbench.matrix.schema` writes them to params/schema/; a test keeps the committed ones in step.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from cenbench.files import write_json
+from cenbench.matrix.preset import Preset, Segmentation, Translation
+from cenbench.matrix.table import TableSpec
+
+_REFERENCE = "#/$defs/"
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    """File name -> schema."""
+    return {"preset.json": _without_null(Preset.model_json_schema()), "table.json": _without_null(_table_schema())}
+
+
+def write_schemas(folder: Path) -> None:
+    """Write every schema into `folder`."""
+    for name, schema in schemas().items():
+        write_json(folder / name, schema)
+
+
+def _table_schema() -> dict[str, Any]:
+    """The table's schema, with the keys of an `override` spelled out: those of the preset's part, none required."""
+    models: list[type[BaseModel]] = [TableSpec, Segmentation, Translation]
+    _, joint = models_json_schema([(model, "validation") for model in models])
+    definitions = joint["$defs"]
+    for part, schema in definitions["Override"]["properties"].items():
+        schema |= {"properties": _keys_of(part, definitions), "additionalProperties": False}
+    table = definitions.pop("TableSpec")
+    return {**table, "$defs": {name: definitions[name] for name in sorted(_reached(table, definitions))}}
+
+
+def _without_null(schema: Any) -> Any:
+    """`schema` without the alternative of an empty value, which the reader of the files refuses everywhere."""
+    if isinstance(schema, list):
+        return [_without_null(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    kept = {key: _without_null(value) for key, value in schema.items() if (key, value) != ("default", None)}
+    wanted = [each for each in kept.get("anyOf", []) if each != {"type": "null"}]
+    if len(wanted) == 1:
+        del kept["anyOf"]
+        return wanted[0] | kept
+    return kept
+
+
+def _keys_of(part: str, definitions: dict[str, Any]) -> dict[str, Any]:
+    """Keys of this part of a preset, of either kind of task; either form where the two differ."""
+    keys: dict[str, Any] = {}
+    for kind in (Segmentation, Translation):
+        model = kind.model_fields[part].annotation
+        assert model is not None
+        for key, schema in definitions[model.__name__]["properties"].items():
+            known = keys.setdefault(key, schema)
+            if known != schema:
+                keys[key] = {"anyOf": [known, schema]}
+    return keys
+
+
+def _reached(schema: Any, definitions: dict[str, Any]) -> set[str]:
+    """Names of the definitions that `schema` leads to."""
+    reached: set[str] = set()
+    pending = [schema]
+    while pending:
+        current = pending.pop()
+        if isinstance(current, list):
+            pending += current
+        elif isinstance(current, dict):
+            pending += current.values()
+            name = str(current.get("$ref", "")).removeprefix(_REFERENCE)
+            if name and name not in reached:
+                reached.add(name)
+                pending.append(definitions[name])
+    return reached
+
+
+if __name__ == "__main__":
+    write_schemas(Path("params/schema"))
