@@ -73,8 +73,7 @@ class _Expansion:
                 mend = f"say `{term}:` in the row, its group, the column or the table's defaults"
                 self.mistakes.append(Mistake(dotted((*row.location, term)), "nothing says this term", mend=mend))
             elif row in said and column in said:
-                problem = f"this term is said by {dotted(column.location)} too"
-                mend = "say it in the row or in the column, not in both"
+                problem, mend = "the columns say this term too", "say it in the rows or in the columns, not in both"
                 self.mistakes.append(Mistake(dotted((*row.location, term)), problem, mend=mend))
             else:
                 terms[term] = getattr(said[-1].entry, term)
@@ -85,7 +84,7 @@ class _Expansion:
         if stream not in task.streams:
             at = next(each for each in reversed(entries) if each.says("stream"))
             hint = did_you_mean(stream, task.streams)
-            problem = f"{task} has no such output"
+            problem = f"{task} (the task of {dotted(entries[-2].location)}) has no such output"
             expected = ", ".join(task.streams)
             self.mistakes.append(Mistake(dotted((*at.location, "stream")), problem, shown(stream), expected, hint))
         return stream in task.streams

@@ -19,9 +19,9 @@ def render_plan(plan: Plan) -> RenderableType:
 
 def duration(seconds: float) -> str:
     """Seconds in the unit a person would use: `45 s`, `12 min`, `3.5 h`, `2.1 d`."""
-    if seconds < 60:
+    if round(seconds) < 60:
         return f"{seconds:.0f} s"
-    if seconds < 3600:
+    if round(seconds / 60) < 60:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86400:.1f} d"
 

@@ -48,7 +48,7 @@ class _Loader(yaml.SafeLoader):
         seen: set[str] = set()
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode) or not key.tag.endswith(":str"):
-                raise _refused("a key must be a plain text", key)
+                raise _refused(f"a key must be a plain text, not {shown(key.value)}", key)
             if key.value in seen:
                 raise _refused(f"the key {shown(key.value)} is there twice", key)
             seen.add(key.value)

@@ -1,0 +1,221 @@
+"""A cell's ids name exactly what can change its numbers; impossible cells cannot be made."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from cenbench.matrix.cell import Cell, Task
+from cenbench.matrix.steps import steps_per_epoch, total_steps
+
+SEGMENTATION: dict[str, Any] = {
+    "task": {"inputs": ["rgb", "depth"], "target": "semantic"},
+    "dataset": {"name": "synthrooms", "size_px": 64, "train_scenes": 160, "val_scenes": 40, "seed": 1},
+    "network": {"head": "refinenet", "depth": 18, "width": 16, "decoder_width": 32, "pretrained": False},
+    "fusion": "exchange",
+    "convs": "shared",
+    "norms": "unshared",
+    "l1": "half",
+    "protocol": {
+        "name": "clean",
+        "phases": [{"epochs": 2, "lr_encoder": 0.01, "lr_decoder": 0.02}],
+        "batch_size": 8,
+        "momentum": 0.9,
+        "weight_decay": 0.0,
+        "lambda_l1": 0.001,
+        "theta": 0.02,
+        "crop_px": 64,
+    },
+    "evaluation": {"batch_size": 10},
+    "seed": 1,
+}
+TRANSLATION: dict[str, Any] = {
+    **SEGMENTATION,
+    "task": {"inputs": ["shade", "texture", "depth"], "target": "rgb"},
+    "network": {"head": "unet", "levels": 6},
+    "protocol": {
+        "name": "clean",
+        "epochs": 3,
+        "batch_size": 4,
+        "lr": 0.0002,
+        "beta1": 0.5,
+        "beta2": 0.999,
+        "lambda_l1": 0.001,
+        "theta": 0.01,
+        "resize_px": 72,
+        "crop_px": 64,
+    },
+    "evaluation": {
+        "batch_size": 10,
+        "extractor": "seeded-conv",
+        "kid_subsets": 20,
+        "kid_subset_size": 20,
+        "kid_seed": 0,
+    },
+}
+# Pinned: whoever changes these makes every published cell of every user a new one, to be trained again. If a change of
+# meaning asks for that, raise _ID_VERSION in cell.py and say so in the commit; never mend this test alone.
+GOLDEN_SEGMENTATION = (
+    "rgb+depth-to-semantic.exchange.shared-convs.unshared-norms.l1-half.64px.s1.fc6f5882af",
+    "rgb+depth-to-semantic.exchange.shared-convs.unshared-norms.l1-half.64px.s1.904aeb63de",
+)
+GOLDEN_TRANSLATION = (
+    "shade+texture+depth-to-rgb.exchange.shared-convs.unshared-norms.l1-half.64px.s1.dc1deb5272",
+    "shade+texture+depth-to-rgb.exchange.shared-convs.unshared-norms.l1-half.64px.s1.8cd8c069a3",
+)
+
+
+def changed(document: dict[str, Any], path: str, value: object) -> dict[str, Any]:
+    """A deep copy with one dotted key set."""
+    copy = json.loads(json.dumps(document))
+    *above, last = path.split(".")
+    place = copy
+    for part in above:
+        place = place[part]
+    place[last] = value
+    return copy
+
+
+def cell(document: dict[str, Any], path: str | None = None, value: object = None) -> Cell:
+    return Cell.model_validate(document if path is None else changed(document, path, value))
+
+
+def test_ids_are_the_pinned_ones() -> None:
+    assert (cell(SEGMENTATION).id, cell(SEGMENTATION).training_id) == GOLDEN_SEGMENTATION
+    assert (cell(TRANSLATION).id, cell(TRANSLATION).training_id) == GOLDEN_TRANSLATION
+
+
+@pytest.mark.parametrize("hash_seed", ["0", "1", "4711"])
+def test_ids_are_the_same_in_every_process(hash_seed: str) -> None:
+    code = "import json, sys; from cenbench.matrix.cell import Cell; print(Cell(**json.load(sys.stdin)).id)"
+    environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(
+        command, input=json.dumps(TRANSLATION), capture_output=True, text=True, check=True, env=environment
+    )
+    assert done.stdout.strip() == GOLDEN_TRANSLATION[0]
+
+
+def test_order_of_keys_changes_no_id() -> None:
+    def reversed_keys(value: Any) -> Any:
+        return {key: reversed_keys(value[key]) for key in reversed(value)} if isinstance(value, dict) else value
+
+    assert cell(reversed_keys(SEGMENTATION)).id == cell(SEGMENTATION).id
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("stage", "all"),
+        ("dataset.version", 1),
+        ("dataset.width_px", 64),
+        ("network.dropout", 0.5),
+        ("protocol.mirror", True),
+        ("protocol.precision", "float32"),
+        ("evaluation.samples", 4),
+        ("protocol.weight_decay", 0),
+    ],
+)
+def test_saying_a_default_aloud_changes_no_id(path: str, value: object) -> None:
+    assert cell(SEGMENTATION, path, value).id == cell(SEGMENTATION).id
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("seed", 2),
+        ("l1", "all"),
+        ("norms", "affine-unshared"),
+        ("fusion", "none"),
+        ("task.inputs", ["depth", "rgb"]),
+        ("dataset.seed", 2),
+        ("dataset.version", 2),
+        ("dataset.width_px", 96),
+        ("dataset.train_scenes", 161),
+        ("network.width", 17),
+        ("protocol.name", "official"),
+        ("protocol.theta", 0.021),
+        ("protocol.precision", "bfloat16"),
+        ("protocol.phases", [{"epochs": 3, "lr_encoder": 0.01, "lr_decoder": 0.02}]),
+    ],
+)
+def test_what_changes_training_changes_both_ids(path: str, value: object) -> None:
+    before, after = cell(SEGMENTATION), cell(SEGMENTATION, path, value)
+    assert before.id != after.id
+    assert before.training_id != after.training_id
+
+
+@pytest.mark.parametrize(("path", "value"), [("evaluation.kid_subsets", 21), ("evaluation.samples", 5)])
+def test_what_changes_measuring_only_keeps_the_training_id(path: str, value: object) -> None:
+    before, after = cell(TRANSLATION), cell(TRANSLATION, path, value)
+    assert before.id != after.id
+    assert before.training_id == after.training_id
+
+
+@pytest.mark.parametrize(
+    ("document", "path", "value", "message"),
+    [
+        (SEGMENTATION, "task.inputs", ["rgb"], "exchange needs at least two modalities"),
+        (SEGMENTATION, "norms", "shared", "exchange needs scaling factors of each modality's own"),
+        (SEGMENTATION, "norms", "stats-unshared", "exchange needs scaling factors of each modality's own"),
+        (changed(SEGMENTATION, "fusion", "none"), "norms", "shared", "l1: half penalises a disjoint part"),
+        (changed(SEGMENTATION, "norms", "affine-unshared"), "convs", "unshared", "norms must be unshared"),
+        (SEGMENTATION, "task.target", "rgb", "is also an input"),
+        (SEGMENTATION, "task.target", "normal", "does not fit"),
+        (SEGMENTATION, "protocol.batch_size", 161, "an epoch would have no step"),
+        (SEGMENTATION, "evaluation.samples", 41, "over val_scenes 40"),
+        (SEGMENTATION, "protocol.scale_min", 3.0, "over scale_max"),
+        (TRANSLATION, "evaluation.kid_subset_size", 41, "over val_scenes 40"),
+        (TRANSLATION, "network.levels", 7, "not a multiple of 2\\*\\*levels = 128"),
+        (TRANSLATION, "dataset.width_px", 100, "width_px 100 is not a multiple"),
+        (TRANSLATION, "protocol.crop_px", 73, "over resize_px"),
+        (TRANSLATION, "protocol.lr", float("nan"), "finite|greater than 0"),
+        (TRANSLATION, "seed", -1, "greater than or equal to 0"),
+        (TRANSLATION, "dataset.name", "../../x", "match pattern"),
+        (TRANSLATION, "protocol.lrr", 1.0, "not permitted"),
+    ],
+)
+def test_impossible_cells_cannot_be_made(document: dict[str, Any], path: str, value: object, message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Cell.model_validate(changed(document, path, value))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("rgb+depth", "a task reads"),
+        ("rgb+rgb->semantic", "appears twice"),
+        ("rgb+dpth->semantic", "unknown modality 'dpth'"),
+        ("rgb->labels", "unknown target 'labels'"),
+        ("rgb+depth->rgb", "also an input"),
+        ("rgb->../x", "a task reads"),
+        ("rgb+->semantic", "unknown modality ''"),
+    ],
+)
+def test_a_task_that_is_none_says_why(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message) as caught:
+        Task.parse(text)
+    assert type(caught.value) is ValueError  # not pydantic's own, whose text is no message for people
+
+
+def test_a_task_reads_as_it_is_written() -> None:
+    task = Task.parse(" shade + texture->rgb")
+    assert str(task) == "shade+texture->rgb"
+    assert task.streams == ("shade", "texture", "ensemble")
+    assert (task.kind, Task.parse("rgb->semantic").kind) == ("translation", "segmentation")
+
+
+def test_steps_are_those_of_the_released_code_at_the_papers_size() -> None:
+    """facts.md 2a: 795 images in batches of 6, the rest dropped: 132 a epoch, 39,600 over 3 x 100 epochs."""
+    phase = {"epochs": 100, "lr_encoder": 0.01, "lr_decoder": 0.01}
+    paper = changed(changed(SEGMENTATION, "protocol.phases", [phase] * 3), "protocol.batch_size", 6)
+    paper = changed(paper, "dataset.train_scenes", 795)
+    assert (steps_per_epoch(cell(paper)), total_steps(cell(paper))) == (132, 39_600)
+    assert total_steps(cell(TRANSLATION)) == 3 * 40
+    assert total_steps(cell(TRANSLATION, "dataset.train_scenes", 163)) == 3 * 40

@@ -1,0 +1,144 @@
+"""Whatever a person does to the files of `params/`, loading them gives a plan or one `UserError`: nothing else."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cenbench.errors import UserError
+from cenbench.matrix.cost import plan_cost
+from cenbench.matrix.plan import Plan, load_plan
+
+PARAMS = Path(__file__).parents[1] / "params"
+FILES = ("table7.yaml", "table8.yaml", "table9.yaml", "presets/demo.yaml")
+NUMBERS = "paper/tables_reference.csv"
+
+HOSTILE = (
+    "../../x",
+    "$(rm -rf .)",
+    "`id`",
+    "\x00",
+    "a\nb",
+    "{{ 1 }}",
+    "<script>",
+    "%s",
+    "",
+    "é" * 200,
+    "none",
+    "shared",
+)
+LEAVES = st.one_of(
+    st.sampled_from(HOSTILE),
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.sampled_from([10**400, -1, 0, 2**63]),
+    st.floats(),
+    st.text(max_size=20),
+)
+VALUES = st.recursive(
+    LEAVES,
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=8), inner, max_size=3)),
+    max_leaves=6,
+)
+
+
+@pytest.fixture(scope="module")
+def params(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("fuzz") / "params"
+    shutil.copytree(PARAMS, folder)
+    return folder
+
+
+def places(tree: Any, here: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The path to every node below the root."""
+    children = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
+    return [path for key, child in children for path in ((*here, key), *places(child, (*here, key)))]
+
+
+def mutate(tree: Any, data: st.DataObject) -> None:
+    """Replace, remove, repeat or rename one node of the tree."""
+    *above, key = data.draw(st.sampled_from(places(tree)))
+    parent = tree
+    for step in above:
+        parent = parent[step]
+    action = data.draw(st.sampled_from(["replace", "remove", "repeat", "rename"]))
+    if action == "replace":
+        parent[key] = data.draw(VALUES)
+    elif action == "remove":
+        del parent[key]
+    elif isinstance(parent, list):
+        parent.append(parent[key])
+    elif action == "rename":
+        parent[data.draw(st.sampled_from([f"{key}s", key[1:], *HOSTILE]))] = parent.pop(key)
+
+
+def loads_or_explains(params: Path) -> None:
+    try:
+        plan = load_plan(params, "demo")
+    except UserError as error:
+        assert "pydantic" not in str(error)
+        assert error.where is not None
+        assert str(params) in str(error.where)
+    else:
+        assert isinstance(plan, Plan)
+        assert plan_cost(plan).elapsed_s >= 0  # a plan that loads can be reckoned with
+
+
+COMMON = settings(deadline=None, derandomize=True)  # the same examples everywhere: a failure is repeatable
+
+
+@settings(COMMON, max_examples=120)
+@given(data=st.data(), name=st.sampled_from(FILES), changes=st.integers(1, 3))
+def test_changed_values_give_a_plan_or_a_user_error(params: Path, data: st.DataObject, name: str, changes: int) -> None:
+    tree = yaml.safe_load((PARAMS / name).read_text())
+    for _ in range(changes):
+        mutate(tree, data)
+    try:
+        (params / name).write_text(yaml.safe_dump(tree, allow_unicode=True))
+        loads_or_explains(params)
+    finally:
+        shutil.copy(PARAMS / name, params / name)
+
+
+@settings(COMMON, max_examples=100)
+@given(
+    name=st.sampled_from((*FILES, NUMBERS)),
+    where=st.floats(0, 1),
+    cut=st.integers(0, 30),
+    junk=st.one_of(
+        st.text(max_size=6), st.sampled_from(["\t", ": ", "- ", "&a ", "*a", "!!int ", "[", "{", "#", "\x00", ","])
+    ),
+)
+def test_damaged_text_gives_a_plan_or_a_user_error(params: Path, name: str, where: float, cut: int, junk: str) -> None:
+    text = (PARAMS / name).read_text()
+    start = int(where * len(text))
+    try:
+        (params / name).write_bytes((text[:start] + junk + text[start + cut :]).encode("utf-8", "surrogatepass"))
+        loads_or_explains(params)
+    finally:
+        shutil.copy(PARAMS / name, params / name)
+
+
+@settings(COMMON, max_examples=60)
+@given(content=st.binary(max_size=40), name=st.sampled_from((*FILES, NUMBERS)))
+def test_any_bytes_give_a_user_error(params: Path, content: bytes, name: str) -> None:
+    try:
+        (params / name).write_bytes(content)
+        with pytest.raises(UserError):
+            load_plan(params, "demo")
+    finally:
+        shutil.copy(PARAMS / name, params / name)
+
+
+@given(name=st.text(max_size=30).filter(lambda name: name not in ("demo", "study", "paper")))
+@settings(COMMON, max_examples=60)
+def test_any_other_preset_name_is_a_user_error(name: str) -> None:
+    with pytest.raises(UserError, match="there is no such preset"):
+        load_plan(PARAMS, name)

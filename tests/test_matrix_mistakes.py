@@ -1,0 +1,206 @@
+"""A mistake in `params/` is told with file, key, what was found and what is allowed; several are told together."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from cenbench.errors import UserError
+from cenbench.matrix.plan import load_plan
+
+PARAMS = Path(__file__).parents[1] / "params"
+ROW = "{convs: shared, norms: unshared, l1: none, exchange: false}"
+
+
+@pytest.fixture
+def params(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(PARAMS, tmp_path / "params"))
+
+
+def edit(params: Path, file: str, old: str, new: str) -> None:
+    text = (params / file).read_text()
+    assert old in text
+    (params / file).write_text(text.replace(old, new, 1))
+
+
+def error_of(params: Path, preset: str = "demo") -> UserError:
+    with pytest.raises(UserError) as caught:
+        load_plan(params, preset)
+    assert "pydantic" not in str(caught.value)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("row", "key", "found", "expected", "mend"),
+    [
+        (ROW.replace("shared", "shard", 1), "rows[2].convs", "'shard'", "shared, unshared", "did you mean 'shared'?"),
+        (ROW.replace("none", "halve"), "rows[2].l1", "'halve'", "none, half, all", "did you mean 'half'?"),
+        (ROW.replace("norms", "norm"), "rows[2].norm", "norm", None, "did you mean 'norms'?"),
+        (ROW.replace("false", "maybe"), "rows[2].exchange", "'maybe'", "true or false", None),
+        (ROW.replace("false", "1"), "rows[2].exchange", "1", "true or false", None),
+        (ROW.replace("shared", "[shared]", 1), "rows[2].convs", "['shared']", "shared, unshared", None),
+        (ROW.replace("shared", "../../x", 1), "rows[2].convs", "'../../x'", "shared, unshared", None),
+        (ROW.replace("shared", "$(rm)", 1), "rows[2].convs", "'$(rm)'", "shared, unshared", None),
+        (ROW.replace("shared", "", 1), "rows[2].convs", None, None, "give it one, or remove the line"),
+        (ROW.replace("shared", ".nan", 1), "rows[2].convs", "nan", "a finite number", None),
+        ("just words", "rows[2]", "'just words'", "a mapping of keys to values", None),
+        (
+            ROW.replace("}", ", stream: rgb}"),
+            "rows[2].stream",
+            None,
+            None,
+            "in the rows or in the columns, not in both",
+        ),
+        (ROW.replace("convs: shared, ", ""), "rows[2].convs", None, None, "say `convs:` in the row"),
+        (ROW.replace("}", ", task: rgb+dpth->semantic}"), "rows[2].task", "'rgb+dpth->semantic'", None, None),
+        (ROW.replace("}", ", task: rgb->semantic}"), "columns[1].stream", "'depth'", "rgb, ensemble", None),
+    ],
+)
+def test_a_wrong_row_is_named(
+    params: Path, row: str, key: str, found: str | None, expected: str | None, mend: str | None
+) -> None:
+    edit(params, "table7.yaml", ROW, row)
+    error = error_of(params)
+    assert error.where == params / "table7.yaml"
+    assert error.key == key
+    if found is not None:
+        assert error.found == found
+    if expected is not None:
+        assert str(error.expected) == expected
+    if mend is not None:
+        assert mend in str(error.mend)
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("{task: rgb->semantic, convs: shared, norms: unshared, l1: none, exchange: true}", "at least two modalities"),
+        ("{convs: shared, norms: shared, l1: none, exchange: true}", "scaling factors of each modality's own"),
+        ("{convs: shared, norms: stats-unshared, l1: all, exchange: true}", "scaling factors of each modality's own"),
+        ("{convs: shared, norms: shared, l1: half, exchange: false}", "penalises a disjoint part"),
+        ("{convs: unshared, norms: shared, l1: none, exchange: false}", "norms must be unshared, not shared"),
+    ],
+)
+def test_an_impossible_row_is_named_with_its_file(params: Path, row: str, message: str) -> None:
+    edit(params, "table7.yaml", ROW, row)
+    edit(params, "table7.yaml", "  - {label: Depth, stream: depth}\n", "")  # one modality has no depth output
+    error = error_of(params)
+    assert message in str(error)
+    assert error.where == params / "table7.yaml"
+    assert error.key == "rows[2]"
+    assert "convs " in str(error.found)
+
+
+def test_an_impossible_column_is_named_with_the_group(params: Path) -> None:
+    edit(params, "table8.yaml", "norms: unshared, l1: half, exchange: true", "norms: shared, l1: half, exchange: true")
+    text = str(error_of(params))
+    assert "3 mistakes in table8.yaml" in text
+    assert all(f"groups[{index}] with columns[3]: exchange needs scaling factors" in text for index in range(3))
+
+
+def test_several_mistakes_in_one_file_are_told_together(params: Path) -> None:
+    edit(params, "presets/demo.yaml", "momentum: 0.9", "momentum: 1.5")
+    edit(params, "presets/demo.yaml", "pretrained: false", "pretrained: 'no'")
+    edit(params, "presets/demo.yaml", "    lr: 1.0e-3\n", "")
+    edit(params, "presets/demo.yaml", "kid_seed: 0", "kid_sed: 0")
+    text = str(error_of(params))
+    assert "5 mistakes in demo.yaml" in text
+    assert "segmentation.protocol.momentum: this value is out of its range; found 1.5; expected under 1" in text
+    assert (
+        "segmentation.network.pretrained: this value is of the wrong type; found 'no'; expected true or false" in text
+    )
+    assert "translation.protocol.lr: this key is missing; add `lr:` to translation.protocol" in text
+    assert "translation.evaluation.kid_seed: this key is missing" in text
+    assert "translation.evaluation.kid_sed: unknown key" in text
+    assert "did you mean 'kid_seed'?" in text
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key", "message"),
+    [
+        ("depth: 18", "depth: 19", "segmentation.network.depth", "18, 34, 50, 101, 152"),
+        ("size_px: 64", "size_px: 64.5", "segmentation.dataset.size_px", "a whole number"),
+        ("size_px: 64", "size_px: '64'", "segmentation.dataset.size_px", "a whole number"),
+        ("size_px: 64", "size_px: 1e999", "segmentation.dataset.size_px", "not a finite number"),
+        ("name: synthrooms", "name: ../../x", "segmentation.dataset.name", "text that matches"),
+        ("name: synthrooms", "name: $(rm)", "segmentation.dataset.name", "text that matches"),
+        ("seeds: [1]", "seeds: []", "seeds", "at least this many entries: 1"),
+        ("seeds: [1]", "seeds: [1, 1]", "seeds", "an entry is there twice"),
+        ("seeds: [1]", "seeds: 1", "seeds", "a list"),
+        ("tables: [table7, table8, table9]", "tables: [table7, tabel8]", "tables[1]", "text that matches"),
+        ("name: demo", "name: demoo", "name", "differs from the file's name"),
+        ("val_scenes: 40, seed: 1}", "val_scenes: 3, seed: 1}", "segmentation", "samples 4 is over val_scenes 3"),
+        ("kid_subset_size: 20", "kid_subset_size: 41", "translation", "over val_scenes 40"),
+        ("resize_px: 72", "resize_px: 63", "translation.protocol", "crop_px 64 is over resize_px 63"),
+        ("    segmentation: {fixed: 0.01", "    segmntation: {fixed: 0.01", "cost.step_s.segmntation", "did you mean"),
+    ],
+)
+def test_a_wrong_preset_is_named(params: Path, old: str, new: str, key: str, message: str) -> None:
+    edit(params, "presets/demo.yaml", old, new)
+    error = error_of(params)
+    assert error.where == params / "presets" / "demo.yaml"
+    assert key in str(error)
+    assert message in str(error)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "an empty file"),
+        (b"# only a comment\n", "an empty file"),
+        (b"- 1\n- 2\n", "a list: [1, 2]"),
+        (b"just words", "a str: 'just words'"),
+        (b"name: demo\n\tdescription: x\n", "line 2, column 1: a tab where spaces are needed"),
+        (b"name: demo\nname: demo\n", "line 2, column 1: the key 'name' is there twice"),
+        (b"a: {b: {c: 1, c: 2}}\n", "the key 'c' is there twice"),
+        (b"a: &x 1\nb: *x\n", "anchors and aliases"),
+        (b"a: !!python/object:os.system x\n", "tags (!) are not used here"),
+        (b"a: [1, 2\n", "not valid YAML"),
+        (b"---\na: 1\n---\na: 1\n", "expected a single document"),
+        (b"11: none\n", "a key must be a plain text, not '11'"),
+        (b"\xff\xfe\x00", "not UTF-8"),
+        (b"a: \x00\n", "not valid YAML"),
+        (b"[" * 5000, "nested too deep"),
+    ],
+)
+@pytest.mark.parametrize("file", ["table7.yaml", "presets/demo.yaml"])
+def test_a_file_that_is_no_declaration_is_named(params: Path, file: str, content: bytes, message: str) -> None:
+    (params / file).write_bytes(content)
+    error = error_of(params)
+    assert error.where == params / file
+    assert message in str(error)
+
+
+def test_numbers_read_as_a_person_means_them(params: Path) -> None:
+    """YAML 1.1 would read 2e-2 as a text, 010 as eight and 1:30 as ninety."""
+    edit(params, "presets/demo.yaml", "theta: 2.0e-2", "theta: 2e-2")
+    assert load_plan(params, "demo").cells.keys() == load_plan(PARAMS, "demo").cells.keys()
+    for word in ("010", "1:30", "0x10", "1_0"):
+        shutil.copy(PARAMS / "presets" / "demo.yaml", params / "presets" / "demo.yaml")
+        edit(params, "presets/demo.yaml", "crop_px: 64", f"crop_px: {word}")
+        assert error_of(params).found == f"'{word}'"
+
+
+def test_missing_files_are_named(params: Path) -> None:
+    assert "demo, paper, study" in str(error_of(params, "dmo").expected)
+    assert error_of(params, "dmo").mend == "did you mean 'demo'?"
+    assert error_of(params, "../presets/demo").problem == "there is no such preset"
+    (params / "table8.yaml").unlink()
+    error = error_of(params)
+    assert (error.problem, error.found, error.expected) == ("there is no such table", "'table8'", "table7, table9")
+    (params / "paper" / "tables_reference.csv").unlink()
+    assert "the paper's numbers cannot be read" in str(error_of(params))
+    assert "the folder has none" in str(error_of(params / "nowhere"))
+
+
+def test_a_table_says_the_number_of_its_file(params: Path) -> None:
+    edit(params, "table7.yaml", "number: 7", "number: 8")
+    error = error_of(params)
+    assert (error.key, error.found, error.expected) == ("number", 8, "7")
+
+
+def test_a_table_has_rows_or_groups(params: Path) -> None:
+    edit(params, "table7.yaml", "\nfooters:\n", "\ngroups: [{label: x, rows: [{convs: shared}]}]\nfooters:\n")
+    assert "either `rows:` or `groups:`" in str(error_of(params))

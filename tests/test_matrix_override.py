@@ -1,0 +1,162 @@
+"""Changing one row's parameter, in its `override`, changes the ids of its cells and of no others."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from cenbench.errors import UserError
+from cenbench.matrix.layout import TableLayout
+from cenbench.matrix.plan import Plan, load_plan
+from cenbench.matrix.specs import TranslationEvaluation
+
+PARAMS = Path(__file__).parents[1] / "params"
+ROW = "  - {convs: shared, norms: unshared, l1: half, exchange: true}"
+COLUMN = "  - {label: Multi-modal fusion, convs: shared, norms: unshared, l1: half, exchange: true, emphasised: true}"
+GROUP = "    task: shade+texture->rgb\n"
+
+
+@pytest.fixture
+def params(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(PARAMS, tmp_path / "params"))
+
+
+@pytest.fixture(scope="module")
+def before() -> Plan:
+    return load_plan(PARAMS, "demo")
+
+
+def edit(params: Path, file: str, old: str, new: str) -> None:
+    text = (params / file).read_text()
+    assert text.count(old) == 1
+    (params / file).write_text(text.replace(old, new))
+
+
+def ids_by_place(table: TableLayout) -> dict[tuple[int, int], str]:
+    return {(slot.row, slot.column): slot.cells[0].id for slot in table.slots}
+
+
+def places_that_moved(before: Plan, after: Plan) -> set[tuple[str, int, int]]:
+    return {
+        (old.name, *place)
+        for old, new in zip(before.tables, after.tables, strict=True)
+        for place, cell_id in ids_by_place(new).items()
+        if ids_by_place(old)[place] != cell_id
+    }
+
+
+def test_a_row(params: Path, before: Plan) -> None:
+    edit(params, "table7.yaml", ROW, ROW.replace("}", ", override: {protocol: {theta: 0.05}}}"))
+    after = load_plan(params, "demo")
+    assert places_that_moved(before, after) == {("table7", 6, column) for column in range(3)}
+    assert len(before.cells.keys() ^ after.cells.keys()) == 2  # one cell went, one came
+    [new] = [cell for cell_id, cell in after.cells.items() if cell_id not in before.cells]
+    assert new.protocol.theta == 0.05
+    assert after.table("table7").slots[20].paper == {"miou_pct": 51.1}  # still the paper's row
+    assert "Shared / Unshared / Half-channel / yes: protocol.theta 0.05." in after.table("table7").protocol_lines
+
+
+def test_a_column(params: Path, before: Plan) -> None:
+    edit(params, "table8.yaml", COLUMN, COLUMN.replace("}", ", override: {network: {dropout: 0.25}}}"))
+    moved = places_that_moved(before, load_plan(params, "demo"))
+    assert moved == {("table8", row, 3) for row in range(12)}
+
+
+def test_a_group(params: Path, before: Plan) -> None:
+    edit(params, "table8.yaml", GROUP, GROUP + "    override: {protocol: {epochs: 5}}\n")
+    moved = places_that_moved(before, load_plan(params, "demo"))
+    assert moved == {("table8", row, column) for row in range(3) for column in range(4)}
+
+
+def test_a_shared_cell_parts_when_one_table_overrides_it(params: Path, before: Plan) -> None:
+    edit(
+        params,
+        "table9.yaml",
+        "defaults: {l1: none, exchange: false}",
+        "defaults: {l1: none, exchange: false, override: {protocol: {lr: 0.01}}}",
+    )
+    after = load_plan(params, "demo")
+    assert {name for name, *_ in places_that_moved(before, after)} == {"table9"}
+    assert len(after.cells) == 11 + 12 + 8
+
+
+def test_an_evaluation_key_measures_again_and_does_not_train_again(params: Path, before: Plan) -> None:
+    edit(params, "table8.yaml", COLUMN, COLUMN.replace("}", ", override: {evaluation: {kid_subsets: 5}}}"))
+    after = load_plan(params, "demo")
+    assert len(after.cells.keys() - before.cells.keys()) == 3
+    assert {c.training_id for c in after.cells.values()} == {c.training_id for c in before.cells.values()}
+    kept = [c for i, c in after.cells.items() if i not in before.cells]
+    assert all(isinstance(c.evaluation, TranslationEvaluation) and c.evaluation.kid_subsets == 5 for c in kept)
+
+
+def test_an_override_equal_to_the_preset_changes_nothing(params: Path, before: Plan) -> None:
+    theta = before.tables[0].cells[0].protocol.theta
+    edit(params, "table7.yaml", ROW, ROW.replace("}", f", override: {{protocol: {{theta: {theta}}}}}}}"))
+    assert load_plan(params, "demo").cells.keys() == before.cells.keys()
+
+
+def test_a_preset_key_changes_the_cells_of_its_kind_only(params: Path, before: Plan) -> None:
+    edit(params, "presets/demo.yaml", "    momentum: 0.9\n", "    momentum: 0.8\n")
+    moved = places_that_moved(before, load_plan(params, "demo"))
+    assert moved == {("table7", row, column) for row in range(11) for column in range(3)}
+
+
+def test_hardware_and_words_change_no_id(params: Path, before: Plan) -> None:
+    edit(params, "presets/demo.yaml", "  workers: 2\n", "  workers: 3\n")
+    edit(params, "table7.yaml", "title: Ablation", "title: An ablation")
+    edit(params, "table7.yaml", "{heading: Convs,", "{heading: Convolutions,")
+    assert load_plan(params, "demo").cells.keys() == before.cells.keys()
+
+
+def test_the_row_that_the_header_of_table7_suggests_works(params: Path, before: Plan) -> None:
+    comment = "#   - {convs: shared, norms: unshared, l1: half, exchange: true, in_paper: false,\n#      labels:"
+    text = (params / "table7.yaml").read_text()
+    assert comment in text
+    suggested = text[text.index(comment) :].split("}}}\n")[0] + "}}}\n"
+    row = suggested.replace("#   - ", "  - ").replace("\n#   ", "\n   ")
+    edit(params, "table7.yaml", ROW, f"{row}{ROW}")
+    table = load_plan(params, "demo").table("table7")
+    assert table.rows[6].labels == ("Shared", "Unshared", "Half, theta 0.05", "yes")
+    added = [slot for slot in table.slots if slot.row == 6]
+    assert all(slot.paper == {} and slot.cells[0].protocol.theta == 0.05 for slot in added)
+    assert len(load_plan(params, "demo").cells) == 28
+
+
+@pytest.mark.parametrize(
+    ("override", "key", "message"),
+    [
+        ("{protocol: {thta: 0.05}}", "rows[6].override.protocol.thta", "did you mean 'theta'"),
+        ("{protocol: {theta: '0.05'}}", "rows[6].override.protocol.theta", "a number"),
+        ("{protocol: {theta: -1}}", "rows[6].override.protocol.theta", "over 0"),
+        ("{protocol: {scale_min: 9.0}}", "rows[6].override.protocol", "over scale_max"),
+        ("{protocol: {epochs: 3}}", "rows[6].override.protocol.epochs", "unknown key"),
+        ("{protocol: {phases: []}}", "rows[6].override.protocol.phases", "at least this many entries: 1"),
+        ("{protocol: {phases: [{epochs: 1}]}}", "rows[6].override.protocol.phases[0].lr_encoder", "is missing"),
+        ("{protocol: 3}", "rows[6].override.protocol", "a mapping"),
+        ("{protcol: {theta: 1.0}}", "rows[6].override.protcol", "did you mean 'protocol'"),
+        ("{protocol: {batch_size: 161}}", "rows[6]", "an epoch would have no step"),
+    ],
+)
+def test_a_wrong_override_is_named(params: Path, override: str, key: str, message: str) -> None:
+    edit(params, "table7.yaml", ROW, ROW.replace("}", f", override: {override}}}"))
+    with pytest.raises(UserError) as caught:
+        load_plan(params, "demo")
+    assert key in str(caught.value)
+    assert message in str(caught.value)
+    assert caught.value.where == params / "table7.yaml"
+
+
+def test_a_row_and_a_column_cannot_override_the_same_key(params: Path) -> None:
+    row = "{convs: shared, norms: unshared, l1: half, exchange: true, override: {protocol: {theta: 0.05}}}"
+    edit(params, "table7.yaml", ROW, f"  - {row}")
+    edit(
+        params,
+        "table7.yaml",
+        "{label: RGB, stream: rgb}",
+        "{label: RGB, stream: rgb, override: {protocol: {theta: 0.06}}}",
+    )
+    with pytest.raises(UserError, match=r"overridden by columns\[0\] too") as caught:
+        load_plan(params, "demo")
+    assert caught.value.key == "rows[6].override.protocol.theta"

@@ -1,0 +1,148 @@
+"""The plan can be filtered, reckoned with and printed; a filter that matches nothing says what there is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from cenbench.errors import UserError
+from cenbench.matrix.cost import cell_seconds, plan_cost
+from cenbench.matrix.plan import Plan, load_plan
+from cenbench.matrix.preset import CostModel
+from cenbench.matrix.render import duration, render_plan
+from cenbench.matrix.steps import total_steps
+
+PARAMS = Path(__file__).parents[1] / "params"
+
+
+@pytest.fixture(scope="module")
+def demo() -> Plan:
+    return load_plan(PARAMS, "demo")
+
+
+def test_no_filter_is_the_whole_plan(demo: Plan) -> None:
+    assert demo.select() == demo
+
+
+def test_by_table(demo: Plan) -> None:
+    nine = demo.select(tables=["table9"])
+    assert [table.name for table in nine.tables] == ["table9"]
+    assert list(nine.cells) == [cell.id for cell in demo.cells_of("table9")]
+    assert all(nine.tables_of(cell_id) == ("table9",) for cell_id in nine.cells)
+    assert len(demo.select(tables=["table8", "table9"]).cells) == 16
+
+
+def test_by_task_method_and_glob(demo: Plan) -> None:
+    assert len(demo.select(task="shade + texture->rgb").cells) == 4
+    assert len(demo.select(method="exchange").cells) == 4 + 3
+    assert len(demo.select(glob="*.l1-half.*").cells) == 4 + 3
+    chosen = demo.select(tables=["table8"], task="shade+texture->rgb", method="none", glob="*.shared-norms.*")
+    assert [(cell.convs, cell.norms) for cell in chosen.cells.values()] == [("shared", "shared")]
+
+
+def test_every_filter_is_the_cells_it_lets_through(demo: Plan) -> None:
+    """Oracle: the same condition, applied to the cells one by one."""
+    chosen = demo.select(method="exchange", glob="*rgb+depth*")
+    expected = [i for i, cell in demo.cells.items() if cell.fusion == "exchange" and "rgb+depth" in i]
+    assert list(chosen.cells) == expected
+    for table in chosen.tables:
+        whole = demo.table(table.name)
+        assert (table.rows, table.columns) == (whole.rows, whole.columns)  # places keep their meaning
+        assert list(table.slots) == [slot for slot in whole.slots if slot.cells[0].id in expected]
+
+
+def test_a_glob_on_seeds_takes_seeds_out_of_slots() -> None:
+    one = load_plan(PARAMS, "study").select(glob="*.s2.*")
+    assert len(one.cells) == 27
+    assert all([cell.seed for cell in slot.cells] == [2] for table in one.tables for slot in table.slots)
+
+
+@pytest.mark.parametrize(
+    ("filters", "message", "expected", "mend"),
+    [
+        ({"tables": ["tabel7"]}, "no such table", "table7, table8, table9", "did you mean 'table7'?"),
+        ({"tables": ["7"]}, "no such table", "table7, table8, table9", None),
+        ({"task": "shade+textur->rgb"}, "no such task", "rgb+depth->semantic, shade+texture->rgb", None),
+        ({"task": "nonsense"}, "no such task", "rgb+depth->semantic", None),
+        ({"method": "exchang"}, "no such method", "none, exchange", "did you mean 'exchange'?"),
+        ({"method": ""}, "no such method", "none, exchange", None),
+        ({"glob": "*nothing*"}, "no cell of the plan passes", None, "cenbench plan --preset demo"),
+        ({"tables": ["table9"], "method": "exchange"}, "no cell of the plan passes", None, None),
+        ({"tables": ["table7"], "task": "shade+texture->rgb"}, "no cell of the plan passes", None, None),
+    ],
+)
+def test_an_unknown_filter_says_what_there_is(
+    demo: Plan, filters: dict[str, object], message: str, expected: str | None, mend: str | None
+) -> None:
+    with pytest.raises(UserError, match=message) as caught:
+        demo.select(**filters)  # type: ignore[arg-type]
+    assert expected is None or expected in str(caught.value.expected)
+    assert mend is None or mend in str(caught.value.mend)
+
+
+def test_an_unknown_cell_or_table_is_named(demo: Plan) -> None:
+    known = next(iter(demo.cells))
+    with pytest.raises(UserError, match="has no such cell") as caught:
+        demo.cell(f"{known}0")
+    assert known in str(caught.value.mend)
+    with pytest.raises(UserError, match="has no such cell"):
+        demo.tables_of("../../x")
+    with pytest.raises(UserError, match="has no such table"):
+        demo.cells_of("table1")
+    assert demo.cell(known).id == known
+
+
+def test_cost_is_steps_times_seconds(demo: Plan) -> None:
+    """Closed form, on round numbers of seconds."""
+    step_s = {"segmentation": {"fixed": 1.0, "per_modality": 2.0}, "translation": {"fixed": 0.0, "per_modality": 1.0}}
+    model = CostModel.model_validate(
+        {"hardware": "x", "unit": "CPU", "workers": 2, "scene_s": 3.0, "cell_s": 10.0, "step_s": step_s}
+    )
+    plan = Plan("demo", "", demo.tables, model)
+    by_modalities = {2: 4, 3: 4 + 2, 4: 4 + 2}  # translation cells of tables 8 and 9
+    segmentation = next(cell for cell in plan.cells.values() if cell.task.kind == "segmentation")
+    translation = next(cell for cell in plan.cells.values() if cell.task.kind == "translation")
+    one_segmentation = 10 + total_steps(segmentation) * (1 + 2 * 2)
+    one_translation = {m: 10 + total_steps(translation) * m for m in by_modalities}
+    assert cell_seconds(segmentation, model) == one_segmentation
+    cost = plan_cost(plan)
+    assert cost.datasets_s == 200 * 3.0  # one dataset, read by both kinds
+    assert cost.cells_s == 11 * one_segmentation + sum(n * one_translation[m] for m, n in by_modalities.items())
+    assert cost.longest_s == 200 * 3.0 / 2 + max(one_segmentation, one_translation[4])
+    assert cost.elapsed_s == (cost.datasets_s + cost.cells_s) / 2
+    assert cost.total_h == (cost.datasets_s + cost.cells_s) / 3600
+    alone = plan_cost(plan.select(glob=segmentation.id))
+    assert alone.elapsed_s == alone.longest_s == 300 + one_segmentation
+
+
+def test_the_printed_plan_names_every_cell_its_tables_and_the_totals(demo: Plan) -> None:
+    console = Console(width=200)
+    with console.capture() as capture:
+        console.print(render_plan(demo))
+    text = capture.get()
+    for cell_id, cell in demo.cells.items():
+        line = next(line for line in text.splitlines() if cell_id in line)
+        assert ", ".join(demo.tables_of(cell_id)) in line
+        assert f" {cell.fusion} " in line
+        assert f"{total_steps(cell):,}" in line
+    assert "27 cells, 4 of them shown by more than one table." in text
+    assert f"Total {plan_cost(demo).total_h:,.2f} CPU-hours" in text
+    assert f"Longest path (dataset, then the longest cell): {duration(plan_cost(demo).longest_s)}" in text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.4, "0 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min"),
+        (3599, "1.0 h"),
+        (90, "2 min"),
+        (7200, "2.0 h"),
+        (864000, "10.0 d"),
+    ],
+)
+def test_durations_read_like_a_persons(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
