@@ -155,7 +155,10 @@ def test_a_wrong_preset_is_named(params: Path, old: str, new: str, key: str, mes
         (b"name: demo\n\tdescription: x\n", "line 2, column 1: a tab where spaces are needed"),
         (b"name: demo\nname: demo\n", "line 2, column 1: the key 'name' is there twice"),
         (b"a: {b: {c: 1, c: 2}}\n", "the key 'c' is there twice"),
-        (b"a: &x 1\nb: *x\n", "anchors and aliases"),
+        (b"a: &x [1]\nb: &y [*x, *x]\nc: [*y, *y]\n", "an alias (*) inside an anchored value"),
+        (b"a: &x [*x]\n", "an alias (*) inside an anchored value"),
+        (b"a: *x\n", "undefined alias"),
+        (b"a: " + b"[" * 100 + b"]" * 100, "nested too deep"),
         (b"a: !!python/object:os.system x\n", "tags (!) are not used here"),
         (b"a: [1, 2\n", "not valid YAML"),
         (b"---\na: 1\n---\na: 1\n", "expected a single document"),
@@ -181,6 +184,13 @@ def test_numbers_read_as_a_person_means_them(params: Path) -> None:
         shutil.copy(PARAMS / "presets" / "demo.yaml", params / "presets" / "demo.yaml")
         edit(params, "presets/demo.yaml", "crop_px: 64", f"crop_px: {word}")
         assert error_of(params).found == f"'{word}'"
+
+
+def test_an_anchor_may_stand_for_what_is_said_twice(params: Path) -> None:
+    dataset = "dataset: {name: synthrooms, size_px: 64, train_scenes: 160, val_scenes: 40, seed: 1}"
+    edit(params, "presets/demo.yaml", dataset, dataset.replace("{", "&data {"))
+    edit(params, "presets/demo.yaml", dataset, "dataset: *data")
+    assert load_plan(params, "demo").cells.keys() == load_plan(PARAMS, "demo").cells.keys()
 
 
 def test_missing_files_are_named(params: Path) -> None:

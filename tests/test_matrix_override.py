@@ -54,6 +54,7 @@ def test_a_row(params: Path, before: Plan) -> None:
     assert len(before.cells.keys() ^ after.cells.keys()) == 2  # one cell went, one came
     [new] = [cell for cell_id, cell in after.cells.items() if cell_id not in before.cells]
     assert new.protocol.theta == 0.05
+    assert after.table("table7").rows[6].labels[-1] == "yes (protocol.theta 0.05)"
     assert after.table("table7").slots[20].paper == {"miou_pct": 51.1}  # still the paper's row
     assert "Shared / Unshared / Half-channel / yes: protocol.theta 0.05." in after.table("table7").protocol_lines
 
@@ -110,18 +111,30 @@ def test_hardware_and_words_change_no_id(params: Path, before: Plan) -> None:
     assert load_plan(params, "demo").cells.keys() == before.cells.keys()
 
 
-def test_the_row_that_the_header_of_table7_suggests_works(params: Path, before: Plan) -> None:
-    comment = "#   - {convs: shared, norms: unshared, l1: half, exchange: true, in_paper: false,\n#      labels:"
-    text = (params / "table7.yaml").read_text()
-    assert comment in text
-    suggested = text[text.index(comment) :].split("}}}\n")[0] + "}}}\n"
-    row = suggested.replace("#   - ", "  - ").replace("\n#   ", "\n   ")
-    edit(params, "table7.yaml", ROW, f"{row}{ROW}")
-    table = load_plan(params, "demo").table("table7")
-    assert table.rows[6].labels == ("Shared", "Unshared", "Half, theta 0.05", "yes")
+def test_a_row_added_with_an_override_leaves_the_papers_numbers_where_they_were(params: Path, before: Plan) -> None:
+    """The row is the one that the comments of table7.yaml suggest."""
+    suggested = next(line for line in (params / "table7.yaml").read_text().splitlines() if "theta: 0.05" in line)
+    edit(params, "table7.yaml", ROW, f"{suggested.replace('#   -', '  -')}\n{ROW}")
+    after = load_plan(params, "demo")
+    table = after.table("table7")
+    assert table.rows[6].labels == ("Shared", "Unshared", "Half-channel", "yes (protocol.theta 0.05)")
     added = [slot for slot in table.slots if slot.row == 6]
     assert all(slot.paper == {} and slot.cells[0].protocol.theta == 0.05 for slot in added)
-    assert len(load_plan(params, "demo").cells) == 28
+    assert [slot.paper["miou_pct"] for slot in table.slots if slot.row == 7] == [49.7, 45.1, 51.1]
+    assert len(after.cells.keys() - before.cells.keys()) == 1
+    assert not before.cells.keys() - after.cells.keys()
+
+
+def test_two_rows_of_the_same_terms_must_say_which_is_the_papers(params: Path) -> None:
+    edit(params, "table7.yaml", ROW, f"{ROW}\n{ROW}")
+    with pytest.raises(UserError, match="fits 2 slots") as caught:
+        load_plan(params, "demo")
+    assert "in_paper: false" in str(caught.value)
+    edit(
+        params, "table7.yaml", f"{ROW}\n{ROW}", f"{ROW}\n{ROW.replace('}', ', in_paper: false, labels: [a, b, c, d]}')}"
+    )
+    table = load_plan(params, "demo").table("table7")
+    assert (table.rows[7].labels, table.slots[7 * 3].paper) == (("a", "b", "c", "d"), {})
 
 
 @pytest.mark.parametrize(

@@ -21,9 +21,15 @@ _WORDS = {
 
 
 def row_labels(spec: TableSpec, group: GroupSpec | None, row: RowSpec) -> tuple[str, ...]:
-    """The row's own labels, or the words of its terms under the headings of the stub."""
+    """The row's own labels, or the words of its terms under the headings of the stub, with what it overrides."""
     if row.labels is not None:
         return row.labels
+    *first, last = _term_labels(spec, group, row)
+    overridden = _overridden(row)
+    return (*first, f"{last} ({overridden})" if overridden else last)
+
+
+def _term_labels(spec: TableSpec, group: GroupSpec | None, row: RowSpec) -> tuple[str, ...]:
     layers: Sequence[Entry] = [each for each in (row, group, spec.defaults) if each is not None]
     return tuple(_word(stub.shows, (getattr(each, stub.shows) for each in layers)) for stub in spec.stub)
 
@@ -91,7 +97,8 @@ def override_lines(spec: TableSpec) -> tuple[str, ...]:
 
 
 def _row_name(spec: TableSpec, group: GroupSpec | None, row: RowSpec) -> str:
-    return " / ".join([*([group.label] if group else []), *row_labels(spec, group, row)])
+    labels = row.labels or _term_labels(spec, group, row)
+    return " / ".join([*([group.label] if group else []), *labels])
 
 
 def _overridden(entry: Entry) -> str:

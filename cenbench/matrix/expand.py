@@ -14,9 +14,9 @@ from cenbench.matrix.cell import Cell, Task
 from cenbench.matrix.describe import override_lines, protocol_lines, row_labels
 from cenbench.matrix.layout import Column, Row, Slot, TableLayout
 from cenbench.matrix.mistakes import Location, Mistake, did_you_mean, dotted, from_details, report, shown
-from cenbench.matrix.paper_numbers import PaperNumber, place
+from cenbench.matrix.paper_numbers import PaperNumber, PaperTerms, place
 from cenbench.matrix.preset import Preset
-from cenbench.matrix.table import TERMS, Entry, GroupSpec, RowSpec, TableSpec
+from cenbench.matrix.table import TERMS, Entry, GroupSpec, Override, RowSpec, TableSpec
 
 _PARTS = ("dataset", "network", "protocol", "evaluation")
 _CELL_TERMS = ("task", "convs", "norms", "l1", "exchange")
@@ -120,9 +120,7 @@ class _Expansion:
             return tuple(Cell(**asked, seed=seed) for seed in self.preset.seeds)
         except ValidationError as error:
             inner = [
-                each
-                for each in entries[1:]
-                if each.entry.override != Entry().override or any(map(each.says, _CELL_TERMS))
+                each for each in entries[1:] if each.entry.override != Override() or any(map(each.says, _CELL_TERMS))
             ]
             key = " with ".join(dotted(each.location) for each in inner or entries[-2:-1])
             found = ", ".join(f"{name} {_word(terms[name])}" for name in _CELL_TERMS)
@@ -192,14 +190,14 @@ def _slots_asked(
     ]
 
 
-def _paper_terms(terms: Terms, entries: Sequence[_Placed]) -> dict[str, str] | None:
-    """The slot's terms as the paper's file spells them; None where the paper has no such slot."""
+def _paper_terms(terms: Terms, entries: Sequence[_Placed]) -> PaperTerms | None:
+    """The slot as the paper's file would name it; None where the paper has no such slot."""
     if not all(each.entry.in_paper for each in entries):
         return None
     words = {name: _word(value) for name, value in terms.items()}
     for each in entries:
         words.update({str(name): word for name, word in each.entry.paper_terms.items()})
-    return words
+    return PaperTerms(words, as_preset=all(each.entry.override == Override() for each in entries))
 
 
 def _word(value: Any) -> str:

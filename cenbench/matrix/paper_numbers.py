@@ -75,23 +75,34 @@ def _parse(path: Path, line: int, row: Sequence[str]) -> PaperNumber:
     return number
 
 
+@dataclass(frozen=True)
+class PaperTerms:
+    """A slot as the paper's file would name it; `as_preset` where nothing of the preset is overridden for it."""
+
+    terms: Mapping[str, str]
+    as_preset: bool
+
+
 def place(
     numbers: Sequence[PaperNumber],
-    slots: Sequence[Mapping[str, str] | None],
+    slots: Sequence[PaperTerms | None],
     metrics: Sequence[str],
     table_file: Path,
     *,
     whole: bool,
 ) -> list[dict[str, float]]:
-    """For each slot (its terms, None for one the paper does not have) what the paper says, metric -> value.
+    """For each slot (None: one the paper does not have) what the paper says, metric -> value.
 
-    Every number must fit exactly one slot and be of a metric the table shows; `whole=False` forgives numbers that fit
-    none, for a table that leaves rows out on purpose. Raises `UserError` on `table_file` otherwise.
+    Every number must fit exactly one slot and be of a metric the table shows. Where slots differ only in overridden
+    parameters, the number belongs to the one run as the preset says. `whole=False` forgives numbers that fit none, for
+    a table that leaves rows out on purpose. Raises `UserError` on `table_file` otherwise.
     """
     placed: list[dict[str, float]] = [{} for _ in slots]
     mistakes = []
     for number in numbers:
-        fitting = [index for index, terms in enumerate(slots) if terms is not None and number.fits(terms)]
+        fitting = [index for index, slot in enumerate(slots) if slot is not None and number.fits(slot.terms)]
+        if len(fitting) > 1:
+            fitting = [index for index in fitting if (slot := slots[index]) and slot.as_preset] or fitting
         if len(fitting) == 1 and number.metric in metrics:
             placed[fitting[0]][number.metric] = number.value
         elif fitting or whole:

@@ -1,7 +1,8 @@
 """Read a YAML file of `params/` strictly: what a line says is what is meant, or the line is named as a mistake.
 
 The words of YAML 1.2 are used, because YAML 1.1 surprises: there `2e-4` is a text, `010` is eight and `1:30` is
-ninety. Not used at all, so refused: duplicate keys, anchors and aliases, tags, empty values, NaN and infinities.
+ninety. Refused: duplicate keys, tags, empty values, NaN and infinities, and an alias inside an anchored value (nested
+ones grow without bound).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ _SCALARS = (
     ("float", r"[-+]?(\.[0-9]+|[0-9]+\.[0-9]*)([eE][-+]?[0-9]+)?|[-+]?[0-9]+[eE][-+]?[0-9]+", list("-+.0123456789")),
     ("float", r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", list("-+.")),
 )
+_DEEPEST = 16
 _MEND = "see the comments at the top of the file, or compare with the version in git: git diff params"
 
 
@@ -34,15 +36,24 @@ def _refused(problem: str, place: Any) -> yaml.MarkedYAMLError:
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader with the words above, and without duplicate keys, anchors and tags."""
+    """SafeLoader with the words above, and without duplicate keys, tags and nested aliases."""
+
+    anchored = 0
+    """How many anchored values the parser is inside of."""
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         event = self.peek_event()
-        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
-            raise _refused("anchors and aliases (& and *) are not used here", event)
         if getattr(event, "tag", None) is not None:
             raise _refused("tags (!) are not used here", event)
-        return super().compose_node(parent, index)
+        if isinstance(event, yaml.AliasEvent):
+            if self.anchored:
+                raise _refused("an alias (*) inside an anchored value (&) is not used here", event)
+            return super().compose_node(parent, index)
+        inside = int(event.anchor is not None)
+        self.anchored += inside
+        node = super().compose_node(parent, index)
+        self.anchored -= inside
+        return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
@@ -114,7 +125,9 @@ def _not_yaml(path: Path, error: yaml.MarkedYAMLError) -> UserError:
 
 
 def _unusable_values(value: Any, location: Location) -> list[Mistake]:
-    """Empty values and numbers that are none, with where they are."""
+    """Empty values, numbers that are none, and what is nested deeper than any declaration, with where they are."""
+    if len(location) > _DEEPEST:
+        return [Mistake(dotted(location[:3]), "this value is nested too deep to be a declaration")]
     if isinstance(value, dict):
         return [each for key, child in value.items() for each in _unusable_values(child, (*location, key))]
     if isinstance(value, list):
