@@ -1,0 +1,114 @@
+"""A prepared dataset on disk, opened cheaply and checked before anything reads it. No torch here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cenbench.data.manifest import (
+    Manifest,
+    ModalityEntry,
+    damaged,
+    dataset_key,
+    manifest_digest,
+    read_manifest,
+)
+from cenbench.errors import UserError
+from cenbench.files import digest, sha256_file
+
+if TYPE_CHECKING:  # the scheduler imports this file: NumPy is imported where an array is opened
+    import numpy as np
+
+__all__ = ["Prepared", "dataset_key", "manifest_digest"]
+
+
+class Prepared:
+    """Arrays of one prepared dataset, memory-mapped read-only.
+
+    Modalities: `rgb` u8 (N,H,W,3); `depth_euclidean`, `depth_zbuffer` u16 (N,H,W), 1/512 m, 0 = missing;
+    `normal` u8 (N,H,W,3), 127.5-centred, camera axes; `shade` u8, `texture` u16, `edge` u16, `semantic` u8 (N,H,W).
+    """
+
+    def __init__(self, folder: Path, manifest: Manifest) -> None:
+        self.folder = folder
+        self.manifest = manifest
+        self.digest = digest(manifest.model_dump(mode="json"))
+        self._arrays: dict[str, np.ndarray] = {}
+
+    @classmethod
+    def open(cls, folder: Path) -> Prepared:
+        """Read the manifest and check that every file is there with its size, type and shape (not its bytes).
+
+        UserError: not prepared, a file missing or truncated, another dtype or shape than the manifest's.
+        """
+        folder = Path(folder)
+        prepared = cls(folder, read_manifest(folder))
+        for name, entry in prepared.manifest.files.items():
+            path = folder / name
+            if not path.is_file():
+                raise damaged(f"{name} is missing", path, found="no such file", expected=f"{entry.bytes} bytes")
+            if (size := path.stat().st_size) != entry.bytes:
+                cut = "truncated" if size < entry.bytes else "longer than it was written"
+                raise damaged(f"{name} is {cut}", path, found=f"{size} bytes", expected=f"{entry.bytes} bytes")
+        for modality in prepared.manifest.modalities:
+            prepared.array(modality)
+        return prepared
+
+    def verify(self) -> None:
+        """Read every byte: a file whose SHA-256 is not the manifest's is a `UserError` naming it, found, expected."""
+        for name, entry in self.manifest.files.items():
+            found = sha256_file(self.folder / name)
+            if found != entry.sha256:
+                raise damaged(f"{name} has changed since it was written", self.folder / name, key="sha256",
+                              found=found, expected=entry.sha256)  # fmt: skip
+
+    def array(self, modality: str) -> np.ndarray:
+        """(N, H, W) or (N, H, W, 3), memory-mapped, read-only; UserError for a modality the dataset lacks."""
+        if modality not in self._arrays:
+            self._arrays[modality] = self._map(self._entry(modality))
+        return self._arrays[modality]
+
+    def indices(self, split: str) -> np.ndarray:
+        """Scene numbers of a split, ascending."""
+        import numpy as np
+
+        known = {str(name): limits for name, limits in self.manifest.splits.items()}
+        if split not in known:
+            raise UserError("no such split", where=self.folder, found=split, expected=", ".join(known))
+        return np.arange(*known[split])
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, in the order of their labels."""
+        return self.manifest.classes
+
+    @property
+    def void(self) -> int:
+        """Label of pixels that count for nothing."""
+        return self.manifest.void
+
+    def _entry(self, modality: str) -> ModalityEntry:
+        entry = self.manifest.modalities.get(modality)
+        if entry is None:
+            raise UserError(
+                f"dataset {self.manifest.name} has no modality {modality!r}",
+                where=self.folder,
+                found=modality,
+                expected=", ".join(self.manifest.modalities),
+            )
+        return entry
+
+    def _map(self, entry: ModalityEntry) -> np.ndarray:
+        import numpy as np
+
+        path = self.folder / entry.file
+        try:
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
+        except ValueError as error:
+            raise damaged(f"{entry.file} is not a NumPy array", path, found=str(error), expected=".npy") from error
+        if array.dtype.name != entry.dtype:
+            raise damaged(f"{entry.file} has another type", path, key="dtype", found=array.dtype, expected=entry.dtype)
+        if array.shape != entry.shape:
+            expected = entry.shape
+            raise damaged(f"{entry.file} has another shape", path, key="shape", found=array.shape, expected=expected)
+        return array  # type: ignore[no-any-return]
