@@ -111,4 +111,4 @@ class Prepared:
         if array.shape != entry.shape:
             expected = entry.shape
             raise damaged(f"{entry.file} has another shape", path, key="shape", found=array.shape, expected=expected)
-        return array  # type: ignore[no-any-return]
+        return array
