@@ -1,0 +1,60 @@
+"""Channel exchange (equation 6) and the disjoint sub-parts of the channels that it is meant for."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from cenbench.nn.norm import ConstrainedNorm
+
+
+def exchange(x_BMCHW: Tensor, gamma_MC: Tensor, theta: float, own_part_MC: Tensor | None = None) -> Tensor:
+    """Replace each channel whose |gamma| is under `theta` by the mean of the other modalities' channels (equation 6).
+
+    All read the original values: where both of two modalities fall under the threshold they swap. A channel at exactly
+    `theta` is kept. The gradient follows the copied value: the replaced channel gets none here, its donors get its.
+    `own_part_MC` (bool) restricts replacing to modality m's own sub-part, as the paper says; the released code does not
+    (facts 2c, item 3). Nothing here waits for the device: the mask is applied by `where`, never read.
+
+    x_BMCHW needs M >= 2; gamma_MC holds the scaling factors of the norm x came from.
+    """
+    replaced_MC = gamma_MC.detach().abs() < theta
+    if own_part_MC is not None:
+        replaced_MC = replaced_MC & own_part_MC
+    return torch.where(replaced_MC[:, :, None, None], mean_of_others(x_BMCHW), x_BMCHW)
+
+
+def mean_of_others(x_BMCHW: Tensor) -> Tensor:
+    """For each modality the mean over the others, same shape. With two that is the other one, bit for bit."""
+    M = x_BMCHW.shape[1]
+    if M == 2:
+        return x_BMCHW.flip(1)
+    return (x_BMCHW.sum(1, keepdim=True) - x_BMCHW) / (M - 1)
+
+
+def own_parts(modalities: int, channels: int) -> Tensor:
+    """(M, C) bool: modality m owns channels [m C / M, (m + 1) C / M). With two, the first and the second half.
+
+    The parts are disjoint, cover every channel, and differ by at most one in size.
+    """
+    edges = [channels * m // modalities for m in range(modalities + 1)]
+    mask = torch.zeros(modalities, channels, dtype=torch.bool)
+    for m in range(modalities):
+        mask[m, edges[m] : edges[m + 1]] = True
+    return mask
+
+
+class ExchangeNorm(nn.Module):
+    """A constrained norm and the exchange after it, before the activation (equation 6)."""
+
+    own_part_MC: Tensor | None
+
+    def __init__(self, norm: ConstrainedNorm, theta: float, *, own_part_only: bool = False) -> None:
+        super().__init__()
+        self.norm = norm
+        self.theta = theta
+        own_part_MC = own_parts(norm.modalities, norm.channels) if own_part_only else None
+        self.register_buffer("own_part_MC", own_part_MC, persistent=False)
+
+    def forward(self, x_BMCHW: Tensor) -> Tensor:
+        return exchange(self.norm(x_BMCHW), self.norm.gamma_MC(), self.theta, self.own_part_MC)

@@ -1,0 +1,101 @@
+"""Normalisation with a flag for each half that modalities may share: the affine part and the statistics (table 9)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+Kind = Literal["batch", "instance"]
+GammaInit = Literal["ones", "uniform"]
+MOMENTUM = 0.1
+EPS = 1e-5
+
+
+class ModalityNorm(nn.Module):
+    """Batch or instance normalisation of `x_BMCHW`.
+
+    `weight` (gamma) and `bias` are (M, C), or (1, C) where the affine part is shared; `running_mean` and `running_var`
+    likewise where the statistics are shared. Shared batch statistics are pooled over the modalities, as one
+    `BatchNorm2d` that sees the folded batch (B*M, C, H, W) would. Instance normalisation uses each image's own
+    statistics in training; what is shared or not there is the running statistics that `eval()` normalises by.
+
+    `frozen` keeps the running statistics as they are and normalises by them in training too, as the released
+    segmentation code does (facts 2a, FREEZE_BN); gamma and beta still train.
+    """
+
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(
+        self,
+        kind: Kind,
+        modalities: int,
+        channels: int,
+        *,
+        affine_shared: bool,
+        statistics_shared: bool,
+        gamma_init: GammaInit = "ones",
+        frozen: bool = False,
+    ) -> None:
+        super().__init__()
+        self.kind, self.modalities, self.channels, self.frozen = kind, modalities, channels, frozen
+        self.affine_shared, self.statistics_shared = affine_shared, statistics_shared
+        gamma = torch.ones(channels) if gamma_init == "ones" else torch.rand(channels)
+        affine_rows = 1 if affine_shared else modalities
+        statistics_rows = 1 if statistics_shared else modalities
+        # Private copies start equal, as the released code's do (facts 3, model_init).
+        self.weight = nn.Parameter(gamma.repeat(affine_rows, 1))
+        self.bias = nn.Parameter(torch.zeros(affine_rows, channels))
+        self.register_buffer("running_mean", torch.zeros(statistics_rows, channels))
+        self.register_buffer("running_var", torch.ones(statistics_rows, channels))
+
+    def forward(self, x_BMCHW: Tensor) -> Tensor:
+        B, M, C, H, W = x_BMCHW.shape
+        if not self.training or self.frozen:
+            x = self._batch_norm(x_BMCHW.reshape(B, M * C, H, W), training=False)
+        elif self.kind == "instance":
+            x = self._instance_norm(x_BMCHW.reshape(B, M * C, H, W))
+        elif not self.statistics_shared:
+            x = self._batch_norm(x_BMCHW.reshape(B, M * C, H, W), training=True)
+        else:
+            return self._pooled_batch_norm(x_BMCHW)
+        return x.reshape(B, M, C, H, W)
+
+    def gamma_MC(self) -> Tensor:
+        """The scaling factors of every modality, (M, C); rows repeat where they are shared."""
+        return self.weight.expand(self.modalities, self.channels)
+
+    def _packed(self, rows: Tensor) -> Tensor:
+        """(M or 1, C) -> (M*C): one value a channel of the modalities seen side by side."""
+        return rows.expand(self.modalities, self.channels).reshape(-1)
+
+    def _batch_norm(self, x: Tensor, *, training: bool) -> Tensor:
+        # With M rows `_packed` is a view, so the running statistics are updated in place.
+        mean, var = self._packed(self.running_mean), self._packed(self.running_var)
+        return F.batch_norm(x, mean, var, self._packed(self.weight), self._packed(self.bias), training, MOMENTUM, EPS)
+
+    def _instance_norm(self, x: Tensor) -> Tensor:
+        mean, var = self._packed(self.running_mean), self._packed(self.running_var)
+        weight, bias = self._packed(self.weight), self._packed(self.bias)
+        y = F.instance_norm(x, mean, var, weight, bias, use_input_stats=True, momentum=MOMENTUM, eps=EPS)
+        if self.statistics_shared and self.modalities > 1:
+            # `mean` and `var` were copies; a moving average of the modalities' means is the mean of their averages.
+            self.running_mean.copy_(mean.view(self.modalities, -1).mean(0, keepdim=True))
+            self.running_var.copy_(var.view(self.modalities, -1).mean(0, keepdim=True))
+        return y
+
+    def _pooled_batch_norm(self, x_BMCHW: Tensor) -> Tensor:
+        folded = x_BMCHW.flatten(0, 1)
+        mean, var = self.running_mean[0], self.running_var[0]
+        if self.affine_shared:
+            y = F.batch_norm(folded, mean, var, self.weight[0], self.bias[0], True, MOMENTUM, EPS)
+            return y.view_as(x_BMCHW)
+        y = F.batch_norm(folded, mean, var, None, None, True, MOMENTUM, EPS).view_as(x_BMCHW)
+        return torch.addcmul(self.bias[:, :, None, None], y, self.weight[:, :, None, None])
+
+
+class ConstrainedNorm(ModalityNorm):
+    """A norm whose scaling factors the l1 term drives to zero and whose channels may be exchanged (equations 4, 6)."""

@@ -1,0 +1,42 @@
+"""The PatchGAN discriminator: one for all modalities, norms included (facts 2b)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from cenbench.nn.norm import GammaInit, ModalityNorm
+from cenbench.nn.unet import normal_init
+
+
+class PatchGAN(nn.Module):
+    """`(condition_N3HW, image_N3HW) -> logits_N1hw`: is each patch of the image real, given the input modality?
+
+    Modalities come folded into N. `layers` strided convolutions (three in the paper: 70 px patches, 30 x 30 of them at
+    256 px). Logits, not probabilities: the sigmoid is in the loss.
+    """
+
+    def __init__(self, *, width: int, layers: int, gamma_init: GammaInit = "ones", idle_norms: bool = False) -> None:
+        super().__init__()
+        channels = [6, *(width * min(2**level, 8) for level in range(layers + 1)), 1]
+        strides = [2] * layers + [1, 1]
+        self.convs = nn.ModuleList(
+            nn.Conv2d(channels[i], channels[i + 1], 4, stride, padding=1) for i, stride in enumerate(strides)
+        )
+        self.norms = nn.ModuleList(
+            ModalityNorm("instance", 1, c, affine_shared=True, statistics_shared=True, gamma_init=gamma_init)
+            for c in channels[2:-1]
+        )
+        if idle_norms:
+            self.idle_norms = nn.ModuleList(
+                ModalityNorm("instance", 1, c, affine_shared=True, statistics_shared=True, gamma_init=gamma_init)
+                for c in (channels[1], channels[-1])
+            )
+        normal_init(self)
+
+    def forward(self, condition_NCHW: Tensor, image_NCHW: Tensor) -> Tensor:
+        x = F.leaky_relu(self.convs[0](torch.cat([condition_NCHW, image_NCHW], dim=1)), 0.2)
+        for conv, norm in zip(self.convs[1:-1], self.norms, strict=True):
+            x = F.leaky_relu(norm(conv(x).unsqueeze(1)).squeeze(1), 0.2)
+        return self.convs[-1](x)

@@ -1,0 +1,91 @@
+"""The RefineNet decoder over parallel modalities: the original one with 3x3 convolutions, without norms (facts 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from cenbench.nn.sharing import Sharing
+
+
+class ResidualUnits(nn.Module):
+    """RCU: `count` times [ReLU, 3x3, ReLU, 3x3] with a residual that is the already rectified input."""
+
+    def __init__(self, sharing: Sharing, channels: int, count: int) -> None:
+        super().__init__()
+        self.first = nn.ModuleList(sharing.conv(channels, channels, 3, padding=1, bias=True) for _ in range(count))
+        self.second = nn.ModuleList(sharing.conv(channels, channels, 3, padding=1) for _ in range(count))
+
+    def forward(self, x: Tensor) -> Tensor:
+        for first, second in zip(self.first, self.second, strict=True):
+            # The released code rectifies in place, so what it adds back is max(x, 0): outputs depend on it.
+            x = F.relu(x)
+            x = second(F.relu(first(x))) + x
+        return x
+
+
+class ChainedPooling(nn.Module):
+    """CRP: four times 5x5 max pooling and a 3x3 convolution, each added to the sum."""
+
+    def __init__(self, sharing: Sharing, channels: int, count: int = 4) -> None:
+        super().__init__()
+        self.convs = nn.ModuleList(sharing.conv(channels, channels, 3, padding=1) for _ in range(count))
+
+    def forward(self, x: Tensor) -> Tensor:
+        top = x
+        for conv in self.convs:
+            top = F.max_pool2d(top.flatten(0, 1), 5, stride=1, padding=2).unflatten(0, top.shape[:2])
+            top = conv(top)
+            x = x + top
+        return x
+
+
+class RefineStage(nn.Module):
+    """One stage: adapt the encoder's output, add what comes from below, pool, refine, reduce."""
+
+    def __init__(self, sharing: Sharing, inputs: int, channels: int, outputs: int | None, *, joined: bool) -> None:
+        super().__init__()
+        self.reduce = sharing.conv(inputs, channels, 3, padding=1)
+        self.adapt = ResidualUnits(sharing, channels, 2)
+        self.join = sharing.conv(channels, channels, 3, padding=1) if joined else None
+        self.pool = ChainedPooling(sharing, channels)
+        self.refine = ResidualUnits(sharing, channels, 3)
+        self.out = None if outputs is None else sharing.conv(channels, outputs, 3, padding=1)
+
+    def forward(self, x: Tensor, below: Tensor | None) -> Tensor:
+        x = self.adapt(self.reduce(x))
+        if self.join is not None and below is not None:
+            x = self.join(x) + below
+        x = self.refine(self.pool(F.relu(x)))
+        return x if self.out is None else self.out(x)
+
+
+class RefineNet(nn.Module):
+    """Four encoder stages -> `logits_BMKHW` at the size of the first stage, a quarter of the image's.
+
+    The deepest stage works at twice `width` channels (512 against 256 in the paper).
+    """
+
+    def __init__(self, sharing: Sharing, inputs: Sequence[int], width: int, classes: int, dropout: float) -> None:
+        super().__init__()
+        deepest = RefineStage(sharing, inputs[3], 2 * width, width, joined=False)
+        middle = [RefineStage(sharing, inputs[i], width, width, joined=True) for i in (2, 1)]
+        last = RefineStage(sharing, inputs[0], width, None, joined=True)
+        self.stages = nn.ModuleList([deepest, *middle, last])
+        self.dropout = nn.Dropout(dropout)
+        self.classifier = sharing.conv(width, classes, 3, padding=1, bias=True)
+
+    def forward(self, stages: Sequence[Tensor]) -> Tensor:
+        first, second, third, fourth = stages
+        x = self.stages[0](self.dropout(fourth), None)
+        x = self.stages[1](self.dropout(third), _upsample(x, third))
+        x = self.stages[2](second, _upsample(x, second))
+        x = self.stages[3](first, _upsample(x, first))
+        return self.classifier(self.dropout(x))
+
+
+def _upsample(x: Tensor, like: Tensor) -> Tensor:
+    y = F.interpolate(x.flatten(0, 1), size=like.shape[-2:], mode="bilinear", align_corners=True)
+    return y.unflatten(0, x.shape[:2])

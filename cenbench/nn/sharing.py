@@ -1,0 +1,74 @@
+"""What modalities share: makes every layer of a network so that each says it once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+from torch import nn
+
+from cenbench.nn.conv import ModalityConv
+from cenbench.nn.exchange import ExchangeNorm
+from cenbench.nn.norm import ConstrainedNorm, GammaInit, Kind, ModalityNorm
+
+_Norm = TypeVar("_Norm", bound=ModalityNorm)
+Norms = Literal["shared", "unshared", "affine-unshared", "stats-unshared"]
+
+
+@dataclass(frozen=True)
+class Sharing:
+    """How the layers of a network treat its M modalities (tables 7-9). Raises ValueError for what cannot be."""
+
+    modalities: int
+    convs_shared: bool
+    norms: Norms
+    norm_kind: Kind
+    exchange_theta: float | None = None
+    """Exchange threshold of equation 6; None: no exchange."""
+    own_part_only: bool = False
+    """Exchange only within each modality's own sub-part of the channels, as the paper but not its code does."""
+    gamma_init: GammaInit = "ones"
+    frozen_statistics: bool = False
+
+    def __post_init__(self) -> None:
+        if self.modalities < 1:
+            raise ValueError(f"a network needs at least one modality, not {self.modalities}")
+        if self.exchange_theta is not None and self.modalities < 2:
+            raise ValueError("exchange needs at least two modalities; this network has one")
+        if self.exchange_theta is not None and self.norms in ("shared", "stats-unshared"):
+            raise ValueError(f"exchange needs scaling factors of each modality's own; norms {self.norms!r} share them")
+
+    def conv(
+        self, inputs: int, outputs: int, kernel: int, *, stride: int = 1, padding: int = 0, bias: bool = False
+    ) -> ModalityConv:
+        groups = 1 if self.convs_shared else self.modalities
+        conv = nn.Conv2d(groups * inputs, groups * outputs, kernel, stride, padding, groups=groups, bias=bias)
+        return ModalityConv(conv)
+
+    def deconv(
+        self, inputs: int, outputs: int, kernel: int, *, stride: int, padding: int, bias: bool = True
+    ) -> ModalityConv:
+        groups = 1 if self.convs_shared else self.modalities
+        conv = nn.ConvTranspose2d(groups * inputs, groups * outputs, kernel, stride, padding, groups=groups, bias=bias)
+        return ModalityConv(conv)
+
+    def norm(self, channels: int) -> ModalityNorm:
+        return self._norm(ModalityNorm, channels)
+
+    def constrained_norm(self, channels: int) -> nn.Module:
+        """A norm under the l1 term, followed by exchange where this network exchanges."""
+        norm = self._norm(ConstrainedNorm, channels)
+        if self.exchange_theta is None:
+            return norm
+        return ExchangeNorm(norm, self.exchange_theta, own_part_only=self.own_part_only)
+
+    def _norm(self, kind: type[_Norm], channels: int) -> _Norm:
+        return kind(
+            self.norm_kind,
+            self.modalities,
+            channels,
+            affine_shared=self.norms in ("shared", "stats-unshared"),
+            statistics_shared=self.norms in ("shared", "affine-unshared"),
+            gamma_init=self.gamma_init,
+            frozen=self.frozen_statistics,
+        )
