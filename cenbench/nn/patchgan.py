@@ -17,7 +17,7 @@ class PatchGAN(nn.Module):
     256 px). Logits, not probabilities: the sigmoid is in the loss.
     """
 
-    def __init__(self, *, width: int, layers: int, gamma_init: GammaInit = "ones", idle_norms: bool = False) -> None:
+    def __init__(self, *, width: int, layers: int, gamma_init: GammaInit = "ones") -> None:
         super().__init__()
         channels = [6, *(width * min(2**level, 8) for level in range(layers + 1)), 1]
         strides = [2] * layers + [1, 1]
@@ -28,11 +28,6 @@ class PatchGAN(nn.Module):
             ModalityNorm("instance", 1, c, affine_shared=True, statistics_shared=True, gamma_init=gamma_init)
             for c in channels[2:-1]
         )
-        if idle_norms:
-            self.idle_norms = nn.ModuleList(
-                ModalityNorm("instance", 1, c, affine_shared=True, statistics_shared=True, gamma_init=gamma_init)
-                for c in (channels[1], channels[-1])
-            )
         normal_init(self)
 
     def forward(self, condition_NCHW: Tensor, image_NCHW: Tensor) -> Tensor:

@@ -16,11 +16,10 @@ class UNet(nn.Module):
     """`x_BM3HW -> image_BS3HW` in [-1, 1]; stream S - 1 is the ensemble. H and W are multiples of 2**levels.
 
     Every encoder convolution but the first and the last is followed by a constrained norm and exchange (the released
-    code's six of eight at 256 px; facts 2c, item 1). `idle_norms` makes norms for those two and the last up-block too,
-    never applied: the released code has them among its parameters and its l1 term.
+    code's six of eight at 256 px; facts 2c, item 1).
     """
 
-    def __init__(self, sharing: Sharing, *, levels: int, width: int, dropout: float, idle_norms: bool = False) -> None:
+    def __init__(self, sharing: Sharing, *, levels: int, width: int, dropout: float) -> None:
         super().__init__()
         channels = [3, *(width * min(2**level, 8) for level in range(levels))]
         self.down = nn.ModuleList(
@@ -34,10 +33,6 @@ class UNet(nn.Module):
             sharing.deconv(a, b, 4, stride=2, padding=1) for a, b in zip(up_inputs, up_outputs, strict=True)
         )
         self.up_norms = nn.ModuleList(sharing.norm(b) for b in up_outputs[:-1])
-        if idle_norms:
-            self.idle_norms = nn.ModuleList(
-                [sharing.constrained_norm(width), sharing.constrained_norm(channels[levels]), sharing.norm(3)]
-            )
         self.dropout = nn.Dropout(dropout)
         self.ensemble = Ensemble(sharing.modalities)
         normal_init(self)
