@@ -15,7 +15,8 @@ from torch.nn import functional as F
 
 from cenbench.errors import UserError
 from cenbench.nn.build import build_discriminator, build_generator, build_segmenter, count_parameters
-from cenbench.nn.norm import ConstrainedNorm, ModalityNorm
+from cenbench.nn.exchange import ConstrainedNorm
+from cenbench.nn.norm import ModalityNorm
 from cenbench.nn.official import load_official, official_names
 
 pytestmark = pytest.mark.reference

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor, nn
+from typing import Unpack
 
-from cenbench.nn.norm import ConstrainedNorm
+import torch
+from torch import Tensor
+
+from cenbench.nn.norm import Kind, ModalityNorm, NormFlags
 
 
 def exchange(x_BMCHW: Tensor, gamma_MC: Tensor, theta: float, own_part_MC: Tensor | None = None) -> Tensor:
@@ -44,17 +46,32 @@ def own_parts(modalities: int, channels: int) -> Tensor:
     return mask
 
 
-class ExchangeNorm(nn.Module):
-    """A constrained norm and the exchange after it, before the activation (equation 6)."""
+class ConstrainedNorm(ModalityNorm):
+    """A norm whose scaling factors are under the l1 term (equation 4), and the exchange after it (equation 6).
+
+    `theta` None: no exchange. What follows in the network is the activation.
+    """
 
     own_part_MC: Tensor | None
 
-    def __init__(self, norm: ConstrainedNorm, theta: float, *, own_part_only: bool = False) -> None:
-        super().__init__()
-        self.norm = norm
+    def __init__(
+        self,
+        kind: Kind,
+        modalities: int,
+        channels: int,
+        *,
+        theta: float | None = None,
+        own_part_only: bool = False,
+        **flags: Unpack[NormFlags],
+    ) -> None:
+        super().__init__(kind, modalities, channels, **flags)
         self.theta = theta
-        own_part_MC = own_parts(norm.modalities, norm.channels) if own_part_only else None
-        self.register_buffer("own_part_MC", own_part_MC, persistent=False)
+        self.register_buffer(
+            "own_part_MC", own_parts(modalities, channels) if own_part_only else None, persistent=False
+        )
 
     def forward(self, x_BMCHW: Tensor) -> Tensor:
-        return exchange(self.norm(x_BMCHW), self.norm.gamma_MC(), self.theta, self.own_part_MC)
+        x_BMCHW = super().forward(x_BMCHW)
+        if self.theta is None:
+            return x_BMCHW
+        return exchange(x_BMCHW, self.weight, self.theta, self.own_part_MC)

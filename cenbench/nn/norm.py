@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NotRequired, TypedDict
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,15 @@ Kind = Literal["batch", "instance"]
 GammaInit = Literal["ones", "uniform"]
 MOMENTUM = 0.1
 EPS = 1e-5
+
+
+class NormFlags(TypedDict):
+    """How the norms of a network are made, all of them alike; see `ModalityNorm`."""
+
+    affine_shared: bool
+    statistics_shared: bool
+    gamma_init: NotRequired[GammaInit]
+    frozen: NotRequired[bool]
 
 
 class ModalityNorm(nn.Module):
@@ -95,7 +104,3 @@ class ModalityNorm(nn.Module):
             return y.view_as(x_BMCHW)
         y = F.batch_norm(folded, mean, var, None, None, True, MOMENTUM, EPS).view_as(x_BMCHW)
         return torch.addcmul(self.bias[:, :, None, None], y, self.weight[:, :, None, None])
-
-
-class ConstrainedNorm(ModalityNorm):
-    """A norm whose scaling factors the l1 term drives to zero and whose channels may be exchanged (equations 4, 6)."""

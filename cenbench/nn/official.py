@@ -19,7 +19,7 @@ _SEGMENTER = (
     (r"encoder\.stem\.conv\.(\w+)", r"conv1.module.\1"),
     (r"encoder\.stem_norm\.(\w+)", r"bn1.bn_{m}.\1"),
     (r"encoder\.stages\.(\d)\.(\d+)\.conv(\d)\.conv\.(\w+)", r"layer<\1>.\2.conv\3.module.\4"),
-    (r"encoder\.stages\.(\d)\.(\d+)\.norm(\d)(?:\.norm)?\.(\w+)", r"layer<\1>.\2.bn\3.bn_{m}.\4"),
+    (r"encoder\.stages\.(\d)\.(\d+)\.norm(\d)\.(\w+)", r"layer<\1>.\2.bn\3.bn_{m}.\4"),
     (r"encoder\.stages\.(\d)\.(\d+)\.shortcut\.0\.conv\.(\w+)", r"layer<\1>.\2.downsample.0.module.\3"),
     (r"encoder\.stages\.(\d)\.(\d+)\.shortcut\.1\.(\w+)", r"layer<\1>.\2.downsample.1.bn_{m}.\3"),
     (r"decoder\.stages\.(\d)\.reduce\.conv\.(\w+)", r"p_ims1d2_outl<\1>_dimred.module.\2"),
@@ -41,7 +41,7 @@ _SEGMENTER = (
 _GENERATOR = (
     (r"ensemble\.alpha", "alpha"),
     (r"down\.(\d)\.conv\.(\w+)", r"conv<\1>.conv.module.\2"),
-    (r"down_norms\.(\d)(?:\.norm)?\.(\w+)", r"conv<<\1>>.insnorm_conv.insnorm_{m}.\2"),
+    (r"down_norms\.(\d)\.(\w+)", r"conv<<\1>>.insnorm_conv.insnorm_{m}.\2"),
     (r"up\.(\d)\.conv\.(\w+)", r"deconv<\1>.deconv.module.\2"),
     (r"up_norms\.(\d)\.(\w+)", r"deconv<\1>.insnorm_deconv.insnorm_{m}.\2"),
 )

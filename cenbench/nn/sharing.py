@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Literal
 
 from torch import nn
 
 from cenbench.nn.conv import ModalityConv
-from cenbench.nn.exchange import ExchangeNorm
-from cenbench.nn.norm import ConstrainedNorm, GammaInit, Kind, ModalityNorm
+from cenbench.nn.exchange import ConstrainedNorm
+from cenbench.nn.norm import GammaInit, Kind, ModalityNorm, NormFlags
 
-_Norm = TypeVar("_Norm", bound=ModalityNorm)
 Norms = Literal["shared", "unshared", "affine-unshared", "stats-unshared"]
 
 
@@ -53,20 +52,21 @@ class Sharing:
         return ModalityConv(conv)
 
     def norm(self, channels: int) -> ModalityNorm:
-        return self._norm(ModalityNorm, channels)
+        return ModalityNorm(self.norm_kind, self.modalities, channels, **self._norm_flags())
 
-    def constrained_norm(self, channels: int) -> nn.Module:
+    def constrained_norm(self, channels: int) -> ConstrainedNorm:
         """A norm under the l1 term, followed by exchange where this network exchanges."""
-        norm = self._norm(ConstrainedNorm, channels)
-        if self.exchange_theta is None:
-            return norm
-        return ExchangeNorm(norm, self.exchange_theta, own_part_only=self.own_part_only)
-
-    def _norm(self, kind: type[_Norm], channels: int) -> _Norm:
-        return kind(
+        return ConstrainedNorm(
             self.norm_kind,
             self.modalities,
             channels,
+            **self._norm_flags(),
+            theta=self.exchange_theta,
+            own_part_only=self.own_part_only,
+        )
+
+    def _norm_flags(self) -> NormFlags:
+        return NormFlags(
             affine_shared=self.norms in ("shared", "stats-unshared"),
             statistics_shared=self.norms in ("shared", "affine-unshared"),
             gamma_init=self.gamma_init,

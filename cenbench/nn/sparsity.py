@@ -7,8 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from cenbench.nn.exchange import own_parts
-from cenbench.nn.norm import ConstrainedNorm
+from cenbench.nn.exchange import ConstrainedNorm, own_parts
 
 L1 = Literal["none", "half", "all"]
 
