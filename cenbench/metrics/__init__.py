@@ -1,0 +1,1 @@
+"""Metrics, one file each. Knows nothing of where predictions came from."""

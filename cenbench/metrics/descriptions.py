@@ -1,0 +1,28 @@
+"""What each metric is called, its unit, and which way is better. Torch-free: reports read it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How a metric is shown."""
+
+    title: str
+    unit: str
+    better: Literal["higher", "lower"]
+    decimals: int
+
+
+METRICS: dict[str, Metric] = {
+    "miou_pct": Metric("Mean IoU", "%", "higher", 1),
+    "pixel_acc_pct": Metric("Pixel accuracy", "%", "higher", 1),
+    "mean_acc_pct": Metric("Mean accuracy", "%", "higher", 1),
+    "fid": Metric("FID", "", "lower", 2),
+    "kid_x100": Metric("KID", "x 10^-2", "lower", 2),
+    "mae_x10": Metric("MAE", "x 10^-1", "lower", 2),
+    "rmse_x10": Metric("RMSE", "x 10^-1", "lower", 2),
+    "mse_x10": Metric("MSE", "x 10^-1", "lower", 2),
+}

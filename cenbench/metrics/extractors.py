@@ -1,0 +1,130 @@
+"""Feature extractors for FID and KID, through torch-fidelity: Inception-v3, or a labelled stand-in without weights."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from cenbench.errors import CellSkipped, UserError
+from cenbench.files import sha256_file
+from cenbench.metrics.torchvision_shim import import_torchvision
+
+import_torchvision()
+from torch_fidelity.feature_extractor_base import FeatureExtractorBase  # noqa: E402
+from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3  # noqa: E402
+from torch_fidelity.registry import register_feature_extractor  # noqa: E402
+
+INCEPTION_FILE = "weights-inception-2015-12-05-6726825d.pth"
+STAND_IN = "seeded-conv"
+STAND_IN_LABEL = "features of a small convolutional network with seeded random weights, not Inception's"
+
+
+@dataclass(frozen=True)
+class Extractor:
+    """A network from uint8 images to features."""
+
+    name: str
+    identity: str
+    """Name and sha256 of the weights: what features can be compared, and cached, under."""
+    stand_in: str | None
+    """Label for every number made with it, where it stands in for Inception."""
+    network: nn.Module
+    device: torch.device
+
+    @torch.inference_mode()
+    def features(self, image_u8_BCHW: Tensor) -> Tensor:
+        """Features (B, D) in float64 on the CPU, of uint8 images (B, 3, H, W)."""
+        (features,) = self.network(image_u8_BCHW.to(self.device))
+        return features.double().cpu()
+
+
+def load_extractor(name: str, weights: Path, device: torch.device) -> Extractor:
+    """`inception-v3` from `weights`/INCEPTION_FILE (absent: `CellSkipped`), or `seeded-conv`."""
+    if name == STAND_IN:
+        network: nn.Module = SeededConv(STAND_IN, [_FEATURES])
+        return Extractor(name, f"{name} {_state_digest(network)}", STAND_IN_LABEL, network.to(device), device)
+    path = weights / INCEPTION_FILE
+    if not path.exists():
+        raise CellSkipped(
+            "the Inception-v3 weights for FID and KID are not here",
+            where=path,
+            mend=f"place torch-fidelity's {INCEPTION_FILE} in {weights}/, then run again",
+        )
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        # torch-fidelity unpickles whatever its file holds; it is given tensors that were read without doing so.
+        safe = io.BytesIO()
+        torch.save(state, safe)
+        safe.seek(0)
+        network = FeatureExtractorInceptionV3("inception-v3-compat", ["2048"], feature_extractor_weights_path=safe)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, AttributeError) as error:
+        first = str(error).splitlines()[0]
+        raise UserError("not torch-fidelity's Inception-v3 weights", where=path, found=first) from error
+    return Extractor(name, f"{name} {sha256_file(path)}", None, network.to(device), device)
+
+
+_FEATURES = "96"
+_SEED = 20201206
+
+
+class SeededConv(FeatureExtractorBase):
+    """Three strided convolutions with seeded random weights; mean and deviation of their last and middle maps.
+
+    Float64 throughout, so features do not depend on how images are batched. It sees colour, contrast and texture; it
+    knows nothing of what is in a picture.
+    """
+
+    def __init__(self, name: str, features_list: list[str]) -> None:
+        super().__init__(name, features_list)
+        generator = torch.Generator().manual_seed(_SEED)
+        convs = [nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in ((3, 16), (16, 16), (16, 32))]
+        self.convs = nn.ModuleList(convs)
+        self.double()
+        for conv in convs:
+            fan_in = conv.weight[0].numel()
+            conv.weight.data.normal_(0.0, (2 / fan_in) ** 0.5, generator=generator)
+            assert conv.bias is not None
+            conv.bias.data.normal_(0.0, 0.1, generator=generator)
+        self.requires_grad_(False)
+        self.eval()
+
+    @staticmethod
+    def get_provided_features_list() -> tuple[str, ...]:
+        return (_FEATURES,)
+
+    @staticmethod
+    def get_default_feature_layer_for_metric(metric: str) -> str:
+        return _FEATURES
+
+    @staticmethod
+    def can_be_compiled() -> bool:
+        return True
+
+    @staticmethod
+    def get_dummy_input_for_compile() -> Tensor:
+        return torch.zeros(1, 3, 64, 64, dtype=torch.uint8)
+
+    def forward(self, image_u8_BCHW: Tensor) -> tuple[Tensor]:
+        x = image_u8_BCHW.double() / 127.5 - 1
+        maps = []
+        for conv in self.convs:
+            x = torch.relu(conv(x))
+            maps.append(x)
+        pooled = [each.flatten(2) for each in maps[1:]]
+        return (torch.cat([part for each in pooled for part in (each.mean(2), each.std(2))], dim=1),)
+
+
+register_feature_extractor(STAND_IN, SeededConv)
+
+
+def _state_digest(network: nn.Module) -> str:
+    state = hashlib.sha256()
+    for tensor in network.state_dict().values():
+        state.update(tensor.cpu().numpy().tobytes())
+    return state.hexdigest()
