@@ -1,0 +1,49 @@
+"""`cenbench plan` and `cenbench run`: what is to be run, and running one cell of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cenbench.cli.options import Preset, Root
+
+
+def plan(
+    preset: Preset = "demo",
+    table: Annotated[list[str] | None, typer.Option(help="Only cells of this table, e.g. table7 (repeatable).")] = None,
+    task: Annotated[str | None, typer.Option(help="Only this task, e.g. 'rgb+depth->semantic'.")] = None,
+    method: Annotated[str | None, typer.Option(help="Only this fusion method, e.g. exchange.")] = None,
+    cells: Annotated[str | None, typer.Option(help="Only cell ids that match this glob, e.g. '*l1-half*'.")] = None,
+    targets: Annotated[bool, typer.Option(help="Print file targets for snakemake, nothing else.")] = False,
+    root: Root = Path(),
+) -> None:
+    """List the cells, which tables share them, and what each would cost. Trains nothing."""
+    from rich.console import Console
+
+    from cenbench.matrix.plan import load_plan
+    from cenbench.matrix.render import render_plan
+    from cenbench.run.paths import Paths
+
+    paths = Paths(root)
+    chosen = load_plan(paths.params, preset).select(tables=table, task=task, method=method, glob=cells)
+    if targets:
+        typer.echo("\n".join(f"results/cells/{cell_id}/metrics.json" for cell_id in chosen.cells))
+        return
+    Console().print(render_plan(chosen))
+
+
+def run(
+    cell: Annotated[str, typer.Argument(help="The cell's id, as `cenbench plan` prints it.")],
+    preset: Preset = "demo",
+    device: Annotated[str, typer.Option(help="cpu, cuda, or auto: CUDA where it is.")] = "auto",
+    root: Root = Path(),
+) -> None:
+    """Train one cell, evaluate it, publish its record. Interrupted at any point, the same command continues."""
+    from cenbench.matrix.plan import load_plan
+    from cenbench.run.cell import run_cell
+    from cenbench.run.paths import Paths
+
+    paths = Paths(root)
+    run_cell(load_plan(paths.params, preset).cell(cell), paths, device)

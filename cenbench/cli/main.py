@@ -1,0 +1,62 @@
+"""`cenbench`: the commands, and the one place where an error becomes a message and an exit status.
+
+Exit status: 0 done; 1 a cell failed; 2 a mistake a person can mend (named in the message); 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from cenbench import __version__
+from cenbench.cli import cells, data, reports
+from cenbench.errors import CellFailed, UserError
+
+app = typer.Typer(
+    help="A benchmark harness for multimodal fusion by channel exchanging (CEN, NeurIPS 2020).\n\n"
+    "Most people run everything at once: [bold]snakemake all_tables[/bold]. These commands are its single steps, "
+    "and the ways to look at what is planned and what came out.\n\n"
+    "Start with: [bold]cenbench plan[/bold]",
+    rich_markup_mode="rich",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(data.app, name="data")
+app.command()(cells.plan)
+app.command()(cells.run)
+app.command()(reports.report)
+app.command()(reports.show)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"cenbench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line; a `UserError` is printed as it is, without a traceback."""
+    try:
+        app()
+    except CellFailed as error:
+        _print_error(error)
+        sys.exit(1)
+    except UserError as error:
+        _print_error(error)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted; the same command continues where it was", file=sys.stderr)
+        sys.exit(130)
+
+
+def _print_error(error: UserError) -> None:
+    print(f"cenbench: {error}", file=sys.stderr)

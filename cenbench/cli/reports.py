@@ -1,0 +1,48 @@
+"""`cenbench report` and `cenbench show`: render what the cells' files say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cenbench.cli.options import Preset, Root
+
+
+def report(
+    preset: Preset = "demo",
+    table: Annotated[list[str] | None, typer.Option(help="Only this table (repeatable); all by default.")] = None,
+    root: Root = Path(),
+) -> None:
+    """Write the pages, LaTeX, CSV and JSON of the tables, from the cells' files as they are. Trains nothing."""
+    from cenbench.matrix.plan import load_plan
+    from cenbench.report.pages import render_all
+    from cenbench.run.paths import Paths
+    from cenbench.run.record import read_record
+
+    paths = Paths(root)
+    plan = load_plan(paths.params, preset).select(tables=table)
+    records = {cell_id: read_record(paths, cell) for cell_id, cell in plan.cells.items()}
+    render_all(plan, records, paths.reports)
+    typer.echo(f"{paths.reports / 'index.html'} is written; open it in a browser")
+
+
+def show(
+    table: Annotated[str, typer.Argument(help="A table of the preset, e.g. table7.")],
+    preset: Preset = "demo",
+    root: Root = Path(),
+) -> None:
+    """Print one table to the terminal, with the paper's numbers beside ours."""
+    from rich.console import Console
+
+    from cenbench.matrix.plan import load_plan
+    from cenbench.report.render_terminal import render_terminal
+    from cenbench.report.table import build_table
+    from cenbench.run.paths import Paths
+    from cenbench.run.record import read_record
+
+    paths = Paths(root)
+    plan = load_plan(paths.params, preset).select(tables=[table])
+    records = {cell_id: read_record(paths, cell) for cell_id, cell in plan.cells.items()}
+    Console().print(render_terminal(build_table(plan.tables[0], records)))

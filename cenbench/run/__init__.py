@@ -1,0 +1,1 @@
+"""One cell, from its lock to its published record: train, evaluate, write."""

@@ -1,0 +1,78 @@
+"""Run one cell: lock, train (or continue, or find it done), evaluate, publish. Safe to kill and repeat at any point."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from typing import Any
+
+from cenbench.data.prepared import Prepared, dataset_key
+from cenbench.errors import CellSkipped, UserError
+from cenbench.files import write_json
+from cenbench.matrix.cell import Cell
+from cenbench.run import provenance, publish
+from cenbench.run.digests import Digests, current_digests
+from cenbench.run.lock import cell_lock
+from cenbench.run.paths import Paths
+from cenbench.train.device import choose_device
+from cenbench.train.loop import Stopped
+
+log = logging.getLogger("cenbench")
+
+
+def run_cell(cell: Cell, paths: Paths, device_name: str = "auto") -> None:
+    """Bring the cell to its published record.
+
+    A finished cell whose evaluation changed is evaluated again, not trained again. A cell that cannot run here is
+    published as skipped. Raises `UserError` (`CellFailed` where training itself ended without a result); the reason
+    is kept in the state folder, where tables read it, until a later run succeeds.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    state = paths.state(cell)
+    with cell_lock(state):
+        log.info("cell %s", cell.id)
+        failure = state / "failure.json"
+        try:
+            _bring_to_record(cell, paths, device_name)
+        except Stopped:
+            raise  # not a failure: the state is saved, the next run continues
+        except UserError as error:
+            write_json(failure, {"reason": str(error), "cell_id": cell.id})
+            raise
+        failure.unlink(missing_ok=True)
+
+
+def _bring_to_record(cell: Cell, paths: Paths, device_name: str) -> None:
+    device = choose_device(device_name)
+    prepared = Prepared.open(paths.data / dataset_key(cell.dataset))
+    digests = current_digests(cell, paths.data)
+    started, start = provenance.now(), time.perf_counter()
+    facts = provenance.environment(device, paths.root)
+    try:
+        measured, history, times = _train_and_measure(cell, paths, prepared, digests, device)
+    except CellSkipped as skipped:
+        log.warning("skipped: %s", skipped)
+        publish.skipped(cell, paths, digests, str(skipped), {**facts, "started": started})
+        return
+    times |= {"started": started, "finished": provenance.now(), "wall_s": time.perf_counter() - start}
+    publish.finished(cell, paths, digests, measured, history, {**facts, **times})
+    log.info("published %s", paths.cell(cell))
+
+
+def _train_and_measure(
+    cell: Cell, paths: Paths, prepared: Prepared, digests: Digests, device: Any
+) -> tuple[publish.Measured, bytes, dict[str, Any]]:
+    """Only the modules of the cell's own task are imported: a segmentation cell never pays for Inception's."""
+    if cell.task.kind == "segmentation":
+        from cenbench.run.measure_segmentation import measure
+        from cenbench.train.segmentation import train
+    else:
+        from cenbench.run.measure_translation import measure
+        from cenbench.train.translation import train
+    identity = {"training_id": cell.training_id, "training_code": digests.training_code, "data": prepared.digest}
+    start = time.perf_counter()
+    trained = train(cell, prepared, paths.state(cell), device, paths.weights, identity)
+    train_s = time.perf_counter() - start
+    measured = measure(cell, prepared, trained, device, paths)
+    return measured, trained.history, {"train_s": train_s, "steps": trained.steps}

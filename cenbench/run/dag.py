@@ -1,0 +1,72 @@
+"""What the Snakefile asks: which tables, which cells, which files, and what each job depends on. Torch-free."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from cenbench.data.prepared import dataset_key
+from cenbench.errors import UserError
+from cenbench.files import digest, sha256_file
+from cenbench.matrix.plan import Plan, load_plan
+from cenbench.run.assets import pretrained_files
+from cenbench.run.digests import evaluation_code, training_code
+from cenbench.run.paths import Paths
+from cenbench.train.fingerprint import code_digest
+
+DEFAULT_PRESET = "demo"
+CONFIG_KEYS = ("preset",)
+
+
+class _Wildcards(Protocol):
+    cell: str
+    table: str
+
+
+@dataclass(frozen=True)
+class Dag:
+    """The plan of one preset, answered in Snakemake's terms: paths relative to the checkout, and job parameters."""
+
+    plan: Plan
+    paths: Paths
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], root: Path) -> Dag:
+        """Read `--config preset=...`; any other key is an error, not something silently without effect."""
+        for key in config:
+            if key not in CONFIG_KEYS:
+                raise UserError(
+                    "unknown configuration key", where="snakemake --config", key=key, expected=", ".join(CONFIG_KEYS)
+                )
+        paths = Paths(root)
+        return cls(load_plan(paths.params, str(config.get("preset", DEFAULT_PRESET))), paths)
+
+    @property
+    def tables(self) -> list[str]:
+        return [table.name for table in self.plan.tables]
+
+    def metrics_of(self, wildcards: _Wildcards) -> list[str]:
+        """The records a table is made of."""
+        cells = (cell.id for cell in self.plan.cells_of(wildcards.table))
+        return [f"results/cells/{cell_id}/metrics.json" for cell_id in cells]
+
+    def manifest_of(self, wildcards: _Wildcards) -> str:
+        """The prepared dataset a cell reads."""
+        return f"data/prepared/{dataset_key(self.plan.cell(wildcards.cell).dataset)}/manifest.json"
+
+    def depends_on(self, wildcards: _Wildcards) -> str:
+        """What runs a finished cell again, besides its data: code, and pretrained weights that came or went."""
+        cell = self.plan.cell(wildcards.cell)
+        parts = [f"train {training_code(cell.task.kind)}", f"evaluate {evaluation_code(cell.task.kind)}"]
+        for name in pretrained_files(cell):
+            parts.append(f"{name} {'present' if (self.paths.weights / name).exists() else 'absent'}")
+        return ", ".join(parts)
+
+    def report_depends_on(self, wildcards: _Wildcards) -> str:
+        """What renders a finished table again: its declaration, the report's code and its templates."""
+        layout = next(table for table in self.plan.tables if table.name == wildcards.table)
+        templates = sorted((self.paths.root / "cenbench" / "report" / "templates").iterdir())
+        shown = [code_digest(("cenbench.report.pages",)), *map(sha256_file, templates)]
+        return digest([str(layout), *shown])

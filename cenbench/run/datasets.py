@@ -1,0 +1,34 @@
+"""From a name a person types to the dataset a preset means by it."""
+
+from __future__ import annotations
+
+from cenbench.data.prepared import Prepared, dataset_key
+from cenbench.errors import UserError
+from cenbench.matrix.plan import load_plan
+from cenbench.matrix.specs import DatasetSpec
+from cenbench.run.paths import Paths
+
+
+def datasets_of(paths: Paths, preset: str) -> list[DatasetSpec]:
+    """The datasets the cells of a preset read, each once, in the order of the plan."""
+    return list(dict.fromkeys(cell.dataset for cell in load_plan(paths.params, preset).cells.values()))
+
+
+def find_dataset(paths: Paths, preset: str, name: str) -> DatasetSpec:
+    """The one dataset of the preset whose name or key is `name`; a `UserError` lists the ones there are."""
+    specs = datasets_of(paths, preset)
+    found = [spec for spec in specs if name in (spec.name, dataset_key(spec))]
+    if len(found) == 1:
+        return found[0]
+    raise UserError(
+        f"preset {preset!r} has no dataset {name!r}" if not found else f"{name!r} names more than one dataset",
+        where=paths.params / "presets" / f"{preset}.yaml",
+        found=name,
+        expected=", ".join(dataset_key(spec) for spec in specs),
+        mend=f"cenbench data list --preset {preset}",
+    )
+
+
+def open_dataset(paths: Paths, preset: str, name: str) -> Prepared:
+    """Open the prepared dataset of that name."""
+    return Prepared.open(paths.data / dataset_key(find_dataset(paths, preset, name)))

@@ -1,0 +1,57 @@
+"""What a result depends on besides its cell: training code, evaluation code, data. Compared, never guessed.
+
+Code digests ignore comments and docstrings, so editing the docs runs nothing (see `cenbench.train.fingerprint`).
+Torch-free: the Snakefile asks for these at every start.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+
+from cenbench.data.prepared import dataset_key, manifest_digest
+from cenbench.matrix.cell import Cell
+from cenbench.train.fingerprint import code_digest
+
+WHAT = {
+    "training_code": "the training code changed since",
+    "evaluation_code": "the evaluation code changed since",
+    "data": "the dataset changed since",
+}
+
+
+@dataclass(frozen=True)
+class Digests:
+    """SHA-256 of the code and data behind a result; `data` is None while the dataset is not prepared."""
+
+    training_code: str
+    evaluation_code: str
+    data: str | None
+
+    def as_dict(self) -> dict[str, str | None]:
+        return asdict(self)
+
+
+def current_digests(cell: Cell, data: Path) -> Digests:
+    """The digests as of now, for the code on disk and the dataset prepared under `data`."""
+    return Digests(
+        training_code=training_code(cell.task.kind),
+        evaluation_code=evaluation_code(cell.task.kind),
+        data=_data_digest(data / dataset_key(cell.dataset)),
+    )
+
+
+@cache
+def training_code(kind: str) -> str:
+    return code_digest((f"cenbench.train.{kind}",))
+
+
+@cache
+def evaluation_code(kind: str) -> str:
+    return code_digest((f"cenbench.run.measure_{kind}",))
+
+
+@cache
+def _data_digest(folder: Path) -> str | None:
+    return manifest_digest(folder)

@@ -1,0 +1,16 @@
+"""The input modalities of a scene as pictures, for the sample rows of reports."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cenbench.data.contact_sheet import to_picture
+from cenbench.data.prepared import Prepared
+from cenbench.data.transforms import stored_name
+from cenbench.matrix.cell import Task
+
+
+def input_pictures(prepared: Prepared, task: Task, row: int) -> list[np.ndarray]:
+    """One uint8 (H, W, 3) picture an input, in the order of the task."""
+    names = [stored_name(modality, task.kind) for modality in task.inputs]
+    return [to_picture(prepared.array(name)[row], name) for name in names]

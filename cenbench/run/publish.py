@@ -1,0 +1,80 @@
+"""Write a cell's record. Numbers and history are the same bytes for the same run; times and machines lie apart."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cenbench.files import write_bytes, write_json
+from cenbench.matrix.cell import Cell
+from cenbench.run.digests import Digests
+from cenbench.run.paths import Paths
+from cenbench.run.record import FORMAT
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What evaluating a trained cell gives."""
+
+    metrics: Mapping[str, Mapping[str, float]]
+    """stream -> metric -> value."""
+    stand_in: Mapping[str, str] = field(default_factory=dict)
+    """metric -> label, for numbers not comparable with the paper's."""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    """Parameter counts and the ensemble's learned weights."""
+    samples: Mapping[str, bytes] = field(default_factory=dict)
+    """file name -> PNG, for the fixed sample ids."""
+
+
+def finished(
+    cell: Cell, paths: Paths, digests: Digests, measured: Measured, history: bytes, provenance: Mapping[str, Any]
+) -> None:
+    """Publish a finished cell. metrics.json comes last: where it is, the rest is whole."""
+    folder = paths.cell(cell)
+    _write_samples(folder / "samples", measured.samples)
+    write_bytes(folder / "history.csv", history)
+    write_json(folder / "provenance.json", dict(provenance))
+    write_json(
+        folder / "metrics.json",
+        _document(cell, digests, "ok", None)
+        | {
+            "metrics": {stream: dict(values) for stream, values in measured.metrics.items()},
+            "stand_in": dict(measured.stand_in),
+            "parameters": dict(measured.parameters),
+        },
+    )
+
+
+def skipped(cell: Cell, paths: Paths, digests: Digests, reason: str, provenance: Mapping[str, Any]) -> None:
+    """Publish that the cell cannot run here, and why."""
+    folder = paths.cell(cell)
+    _write_samples(folder / "samples", {})
+    write_bytes(folder / "history.csv", b"")
+    write_json(folder / "provenance.json", dict(provenance))
+    write_json(
+        folder / "metrics.json",
+        _document(cell, digests, "skipped", reason) | {"metrics": {}, "stand_in": {}, "parameters": {}},
+    )
+
+
+def _document(cell: Cell, digests: Digests, state: str, reason: str | None) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "cell_id": cell.id,
+        "training_id": cell.training_id,
+        "state": state,
+        "reason": reason,
+        "cell": cell.model_dump(mode="json"),
+        "digests": digests.as_dict(),
+    }
+
+
+def _write_samples(folder: Path, samples: Mapping[str, bytes]) -> None:
+    """Replace the sample pictures; ones of an earlier run with more samples must not linger."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for name, picture in samples.items():
+        write_bytes(folder / name, picture)

@@ -1,0 +1,88 @@
+"""What is known of a cell, read from files alone: its state, why, and its numbers. Torch-free."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from cenbench.errors import UserError
+from cenbench.files import read_json
+from cenbench.matrix.cell import Cell
+from cenbench.run.digests import WHAT, current_digests
+from cenbench.run.paths import Paths
+
+State = Literal["ok", "failed", "skipped", "stale", "missing"]
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class CellRecord:
+    """A cell's state and, where it has them, its numbers: `metrics[stream][metric]`.
+
+    ok       finished, and made by the code and data that are here now
+    failed   ended without a result; `reason` says why, the next run tries again
+    skipped  cannot run here for nobody's fault (weights absent); `reason` says what to do
+    stale    finished, but by other code or data than what is here now; the numbers shown are the old ones
+    missing  not run yet
+    """
+
+    cell: Cell
+    state: State
+    reason: str | None
+    metrics: Mapping[str, Mapping[str, float]]
+    stand_in: Mapping[str, str]
+    """metric -> label, for numbers that must not be compared with the paper's."""
+    folder: Path
+    log: Path | None
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    document: Mapping[str, Any] = field(default_factory=dict)
+    """metrics.json whole."""
+
+
+def read_record(paths: Paths, cell: Cell) -> CellRecord:
+    """The cell's record as its files stand; never raises for a cell that failed or is damaged: that is a state."""
+    log = paths.log(cell)
+    common = {"cell": cell, "folder": paths.cell(cell), "log": log if log.exists() else None}
+    empty: dict[str, Any] = {"metrics": {}, "stand_in": {}}
+    failure = paths.state(cell) / "failure.json"
+    if failure.exists():
+        return CellRecord(state="failed", reason=_failure_reason(failure), **common, **empty)
+    metrics = paths.cell(cell) / "metrics.json"
+    if not metrics.exists():
+        return CellRecord(state="missing", reason="not run yet", **common, **empty)
+    try:
+        document = read_json(metrics)
+        provenance = read_json(paths.cell(cell) / "provenance.json")
+        state, reason = _state(document, current_digests(cell, paths.data).as_dict())
+        return CellRecord(
+            state=state,
+            reason=reason,
+            metrics=document["metrics"],
+            stand_in=document["stand_in"],
+            provenance=provenance,
+            document=document,
+            **common,
+        )
+    except (UserError, KeyError, TypeError) as error:
+        reason = f"{metrics.name} is damaged ({error}); delete {paths.cell(cell)} and run again"
+        return CellRecord(state="stale", reason=reason, **common, **empty)
+
+
+def _state(document: Mapping[str, Any], now: Mapping[str, str | None]) -> tuple[State, str | None]:
+    if document["format"] != FORMAT:
+        return "stale", f"written in format {document['format']}, this version reads {FORMAT}"
+    if document["state"] == "skipped":
+        return "skipped", document["reason"]
+    made_by = document["digests"]
+    # A dataset that is no longer on this disk says nothing against a result made with it.
+    changed = [WHAT[name] for name, value in now.items() if value is not None and made_by[name] != value]
+    return ("stale", "; ".join(changed)) if changed else ("ok", None)
+
+
+def _failure_reason(path: Path) -> str:
+    try:
+        return str(read_json(path)["reason"])
+    except (UserError, KeyError, TypeError):
+        return f"its failure report {path} is damaged; see the log"

@@ -1,0 +1,15 @@
+"""A cell's history: one line every few steps, as CSV with fixed columns and exact floats (the same run, same bytes)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def history_csv(columns: Sequence[str], rows: Sequence[Sequence[float]]) -> bytes:
+    """`rows` in the order of `columns`; whole numbers without a point, others so that they read back exactly."""
+    lines = [",".join(columns), *(",".join(_text(value) for value in row) for row in rows)]
+    return ("\n".join(lines) + "\n").encode("ascii")
+
+
+def _text(value: float) -> str:
+    return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else repr(float(value))

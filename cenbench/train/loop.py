@@ -1,0 +1,189 @@
+"""The training loop both tasks share: steps, history, state, and what happens when a loss stops being a number.
+
+Nothing random is carried from step to step: each step seeds torch from (cell seed, step), and batches are a function of
+(seed, step). So a run continued from any saved step ends as an uninterrupted one, bitwise on CPU.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from cenbench.errors import CellFailed, UserError
+from cenbench.train.history import history_csv
+from cenbench.train.progress import TrainingProgress
+from cenbench.train.state import load_state, save_state
+
+log = logging.getLogger("cenbench")
+HISTORY_EVERY = 20
+SAVE_EVERY_S = 5.0
+SAVE_SHARE = 0.02
+"""At most this share of the time goes into saving: large states are saved less often."""
+
+
+class Trainer(Protocol):
+    """One task's networks, optimisers and step."""
+
+    losses: tuple[str, ...]
+    """Names of what `step` returns."""
+
+    @property
+    def network(self) -> nn.Module:
+        """What is evaluated in the end."""
+
+    def begin(self, step: int) -> None:
+        """Make the optimisers if a phase begins at `step` or none are there yet."""
+
+    def step(self, step: int) -> Tensor:
+        """Take one step; the losses, detached, on the device, (len(losses),)."""
+
+    def learning_rates(self) -> dict[str, float]: ...
+
+    def below_theta(self) -> dict[str, Tensor]:
+        """Fraction of each modality's constrained scaling factors under the threshold."""
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None: ...
+
+
+@dataclass
+class _Run:
+    """Where a run is: steps done, history so far, and the losses since its last line."""
+
+    step: int = 0
+    rows: list[list[float]] = field(default_factory=list)
+    window: list[Tensor] = field(default_factory=list)
+
+
+class Stopped(UserError):
+    """Training was asked to stop (SIGTERM); its state is saved."""
+
+
+def train_steps(
+    trainer: Trainer, *, folder: Path, seed: int, total: int, steps_per_epoch: int, identity: dict[str, str]
+) -> bytes:
+    """Train from the saved state (if it has the same `identity`) to step `total`; the history as CSV.
+
+    Raises `CellFailed` at a non-finite loss or when memory runs out, `Stopped` at SIGTERM with the state saved.
+    """
+    run = _resume(trainer, folder, identity)
+    every = min(HISTORY_EVERY, max(1, total // 50))
+    if run.step:
+        log.info("continuing from step %d of %d", run.step, total)
+    save = _Saver(trainer, run, folder, identity)
+    with TrainingProgress(folder, run.step, total) as progress, _stop_asked() as stop_asked:
+        while run.step < total:
+            _one_step(trainer, run, seed)
+            if run.step % every == 0 or run.step == total:
+                mean = _write_row(trainer, run, steps_per_epoch)
+                progress.update(run.step, mean)
+                save.if_due()
+            if stop_asked():
+                save.now()
+                raise Stopped(
+                    f"stopped at step {run.step} of {total}; its state is saved",
+                    where=folder / "state.pt",
+                    mend="run the same command again: it continues from here",
+                )
+    names = ["step", "epoch", *trainer.losses, *trainer.learning_rates(), *trainer.below_theta()]
+    return history_csv(names, run.rows)
+
+
+def _resume(trainer: Trainer, folder: Path, identity: dict[str, str]) -> _Run:
+    state = load_state(folder)
+    if state is None or state["identity"] != identity:
+        if state is not None:
+            log.info("the saved state was made by other code or data: training starts anew")
+        trainer.begin(0)
+        return _Run()
+    trainer.begin(state["step"])
+    trainer.load_state_dict(state["trainer"])
+    window = [] if state["window"] is None else list(state["window"].to(next(trainer.network.parameters()).device))
+    return _Run(state["step"], state["rows"], window)
+
+
+def _one_step(trainer: Trainer, run: _Run, seed: int) -> None:
+    torch.manual_seed((seed * 1_000_003 + run.step) % 2**63)
+    trainer.begin(run.step)
+    try:
+        run.window.append(trainer.step(run.step))
+    except (torch.cuda.OutOfMemoryError, MemoryError) as error:
+        raise CellFailed(
+            f"out of memory at step {run.step}",
+            found=str(error).splitlines()[0] if str(error) else None,
+            mend="a smaller batch_size or crop_px, or a device with more memory",
+        ) from error
+    run.step += 1
+
+
+def _write_row(trainer: Trainer, run: _Run, steps_per_epoch: int) -> float:
+    """Close the window: one line of history, and the only place where the host waits for the device."""
+    losses = torch.stack(run.window).double()
+    finite = losses.isfinite().all(1)
+    if not bool(finite.all()):
+        _fail(trainer, run, losses, int(finite.logical_not().nonzero()[0]))
+    mean = losses.mean(0).tolist()
+    below = torch.stack(list(trainer.below_theta().values())).tolist()
+    epoch = run.step / steps_per_epoch
+    run.rows.append([run.step, epoch, *mean, *trainer.learning_rates().values(), *below])
+    run.window.clear()
+    return sum(mean)
+
+
+def _fail(trainer: Trainer, run: _Run, losses: Tensor, bad: int) -> None:
+    step = run.step - len(run.window) + bad
+    before = run.rows[-1][2:] if run.rows else []
+    last = losses[bad - 1].tolist() if bad else before
+    values = ", ".join(f"{name} {value:.4g}" for name, value in zip(trainer.losses, last, strict=False))
+    broken = [name for name, value in zip(trainer.losses, losses[bad].tolist(), strict=True) if value - value != 0]
+    raise CellFailed(
+        f"non-finite loss at step {step}: {', '.join(broken)}",
+        found=f"last finite values: {values or 'none, the first step is not finite'}",
+        mend="a smaller learning rate or lambda_l1, or float32 precision",
+    )
+
+
+class _Saver:
+    """Saves now and then: every few seconds, less often where saving takes long."""
+
+    def __init__(self, trainer: Trainer, run: _Run, folder: Path, identity: dict[str, str]) -> None:
+        self._trainer, self._run, self._folder, self._identity = trainer, run, folder, identity
+        self._last, self._took = time.monotonic(), 0.0
+
+    def if_due(self) -> None:
+        if time.monotonic() - self._last > max(SAVE_EVERY_S, self._took / SAVE_SHARE):
+            self.now()
+
+    def now(self) -> None:
+        start = time.monotonic()
+        run = self._run
+        window = torch.stack(run.window).cpu() if run.window else None
+        state = {"identity": self._identity, "step": run.step, "rows": run.rows, "window": window}
+        save_state(self._folder, {**state, "trainer": self._trainer.state_dict()})
+        self._last = time.monotonic()
+        self._took = self._last - start
+
+
+@contextmanager
+def _stop_asked() -> Iterator[Callable[[], bool]]:
+    """Whether SIGTERM came (preemption, a time limit): the loop then saves and ends at the next step."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked.is_set
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: asked.set())
+    try:
+        yield asked.is_set
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,64 @@
+"""ImageNet weights of torchvision's layout into our encoder. Every private copy of a norm starts from the same one."""
+
+from __future__ import annotations
+
+import pickle
+import re
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from cenbench.errors import CellSkipped, UserError
+from cenbench.nn.resnet import ResNet
+from cenbench.train.assets import IMAGENET_FILES
+
+_RULES = (
+    (r"stem\.conv\.(\w+)", r"conv1.\1"),
+    (r"stem_norm\.(\w+)", r"bn1.\1"),
+    (r"stages\.(\d)\.(\d+)\.conv(\d)\.conv\.(\w+)", r"layer<\1>.\2.conv\3.\4"),
+    (r"stages\.(\d)\.(\d+)\.norm(\d)(?:\.norm)?\.(\w+)", r"layer<\1>.\2.bn\3.\4"),
+    (r"stages\.(\d)\.(\d+)\.shortcut\.0\.conv\.(\w+)", r"layer<\1>.\2.downsample.0.\3"),
+    (r"stages\.(\d)\.(\d+)\.shortcut\.1\.(\w+)", r"layer<\1>.\2.downsample.1.\3"),
+)
+
+
+def load_imagenet(encoder: ResNet, depth: int, folder: Path) -> None:
+    """Load `folder`'s ImageNet file for this depth into every modality of `encoder`.
+
+    Raises `CellSkipped` where the file is absent, `UserError` where it is not that network.
+    """
+    path = folder / IMAGENET_FILES[depth]
+    if not path.exists():
+        raise CellSkipped(
+            f"the ImageNet weights of ResNet-{depth} are not here",
+            where=path,
+            mend=f"place torchvision's {path.name} in {folder}/, then run again",
+        )
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        raise UserError("not a file of weights", where=path, found=str(error).splitlines()[0]) from error
+    own = encoder.state_dict()
+    encoder.load_state_dict({name: _copy(name, tensor, state, path) for name, tensor in own.items()})
+
+
+def _copy(name: str, own: Tensor, state: dict[str, Tensor], path: Path) -> Tensor:
+    theirs = _official_name(name)
+    if theirs not in state:
+        raise UserError("not ImageNet weights in torchvision's layout", where=path, key=theirs, found="no such key")
+    value = state[theirs]
+    # (M, C) norms repeat their row; unshared convolutions hold M kernels one after another.
+    copied = value.expand(own.shape) if own.dim() == 2 else value.repeat(own.shape[0] // len(value), 1, 1, 1)
+    if copied.shape != own.shape:
+        problem = "these weights are of another network"
+        raise UserError(problem, where=path, key=theirs, found=tuple(value.shape), expected=tuple(own.shape))
+    return copied
+
+
+def _official_name(name: str) -> str:
+    for pattern, replacement in _RULES:
+        match = re.fullmatch(pattern, name)
+        if match:
+            return re.sub(r"<(\d)>", lambda number: str(int(number[1]) + 1), match.expand(replacement))
+    raise ValueError(f"{name} has no counterpart in torchvision's ResNet")

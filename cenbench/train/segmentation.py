@@ -1,0 +1,141 @@
+"""Training a segmentation cell (facts 2a): SGD in phases, one loss an output, l1 on the scaling factors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from cenbench.data.batches import SegmentationBatches
+from cenbench.data.prepared import Prepared
+from cenbench.matrix.cell import Cell
+from cenbench.matrix.specs import SegmentationNet, SegmentationPhase, SegmentationProtocol
+from cenbench.matrix.steps import total_steps
+from cenbench.nn.build import build_segmenter
+from cenbench.nn.segmenter import Segmenter
+from cenbench.nn.sparsity import Sparsity
+from cenbench.train.finished import Trained, find_finished, finish, load_weights
+from cenbench.train.loop import train_steps
+from cenbench.train.objectives import segmentation_nll_S
+from cenbench.train.pretrained import load_imagenet
+
+
+def build(cell: Cell, classes: int) -> Segmenter:
+    """The cell's network, initialised from its seed."""
+    network, protocol = _parts(cell)
+    torch.manual_seed(cell.seed)
+    return build_segmenter(
+        modalities=len(cell.task.inputs),
+        classes=classes,
+        convs=cell.convs,
+        norms=cell.norms,
+        exchange=cell.fusion == "exchange",
+        theta=protocol.theta,
+        depth=network.depth,
+        width=network.width,
+        decoder_width=network.decoder_width,
+        dropout=network.dropout,
+        freeze_norm_statistics=protocol.freeze_norm_statistics,
+    )
+
+
+def train(
+    cell: Cell, prepared: Prepared, folder: Path, device: torch.device, weights: Path, identity: dict[str, str]
+) -> Trained:
+    """Train the cell, or continue, or find it finished in `folder`.
+
+    `weights` is the folder of pretrained files; raises `CellSkipped` where the one this cell starts from is absent.
+    `identity` names the code and data; state and weights of another identity are not used.
+    """
+    done = find_finished(folder, identity)
+    if done is not None:
+        return done
+    trainer = SegmentationTrainer(cell, prepared, device, weights)
+    steps = total_steps(cell)
+    per_epoch = trainer.batches.steps_per_epoch
+    history = train_steps(
+        trainer, folder=folder, seed=cell.seed, total=steps, steps_per_epoch=per_epoch, identity=identity
+    )
+    return finish(folder, trainer.network, history, steps, identity)
+
+
+def load(cell: Cell, classes: int, trained: Trained, device: torch.device) -> Segmenter:
+    """The trained network, in evaluation mode."""
+    network = build(cell, classes)
+    load_weights(network, trained.folder)
+    return network.to(device).eval()
+
+
+class SegmentationTrainer:
+    """Network, optimisers and step of one segmentation cell."""
+
+    def __init__(self, cell: Cell, prepared: Prepared, device: torch.device, weights: Path) -> None:
+        network, self.protocol = _parts(cell)
+        self.cell, self.device, self.void = cell, device, prepared.void
+        self.batches = SegmentationBatches(prepared, cell.task, self.protocol, cell.seed)
+        self.network = build(cell, len(prepared.classes))
+        if network.pretrained:
+            load_imagenet(self.network.encoder, network.depth, weights)
+        self.network.to(device).train()
+        self.sparsity = Sparsity(self.network, cell.l1)
+        self.losses = (*(f"nll_{stream}" for stream in cell.task.streams), "l1")
+        self._phase: SegmentationPhase | None = None
+        self._optimizer: torch.optim.SGD
+
+    def begin(self, step: int) -> None:
+        """Optimisers are made anew at each phase; their momentum is lost, as in the released code."""
+        phase = self._phase_at(step)
+        if phase is self._phase:
+            return
+        self._phase = phase
+        network = self.network
+        groups = [
+            {"params": list(network.encoder.parameters()), "lr": phase.lr_encoder},
+            {"params": [*network.decoder.parameters(), *network.ensemble.parameters()], "lr": phase.lr_decoder},
+        ]
+        momentum, decay = self.protocol.momentum, self.protocol.weight_decay
+        self._optimizer = torch.optim.SGD(groups, momentum=momentum, weight_decay=decay, fused=True)
+
+    def step(self, step: int) -> Tensor:
+        x_BMCHW, label_BHW = (each.to(self.device, non_blocking=True) for each in self.batches.batch(step))
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.protocol.precision == "bfloat16"):
+            logits_BSKHW = self.network(x_BMCHW)
+        nll_S = segmentation_nll_S(logits_BSKHW.float(), label_BHW, self.void)
+        l1 = self.sparsity.penalty()
+        times = len(nll_S) if self.protocol.lambda_per_head else 1
+        loss = nll_S.sum() + self.protocol.lambda_l1 * times * l1
+        self._optimizer.zero_grad()
+        loss.backward()
+        self._optimizer.step()
+        return torch.cat([nll_S.detach(), l1.detach()[None]])
+
+    def learning_rates(self) -> dict[str, float]:
+        encoder, decoder = self._optimizer.param_groups
+        return {"lr_encoder": encoder["lr"], "lr_decoder": decoder["lr"]}
+
+    def below_theta(self) -> dict[str, Tensor]:
+        below_M = self.sparsity.below_theta(self.protocol.theta)
+        return {f"below_theta_{name}": below for name, below in zip(self.cell.task.inputs, below_M, strict=True)}
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"network": self.network.state_dict(), "optimizer": self._optimizer.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.network.load_state_dict(state["network"])
+        self._optimizer.load_state_dict(state["optimizer"])
+
+    def _phase_at(self, step: int) -> SegmentationPhase:
+        epoch = step // self.batches.steps_per_epoch
+        for phase in self.protocol.phases:
+            if epoch < phase.epochs:
+                return phase
+            epoch -= phase.epochs
+        return self.protocol.phases[-1]
+
+
+def _parts(cell: Cell) -> tuple[SegmentationNet, SegmentationProtocol]:
+    if not isinstance(cell.network, SegmentationNet) or not isinstance(cell.protocol, SegmentationProtocol):
+        raise TypeError(f"{cell.id} is no segmentation cell")
+    return cell.network, cell.protocol

@@ -1,0 +1,68 @@
+"""Resumable state on disk: whole or not there. A damaged file is named and the one before it is used."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import logging
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from cenbench.errors import UserError
+from cenbench.files import write_bytes
+
+log = logging.getLogger("cenbench")
+_MAGIC = b"cenbench state 1\n"
+_DIGEST_BYTES = 64
+
+
+def save_state(folder: Path, state: dict[str, Any]) -> None:
+    """Write tensors and plain values to `state.pt` with their sha256, keeping the version before as
+    `state.previous.pt`. Killed at any instruction, one of the two is whole.
+    """
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    payload = buffer.getvalue()
+    current, previous, fresh = folder / "state.pt", folder / "state.previous.pt", folder / "state.fresh.pt"
+    write_bytes(fresh, _MAGIC + hashlib.sha256(payload).hexdigest().encode() + payload)
+    if current.exists():
+        current.replace(previous)
+    fresh.replace(current)
+
+
+def load_state(folder: Path) -> dict[str, Any] | None:
+    """The newest whole state, or None where there is none. Damaged files are logged by name, never used."""
+    for name in ("state.pt", "state.previous.pt"):
+        path = folder / name
+        if not path.exists():
+            continue
+        try:
+            return _read(path)
+        except UserError as error:
+            log.warning("%s", error)
+    return None
+
+
+def drop_state(folder: Path) -> None:
+    """Remove what only serves to continue training."""
+    for name in ("state.pt", "state.previous.pt", "state.fresh.pt"):
+        (folder / name).unlink(missing_ok=True)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    data = path.read_bytes()
+    header = len(_MAGIC) + _DIGEST_BYTES
+    payload = data[header:]
+    expected = data[len(_MAGIC) : header].decode("ascii", "replace")
+    found = hashlib.sha256(payload).hexdigest()
+    if not data.startswith(_MAGIC) or found != expected:
+        problem = "this training state is damaged (cut short or changed); training goes on from the one before it"
+        raise UserError(problem, where=path, key="sha256", found=found, expected=expected)
+    try:
+        state = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError) as error:
+        raise UserError("this training state holds more than tensors and plain values", where=path) from error
+    return dict(state)

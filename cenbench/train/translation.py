@@ -1,0 +1,149 @@
+"""Training a translation cell (facts 2b): a conditional GAN with l1 to the target and l1 on the scaling factors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from cenbench.data.batches import TranslationBatches
+from cenbench.data.prepared import Prepared
+from cenbench.matrix.cell import Cell
+from cenbench.matrix.specs import TranslationNet, TranslationProtocol
+from cenbench.matrix.steps import total_steps
+from cenbench.nn.build import build_discriminator, build_generator
+from cenbench.nn.sparsity import Sparsity
+from cenbench.nn.unet import UNet
+from cenbench.train.finished import Trained, find_finished, finish, load_weights
+from cenbench.train.loop import train_steps
+from cenbench.train.objectives import adversarial_loss, image_distance_S
+
+
+def build(cell: Cell) -> UNet:
+    """The cell's generator, initialised from its seed."""
+    network, protocol = _parts(cell)
+    torch.manual_seed(cell.seed)
+    return build_generator(
+        modalities=len(cell.task.inputs),
+        convs=cell.convs,
+        norms=cell.norms,
+        exchange=cell.fusion == "exchange",
+        theta=protocol.theta,
+        levels=network.levels,
+        width=network.generator_width,
+        dropout=network.dropout,
+        gamma_init=protocol.gamma_init,
+    )
+
+
+def train(
+    cell: Cell, prepared: Prepared, folder: Path, device: torch.device, weights: Path, identity: dict[str, str]
+) -> Trained:
+    """Train the cell, or continue, or find it finished in `folder`. Nothing pretrained is used: `weights` is not read.
+
+    `identity` names the code and data; state and weights of another identity are not used.
+    """
+    done = find_finished(folder, identity)
+    if done is not None:
+        return done
+    trainer = TranslationTrainer(cell, prepared, device)
+    steps = total_steps(cell)
+    per_epoch = trainer.batches.steps_per_epoch
+    history = train_steps(
+        trainer, folder=folder, seed=cell.seed, total=steps, steps_per_epoch=per_epoch, identity=identity
+    )
+    return finish(folder, trainer.network, history, steps, identity)
+
+
+def load(cell: Cell, trained: Trained, device: torch.device) -> UNet:
+    """The trained generator, in evaluation mode."""
+    network = build(cell)
+    load_weights(network, trained.folder)
+    return network.to(device).eval()
+
+
+class TranslationTrainer:
+    """Generator, discriminator, optimisers and step of one translation cell."""
+
+    def __init__(self, cell: Cell, prepared: Prepared, device: torch.device) -> None:
+        network, self.protocol = _parts(cell)
+        self.cell, self.device = cell, device
+        self.batches = TranslationBatches(prepared, cell.task, self.protocol, cell.seed)
+        self.network = build(cell).to(device).train()
+        self.discriminator = build_discriminator(
+            width=network.discriminator_width,
+            layers=network.discriminator_layers,
+            gamma_init=self.protocol.gamma_init,
+        )
+        self.discriminator.to(device).train()
+        self.sparsity = Sparsity(self.network, cell.l1)
+        self.losses = ("discriminator", "adversarial", *(f"distance_{stream}" for stream in cell.task.streams), "l1")
+        settings: dict[str, Any] = {"lr": self.protocol.lr, "betas": (self.protocol.beta1, self.protocol.beta2)}
+        self._generator_adam = torch.optim.Adam(self.network.parameters(), fused=True, **settings)
+        self._discriminator_adam = torch.optim.Adam(self.discriminator.parameters(), fused=True, **settings)
+
+    def begin(self, step: int) -> None:
+        """One phase from first to last step; the optimisers are there already."""
+
+    def step(self, step: int) -> Tensor:
+        """The discriminator's step, then the generator's, on one forward pass of the generator."""
+        x_BMCHW, y_BCHW = (each.to(self.device, non_blocking=True) for each in self.batches.batch(step))
+        M = x_BMCHW.shape[1]
+        # Modalities outermost, so that a row of the discriminator's answer is one modality's.
+        condition = x_BMCHW.transpose(0, 1).flatten(0, 1)
+        real = y_BCHW.repeat(M, 1, 1, 1)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.protocol.precision == "bfloat16"):
+            image_BSCHW = self.network(x_BMCHW)
+            fake = image_BSCHW[:, :M].transpose(0, 1).flatten(0, 1)
+            d_loss = self._discriminator_step(condition, real, fake.detach(), M)
+            self.discriminator.requires_grad_(False)
+            answer = self.discriminator(condition, fake)
+            self.discriminator.requires_grad_(True)
+        adversarial = adversarial_loss(answer.float().reshape(M, -1), real=True)
+        distance_S = image_distance_S(image_BSCHW.float(), y_BCHW)
+        l1 = self.sparsity.penalty()
+        loss = adversarial + self.protocol.image_weight * distance_S.sum() + self.protocol.lambda_l1 * l1
+        self._generator_adam.zero_grad()
+        loss.backward()
+        self._generator_adam.step()
+        return torch.cat([torch.stack([d_loss, adversarial.detach()]), distance_S.detach(), l1.detach()[None]])
+
+    def _discriminator_step(self, condition: Tensor, real: Tensor, fake: Tensor, M: int) -> Tensor:
+        """Real and generated images in one pass: instance norms keep them apart."""
+        answers = self.discriminator(condition.repeat(2, 1, 1, 1), torch.cat([real, fake])).float()
+        on_real, on_fake = (half.reshape(M, -1) for half in answers.chunk(2))
+        loss = 0.5 * (adversarial_loss(on_real, real=True) + adversarial_loss(on_fake, real=False))
+        self._discriminator_adam.zero_grad()
+        loss.backward()
+        self._discriminator_adam.step()
+        return loss.detach()
+
+    def learning_rates(self) -> dict[str, float]:
+        return {"lr": self.protocol.lr}
+
+    def below_theta(self) -> dict[str, Tensor]:
+        below_M = self.sparsity.below_theta(self.protocol.theta)
+        return {f"below_theta_{name}": below for name, below in zip(self.cell.task.inputs, below_M, strict=True)}
+
+    def state_dict(self) -> dict[str, Any]:
+        return {name: part.state_dict() for name, part in self._stateful().items()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        for name, part in self._stateful().items():
+            part.load_state_dict(state[name])
+
+    def _stateful(self) -> dict[str, Any]:
+        return {
+            "generator": self.network,
+            "discriminator": self.discriminator,
+            "generator_adam": self._generator_adam,
+            "discriminator_adam": self._discriminator_adam,
+        }
+
+
+def _parts(cell: Cell) -> tuple[TranslationNet, TranslationProtocol]:
+    if not isinstance(cell.network, TranslationNet) or not isinstance(cell.protocol, TranslationProtocol):
+        raise TypeError(f"{cell.id} is no translation cell")
+    return cell.network, cell.protocol
