@@ -1,0 +1,72 @@
+"""Pictures of prepared arrays for people: one modality of one scene, or a sheet of many."""
+
+from __future__ import annotations
+
+import colorsys
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from cenbench.data.manifest import VOID
+from cenbench.data.prepared import Prepared
+from cenbench.errors import UserError
+from cenbench.files import atomic_path
+
+_NEAR_UNITS, _FAR_UNITS = 200.0, 4000.0
+"""Depth shown as black and white, 1/512 m; log scale between."""
+_GRADIENT_TOP = 10_000.0
+_GUTTER_PX = 2
+
+
+def label_colours(labels_HW: np.ndarray) -> np.ndarray:
+    """Labels -> u8 (H, W, 3) by a fixed palette; void is black."""
+    colours: np.ndarray = _palette()[labels_HW.astype(np.uint8)]
+    return colours
+
+
+def to_picture(array: np.ndarray, modality: str) -> np.ndarray:
+    """Stored (H, W) or (H, W, 3) values -> u8 (H, W, 3). Missing depth is dark red."""
+    if modality == "semantic":
+        return label_colours(array)
+    if modality.startswith("depth"):
+        stored = np.maximum(array.astype(np.float64), 1)
+        share = np.clip(np.log(stored / _NEAR_UNITS) / np.log(_FAR_UNITS / _NEAR_UNITS), 0, 1)
+        gray = _gray(255 * share)
+        gray[array == 0] = (110, 0, 0)
+        return gray
+    if array.dtype == np.uint16:
+        return _gray(255 * np.clip(array / _GRADIENT_TOP, 0, 1))
+    return array.copy() if array.ndim == 3 else _gray(array)
+
+
+def contact_sheet(prepared: Prepared, indices: Iterable[int], path: Path) -> None:
+    """Write a PNG: one row a scene, one column a modality, in the manifest's order."""
+    scenes = prepared.manifest.spec.train_scenes + prepared.manifest.spec.val_scenes
+    rows = []
+    for index in indices:
+        if not 0 <= index < scenes:
+            raise UserError("no such scene", where=prepared.folder, found=index, expected=f"0 to {scenes - 1}")
+        pictures = [to_picture(prepared.array(name)[index], name) for name in prepared.manifest.modalities]
+        rows.append(np.concatenate([np.pad(each, _GUTTER) for each in pictures], axis=1))
+    if not rows:
+        raise UserError("a contact sheet needs at least one scene", where=path)
+    with atomic_path(path) as temporary:
+        Image.fromarray(np.concatenate(rows)).save(temporary, format="PNG")
+
+
+_GUTTER = ((0, _GUTTER_PX), (0, _GUTTER_PX), (0, 0))
+
+
+def _gray(values_HW: np.ndarray) -> np.ndarray:
+    return np.repeat(np.rint(values_HW).astype(np.uint8)[..., None], 3, axis=-1)
+
+
+def _palette() -> np.ndarray:
+    """(256, 3) u8: hues a golden angle apart in three tones, so that neighbours in number differ; void black."""
+    palette = np.zeros((256, 3), np.uint8)
+    for label in range(VOID):
+        rgb = colorsys.hsv_to_rgb(label * 0.618034 % 1, (0.55, 0.85, 0.35)[label % 3], (0.95, 0.75, 0.6)[label % 3])
+        palette[label] = [round(255 * channel) for channel in rgb]
+    return palette

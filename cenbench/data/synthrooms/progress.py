@@ -1,0 +1,34 @@
+"""How far a preparation is: a bar on a terminal, a line now and then in a log."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+_LINE_EVERY_S = 10.0
+
+
+@contextmanager
+def counting(what: str, done: int, total: int, bar: bool) -> Iterator[Callable[[int], None]]:
+    """Yield a function to call with the number of scenes just finished."""
+    if bar:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=Console(stderr=True)) as shown:
+            task = shown.add_task(what, total=total, completed=done)
+            yield lambda count: shown.advance(task, count)
+        return
+    state = {"done": done, "told": time.monotonic()}
+    print(f"{what}: {done} of {total} scenes", file=sys.stderr, flush=True)
+
+    def advance(count: int) -> None:
+        state["done"] += count
+        if state["done"] == total or time.monotonic() - state["told"] > _LINE_EVERY_S:
+            state["told"] = time.monotonic()
+            print(f"{what}: {state['done']} of {total} scenes", file=sys.stderr, flush=True)
+
+    yield advance
