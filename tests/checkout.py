@@ -1,0 +1,152 @@
+"""A small checkout of its own for tests that run the real pipeline: the code as it is, tables of a few tiny cells."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).parents[1]
+PARTS = ("cenbench", "workflow", "profiles", "Snakefile", "params")
+
+PRESET = """
+name: demo
+description: Seconds a cell, for tests.
+tables: [table7, table8]
+seeds: [1]
+segmentation:
+  dataset: &data {name: synthrooms, size_px: 32, train_scenes: 8, val_scenes: 4, seed: 1}
+  network: {head: refinenet, depth: 18, width: 4, decoder_width: 8, pretrained: false, dropout: 0.1}
+  protocol:
+    name: clean
+    phases: [{epochs: 3, lr_encoder: 2.0e-2, lr_decoder: 2.0e-2}]
+    batch_size: 2
+    momentum: 0.9
+    weight_decay: 1.0e-5
+    lambda_l1: 1.0e-2
+    theta: 2.0e-2
+    crop_px: 32
+  evaluation: {batch_size: 4, samples: 2}
+translation:
+  dataset: *data
+  network: {head: unet, levels: 4, generator_width: 4, discriminator_width: 4, discriminator_layers: 1}
+  protocol:
+    name: clean
+    epochs: 3
+    batch_size: 2
+    lr: 2.0e-4
+    beta1: 0.5
+    beta2: 0.999
+    lambda_l1: 1.0e-3
+    theta: 1.0e-2
+    resize_px: 36
+    crop_px: 32
+  evaluation: {batch_size: 4, extractor: seeded-conv, kid_subsets: 2, kid_subset_size: 4, kid_seed: 0, samples: 2}
+cost:
+  hardware: none
+  unit: CPU
+  workers: 2
+  scene_s: 0.1
+  cell_s: 3.0
+  step_s: {segmentation: {fixed: 0.01, per_modality: 0.01}, translation: {fixed: 0.01, per_modality: 0.01}}
+"""
+TABLE7 = """
+number: 7
+title: Two rows of table 7
+caption: For tests.
+metrics: [miou_pct]
+whole: false
+stub: [{heading: Convs, shows: convs}, {heading: l1, shows: l1}]
+defaults: {task: rgb+depth->semantic, norms: unshared}
+columns: [{label: RGB, stream: rgb}, {label: Depth, stream: depth}, {label: Ensemble, stream: ensemble}]
+rows:
+  - {convs: unshared, l1: none, exchange: false}
+  - {convs: shared, l1: half, exchange: true}
+"""
+TABLE8 = """
+number: 8
+title: One row group of table 8
+caption: For tests.
+metrics: [fid, kid_x100]
+whole: false
+stub: [{heading: Network stream, shows: stream}]
+defaults: {task: shade+texture->rgb}
+columns: [{label: Fusion, convs: shared, norms: unshared, l1: half, exchange: true}]
+rows: [{stream: shade}, {stream: texture}, {stream: ensemble}]
+"""
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """A folder with the pipeline in it, and the commands a user types there."""
+
+    root: Path
+
+    @classmethod
+    def make(cls, root: Path) -> Checkout:
+        """Copy the code and profiles of this repository to `root`, with the tiny preset and tables above."""
+        root.mkdir(parents=True)
+        for part in PARTS:
+            source = REPOSITORY / part
+            if source.is_dir():
+                shutil.copytree(source, root / part, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(source, root / part)
+        for table in (root / "params").glob("table*.yaml"):
+            table.unlink()
+        checkout = cls(root)
+        checkout.write("params/presets/demo.yaml", PRESET)
+        checkout.write("params/table7.yaml", TABLE7)
+        checkout.write("params/table8.yaml", TABLE8)
+        return checkout
+
+    def write(self, path: str, text: str) -> None:
+        (self.root / path).write_text(text)
+
+    def edit(self, path: str, old: str, new: str) -> None:
+        """Replace `old`, which must be there, so that a test never edits nothing."""
+        text = (self.root / path).read_text()
+        assert old in text, f"{path} has no {old!r} to edit"
+        self.write(path, text.replace(old, new))
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The tests' interpreter first on PATH; nothing of this repository importable by accident."""
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        return {**os.environ, "PATH": path, "OMP_NUM_THREADS": "1"}
+
+    def start(self, *command: str) -> subprocess.Popen[str]:
+        """Start a command in a process group of its own, so that a test can kill all of it."""
+        pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        return subprocess.Popen(command, cwd=self.root, env=self.environment, start_new_session=True, **pipe)
+
+    def run(self, *command: str, status: int | None = 0) -> str:
+        """Run a command; its output, once its exit status is as expected (None: any)."""
+        process = self.start(*command)
+        output, _ = process.communicate(timeout=500)
+        assert status is None or process.returncode == status, output
+        return output
+
+    def snakemake(self, *arguments: str, status: int | None = 0) -> str:
+        return self.run("snakemake", *arguments, status=status)
+
+    def planned(self, *targets: str) -> dict[str, int]:
+        """rule -> jobs a dry run would start; empty where nothing is to be done."""
+        output = self.snakemake("-n", *(targets or ("all_tables",)))
+        if "Nothing to be done" in output:
+            return {}
+        lines = output.split("Job stats:")[1].split("total")[0].splitlines()[3:]
+        return {rule: int(count) for rule, count in (line.split() for line in lines if line.strip())}
+
+    def json(self, path: str) -> Any:
+        return json.loads((self.root / path).read_text())
+
+    def bytes_of(self, *patterns: str) -> dict[str, bytes]:
+        """Relative path -> content of every file that matches."""
+        files = (file for pattern in patterns for file in self.root.glob(pattern))
+        return {str(file.relative_to(self.root)): file.read_bytes() for file in sorted(files)}

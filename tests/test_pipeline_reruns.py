@@ -1,0 +1,101 @@
+"""What reruns what: nothing when nothing changed, and otherwise exactly what the change concerns."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from checkout import Checkout
+
+CELLS = "results/cells/*/metrics.json"
+WEIGHTS = "results/state/*/weights.safetensors"
+
+
+def times(checkout: Checkout, pattern: str) -> dict[str, int]:
+    return {str(path.relative_to(checkout.root)): path.stat().st_mtime_ns for path in checkout.root.glob(pattern)}
+
+
+def test_all_tables_makes_every_page_and_then_nothing_is_to_be_done(finished: Checkout) -> None:
+    assert len(times(finished, CELLS)) == 3
+    for table in ("table7", "table8"):
+        for suffix in ("html", "tex", "csv", "json"):
+            assert (finished.root / f"reports/demo/{table}.{suffix}").stat().st_size > 0
+    assert (finished.root / "reports/index.html").exists()
+    assert finished.planned() == {}
+
+
+def test_one_rows_parameter_runs_only_its_cell(finished: Checkout) -> None:
+    before = times(finished, CELLS)
+    finished.edit(
+        "params/table7.yaml",
+        "l1: half, exchange: true}",
+        "l1: half, exchange: true, override: {protocol: {theta: 0.03}}}",
+    )
+    assert finished.planned() == {"cell": 1, "table": 1, "all_tables": 1}
+    finished.snakemake("all_tables")
+    after = times(finished, CELLS)
+    assert len(after) == 4
+    assert {path: after[path] for path in before} == before
+    assert finished.planned() == {}
+
+
+def test_comment_and_docstring_run_nothing(finished: Checkout) -> None:
+    for path in ("cenbench/train/segmentation.py", "cenbench/nn/exchange.py", "cenbench/metrics/segmentation.py"):
+        text = (finished.root / path).read_text()
+        finished.write(path, '"""Another docstring."""\n# and a comment\n' + text.split('"""', 2)[2])
+    assert finished.planned() == {}
+
+
+def test_metric_code_evaluates_again_and_trains_nothing(finished: Checkout) -> None:
+    weights = times(finished, WEIGHTS)
+    numbers = finished.bytes_of(CELLS)
+    with (finished.root / "cenbench/metrics/segmentation.py").open("a") as file:
+        file.write("\n_ADDED = 1\n")
+    planned = finished.planned()
+    assert planned["cell"] == 2, "both segmentation cells, and not the translation cell"
+    finished.snakemake("all_tables")
+    assert times(finished, WEIGHTS) == weights
+    evaluated = [path for path, data in finished.bytes_of(CELLS).items() if data != numbers[path]]
+    assert len(evaluated) == 2, "the digest of the evaluation code is part of the record"
+    assert finished.planned() == {}
+
+
+def test_training_code_trains_the_cells_it_concerns(finished: Checkout) -> None:
+    with (finished.root / "cenbench/nn/unet.py").open("a") as file:
+        file.write("\n_ADDED = 1\n")
+    weights = times(finished, WEIGHTS)
+    assert finished.planned()["cell"] == 1
+    finished.snakemake("all_tables")
+    changed = {path for path, time in times(finished, WEIGHTS).items() if weights[path] != time}
+    assert len(changed) == 1
+    assert "to-rgb" in changed.pop()
+
+
+def test_template_renders_and_evaluates_nothing(finished: Checkout) -> None:
+    template = sorted((finished.root / "cenbench/report/templates").iterdir())[0]
+    with template.open("a") as file:
+        file.write("\n")
+    assert finished.planned() == {"table": 2, "all_tables": 1}
+
+
+def test_a_touched_manifest_retrains_nothing(finished: Checkout) -> None:
+    """DVC and copying give files new times; content is what counts."""
+    for manifest in finished.root.glob("data/prepared/*/manifest.json"):
+        os.utime(manifest)
+    assert finished.planned() == {}
+
+
+def test_unknown_configuration_is_an_error_before_anything_runs(checkout: Checkout) -> None:
+    output = checkout.snakemake("-n", "all_tables", "--config", "prest=paper", status=1)
+    assert "prest" in output
+    assert "preset" in output
+    assert "Traceback" not in output
+
+
+def test_bad_params_are_an_error_before_anything_runs(checkout: Checkout) -> None:
+    checkout.edit("params/table7.yaml", "convs: shared", "convs: shaerd")
+    output = checkout.snakemake("-n", "all_tables", status=1)
+    for part in ("table7.yaml", "rows[1].convs", "shaerd", "shared, unshared"):
+        assert part in output.replace("'", ""), part
+    assert "Traceback" not in output
+    assert not Path(checkout.root, "results").exists()

@@ -1,0 +1,22 @@
+# One job a cell: train, evaluate, publish. Resumable state lies in results/state/, outside these outputs, because
+# Snakemake deletes the outputs of a failed job. A changed digest runs the cell again; what of it (evaluation only, or
+# training too) the cell decides from its own state.
+
+
+rule cell:
+    input:
+        manifest=DAG.manifest_of,
+    output:
+        metrics="results/cells/{cell}/metrics.json",
+        history="results/cells/{cell}/history.csv",
+        provenance="results/cells/{cell}/provenance.json",
+        samples=directory("results/cells/{cell}/samples"),
+    params:
+        depends_on=DAG.depends_on,
+    log:
+        "results/logs/{cell}.log",
+    threads: 1
+    resources:
+        gpu=DAG.gpus,
+    shell:
+        "OMP_NUM_THREADS={threads} {PYTHON:q} -m cenbench run {wildcards.cell:q} --preset {PRESET:q} > {log:q} 2>&1"

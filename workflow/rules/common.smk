@@ -1,0 +1,28 @@
+# What the rules share: the plan (which cells, which tables), and the interpreter that runs every step.
+import sys
+
+from snakemake.exceptions import WorkflowError
+
+sys.path.insert(0, workflow.basedir)
+from cenbench.errors import UserError
+from cenbench.run.dag import Dag
+
+PYTHON = sys.executable
+
+try:
+    DAG = Dag.from_config(config, Path.cwd())
+except UserError as error:
+    raise WorkflowError(str(error))
+
+PRESET = DAG.plan.preset
+
+
+wildcard_constraints:
+    cell="[^/]+",
+    dataset="[^/]+",
+    table="table[0-9]+",
+
+
+# A failed cell is shown in its tables with its reason, and Snakemake still ends non-zero.
+onerror:
+    shell("{PYTHON:q} -m cenbench report --preset {PRESET:q}")
