@@ -13,19 +13,26 @@ from cenbench.cli.options import Preset, Root
 def report(
     preset: Preset = "demo",
     table: Annotated[list[str] | None, typer.Option(help="Only this table (repeatable); all by default.")] = None,
+    index: Annotated[bool, typer.Option(help="Only the index, over the tables that are rendered already.")] = False,
     root: Root = Path(),
 ) -> None:
     """Write the pages, LaTeX, CSV and JSON of the tables, from the cells' files as they are. Trains nothing."""
     from cenbench.matrix.plan import load_plan
-    from cenbench.report.pages import render_all
+    from cenbench.report.pages import render_index, render_tables
     from cenbench.run.paths import Paths
     from cenbench.run.record import read_record
 
     paths = Paths(root)
-    plan = load_plan(paths.params, preset).select(tables=table)
-    records = {cell_id: read_record(paths, cell) for cell_id, cell in plan.cells.items()}
-    render_all(plan, records, paths.reports)
-    typer.echo(f"{paths.reports / 'index.html'} is written; open it in a browser")
+    plan = load_plan(paths.params, preset)
+    if not index:
+        chosen = plan.select(tables=table)
+        records = {cell_id: read_record(paths, cell) for cell_id, cell in chosen.cells.items()}
+        render_tables(plan, [layout.name for layout in chosen.tables], records, paths.reports)
+        for layout in chosen.tables:
+            typer.echo(f"{paths.reports / preset / layout.name}.html is written")
+    if not table:
+        render_index(plan, paths.reports)
+        typer.echo(f"{paths.reports / 'index.html'} is written; open it in a browser")
 
 
 def show(
@@ -45,4 +52,4 @@ def show(
     paths = Paths(root)
     plan = load_plan(paths.params, preset).select(tables=[table])
     records = {cell_id: read_record(paths, cell) for cell_id, cell in plan.cells.items()}
-    Console().print(render_terminal(build_table(plan.tables[0], records)))
+    Console().print(render_terminal(build_table(preset, plan.tables[0], records)))

@@ -98,6 +98,8 @@ class SegmentationProtocol(Frozen):
     """Weight of the l1 norm of the constrained scaling factors (equation 4)."""
     theta: PositiveFloat
     """Exchange threshold on |gamma| (equation 6)."""
+    gamma_init: Literal["ones", "uniform"] = "ones"
+    """Scaling factors of a random start: at one, or at U(0, 1), where few steps are to bring only some under theta."""
     lambda_per_head: bool = False
     """Add the l1 term once an output, as the released code does, instead of once a step."""
     freeze_norm_statistics: bool = False

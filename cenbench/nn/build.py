@@ -28,6 +28,7 @@ def build_segmenter(
     exchange: bool,
     theta: float,
     freeze_norm_statistics: bool = False,
+    gamma_init: GammaInit = "ones",
     own_part_only: bool = False,
     layers: tuple[int, ...] | None = None,
 ) -> Segmenter:
@@ -45,6 +46,7 @@ def build_segmenter(
         norm_kind="batch",
         exchange_theta=theta if exchange else None,
         own_part_only=own_part_only,
+        gamma_init=gamma_init,
         frozen_statistics=freeze_norm_statistics,
     )
     return Segmenter(

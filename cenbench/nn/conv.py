@@ -17,10 +17,18 @@ class ModalityConv(nn.Module):
         self.conv = conv
 
     def forward(self, x_BMCHW: Tensor) -> Tensor:
+        return self.unfold(self.conv(self.fold(x_BMCHW)), x_BMCHW.shape[1])
+
+    def fold(self, x_BMCHW: Tensor) -> Tensor:
+        """The four-dimensional tensor `conv` sees: (B*M, C, H, W) where weights are shared, (B, M*C, H, W) else."""
         B, M, C, H, W = x_BMCHW.shape
         groups = self.conv.groups
-        y = self.conv(x_BMCHW.reshape(B * M // groups, groups * C, H, W))
-        return y.reshape(B, M, y.shape[1] // groups, *y.shape[2:])
+        return x_BMCHW.reshape(B * M // groups, groups * C, H, W)
+
+    def unfold(self, y: Tensor, modalities: int) -> Tensor:
+        """The modalities of a folded tensor again: `y_BMCHW`."""
+        groups = self.conv.groups
+        return y.reshape(y.shape[0] * groups // modalities, modalities, y.shape[1] // groups, *y.shape[2:])
 
     def weights(self) -> tuple[Tensor, ...]:
         """The weight of each modality (a single one where they share it): views, laid out as torch has them."""

@@ -18,6 +18,7 @@ from cenbench.train.fingerprint import code_digest
 
 DEFAULT_PRESET = "demo"
 CONFIG_KEYS = ("preset",)
+TABLE_SUFFIXES = ("html", "tex", "csv", "json")
 
 
 class _Wildcards(Protocol):
@@ -47,10 +48,16 @@ class Dag:
     def tables(self) -> list[str]:
         return [table.name for table in self.plan.tables]
 
+    def all_files(self) -> list[str]:
+        """What a finished run of the whole preset has made: records of cells, tables, and the index over them."""
+        folder = f"reports/{self.plan.preset}"
+        tables = [f"{folder}/{name}.{suffix}" for name in self.tables for suffix in TABLE_SUFFIXES]
+        summary = ["reports/index.html", f"{folder}/metrics.json", f"{folder}/plots.csv"]
+        return [*(_record(cell_id) for cell_id in self.plan.cells), *tables, *summary]
+
     def metrics_of(self, wildcards: _Wildcards) -> list[str]:
         """The records a table is made of."""
-        cells = (cell.id for cell in self.plan.cells_of(wildcards.table))
-        return [f"results/cells/{cell_id}/metrics.json" for cell_id in cells]
+        return [_record(cell.id) for cell in self.plan.cells_of(wildcards.table)]
 
     def manifest_of(self, wildcards: _Wildcards) -> str:
         """The prepared dataset a cell reads."""
@@ -66,7 +73,13 @@ class Dag:
 
     def report_depends_on(self, wildcards: _Wildcards) -> str:
         """What renders a finished table again: its declaration, the report's code and its templates."""
-        layout = next(table for table in self.plan.tables if table.name == wildcards.table)
+        return digest([str(self.plan.table(wildcards.table)), self.index_depends_on(wildcards)])
+
+    def index_depends_on(self, wildcards: _Wildcards) -> str:
+        """What renders the index again, besides its tables: the report's code and its templates."""
         templates = sorted((self.paths.root / "cenbench" / "report" / "templates").iterdir())
-        shown = [code_digest(("cenbench.report.pages",)), *map(sha256_file, templates)]
-        return digest([str(layout), *shown])
+        return digest([code_digest(("cenbench.report.pages",)), *map(sha256_file, templates)])
+
+
+def _record(cell_id: str) -> str:
+    return f"results/cells/{cell_id}/metrics.json"

@@ -14,11 +14,13 @@ def segmentation_nll_S(logits_BSKHW: Tensor, label_BHW: Tensor, void: int) -> Te
     zero, not a division by zero.
     """
     B, S = logits_BSKHW.shape[:2]
-    up = F.interpolate(logits_BSKHW.flatten(0, 1), size=label_BHW.shape[1:], mode="bilinear", align_corners=False)
-    labels = label_BHW.repeat_interleave(S, dim=0)
-    nll_BSHW = F.cross_entropy(up, labels, ignore_index=void, reduction="none").unflatten(0, (B, S))
+    # Classes last in memory: log-softmax over a contiguous axis takes half the time on CPU.
+    folded = logits_BSKHW.flatten(0, 1).contiguous(memory_format=torch.channels_last)
+    up = F.interpolate(folded, size=label_BHW.shape[1:], mode="bilinear", align_corners=False)
+    labels = label_BHW.repeat_interleave(S, dim=0).flatten()
+    nll = F.cross_entropy(up.permute(0, 2, 3, 1).flatten(0, 2), labels, ignore_index=void, reduction="none")
     labelled = (label_BHW != void).sum().clamp(min=1)
-    return nll_BSHW.sum(dim=(0, 2, 3)) / labelled
+    return nll.view(B, S, -1).sum(dim=(0, 2)) / labelled
 
 
 def adversarial_loss(logits_MN: Tensor, *, real: bool) -> Tensor:

@@ -38,6 +38,7 @@ def build(cell: Cell, classes: int) -> Segmenter:
         decoder_width=network.decoder_width,
         dropout=network.dropout,
         freeze_norm_statistics=protocol.freeze_norm_statistics,
+        gamma_init=protocol.gamma_init,
     )
 
 

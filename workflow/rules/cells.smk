@@ -5,18 +5,18 @@
 
 rule cell:
     input:
-        manifest=DAG.manifest_of,
+        manifest=MATRIX.manifest_of,
     output:
         metrics="results/cells/{cell}/metrics.json",
         history="results/cells/{cell}/history.csv",
         provenance="results/cells/{cell}/provenance.json",
         samples=directory("results/cells/{cell}/samples"),
     params:
-        depends_on=DAG.depends_on,
+        depends_on=MATRIX.depends_on,
     log:
         "results/logs/{cell}.log",
     threads: 1
     resources:
-        gpu=DAG.gpus,
+        gpu=1,
     shell:
         "OMP_NUM_THREADS={threads} {PYTHON:q} -m cenbench run {wildcards.cell:q} --preset {PRESET:q} > {log:q} 2>&1"

@@ -10,11 +10,12 @@ from cenbench.run.dag import Dag
 PYTHON = sys.executable
 
 try:
-    DAG = Dag.from_config(config, Path.cwd())
+    MATRIX = Dag.from_config(config, Path.cwd())
 except UserError as error:
     raise WorkflowError(str(error))
 
-PRESET = DAG.plan.preset
+# Not called DAG: Snakemake runs rule files in its own namespace, and has a class of that name there.
+PRESET = MATRIX.plan.preset
 
 
 wildcard_constraints:

@@ -1,22 +1,38 @@
 # Tables: rendered from whatever their cells' files say, once all of them were tried.
 
 
+# Every file is asked for by name, so that a deleted one is made again.
 rule all_tables:
     default_target: True
     input:
-        expand("reports/{preset}/{table}.json", preset=PRESET, table=DAG.tables),
+        MATRIX.all_files(),
+
+
+rule index:
+    input:
+        expand("reports/{preset}/{table}.json", preset=PRESET, table=MATRIX.tables),
+    output:
+        index="reports/index.html",
+        metrics=f"reports/{PRESET}/metrics.json",
+        plots=f"reports/{PRESET}/plots.csv",
+    params:
+        depends_on=MATRIX.index_depends_on,
+    log:
+        f"results/logs/{PRESET}.index.log",
+    shell:
+        "{PYTHON:q} -m cenbench report --preset {PRESET:q} --index > {log:q} 2>&1"
 
 
 rule table:
     input:
-        DAG.metrics_of,
+        MATRIX.metrics_of,
     output:
         html=f"reports/{PRESET}/{{table}}.html",
         latex=f"reports/{PRESET}/{{table}}.tex",
         csv=f"reports/{PRESET}/{{table}}.csv",
         json=f"reports/{PRESET}/{{table}}.json",
     params:
-        depends_on=DAG.report_depends_on,
+        depends_on=MATRIX.report_depends_on,
     log:
         f"results/logs/{PRESET}.{{table}}.log",
     shell:
@@ -24,7 +40,7 @@ rule table:
 
 
 # `snakemake table7` and so on: a name a person can type for each table of params/.
-for number in DAG.tables:
+for number in MATRIX.tables:
 
     rule:
         name:

@@ -13,21 +13,18 @@ from cenbench.matrix.specs import DatasetSpec
 
 _LIGHT = np.array([0.35, 0.55, 0.76], np.float32)
 """Fixed direction of the light in `shade`, camera axes (right, up, towards the viewer)."""
+LIGHT_PATHS = 8
+"""Light paths a pixel; what grain they leave, denoising takes."""
 GRADIENT_RANGE = (0, 10_000)
 _TEXTURE_FULL, _EDGE_FULL = 0.35, 0.25
 """Gradient (gray level, square root of metres; a pixel) stored as the top of the range."""
-
-
-def light_paths(size_px: tuple[int, int]) -> int:
-    """Paths a pixel: fewer in larger pictures, where denoising sees more pixels of a surface."""
-    return max(6, min(16, 1536 // max(size_px)))
 
 
 def render_scene(spec: DatasetSpec, index: int) -> dict[str, np.ndarray]:
     """Arrays (H, W) or (H, W, 3) by modality; units as `prepare.py` states them in the manifest."""
     room = random_room(spec.seed, index)
     rng = np.random.default_rng([spec.seed, index, 1])
-    buffers = render(room, spec.shape_px, light_paths(spec.shape_px), int(rng.integers(2**31)))
+    buffers = render(room, spec.shape_px, LIGHT_PATHS, int(rng.integers(2**31)))
     labels = np.array([CLASSES.index(part.label) if part.label in CLASSES else VOID for part in room.parts])
     rgb_HWC = expose(buffers.rgb_HWC, room, rng)
     euclidean_HW, planar_HW = measure_depth(room, buffers, rng)

@@ -1,0 +1,77 @@
+"""The page of one cell: its numbers, curves, sample predictions, log, configuration, and how to run it again."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cenbench.metrics.descriptions import METRICS
+from cenbench.report.curves import training_charts
+from cenbench.report.environment import page_templates
+from cenbench.report.table import heading
+from cenbench.run.record import CellRecord
+
+LOG_LINES = 200
+
+
+def render_cell_page(preset: str, record: CellRecord, tables: Sequence[str]) -> str:
+    """The page; `tables` are the names of those that show this cell."""
+    cell = record.cell
+    measured = {metric for values in record.metrics.values() for metric in values}
+    page = page_templates().get_template("cell.html")
+    return page.render(
+        preset=preset,
+        record=record,
+        cell=cell,
+        tables=tables,
+        heading=heading,
+        metrics=[metric for metric in METRICS if metric in measured],
+        stand_ins=list(dict.fromkeys(record.stand_in.values())),
+        parameters=_parameters(record.document.get("parameters", {})),
+        charts=training_charts(_text(record.folder / "history.csv")),
+        samples=_samples(record.folder / "samples"),
+        shown=[*cell.task.inputs, f"target ({cell.task.target})", *cell.task.streams],
+        commands=_commands(preset, record),
+        provenance=_flat(record.provenance),
+        configuration=_flat(cell.model_dump(mode="json")),
+        log="\n".join(_text(record.log).splitlines()[-LOG_LINES:]) if record.log else "",
+    )
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+
+
+def _samples(folder: Path) -> dict[str, str]:
+    """file name -> the picture as a data URI, so that a page is whole when it is copied somewhere."""
+    files = sorted(folder.glob("*.png"))
+    return {path.name: f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}" for path in files}
+
+
+def _parameters(counts: Mapping[str, Any]) -> str:
+    if not counts:
+        return ""
+    weights = ", ".join(f"{name} {weight:.3f}" for name, weight in counts.get("ensemble_weights", {}).items())
+    said = [f"{name}: {count:,}" for name, count in counts.items() if isinstance(count, int)]
+    return f"Parameters: {'; '.join(said)}. Ensemble weights: {weights}."
+
+
+def _commands(preset: str, record: CellRecord) -> str:
+    revision = record.provenance.get("revision")
+    checkout = [f"git checkout {revision}"] if revision else []
+    run = f"snakemake results/cells/{record.cell.id}/metrics.json --config preset={preset}"
+    return "\n".join([*checkout, run])
+
+
+def _flat(document: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Nested keys joined by dots; lists written out."""
+    flat: dict[str, str] = {}
+    for name, value in document.items():
+        key = f"{prefix}{name}"
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{key}.")
+        else:
+            flat[key] = str(value)
+    return flat

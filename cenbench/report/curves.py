@@ -1,0 +1,111 @@
+"""Training curves as drawings: geometry only, drawn by a template, so that every text in them is escaped there."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+WIDTH, HEIGHT = 460.0, 190.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 8.0, 10.0, 24.0
+_COLOURS = ("#1f6feb", "#d1570c", "#1a7f37", "#8250df", "#bf3989", "#57606a")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One series: its name, colour, and polyline points in the chart's pixels."""
+
+    name: str
+    colour: str
+    points: str
+    last: str
+
+
+@dataclass(frozen=True)
+class Tick:
+    at: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A line chart. Coordinates are pixels of a WIDTH x HEIGHT picture."""
+
+    title: str
+    lines: tuple[Line, ...]
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
+    width: float = WIDTH
+    height: float = HEIGHT
+    left: float = _LEFT
+    right: float = WIDTH - _RIGHT
+    bottom: float = HEIGHT - _BOTTOM
+
+
+def training_charts(history_csv: str) -> list[Chart]:
+    """Losses, penalty, learning rates and the share of scaling factors under theta; empty without a history."""
+    columns = read_history(history_csv)
+    if not columns or not columns["step"]:
+        return []
+    steps = columns["step"]
+    groups: dict[str, dict[str, Sequence[float]]] = {}
+    for name, values in columns.items():
+        if name not in ("step", "epoch"):
+            groups.setdefault(_title(name), {})[name] = values
+    return [chart(title, steps, series) for title, series in groups.items()]
+
+
+def read_history(text: str) -> dict[str, list[float]]:
+    """The columns of a history.csv; empty for one without a line."""
+    rows = list(csv.reader(io.StringIO(text)))
+    if len(rows) < 2:  # noqa: PLR2004 - a heading and at least one line
+        return {}
+    return {name: [float(row[place]) for row in rows[1:]] for place, name in enumerate(rows[0])}
+
+
+def _title(name: str) -> str:
+    if name == "l1":
+        return "l1 norm of the constrained scaling factors"
+    if name.startswith("below_theta_"):
+        return "Share of scaling factors under theta"
+    if name.startswith("lr"):
+        return "Learning rate"
+    return "Losses"
+
+
+def chart(title: str, x: Sequence[float], series: Mapping[str, Sequence[float]]) -> Chart:
+    """A chart of some series over the same x; the y axis starts at zero where no value is negative."""
+    values = [value for line in series.values() for value in line]
+    low, high = min(0.0, *values), max(values)
+    y_ticks = _ticks(low, high if high > low else low + 1.0)
+    bottom, top = y_ticks[0], max(y_ticks[-1], high)
+    x_low, x_high = min(0.0, x[0]), max(x[-1], x[0] + 1e-9)
+
+    def x_px(value: float) -> float:
+        return round(_LEFT + (value - x_low) / (x_high - x_low) * (WIDTH - _LEFT - _RIGHT), 1)
+
+    def y_px(value: float) -> float:
+        return round(HEIGHT - _BOTTOM - (value - bottom) / (top - bottom) * (HEIGHT - _TOP - _BOTTOM), 1)
+
+    lines = tuple(
+        Line(
+            name.removeprefix("below_theta_").removeprefix("nll_"),
+            _COLOURS[place % len(_COLOURS)],
+            " ".join(f"{x_px(a)},{y_px(b)}" for a, b in zip(x, line, strict=True)),
+            f"{line[-1]:.4g}",
+        )
+        for place, (name, line) in enumerate(series.items())
+    )
+    x_ticks = tuple(Tick(x_px(value), f"{value:g}") for value in _ticks(x_low, x_high) if value <= x_high)
+    return Chart(title, lines, x_ticks, tuple(Tick(y_px(value), f"{value:.4g}") for value in y_ticks))
+
+
+def _ticks(low: float, high: float, about: int = 4) -> list[float]:
+    """Round values from `low` to at least `high`."""
+    raw = (high - low) / about
+    size = 10.0 ** math.floor(math.log10(raw))
+    step = next(size * factor for factor in (1, 2, 2.5, 5, 10) if size * factor >= raw * (1 - 1e-9))
+    first = math.floor(low / step)
+    return [step * number for number in range(first, math.ceil(high / step - 1e-9) + 1)]

@@ -1,0 +1,34 @@
+"""The template environment: strict about undefined names, so that a misspelt one is an error and not an empty page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import jinja2
+
+FOLDER = Path(__file__).parent / "templates"
+
+
+def page_templates() -> jinja2.Environment:
+    """For HTML: every value in a page is text, never markup."""
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def latex_templates() -> jinja2.Environment:
+    """For LaTeX, where braces and % are everywhere: `<< value >>` and `<% statement %>`. Texts go through `tex`."""
+    return page_templates().overlay(
+        autoescape=False,
+        block_start_string="<%",
+        block_end_string="%>",
+        variable_start_string="<<",
+        variable_end_string=">>",
+        comment_start_string="<#",
+        comment_end_string="#>",
+        keep_trailing_newline=True,
+    )

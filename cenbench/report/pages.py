@@ -1,0 +1,78 @@
+"""Writes what people browse: the files of each table, a page a cell, and the index over all presets."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from cenbench.errors import UserError
+from cenbench.files import read_json, write_json, write_text
+from cenbench.matrix.plan import Plan
+from cenbench.report.cell_page import render_cell_page
+from cenbench.report.environment import page_templates
+from cenbench.report.render_csv import render_csv
+from cenbench.report.render_html import render_html
+from cenbench.report.render_json import FORMAT, metrics_document, plots_frame, render_json
+from cenbench.report.render_latex import render_latex
+from cenbench.report.table import build_table
+from cenbench.run.record import CellRecord
+
+
+def render_tables(plan: Plan, names: Iterable[str], records: Mapping[str, CellRecord], reports: Path) -> None:
+    """Write the named tables of the plan, and the pages of their cells, under `reports/<preset>/`.
+
+    `records` holds (at least) every cell of these tables by id. The JSON comes last: where it is, the rest is whole.
+    """
+    folder = reports / plan.preset
+    siblings = [layout.name for layout in plan.tables]
+    for name in names:
+        layout = plan.table(name)
+        for cell in layout.cells:
+            page = render_cell_page(plan.preset, records[cell.id], plan.tables_of(cell.id))
+            write_text(folder / "cells" / f"{cell.id}.html", page)
+        table = build_table(plan.preset, layout, records)
+        write_text(folder / f"{name}.html", render_html(table, siblings))
+        write_text(folder / f"{name}.tex", render_latex(table))
+        write_text(folder / f"{name}.csv", render_csv(table))
+        write_json(folder / f"{name}.json", render_json(table))
+
+
+def render_index(plan: Plan, reports: Path) -> None:
+    """Write `reports/index.html` over every preset that has tables, and this preset's files for DVC."""
+    tables = [read_json(_json(reports, plan.preset, layout.name)) for layout in plan.tables]
+    write_json(reports / plan.preset / "metrics.json", metrics_document(tables))
+    plots = str(plots_frame(tables).to_csv(index=False, lineterminator="\n"))
+    write_text(reports / plan.preset / "plots.csv", plots)
+    page = page_templates().get_template("index.html").render(presets=_presets(reports))
+    write_text(reports / "index.html", page)
+
+
+def _json(reports: Path, preset: str, table: str) -> Path:
+    return reports / preset / f"{table}.json"
+
+
+def _presets(reports: Path) -> dict[str, list[dict[str, Any]]]:
+    """preset -> its tables, as their JSON files say; one of another version is left out until it is rendered again."""
+    presets: dict[str, list[dict[str, Any]]] = {}
+    for path in sorted(reports.glob("*/table*.json")):
+        try:
+            table = read_json(path)
+        except UserError:
+            continue
+        if table["format"] == FORMAT:
+            presets.setdefault(path.parent.name, []).append(_summary(path.stem, table))
+    return presets
+
+
+def _summary(name: str, table: Mapping[str, Any]) -> dict[str, Any]:
+    words = Counter(value["verdict"]["word"] for entry in table["entries"] for value in entry["values"])
+    return {
+        "name": name,
+        "number": name.removeprefix("table"),
+        "title": table["title"],
+        "states": table["states"],
+        "verdicts": dict(words.most_common()),
+        "protocol": table["protocol"][-1],
+    }

@@ -1,0 +1,43 @@
+"""The table as a page. Jinja with autoescape; no script, nothing loaded from anywhere."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from cenbench.report.environment import page_templates
+from cenbench.report.table import Ordering, Table, heading
+
+MARKS = {
+    "reproduced": "\N{CHECK MARK}",
+    "off": "\N{BALLOT X}",
+    "undecided": "?",
+    "not comparable": "\N{NOT TILDE}",
+    "none": "",
+}
+
+
+def render_html(table: Table, siblings: Sequence[str]) -> str:
+    """The page of a table; `siblings` are the names of the preset's tables, for the links at its top."""
+    verdicts = [value.verdict for entry in table.entries for value in entry.values]
+    incomparable = Counter(verdict.why for verdict in verdicts if verdict.word == "not comparable")
+    words = Counter(verdict.word for verdict in verdicts if verdict.word != "none")
+    page = page_templates().get_template("table.html")
+    return page.render(
+        table=table,
+        layout=table.layout,
+        siblings=siblings,
+        heading=heading,
+        marks=MARKS,
+        verdicts=dict(words.most_common()),
+        whys=dict(incomparable.most_common()),
+        orderings=_orderings(table),
+    )
+
+
+def _orderings(table: Table) -> dict[str, dict[str, Ordering]]:
+    """where -> metric -> ordering."""
+    found: dict[str, dict[str, Ordering]] = {}
+    for ordering in table.orderings:
+        found.setdefault(ordering.where, {})[ordering.metric] = ordering
+    return found

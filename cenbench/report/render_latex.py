@@ -1,0 +1,53 @@
+"""The table as LaTeX with booktabs. Compiles alone, and can be read into a paper by \\input."""
+
+from __future__ import annotations
+
+from cenbench.report.environment import latex_templates
+from cenbench.report.table import Entry, Table, Value, heading
+
+_SPECIAL = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "|": r"\textbar{}", '"': "''",
+    "\N{PLUS-MINUS SIGN}": r"$\pm$", "\N{MINUS SIGN}": "$-$", "\N{DAGGER}": r"$^\dagger$",
+    "\N{UPWARDS ARROW}": r"$\uparrow$", "\N{DOWNWARDS ARROW}": r"$\downarrow$", "\N{MULTIPLICATION SIGN}": r"$\times$",
+}  # fmt: skip
+
+
+def tex(text: object) -> str:
+    """`text` with everything escaped that LaTeX would act on; what its fonts may lack becomes a question mark."""
+    escaped = "".join(_SPECIAL.get(letter, letter if letter.isprintable() else " ") for letter in str(text))
+    return escaped.encode("latin-1", errors="replace").decode("latin-1")
+
+
+def render_latex(table: Table) -> str:
+    environment = latex_templates()
+    environment.filters["tex"] = tex
+    return environment.get_template("table.tex").render(
+        table=table, layout=table.layout, slot=_slot, ours=_ours, paper=_paper, heading=heading
+    )
+
+
+def _slot(table: Table, row: int, column: int) -> Entry | None:
+    return table.entry(row, column)
+
+
+def _paper(entry: Entry | None) -> str:
+    if entry is None:
+        return ""
+    return " / ".join(tex(value.paper_text or "-") for value in entry.values)
+
+
+def _ours(entry: Entry | None) -> str:
+    """The numbers, best ones bold; the state where there is none."""
+    if entry is None:
+        return ""
+    if all(value.ours is None for value in entry.values):
+        return rf"\emph{{{entry.state}}}"
+    return " / ".join(map(_number, entry.values))
+
+
+def _number(value: Value) -> str:
+    text = tex(value.ours_text or "-")
+    shown = rf"\textbf{{{text}}}" if value.best else text
+    return shown + (r"$^\dagger$" if value.stand_in else "")

@@ -1,0 +1,203 @@
+"""The one table object every output is rendered from: each number with its source, state, delta and verdict."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from cenbench.matrix.cell import Cell
+from cenbench.matrix.layout import Slot, TableLayout
+from cenbench.metrics.descriptions import METRICS
+from cenbench.report.verdict import Verdict, judge
+from cenbench.run.record import CellRecord, State
+
+WORST_FIRST: tuple[State, ...] = ("failed", "missing", "skipped", "stale", "ok")
+MINUS, PLUS_MINUS = "\N{MINUS SIGN}", "\N{PLUS-MINUS SIGN}"
+
+
+@dataclass(frozen=True)
+class Value:
+    """One metric of one slot: the paper's number and ours. Numbers are in the metric's own unit, not rounded."""
+
+    metric: str
+    paper: float | None
+    ours: float | None
+    """Mean over the seeds that have a number."""
+    spread: float | None
+    """Standard deviation over those seeds (n - 1); None for fewer than two."""
+    seeds: int
+    """How many seeds have a number."""
+    verdict: Verdict
+    stand_in: str | None
+    """What the number was measured with instead of the paper's instrument; None where it is the paper's."""
+    best: bool = False
+
+    @property
+    def delta(self) -> float | None:
+        """Ours minus the paper's."""
+        return None if self.ours is None or self.paper is None else self.ours - self.paper
+
+    @property
+    def paper_text(self) -> str:
+        return "" if self.paper is None else _number(self.metric, self.paper)
+
+    @property
+    def ours_text(self) -> str:
+        if self.ours is None:
+            return ""
+        spread = "" if self.spread is None else f" {PLUS_MINUS} {_number(self.metric, self.spread)}"
+        return _number(self.metric, self.ours) + spread
+
+    @property
+    def delta_text(self) -> str:
+        if self.delta is None:
+            return ""
+        text = _number(self.metric, self.delta)
+        return text if text.startswith(MINUS) else f"+{text}"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One slot of the table, filled: a value a metric, and how its cells stand."""
+
+    row: int
+    column: int
+    stream: str
+    state: State
+    """The worst of its cells' states."""
+    reason: str | None
+    values: tuple[Value, ...]
+    cells: tuple[str, ...]
+    """Ids of the cells the numbers come from, one a seed."""
+
+
+@dataclass(frozen=True)
+class Ordering:
+    """How many of the pairs that the paper orders come out in the paper's order here."""
+
+    metric: str
+    where: str
+    agree: int
+    pairs: int
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with its numbers."""
+
+    preset: str
+    layout: TableLayout
+    entries: tuple[Entry, ...]
+    orderings: tuple[Ordering, ...]
+
+    def entry(self, row: int, column: int) -> Entry | None:
+        """The filled slot there; None where the table has none."""
+        return next((each for each in self.entries if (each.row, each.column) == (row, column)), None)
+
+    @property
+    def states(self) -> dict[State, int]:
+        """How many slots are in each state that occurs, worst first."""
+        counts = {state: sum(entry.state == state for entry in self.entries) for state in WORST_FIRST}
+        return {state: count for state, count in counts.items() if count}
+
+    @property
+    def stand_ins(self) -> tuple[str, ...]:
+        """Each stand-in instrument that occurs, once."""
+        labels = (value.stand_in for entry in self.entries for value in entry.values if value.stand_in)
+        return tuple(dict.fromkeys(labels))
+
+    @property
+    def troubles(self) -> dict[str, tuple[State, str]]:
+        """What keeps slots from being ok: reason -> state, each once."""
+        found = ((entry.reason, entry.state) for entry in self.entries if entry.reason)
+        return {reason: (state, reason) for reason, state in found}
+
+
+def build_table(preset: str, layout: TableLayout, records: Mapping[str, CellRecord]) -> Table:
+    """Fill the layout from the cells' records (id -> record; every cell of the layout must be there)."""
+    entries = [_entry(slot, layout.metrics, records) for slot in layout.slots]
+    entries = [_with_best(entry, entries, layout) for entry in entries]
+    return Table(preset, layout, tuple(entries), tuple(_orderings(layout, entries)))
+
+
+def _entry(slot: Slot, metrics: Sequence[str], records: Mapping[str, CellRecord]) -> Entry:
+    found = [records[cell.id] for cell in slot.cells]
+    worst = min(found, key=lambda record: WORST_FIRST.index(record.state))
+    reason = worst.reason if len(found) == 1 or worst.reason is None else f"seed {worst.cell.seed}: {worst.reason}"
+    values = tuple(_value(slot, metric, found) for metric in metrics)
+    ids = tuple(cell.id for cell in slot.cells)
+    return Entry(slot.row, slot.column, slot.stream, worst.state, reason, values, ids)
+
+
+def _value(slot: Slot, metric: str, records: Sequence[CellRecord]) -> Value:
+    numbers = [
+        record.metrics[slot.stream][metric] for record in records if metric in record.metrics.get(slot.stream, {})
+    ]
+    ours = statistics.fmean(numbers) if numbers else None
+    spread = statistics.stdev(numbers) if len(numbers) > 1 else None
+    stand_in = next((record.stand_in[metric] for record in records if metric in record.stand_in), None)
+    paper = slot.paper.get(metric)
+    verdict = judge(slot.cells[0], paper=paper, ours=ours, spread=spread, stand_in=stand_in)
+    return Value(metric, paper, ours, spread, len(numbers), verdict, stand_in)
+
+
+def _with_best(entry: Entry, entries: Sequence[Entry], layout: TableLayout) -> Entry:
+    """Mark the best of a column, within a group of rows; only where there is something to be better than."""
+    group = layout.rows[entry.row].group
+    rivals = [each for each in entries if each.column == entry.column and layout.rows[each.row].group == group]
+    values = []
+    for place, value in enumerate(entry.values):
+        numbers = [other for each in rivals if (other := each.values[place].ours) is not None]
+        pick = max if METRICS[value.metric].better == "higher" else min
+        best = value.ours is not None and len(numbers) > 1 and value.ours == pick(numbers)
+        values.append(Value(**{**value.__dict__, "best": best}))
+    return Entry(**{**entry.__dict__, "values": tuple(values)})
+
+
+def _orderings(layout: TableLayout, entries: Sequence[Entry]) -> Iterator[Ordering]:
+    """Along what the table compares: rows where a row is one network, else columns."""
+    for name, line in _compared(layout, entries):
+        for place, metric in enumerate(layout.metrics):
+            known = [
+                (value.paper, value.ours)
+                for value in (entry.values[place] for entry in line)
+                if value.paper is not None and value.ours is not None
+            ]
+            pairs = [(a, b) for i, a in enumerate(known) for b in known[i + 1 :] if a[0] != b[0]]
+            agree = sum((a[0] - b[0]) * (a[1] - b[1]) > 0 for a, b in pairs)
+            if pairs:
+                yield Ordering(metric, name, agree, len(pairs))
+
+
+def _compared(layout: TableLayout, entries: Sequence[Entry]) -> Iterator[tuple[str, list[Entry]]]:
+    if _row_is_one_network(entries):
+        for column, heading in enumerate(layout.columns):
+            yield heading.label, [entry for entry in entries if entry.column == column]
+    else:
+        for number, row in enumerate(layout.rows):
+            name = " / ".join([*([row.group] if row.group else []), *row.labels])
+            yield name, [entry for entry in entries if entry.row == number]
+
+
+def _row_is_one_network(entries: Sequence[Entry]) -> bool:
+    ordered = sorted(entries, key=lambda entry: entry.row)
+    return all(a.cells == b.cells for a, b in pairwise(ordered) if a.row == b.row)
+
+
+def _number(metric: str, value: float) -> str:
+    return f"{value:.{METRICS[metric].decimals}f}".replace("-", MINUS)
+
+
+def heading(metric: str) -> str:
+    """How a metric is headed: its title, unit and which way is better."""
+    described = METRICS[metric]
+    arrow = "\N{UPWARDS ARROW}" if described.better == "higher" else "\N{DOWNWARDS ARROW}"
+    unit = f" ({described.unit})" if described.unit else ""
+    return f"{described.title}{unit} {arrow}"
+
+
+def cells_of(table: Table, plan_cells: Mapping[str, Cell]) -> list[Cell]:
+    """The cells behind the table's numbers, each once."""
+    return [plan_cells[cell_id] for cell_id in dict.fromkeys(each for entry in table.entries for each in entry.cells)]

@@ -1,0 +1,57 @@
+"""May a number be held against the paper's, and if so, does it agree?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from cenbench.matrix.cell import Cell
+from cenbench.matrix.specs import SegmentationNet
+
+SPREADS = 2.0
+"""Reproduced: the paper's number lies within so many standard deviations of our mean."""
+
+_PAPER_DATA = {"segmentation": "nyudv2", "translation": "taskonomy"}
+_PAPER_DEPTH, _PAPER_WIDTH, _PAPER_LEVELS = 101, 64, 8
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What may be said of a number next to the paper's, and why."""
+
+    word: Literal["reproduced", "off", "undecided", "not comparable", "none"]
+    why: str
+
+
+def judge(
+    cell: Cell, *, paper: float | None, ours: float | None, spread: float | None, stand_in: str | None
+) -> Verdict:
+    """`spread` is the standard deviation over seeds, in the unit of the numbers; None for one seed."""
+    if paper is None:
+        return Verdict("none", "the paper has no sourced number here")
+    if ours is None:
+        return Verdict("none", "no number of ours yet")
+    obstacles = list(_obstacles(cell, stand_in))
+    if obstacles:
+        return Verdict("not comparable", "; ".join(obstacles))
+    if spread is None:
+        return Verdict("undecided", "one seed has no spread to judge by")
+    agrees = abs(ours - paper) <= SPREADS * spread
+    where = "within" if agrees else "outside"
+    return Verdict("reproduced" if agrees else "off", f"the paper's number lies {where} {SPREADS:g} standard deviations")
+
+
+def _obstacles(cell: Cell, stand_in: str | None) -> list[str]:
+    paper_data = _PAPER_DATA[cell.task.kind]
+    found = []
+    if cell.dataset.name != paper_data:
+        found.append(f"other data ({cell.dataset.name}, not {paper_data})")
+    network = cell.network
+    if isinstance(network, SegmentationNet):
+        if (network.depth, network.width, network.pretrained) != (_PAPER_DEPTH, _PAPER_WIDTH, True):
+            found.append("another network than the paper's")
+    elif (network.levels, network.generator_width) != (_PAPER_LEVELS, _PAPER_WIDTH):
+        found.append("another network than the paper's")
+    if stand_in:
+        found.append(f"measured with {stand_in}")
+    return found
