@@ -24,7 +24,7 @@ segmentation:
   network: {head: refinenet, depth: 18, width: 4, decoder_width: 8, pretrained: false, dropout: 0.1}
   protocol:
     name: clean
-    phases: [{epochs: 3, lr_encoder: 2.0e-2, lr_decoder: 2.0e-2}]
+    phases: [{epochs: 3, lr_encoder: 5.0e-3, lr_decoder: 2.0e-3}]
     batch_size: 2
     momentum: 0.9
     weight_decay: 1.0e-5

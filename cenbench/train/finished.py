@@ -42,6 +42,7 @@ def find_finished(folder: Path, identity: dict[str, str]) -> Trained | None:
         if found != expected:
             log.warning("%s is damaged (sha256 %s, expected %s): it is made again", path, found, expected)
             return None
+    drop_state(folder)  # left behind by a run that died right after its note
     return Trained(folder, note["steps"], (folder / "history.csv").read_bytes())
 
 
