@@ -1,4 +1,4 @@
-"""Reference outputs of the released implementation, where they are at hand: CENBENCH_REFERENCE or ../shared/reference."""
+"""Reference outputs of the released implementation, if at hand: CENBENCH_REFERENCE or ../shared/reference."""
 
 from __future__ import annotations
 

@@ -154,7 +154,9 @@ def test_non_finite_loss_fails_with_step_and_last_values(tmp_path: Path, uninter
     assert "learning rate" in str(caught.value)
 
 
-def test_history_has_losses_rates_and_shares_at_fixed_steps(tmp_path: Path, uninterrupted: tuple[bytes, Tensor]) -> None:
+def test_history_has_losses_rates_and_shares_at_fixed_steps(
+    tmp_path: Path, uninterrupted: tuple[bytes, Tensor]
+) -> None:
     lines = uninterrupted[0].decode().splitlines()
     assert lines[0] == "step,epoch,distance,lr,below_theta_rgb"
     steps = [int(line.split(",")[0]) for line in lines[1:]]

@@ -21,8 +21,8 @@ METRICS: dict[str, Metric] = {
     "pixel_acc_pct": Metric("Pixel accuracy", "%", "higher", 1),
     "mean_acc_pct": Metric("Mean accuracy", "%", "higher", 1),
     "fid": Metric("FID", "", "lower", 2),
-    "kid_x100": Metric("KID", "x 10^-2", "lower", 2),
-    "mae_x10": Metric("MAE", "x 10^-1", "lower", 2),
-    "rmse_x10": Metric("RMSE", "x 10^-1", "lower", 2),
-    "mse_x10": Metric("MSE", "x 10^-1", "lower", 2),
+    "kid_x100": Metric("KID \N{MULTIPLICATION SIGN}100", "", "lower", 2),
+    "mae_x10": Metric("MAE \N{MULTIPLICATION SIGN}10", "", "lower", 2),
+    "rmse_x10": Metric("RMSE \N{MULTIPLICATION SIGN}10", "", "lower", 2),
+    "mse_x10": Metric("MSE \N{MULTIPLICATION SIGN}10", "", "lower", 2),
 }

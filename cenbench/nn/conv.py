@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+_FOLDED_DIMENSIONS = 4
+
 
 class ModalityConv(nn.Module):
     """A (transposed) convolution `x_BMCHW -> y_BMCHW` whose weights the modalities share, or hold one set each.
+
+    What is folded already (four dimensions, see `fold`) stays folded.
 
     Unshared weights lie modality after modality along the first axis of `conv.weight`, as a grouped convolution has
     them; `weights` gives one view a modality, so that each is initialised by itself.
@@ -16,8 +20,9 @@ class ModalityConv(nn.Module):
         super().__init__()
         self.conv = conv
 
-    def forward(self, x_BMCHW: Tensor) -> Tensor:
-        return self.unfold(self.conv(self.fold(x_BMCHW)), x_BMCHW.shape[1])
+    def forward(self, x: Tensor) -> Tensor:
+        folded: Tensor = self.conv(x if x.dim() == _FOLDED_DIMENSIONS else self.fold(x))
+        return folded if x.dim() == _FOLDED_DIMENSIONS else self.unfold(folded, x.shape[1])
 
     def fold(self, x_BMCHW: Tensor) -> Tensor:
         """The four-dimensional tensor `conv` sees: (B*M, C, H, W) where weights are shared, (B, M*C, H, W) else."""

@@ -27,7 +27,7 @@ class ResidualUnits(nn.Module):
         for first, second in zip(self.first, self.second, strict=True):
             # The released code rectifies in place, so what it adds back is max(x, 0): outputs depend on it.
             x = F.relu(x)
-            x = second.conv(F.relu(first.conv(x))) + x
+            x = second(F.relu(first(x))) + x
         return x
 
 
@@ -41,7 +41,7 @@ class ChainedPooling(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         top = x
         for conv in self.convs:
-            top = conv.conv(F.max_pool2d(top, 5, stride=1, padding=2))
+            top = conv(F.max_pool2d(top, 5, stride=1, padding=2))
             x = x + top
         return x
 
@@ -59,11 +59,11 @@ class RefineStage(nn.Module):
         self.out = None if outputs is None else sharing.conv(channels, outputs, 3, padding=1)
 
     def forward(self, x: Tensor, below: Tensor | None) -> Tensor:
-        x = self.adapt(self.reduce.conv(x))
+        x = self.adapt(self.reduce(x))
         if self.join is not None and below is not None:
-            x = self.join.conv(x) + below
+            x = self.join(x) + below
         x = self.refine(self.pool(F.relu(x)))
-        return x if self.out is None else self.out.conv(x)
+        return x if self.out is None else self.out(x)
 
 
 class RefineNet(nn.Module):
@@ -88,7 +88,7 @@ class RefineNet(nn.Module):
         x = self.stages[1](self.dropout(third), _upsample(x, third))
         x = self.stages[2](second, _upsample(x, second))
         x = self.stages[3](first, _upsample(x, first))
-        return self.classifier.unfold(self.classifier.conv(self.dropout(x)), modalities)
+        return self.classifier.unfold(self.classifier(self.dropout(x)), modalities)
 
 
 def _laid_out(x: Tensor) -> Tensor:

@@ -60,7 +60,7 @@ def training_charts(history_csv: str) -> list[Chart]:
 def read_history(text: str) -> dict[str, list[float]]:
     """The columns of a history.csv; empty for one without a line."""
     rows = list(csv.reader(io.StringIO(text)))
-    if len(rows) < 2:  # noqa: PLR2004 - a heading and at least one line
+    if len(rows) < 2:
         return {}
     return {name: [float(row[place]) for row in rows[1:]] for place, name in enumerate(rows[0])}
 

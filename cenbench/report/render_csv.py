@@ -27,7 +27,7 @@ def table_frame(table: Table) -> pandas.DataFrame:
             "reason": entry.reason,
             "cells": " ".join(entry.cells),
         }
-        for value in entry.values:
+        for value in entry.values:  # noqa: PD011 - a tuple of ours, no data frame
             numbers = {name: getattr(value, name) for name in ("metric", "paper", "ours", "spread", "seeds", "delta")}
             said = {"best": value.best, "verdict": value.verdict.word, "why": value.verdict.why}
             lines.append({**place, **numbers, **said, "stand_in": value.stand_in})

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from cenbench.matrix.cell import Cell
 from cenbench.matrix.layout import Slot, TableLayout
 from cenbench.metrics.descriptions import METRICS
 from cenbench.report.verdict import Verdict, judge
@@ -109,10 +108,9 @@ class Table:
         return tuple(dict.fromkeys(labels))
 
     @property
-    def troubles(self) -> dict[str, tuple[State, str]]:
+    def troubles(self) -> dict[str, State]:
         """What keeps slots from being ok: reason -> state, each once."""
-        found = ((entry.reason, entry.state) for entry in self.entries if entry.reason)
-        return {reason: (state, reason) for reason, state in found}
+        return {entry.reason: entry.state for entry in self.entries if entry.reason}
 
 
 def build_table(preset: str, layout: TableLayout, records: Mapping[str, CellRecord]) -> Table:
@@ -152,8 +150,8 @@ def _with_best(entry: Entry, entries: Sequence[Entry], layout: TableLayout) -> E
         numbers = [other for each in rivals if (other := each.values[place].ours) is not None]
         pick = max if METRICS[value.metric].better == "higher" else min
         best = value.ours is not None and len(numbers) > 1 and value.ours == pick(numbers)
-        values.append(Value(**{**value.__dict__, "best": best}))
-    return Entry(**{**entry.__dict__, "values": tuple(values)})
+        values.append(replace(value, best=best))
+    return replace(entry, values=tuple(values))
 
 
 def _orderings(layout: TableLayout, entries: Sequence[Entry]) -> Iterator[Ordering]:
@@ -196,8 +194,3 @@ def heading(metric: str) -> str:
     arrow = "\N{UPWARDS ARROW}" if described.better == "higher" else "\N{DOWNWARDS ARROW}"
     unit = f" ({described.unit})" if described.unit else ""
     return f"{described.title}{unit} {arrow}"
-
-
-def cells_of(table: Table, plan_cells: Mapping[str, Cell]) -> list[Cell]:
-    """The cells behind the table's numbers, each once."""
-    return [plan_cells[cell_id] for cell_id in dict.fromkeys(each for entry in table.entries for each in entry.cells)]

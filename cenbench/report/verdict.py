@@ -38,7 +38,9 @@ def judge(
         return Verdict("undecided", "one seed has no spread to judge by")
     agrees = abs(ours - paper) <= SPREADS * spread
     where = "within" if agrees else "outside"
-    return Verdict("reproduced" if agrees else "off", f"the paper's number lies {where} {SPREADS:g} standard deviations")
+    return Verdict(
+        "reproduced" if agrees else "off", f"the paper's number lies {where} {SPREADS:g} standard deviations"
+    )
 
 
 def _obstacles(cell: Cell, stand_in: str | None) -> list[str]:

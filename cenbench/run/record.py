@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -43,31 +43,30 @@ class CellRecord:
 
 def read_record(paths: Paths, cell: Cell) -> CellRecord:
     """The cell's record as its files stand; never raises for a cell that failed or is damaged: that is a state."""
-    log = paths.log(cell)
-    common = {"cell": cell, "folder": paths.cell(cell), "log": log if log.exists() else None}
-    empty: dict[str, Any] = {"metrics": {}, "stand_in": {}}
-    failure = paths.state(cell) / "failure.json"
+    log, folder = paths.log(cell), paths.cell(cell)
+    nothing = CellRecord(cell, "missing", "not run yet", {}, {}, folder, log if log.exists() else None)
+    failure, metrics = paths.state(cell) / "failure.json", folder / "metrics.json"
     if failure.exists():
-        return CellRecord(state="failed", reason=_failure_reason(failure), **common, **empty)
-    metrics = paths.cell(cell) / "metrics.json"
+        return replace(nothing, state="failed", reason=_failure_reason(failure))
     if not metrics.exists():
-        return CellRecord(state="missing", reason="not run yet", **common, **empty)
+        return nothing
     try:
         document = read_json(metrics)
-        provenance = read_json(paths.cell(cell) / "provenance.json")
+        provenance = read_json(folder / "provenance.json")
         state, reason = _state(document, current_digests(cell, paths.data).as_dict())
-        return CellRecord(
-            state=state,
-            reason=reason,
-            metrics=document["metrics"],
-            stand_in=document["stand_in"],
-            provenance=provenance,
-            document=document,
-            **common,
-        )
+        numbers, stand_in = document["metrics"], document["stand_in"]
     except (UserError, KeyError, TypeError) as error:
-        reason = f"{metrics.name} is damaged ({error}); delete {paths.cell(cell)} and run again"
-        return CellRecord(state="stale", reason=reason, **common, **empty)
+        reason = f"{metrics.name} is damaged ({error}); delete {folder} and run again"
+        return replace(nothing, state="stale", reason=reason)
+    return replace(
+        nothing,
+        state=state,
+        reason=reason,
+        metrics=numbers,
+        stand_in=stand_in,
+        provenance=provenance,
+        document=document,
+    )
 
 
 def _state(document: Mapping[str, Any], now: Mapping[str, str | None]) -> tuple[State, str | None]:

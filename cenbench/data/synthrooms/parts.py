@@ -1,4 +1,4 @@
-"""What rooms are built of: boxes, cylinders, balls and cushions with a material and a label. NumPy only. Metres, z up."""
+"""What rooms are built of: boxes, cylinders, balls and cushions with a material and a label. Metres, z up."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Material:
 
 @dataclass(frozen=True)
 class Part:
-    """One primitive: a unit shape ([-1,1] cube or cushion, unit sphere, cylinder of z in [0,1]) moved by a 4x4 matrix."""
+    """A unit shape ([-1,1] cube or cushion, unit sphere, cylinder of z in [0,1]) moved by a 4x4 matrix."""
 
     shape: Shape
     matrix: np.ndarray
