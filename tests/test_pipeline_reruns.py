@@ -31,7 +31,7 @@ def test_one_rows_parameter_runs_only_its_cell(finished: Checkout) -> None:
         "l1: half, exchange: true}",
         "l1: half, exchange: true, override: {protocol: {theta: 0.03}}}",
     )
-    assert finished.planned() == {"cell": 1, "table": 1, "all_tables": 1}
+    assert finished.planned() == {"cell": 1, "table": 1, "index": 1, "all_tables": 1}
     finished.snakemake("all_tables")
     after = times(finished, CELLS)
     assert len(after) == 4
@@ -75,7 +75,7 @@ def test_template_renders_and_evaluates_nothing(finished: Checkout) -> None:
     template = sorted((finished.root / "cenbench/report/templates").iterdir())[0]
     with template.open("a") as file:
         file.write("\n")
-    assert finished.planned() == {"table": 2, "all_tables": 1}
+    assert finished.planned() == {"table": 2, "index": 1, "all_tables": 1}
 
 
 def test_a_touched_manifest_retrains_nothing(finished: Checkout) -> None:

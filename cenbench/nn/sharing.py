@@ -11,6 +11,7 @@ from cenbench.nn.conv import ModalityConv
 from cenbench.nn.exchange import ConstrainedNorm
 from cenbench.nn.norm import GammaInit, Kind, ModalityNorm, NormFlags
 
+Convs = Literal["shared", "unshared"]
 Norms = Literal["shared", "unshared", "affine-unshared", "stats-unshared"]
 
 

@@ -11,7 +11,7 @@ from cenbench.data.contact_sheet import label_colours
 from cenbench.data.prepared import Prepared
 from cenbench.matrix.cell import Cell
 from cenbench.metrics.segmentation import SegmentationScores
-from cenbench.nn.build import count_parameters
+from cenbench.nn.parameters import count_parameters
 from cenbench.run.inputs import input_pictures
 from cenbench.run.paths import Paths
 from cenbench.run.publish import Measured

@@ -16,7 +16,7 @@ from cenbench.metrics.extractors import Extractor, load_extractor
 from cenbench.metrics.images import to_uint8
 from cenbench.metrics.reference_features import reference_features
 from cenbench.metrics.translation import TranslationScores
-from cenbench.nn.build import count_parameters
+from cenbench.nn.parameters import count_parameters
 from cenbench.run.inputs import input_pictures
 from cenbench.run.paths import Paths
 from cenbench.run.publish import Measured

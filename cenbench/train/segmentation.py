@@ -13,13 +13,12 @@ from cenbench.data.prepared import Prepared
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.specs import SegmentationNet, SegmentationPhase, SegmentationProtocol
 from cenbench.matrix.steps import total_steps
-from cenbench.nn.build import build_segmenter
-from cenbench.nn.segmenter import Segmenter
+from cenbench.nn.segmenter import Segmenter, build_segmenter
 from cenbench.nn.sparsity import Sparsity
 from cenbench.train.finished import Trained, find_finished, finish, load_weights
 from cenbench.train.loop import train_steps
-from cenbench.train.objectives import segmentation_nll_S
 from cenbench.train.pretrained import load_imagenet
+from cenbench.train.segmentation_loss import segmentation_nll_S
 
 
 def build(cell: Cell, classes: int) -> Segmenter:

@@ -13,12 +13,12 @@ from cenbench.data.prepared import Prepared
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.specs import TranslationNet, TranslationProtocol
 from cenbench.matrix.steps import total_steps
-from cenbench.nn.build import build_discriminator, build_generator
+from cenbench.nn.patchgan import build_discriminator
 from cenbench.nn.sparsity import Sparsity
-from cenbench.nn.unet import UNet
+from cenbench.nn.unet import UNet, build_generator
 from cenbench.train.finished import Trained, find_finished, finish, load_weights
 from cenbench.train.loop import train_steps
-from cenbench.train.objectives import adversarial_loss, image_distance_S
+from cenbench.train.translation_losses import adversarial_loss, image_distance_S
 
 
 def build(cell: Cell) -> UNet:

@@ -1,4 +1,4 @@
-"""The losses of both tasks (facts 2a, 2b). Each returns its terms by stream, so that history can tell them apart."""
+"""The loss of segmentation (facts 2a), by stream, so that history can tell them apart."""
 
 from __future__ import annotations
 
@@ -21,18 +21,3 @@ def segmentation_nll_S(logits_BSKHW: Tensor, label_BHW: Tensor, void: int) -> Te
     nll = F.cross_entropy(up.permute(0, 2, 3, 1).flatten(0, 2), labels, ignore_index=void, reduction="none")
     labelled = (label_BHW != void).sum().clamp(min=1)
     return nll.view(B, S, -1).sum(dim=(0, 2)) / labelled
-
-
-def adversarial_loss(logits_MN: Tensor, *, real: bool) -> Tensor:
-    """Binary cross-entropy of each modality's patches against `real`, summed over modalities (facts 2b).
-
-    `logits_MN` holds one row a modality. From logits this is sigmoid and BCELoss of the released code, without its
-    overflow.
-    """
-    target = torch.ones_like(logits_MN) if real else torch.zeros_like(logits_MN)
-    return F.binary_cross_entropy_with_logits(logits_MN, target, reduction="none").mean(1).sum()
-
-
-def image_distance_S(image_BSCHW: Tensor, target_BCHW: Tensor) -> Tensor:
-    """Mean absolute distance of each output stream to the target, (S,)."""
-    return (image_BSCHW - target_BCHW.unsqueeze(1)).abs().mean(dim=(0, 2, 3, 4))

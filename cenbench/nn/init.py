@@ -1,0 +1,12 @@
+"""How the translation networks start."""
+
+from __future__ import annotations
+
+from torch import nn
+
+
+def normal_init(module: nn.Module) -> None:
+    """Weights of convolutions from N(0, 0.02), biases as torch has them (facts 2b, init)."""
+    for child in module.modules():
+        if isinstance(child, nn.Conv2d | nn.ConvTranspose2d):
+            nn.init.normal_(child.weight, 0.0, 0.02)

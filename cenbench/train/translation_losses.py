@@ -1,0 +1,22 @@
+"""The losses of translation (facts 2b)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def adversarial_loss(logits_MN: Tensor, *, real: bool) -> Tensor:
+    """Binary cross-entropy of each modality's patches against `real`, summed over modalities (facts 2b).
+
+    `logits_MN` holds one row a modality. From logits this is sigmoid and BCELoss of the released code, without its
+    overflow.
+    """
+    target = torch.ones_like(logits_MN) if real else torch.zeros_like(logits_MN)
+    return F.binary_cross_entropy_with_logits(logits_MN, target, reduction="none").mean(1).sum()
+
+
+def image_distance_S(image_BSCHW: Tensor, target_BCHW: Tensor) -> Tensor:
+    """Mean absolute distance of each output stream to the target, (S,)."""
+    return (image_BSCHW - target_BCHW.unsqueeze(1)).abs().mean(dim=(0, 2, 3, 4))
