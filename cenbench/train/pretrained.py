@@ -39,21 +39,22 @@ def load_imagenet(encoder: ResNet, depth: int, folder: Path) -> None:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
         raise UserError("not a file of weights", where=path, found=str(error).splitlines()[0]) from error
+    groups = encoder.stem.conv.groups
     own = encoder.state_dict()
-    encoder.load_state_dict({name: _copy(name, tensor, state, path) for name, tensor in own.items()})
+    encoder.load_state_dict({name: _copy(name, tensor, groups, state, path) for name, tensor in own.items()})
 
 
-def _copy(name: str, own: Tensor, state: dict[str, Tensor], path: Path) -> Tensor:
+def _copy(name: str, own: Tensor, groups: int, state: dict[str, Tensor], path: Path) -> Tensor:
     theirs = _official_name(name)
     if theirs not in state:
         raise UserError("not ImageNet weights in torchvision's layout", where=path, key=theirs, found="no such key")
     value = state[theirs]
     # (M, C) norms repeat their row; unshared convolutions hold M kernels one after another.
-    copied = value.expand(own.shape) if own.dim() == 2 else value.repeat(own.shape[0] // len(value), 1, 1, 1)
-    if copied.shape != own.shape:
+    expected = own.shape[1:] if own.dim() == 2 else (own.shape[0] // groups, *own.shape[1:])
+    if value.shape != torch.Size(expected):
         problem = "these weights are of another network"
-        raise UserError(problem, where=path, key=theirs, found=tuple(value.shape), expected=tuple(own.shape))
-    return copied
+        raise UserError(problem, where=path, key=theirs, found=tuple(value.shape), expected=tuple(expected))
+    return value.expand(own.shape) if own.dim() == 2 else value.repeat(groups, 1, 1, 1)
 
 
 def _official_name(name: str) -> str:

@@ -1,0 +1,162 @@
+"""One cell from its own command: published whole, skipped with a reason, and clear about whatever is wrong."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from checkout import Checkout
+
+from cenbench.matrix.plan import load_plan
+from cenbench.run.paths import Paths
+from cenbench.run.record import CellRecord, read_record
+
+
+def cell_ids(checkout: Checkout) -> dict[str, str]:
+    """kind -> the id of one cell of it."""
+    return {cell.task.kind: cell_id for cell_id, cell in load_plan(checkout.root / "params", "demo").cells.items()}
+
+
+def record_of(checkout: Checkout, cell_id: str) -> CellRecord:
+    paths = Paths(checkout.root)
+    return read_record(paths, load_plan(paths.params, "demo").cell(cell_id))
+
+
+def run(checkout: Checkout, cell_id: str, status: int = 0) -> str:
+    output = checkout.run("python", "-m", "cenbench", "run", cell_id, status=status)
+    assert "Traceback" not in output
+    return output
+
+
+@pytest.mark.parametrize("kind", ["segmentation", "translation"])
+def test_a_finished_cell_is_published_whole(finished: Checkout, kind: str) -> None:
+    cell_id = cell_ids(finished)[kind]
+    record = record_of(finished, cell_id)
+    assert record.state == "ok"
+    assert set(record.metrics) == set(record.cell.task.streams)
+    expected = {
+        "segmentation": {"miou_pct", "pixel_acc_pct", "mean_acc_pct"},
+        "translation": {"fid", "kid_x100", "mae_x10", "rmse_x10", "mse_x10"},
+    }[kind]
+    assert all(set(values) == expected for values in record.metrics.values())
+    assert set(record.stand_in) == ({"fid", "kid_x100"} if kind == "translation" else set())
+    assert sum(record.document["parameters"]["ensemble_weights"].values()) == pytest.approx(1, abs=1e-6)
+    assert {path.name for path in (record.folder / "samples").glob("*.png")} == {"000.png", "001.png"}
+    assert record.provenance["steps"] == 12
+    assert (record.folder / "history.csv").read_text().count("\n") == 13
+
+
+def test_running_a_finished_cell_again_trains_nothing_and_gives_the_same_bytes(finished: Checkout) -> None:
+    cell_id = cell_ids(finished)["segmentation"]
+    before = finished.bytes_of("results/cells/*/metrics.json", "results/state/*/weights.safetensors")
+    assert "step" not in run(finished, cell_id)
+    assert finished.bytes_of("results/cells/*/metrics.json", "results/state/*/weights.safetensors") == before
+
+
+def test_absent_weights_skip_the_cell_and_their_arrival_runs_it(checkout: Checkout) -> None:
+    checkout.edit("params/presets/demo.yaml", "pretrained: false", "pretrained: true")
+    checkout.edit("params/presets/demo.yaml", "width: 4, decoder_width", "width: 64, decoder_width")
+    cell_id = cell_ids(checkout)["segmentation"]
+    checkout.snakemake(f"results/cells/{cell_id}/metrics.json")
+    record = record_of(checkout, cell_id)
+    assert record.state == "skipped"
+    assert record.reason is not None
+    assert "resnet18" in record.reason
+    assert checkout.planned(f"results/cells/{cell_id}/metrics.json") == {}
+    (checkout.root / "weights").mkdir()
+    (checkout.root / "weights" / "resnet18-f37072fd.pth").write_bytes(b"not weights")
+    assert checkout.planned(f"results/cells/{cell_id}/metrics.json") == {"cell": 1}
+    output = run(checkout, cell_id, status=2)
+    assert "not a file of weights" in output
+    assert record_of(checkout, cell_id).state == "failed"
+
+
+def test_unknown_cell_names_the_nearest(checkout: Checkout) -> None:
+    cell_id = cell_ids(checkout)["segmentation"]
+    output = run(checkout, cell_id[:-1] + "x", status=2)
+    assert cell_id in output
+
+
+def test_dataset_that_is_not_prepared_names_the_command(checkout: Checkout) -> None:
+    for manifest in checkout.root.glob("data/prepared/*/manifest.json"):
+        manifest.unlink()
+    output = run(checkout, cell_ids(checkout)["segmentation"], status=2)
+    assert "cenbench data prepare" in output
+
+
+def test_truncated_dataset_file_is_named(checkout: Checkout) -> None:
+    (array,) = checkout.root.glob("data/prepared/*/rgb.npy")
+    array.write_bytes(array.read_bytes()[:-7])
+    output = run(checkout, cell_ids(checkout)["segmentation"], status=2)
+    assert "rgb.npy" in output
+    assert "to mend it" in output
+
+
+def test_changed_byte_in_a_dataset_is_found_by_verify(checkout: Checkout) -> None:
+    (array,) = checkout.root.glob("data/prepared/*/normal.npy")
+    data = bytearray(array.read_bytes())
+    data[-5] ^= 4
+    array.write_bytes(bytes(data))
+    output = checkout.run("python", "-m", "cenbench", "data", "verify", "synthrooms", status=2)
+    for part in ("normal.npy", "sha256", "to mend it"):
+        assert part in output
+    assert "Traceback" not in output
+
+
+def test_two_runs_of_one_cell_at_once(checkout: Checkout) -> None:
+    cell_id = cell_ids(checkout)["translation"]
+    first = checkout.start("python", "-m", "cenbench", "run", cell_id)
+    lock = None
+    while lock is None and first.poll() is None:
+        lock = next((path for path in checkout.root.glob("results/state/*/lock") if path.stat().st_size), None)
+        time.sleep(0.02)
+    second = run(checkout, cell_id, status=2)
+    assert "already being run by another process" in second
+    assert f"process {first.pid}" in second
+    output, _ = first.communicate(timeout=300)
+    assert first.returncode == 0, output
+    assert record_of(checkout, cell_id).state == "ok", "the run that was there first is not disturbed"
+
+
+def test_damaged_record_is_stale_and_says_what_to_do(finished: Checkout) -> None:
+    cell_id = cell_ids(finished)["segmentation"]
+    path = finished.root / "results" / "cells" / cell_id / "metrics.json"
+    for damage in ("{", json.dumps({"format": 1}), json.dumps([1])):
+        path.write_text(damage)
+        record = record_of(finished, cell_id)
+        assert record.state == "stale"
+        assert record.reason is not None
+        assert "run again" in record.reason
+
+
+def test_stale_names_what_changed(finished: Checkout) -> None:
+    with (finished.root / "cenbench/metrics/segmentation.py").open("a") as file:
+        file.write("\n_ADDED = 1\n")
+    code = "from pathlib import Path; from cenbench.matrix.plan import load_plan; from cenbench.run.paths import Paths;"
+    code += "from cenbench.run.record import read_record; paths = Paths(Path());"
+    code += "print([read_record(paths, cell).reason for cell in load_plan(paths.params, 'demo').cells.values()])"
+    output = finished.run("python", "-c", code)
+    assert output.count("the evaluation code changed since") == 2
+    assert output.count("None") == 1
+
+
+def test_full_disk_at_publishing_is_a_message_and_the_next_run_evaluates_only(checkout: Checkout) -> None:
+    """A limit on file size stands for the disk: weights fit, the log of it all does not matter."""
+    cell_id = cell_ids(checkout)["segmentation"]
+    command = f"ulimit -f 40; trap '' XFSZ; exec python -m cenbench run '{cell_id}'"
+    output = checkout.run("bash", "-c", command, status=None)
+    assert "no room to write" in output
+    assert "Traceback" not in output
+    run(checkout, cell_id)
+    assert record_of(checkout, cell_id).state == "ok"
+
+
+def test_process_is_gone_after_its_run(checkout: Checkout) -> None:
+    """Nothing is left behind: no worker, no temporary file."""
+    run(checkout, cell_ids(checkout)["segmentation"])
+    assert not list(Path(checkout.root, "results").rglob("*.tmp"))
+    found = subprocess.run(["pgrep", "-f", str(checkout.root)], capture_output=True, text=True, check=False)
+    assert found.stdout == ""
