@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 REPOSITORY = Path(__file__).parents[1]
-PARTS = ("cenbench", "workflow", "profiles", "Snakefile", "params")
+PARTS = ("cenbench", "workflow", "profiles", "Snakefile", "params", "dvc.yaml", ".dvcignore")
 
 PRESET = """
 name: demo

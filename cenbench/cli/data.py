@@ -32,19 +32,22 @@ def list_datasets(preset: Preset = "demo", root: Root = Path()) -> None:
 
 @app.command()
 def prepare(
-    dataset: Dataset,
+    dataset: Annotated[
+        str | None, typer.Argument(help="A dataset of the preset, by name or key; all of them by default.")
+    ] = None,
     preset: Preset = "demo",
     workers: Annotated[int, typer.Option(min=1, help="Processes that render or convert.")] = os.cpu_count() or 1,
     root: Root = Path(),
 ) -> None:
-    """Make a dataset's memory-mapped arrays and manifest. Interrupted, the same command continues."""
+    """Make the memory-mapped arrays and manifest of datasets. Interrupted, the same command continues."""
     from cenbench.data import adapters
-    from cenbench.run.datasets import find_dataset
+    from cenbench.run.datasets import datasets_of, find_dataset
     from cenbench.run.paths import Paths
 
     paths = Paths(root)
-    folder = adapters.prepare(find_dataset(paths, preset, dataset), paths.data, workers, sys.stderr.isatty())
-    typer.echo(f"{folder} is prepared; next: cenbench data show {folder.name}")
+    for spec in datasets_of(paths, preset) if dataset is None else [find_dataset(paths, preset, dataset)]:
+        folder = adapters.prepare(spec, paths.data, workers, sys.stderr.isatty())
+        typer.echo(f"{folder} is prepared; next: cenbench data show {folder.name} --preset {preset}")
 
 
 @app.command()

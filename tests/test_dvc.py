@@ -1,0 +1,92 @@
+"""`dvc repro`: works from nothing, then does nothing, then trains what a change concerns; and agrees with Snakemake."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from checkout import Checkout
+
+WEIGHTS = "results/state/*/weights.safetensors"
+
+
+@pytest.fixture
+def versioned(finished: Checkout) -> Checkout:
+    """A finished checkout under git and DVC, with `dvc repro` done and committed."""
+    finished.edit("dvc.yaml", "      - reports/${preset}/table9.html:\n          persist: true\n", "")
+    finished.write(".gitignore", "/data/\n/results/\n/reports/\n.snakemake/\n__pycache__/\n")
+    finished.run("git", "init", "-q")
+    finished.run("dvc", "init", "-q")
+    finished.run("dvc", "config", "core.analytics", "false")
+    finished.run("dvc", "repro")
+    commit(finished)
+    return finished
+
+
+def commit(checkout: Checkout) -> None:
+    checkout.run("git", "add", "-A")
+    checkout.run("git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "x")
+
+
+def trained(checkout: Checkout) -> dict[str, int]:
+    return {path.parent.name: path.stat().st_mtime_ns for path in checkout.root.glob(WEIGHTS)}
+
+
+def test_what_snakemake_made_is_taken_over_and_a_second_repro_does_nothing(
+    versioned: Checkout, finished_checkout: Checkout
+) -> None:
+    assert trained(versioned) == trained(finished_checkout), "DVC took over what Snakemake had made"
+    output = versioned.run("dvc", "repro")
+    assert "Running stage" not in output
+    assert "up to date" in output
+    assert versioned.planned() == {}, "Snakemake has nothing to do either"
+    assert versioned.run("git", "status", "--porcelain") == ""
+
+
+def test_changed_row_trains_its_cell_only_and_metrics_diff_shows_it(versioned: Checkout) -> None:
+    before = trained(versioned)
+    versioned.edit(
+        "params/table7.yaml",
+        "l1: half, exchange: true}",
+        "l1: half, exchange: true, override: {protocol: {lambda_l1: 0.5}}}",
+    )
+    output = versioned.run("dvc", "repro")
+    assert "Stage 'dataset' didn't change" in output
+    after = trained(versioned)
+    assert len(after) == len(before) + 1
+    assert {cell: after[cell] for cell in before} == before
+    changed = json.loads(versioned.run("dvc", "metrics", "diff", "--json"))["reports/demo/metrics.json"]
+    assert changed
+    assert all(key.startswith("table7.") and key.endswith("miou_pct") for key in changed)
+    assert any("lambda_l1" in key for key in changed), "the row says what is different"
+
+
+def test_deleted_data_and_tables_come_back_from_the_cache_and_retrain_nothing(versioned: Checkout) -> None:
+    before = trained(versioned)
+    for path in (*versioned.root.glob("data/prepared/*/*.npy"), versioned.root / "reports/demo/table7.html"):
+        path.unlink()
+    versioned.run("dvc", "checkout")
+    assert versioned.planned() == {}
+    assert "Running stage" not in versioned.run("dvc", "repro")
+    assert trained(versioned) == before
+
+
+def test_other_dataset_is_rendered_beside_the_old_one_and_trains_all(versioned: Checkout) -> None:
+    before = trained(versioned)
+    versioned.edit("params/presets/demo.yaml", "val_scenes: 4, seed: 1", "val_scenes: 4, seed: 2")
+    output = versioned.run("dvc", "repro")
+    assert "Running stage 'dataset'" in output
+    assert len(list(Path(versioned.root).glob("data/prepared/*/manifest.json"))) == 2
+    assert len(trained(versioned)) == 2 * len(before)
+
+
+def test_failed_cell_fails_the_stage_and_is_on_the_page(versioned: Checkout) -> None:
+    versioned.edit(
+        "params/table7.yaml",
+        "l1: half, exchange: true}",
+        "l1: half, exchange: true, override: {protocol: {lambda_l1: 1.0e+38, weight_decay: 1.0e+30}}}",
+    )
+    output = versioned.run("dvc", "repro", status=None)
+    assert "failed to reproduce 'tables'" in output
+    assert "non-finite" in (versioned.root / "reports/demo/table7.html").read_text()
