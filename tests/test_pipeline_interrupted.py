@@ -20,16 +20,17 @@ DETERMINISTIC = (
 
 
 @pytest.mark.parametrize("seconds", [3.0, 6.0, 9.0])
-def test_killed_controller_and_cells_continue_to_the_same_bytes(
-    checkout: Checkout, finished_checkout: Checkout, seconds: float
+@pytest.mark.parametrize("orphans", [False, True])
+def test_killed_then_the_same_command_gives_the_same_bytes(
+    checkout: Checkout, finished_checkout: Checkout, seconds: float, orphans: bool
 ) -> None:
+    """With `orphans` only the controller dies, and its cells go on meanwhile."""
     process = checkout.start("snakemake", "all_tables")
     time.sleep(seconds)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
+    (os.kill if orphans else os.killpg)(process.pid, signal.SIGKILL)
+    process.wait()
     trained = {note.parent / "weights.safetensors" for note in checkout.root.glob("results/state/*/finished.json")}
     times = {path: path.stat().st_mtime_ns for path in trained}
-    checkout.snakemake("--unlock")
     checkout.snakemake("all_tables")
     assert checkout.bytes_of(*DETERMINISTIC) == finished_checkout.bytes_of(*DETERMINISTIC)
     assert {path: path.stat().st_mtime_ns for path in trained} == times, "what was trained is not trained again"
@@ -50,3 +51,13 @@ def test_failed_cell_is_shown_stops_nothing_and_is_tried_again(checkout: Checkou
     assert states == {"ok", "failed"}
     assert len(list(checkout.root.glob("results/cells/*/metrics.json"))) == 2, "the others went on"
     assert checkout.planned()["cell"] == 1, "the next run tries it again"
+
+
+def test_two_controllers_at_once_do_not_disturb_each_other(checkout: Checkout, finished_checkout: Checkout) -> None:
+    first = checkout.start("snakemake", "all_tables")
+    time.sleep(5)
+    second = checkout.snakemake("all_tables", status=1)
+    assert "cannot be locked" in second, "a live controller's lock is not taken for a stale one"
+    output, _ = first.communicate(timeout=300)
+    assert first.returncode == 0, output
+    assert checkout.bytes_of(*DETERMINISTIC) == finished_checkout.bytes_of(*DETERMINISTIC)

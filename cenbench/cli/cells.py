@@ -38,6 +38,7 @@ def run(
     cell: Annotated[str, typer.Argument(help="The cell's id, as `cenbench plan` prints it.")],
     preset: Preset = "demo",
     device: Annotated[str, typer.Option(help="cpu, cuda, or auto: CUDA where it is.")] = "auto",
+    wait: Annotated[bool, typer.Option(help="Where another run of this cell is at work, wait for it.")] = False,
     root: Root = Path(),
 ) -> None:
     """Train one cell, evaluate it, publish its record. Interrupted at any point, the same command continues."""
@@ -46,4 +47,4 @@ def run(
     from cenbench.run.paths import Paths
 
     paths = Paths(root)
-    run_cell(load_plan(paths.params, preset).cell(cell), paths, device)
+    run_cell(load_plan(paths.params, preset).cell(cell), paths, device, wait=wait)

@@ -21,16 +21,18 @@ from cenbench.train.loop import Stopped
 log = logging.getLogger("cenbench")
 
 
-def run_cell(cell: Cell, paths: Paths, device_name: str = "auto") -> None:
+def run_cell(cell: Cell, paths: Paths, device_name: str = "auto", *, wait: bool = False) -> None:
     """Bring the cell to its published record.
 
     A finished cell whose evaluation changed is evaluated again, not trained again. A cell that cannot run here is
-    published as skipped. Raises `UserError` (`CellFailed` where training itself ended without a result); the reason
+    published as skipped. Where another process is at the cell, `wait` lets it finish first.
+
+    Raises `UserError` (`CellFailed` where training itself ended without a result); the reason
     is kept in the state folder, where tables read it, until a later run succeeds.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     state = paths.state(cell)
-    with cell_lock(state):
+    with cell_lock(state, wait=wait):
         log.info("cell %s", cell.id)
         failure = state / "failure.json"
         try:

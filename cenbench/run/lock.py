@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import os
 import socket
 import time
@@ -13,10 +14,14 @@ from pathlib import Path
 
 from cenbench.errors import UserError
 
+log = logging.getLogger("cenbench")
+
 
 @contextmanager
-def cell_lock(folder: Path) -> Iterator[None]:
+def cell_lock(folder: Path, *, wait: bool = False) -> Iterator[None]:
     """Hold `folder/lock`. If another live process holds it, a `UserError` says which, and nothing is touched.
+
+    With `wait` it is waited for instead: a cell that outlived its controller is let finish.
 
     The text in the file only tells a person who holds it; the lock itself is the kernel's, so there is no stale lock
     to clean up after kill -9.
@@ -27,13 +32,16 @@ def cell_lock(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise UserError(
-                "this cell is already being run by another process; nothing was touched",
-                where=path,
-                found=_holder(path),
-                expected="one run of a cell at a time",
-                mend="wait for that run to end (it publishes the same result), or stop it, then run this again",
-            ) from None
+            if not wait:
+                raise UserError(
+                    "this cell is already being run by another process; nothing was touched",
+                    where=path,
+                    found=_holder(path),
+                    expected="one run of a cell at a time",
+                    mend="wait for that run to end (it publishes the same result), or stop it, then run this again",
+                ) from None
+            log.info("already being run by %s: waiting for it", _holder(path))
+            fcntl.flock(file, fcntl.LOCK_EX)
         file.truncate(0)
         started = time.strftime("%Y-%m-%dT%H:%M:%S%z")
         file.write(json.dumps({"host": socket.gethostname(), "pid": os.getpid(), "started": started}))

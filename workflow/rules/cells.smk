@@ -19,4 +19,4 @@ rule cell:
     resources:
         gpu=1,
     shell:
-        "OMP_NUM_THREADS={threads} {PYTHON:q} -m cenbench run {wildcards.cell:q} --preset {PRESET:q} > {log:q} 2>&1"
+        "OMP_NUM_THREADS={threads} {PYTHON:q} -m cenbench run {wildcards.cell:q} --preset {PRESET:q} --wait > {log:q} 2>&1"

@@ -5,9 +5,12 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, workflow.basedir)
 from cenbench.errors import UserError
+from cenbench.run.controller import hold_working_directory
 from cenbench.run.dag import Dag
 
 PYTHON = sys.executable
+# After kill -9 the same command is to go on, without `snakemake --unlock`.
+HOLD = None if workflow.remote_exec else hold_working_directory(Path.cwd())
 
 try:
     MATRIX = Dag.from_config(config, Path.cwd())
