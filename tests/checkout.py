@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -138,10 +139,11 @@ class Checkout:
     def planned(self, *targets: str) -> dict[str, int]:
         """rule -> jobs a dry run would start; empty where nothing is to be done."""
         output = self.snakemake("-n", *(targets or ("all_tables",)))
-        if "Nothing to be done" in output:
+        if "Job stats" not in output:
+            assert "nothing to be done" in output.lower()
             return {}
-        lines = output.split("Job stats:")[1].split("total")[0].splitlines()[3:]
-        return {rule: int(count) for rule, count in (line.split() for line in lines if line.strip())}
+        lines = re.findall(r"^ (\w[\w ]*?) +(\d+) *$", output, re.MULTILINE)
+        return {rule.replace(" ", "_"): int(count) for rule, count in lines if rule != "total"}
 
     def json(self, path: str) -> Any:
         return json.loads((self.root / path).read_text())
