@@ -31,6 +31,16 @@ SAVE_SHARE = 0.02
 """At most this share of the time goes into saving: large states are saved less often."""
 
 
+class Batches(Protocol):
+    """Training batches by random access: a function of (seed, step), so that continuing needs no loader's state."""
+
+    @property
+    def steps_per_epoch(self) -> int: ...
+
+    def batch(self, step: int) -> tuple[Tensor, Tensor]:
+        """Inputs `x_BMCHW` and what they are to become."""
+
+
 class Trainer(Protocol):
     """One task's networks, optimisers and step."""
 

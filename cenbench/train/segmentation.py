@@ -16,7 +16,7 @@ from cenbench.matrix.steps import total_steps
 from cenbench.nn.segmenter import Segmenter, build_segmenter
 from cenbench.nn.sparsity import Sparsity
 from cenbench.train.finished import Trained, find_finished, finish, load_weights
-from cenbench.train.loop import train_steps
+from cenbench.train.loop import Batches, train_steps
 from cenbench.train.pretrained import load_imagenet
 from cenbench.train.segmentation_loss import segmentation_nll_S
 
@@ -52,9 +52,10 @@ def train(
     done = find_finished(folder, identity)
     if done is not None:
         return done
-    trainer = SegmentationTrainer(cell, prepared, device, weights)
+    batches = SegmentationBatches(prepared, cell.task, _parts(cell)[1], cell.seed)
+    trainer = SegmentationTrainer(cell, batches, len(prepared.classes), prepared.void, device, weights)
     steps = total_steps(cell)
-    per_epoch = trainer.batches.steps_per_epoch
+    per_epoch = batches.steps_per_epoch
     history = train_steps(
         trainer, folder=folder, seed=cell.seed, total=steps, steps_per_epoch=per_epoch, identity=identity
     )
@@ -71,11 +72,12 @@ def load(cell: Cell, classes: int, trained: Trained, device: torch.device) -> Se
 class SegmentationTrainer:
     """Network, optimisers and step of one segmentation cell."""
 
-    def __init__(self, cell: Cell, prepared: Prepared, device: torch.device, weights: Path) -> None:
+    def __init__(
+        self, cell: Cell, batches: Batches, classes: int, void: int, device: torch.device, weights: Path
+    ) -> None:
         network, self.protocol = _parts(cell)
-        self.cell, self.device, self.void = cell, device, prepared.void
-        self.batches = SegmentationBatches(prepared, cell.task, self.protocol, cell.seed)
-        self.network = build(cell, len(prepared.classes))
+        self.cell, self.batches, self.device, self.void = cell, batches, device, void
+        self.network = build(cell, classes)
         if network.pretrained:
             load_imagenet(self.network.encoder, network.depth, weights)
         self.network.to(device).train()

@@ -17,7 +17,7 @@ from cenbench.nn.patchgan import build_discriminator
 from cenbench.nn.sparsity import Sparsity
 from cenbench.nn.unet import UNet, build_generator
 from cenbench.train.finished import Trained, find_finished, finish, load_weights
-from cenbench.train.loop import train_steps
+from cenbench.train.loop import Batches, train_steps
 from cenbench.train.translation_losses import adversarial_loss, image_distance_S
 
 
@@ -48,9 +48,10 @@ def train(
     done = find_finished(folder, identity)
     if done is not None:
         return done
-    trainer = TranslationTrainer(cell, prepared, device)
+    batches = TranslationBatches(prepared, cell.task, _parts(cell)[1], cell.seed)
+    trainer = TranslationTrainer(cell, batches, device)
     steps = total_steps(cell)
-    per_epoch = trainer.batches.steps_per_epoch
+    per_epoch = batches.steps_per_epoch
     history = train_steps(
         trainer, folder=folder, seed=cell.seed, total=steps, steps_per_epoch=per_epoch, identity=identity
     )
@@ -67,10 +68,9 @@ def load(cell: Cell, trained: Trained, device: torch.device) -> UNet:
 class TranslationTrainer:
     """Generator, discriminator, optimisers and step of one translation cell."""
 
-    def __init__(self, cell: Cell, prepared: Prepared, device: torch.device) -> None:
+    def __init__(self, cell: Cell, batches: Batches, device: torch.device) -> None:
         network, self.protocol = _parts(cell)
-        self.cell, self.device = cell, device
-        self.batches = TranslationBatches(prepared, cell.task, self.protocol, cell.seed)
+        self.cell, self.batches, self.device = cell, batches, device
         self.network = build(cell).to(device).train()
         self.discriminator = build_discriminator(
             width=network.discriminator_width,

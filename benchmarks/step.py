@@ -1,0 +1,163 @@
+"""How fast a training step is: the modality-parallel networks against a list of modalities, same weights, same outputs.
+
+    python benchmarks/step.py                          every case on this machine (RefineNet-101: minutes on a CPU)
+    python benchmarks/step.py --cases demo             only cases whose name contains `demo`
+    python benchmarks/step.py --device cuda --precision bfloat16
+
+Steps of the two are interleaved; a CPU is measured by process time, so that other load matters little, a GPU by wall
+time with the queue drained. The baseline is `list_steps.py`: the released code's way, in this code's terms.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from list_networks import copy_weights
+from list_steps import list_generator, list_segmenter, segmentation_step, translation_step
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+
+from cenbench.matrix.cell import Cell
+from cenbench.matrix.plan import load_plan
+from cenbench.train.segmentation import SegmentationTrainer
+from cenbench.train.translation import TranslationTrainer
+
+PARAMS = Path(__file__).parents[1] / "params"
+CLASSES, VOID = 40, 255
+AGREEMENT = 1e-5
+
+
+@dataclass(frozen=True)
+class Case:
+    """A cell of a preset, at a size of one's own. `batch` 0: the preset's."""
+
+    name: str
+    preset: str
+    task: str
+    size_px: int
+    batch: int = 0
+
+
+CASES = (
+    Case("demo RefineNet-18, 64 px", "demo", "rgb+depth->semantic", 64),
+    Case("demo U-Net, 64 px, 2 modalities", "demo", "shade+texture->rgb", 64),
+    Case("demo U-Net, 64 px, 4 modalities", "demo", "shade+texture+depth+normal->rgb", 64),
+    Case("RefineNet-101, 128 px", "paper", "rgb+depth->semantic", 128, batch=1),
+    Case("RefineNet-101, 256 px", "paper", "rgb+depth->semantic", 256, batch=1),
+    Case("U-Net-256, 2 modalities", "paper", "shade+texture->rgb", 256),
+    Case("U-Net-256, 4 modalities", "paper", "shade+texture+depth+normal->rgb", 256),
+)
+
+
+class OneBatch:
+    """The same random batch at every step."""
+
+    steps_per_epoch = 1_000_000
+
+    def __init__(self, x: Tensor, y: Tensor) -> None:
+        self._batch = (x, y)
+
+    def batch(self, step: int) -> tuple[Tensor, Tensor]:
+        return self._batch
+
+
+def cell_of(case: Case, precision: str) -> Cell:
+    """The paper's method (exchange, shared convolutions, half-channel l1) without dropout and pretrained weights."""
+    plan = load_plan(PARAMS, case.preset)
+    chosen = plan.select(task=case.task, method="exchange", glob="*shared-convs.unshared-norms.l1-half*").cells
+    content = next(cell for cell in chosen.values() if cell.convs == "shared").model_dump()
+    content["network"]["dropout"] = 0.0
+    if "pretrained" in content["network"]:
+        content["network"]["pretrained"] = False
+    content["protocol"]["precision"] = precision
+    return Cell.model_validate(content)
+
+
+def steps(case: Case, device: torch.device, precision: str) -> tuple[Callable[[], object], Callable[[], object]]:
+    """Ours and the list's, ready to be called, from the same weights; their outputs were seen to agree."""
+    cell = cell_of(case, precision)
+    torch.manual_seed(0)
+    batch, side, M = case.batch or cell.protocol.batch_size, case.size_px, len(cell.task.inputs)
+    x = torch.randn(batch, M, 3, side, side, device=device)
+    if cell.task.kind == "segmentation":
+        y = torch.randint(0, CLASSES, (batch, side, side), device=device)
+        trainer = SegmentationTrainer(cell, OneBatch(x, y), CLASSES, VOID, device, Path())
+        theirs = list_segmenter(cell, CLASSES).to(device)
+        take = segmentation_step
+    else:
+        y = torch.rand(batch, 3, side, side, device=device) * 2 - 1
+        trainer = TranslationTrainer(cell, OneBatch(x, y), device)
+        theirs = list_generator(cell).to(device)
+        take = translation_step
+    copy_weights(trainer.network, theirs)
+    check_agreement(trainer.network, theirs, x)
+    trainer.begin(0)
+    theirs_step = take(cell, theirs, x, y)
+
+    def listed() -> None:
+        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+            theirs_step()
+
+    return lambda: trainer.step(0), listed
+
+
+@torch.no_grad()
+def check_agreement(ours: torch.nn.Module, theirs: torch.nn.Module, x: Tensor) -> None:
+    """In float32 and evaluation mode, relative to the largest output."""
+    ours.eval(), theirs.eval()
+    found, expected = ours(x), torch.stack(theirs(list(x.unbind(1))), dim=1)
+    off = ((found - expected).abs().max() / expected.abs().max()).item()
+    if off > AGREEMENT:
+        raise SystemExit(f"outputs differ by {off:.1e}, more than {AGREEMENT:g}: not the same network")
+    ours.train(), theirs.train()
+
+
+def measure(case: Case, device: torch.device, precision: str, repeats: int) -> tuple[float, float]:
+    """Median seconds a step: ours, the list's."""
+    both = steps(case, device, precision)
+    taken: tuple[list[float], list[float]] = ([], [])
+    for repeat in range(repeats + 1):
+        for place, step in enumerate(both):
+            start = clock(device)
+            step()
+            if repeat:  # the first warms up
+                taken[place].append(clock(device) - start)
+    return statistics.median(taken[0]), statistics.median(taken[1])
+
+
+def clock(device: torch.device) -> float:
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+        return time.perf_counter()
+    return time.process_time()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cases", default="", help="only cases whose name contains this")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--precision", default="float32", choices=("float32", "bfloat16"))
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    device = torch.device(options.device)
+    where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {options.threads} thread(s)"
+    table = Table(title=f"Training step on {where}, {options.precision}, median of {options.repeats}")
+    for heading in ("case", "list of modalities, ms", "parallel, ms", "ratio"):
+        table.add_column(heading, justify="left" if heading == "case" else "right")
+    for case in (case for case in CASES if options.cases in case.name):
+        ours, listed = measure(case, device, options.precision, options.repeats)
+        table.add_row(case.name, f"{1e3 * listed:.1f}", f"{1e3 * ours:.1f}", f"{listed / ours:.2f}")
+    Console(width=100).print(table)
+
+
+if __name__ == "__main__":
+    main()
