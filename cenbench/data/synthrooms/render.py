@@ -22,6 +22,7 @@ AMBIENT = 0.35
 """Ambient term: this share of the picture's typical irradiance on every surface."""
 _BLOCK_PX = 32
 """Fixed, because Mitsuba seeds each block and would else size them by the number of threads."""
+_NEAR_CLIP_M = 0.05
 
 
 @dataclass(frozen=True)
@@ -65,12 +66,16 @@ def _pixels(scene: Any, integrator: dict[str, Any], sensor: dict[str, Any], seed
 def _buffers(
     room: Room, scene: Any, colour_HWC: np.ndarray, planes_HWC: np.ndarray, size_px: tuple[int, int]
 ) -> Buffers:
-    depth_HW, albedo_HWC = planes_HWC[..., 0], planes_HWC[..., 4:7]
+    albedo_HWC = planes_HWC[..., 4:7]
     right, up, back = camera_axes(room)
     normal_HWC = planes_HWC[..., 1:4] @ np.stack([right, up, back], axis=1).astype(np.float32)
     numbers = np.array([int(shape.id()[4:]) for shape in scene.shapes()])
-    part_HW = numbers[np.rint(planes_HWC[..., 7]).astype(int)]
+    # Mitsuba counts shapes from one, zero being no shape at all.
+    part_HW = numbers[np.rint(planes_HWC[..., 7]).astype(int) - 1]
     rays_HWC = viewing_rays(room, size_px)
+    forward_HW = -rays_HWC[..., 2]
+    # Its rays start on the near clipping plane, and so does its depth.
+    depth_HW = planes_HWC[..., 0] + _NEAR_CLIP_M / forward_HW
     facing = np.sign(np.sum(normal_HWC * -rays_HWC, axis=-1, keepdims=True))
     normal_HWC = normal_HWC * np.where(facing == 0, 1, facing)
     length = np.linalg.norm(normal_HWC, axis=-1, keepdims=True)
@@ -79,7 +84,7 @@ def _buffers(
     light_HWC = denoise(colour_HWC[..., :3], colour_HWC[..., 3:6], normal_HWC, part_HW, smooth[part_HW])
     mean = float(np.median(light_HWC)) / max(float(np.median(albedo_HWC)), 1e-3)
     rgb_HWC = light_HWC + AMBIENT * mean * colour_HWC[..., 3:6]
-    return Buffers(rgb_HWC, depth_HW, -rays_HWC[..., 2], normal_HWC, albedo_HWC.mean(-1), part_HW)
+    return Buffers(rgb_HWC, depth_HW, forward_HW, normal_HWC, albedo_HWC.mean(-1), part_HW)
 
 
 def camera_axes(room: Room) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -117,7 +122,7 @@ def _sensor(room: Room, size_px: tuple[int, int], sampler: str, samples: int) ->
         drawn["jitter"] = False
     look = mitsuba.ScalarTransform4f().look_at(origin=list(room.eye), target=list(room.target), up=[0, 0, 1])
     return {
-        "type": "perspective", "fov": room.fov_deg, "fov_axis": "smaller", "to_world": look, "near_clip": 0.05,
+        "type": "perspective", "fov": room.fov_deg, "fov_axis": "smaller", "to_world": look, "near_clip": _NEAR_CLIP_M,
         "far_clip": 50.0, "film": film, "sampler": drawn,
     }  # fmt: skip
 
