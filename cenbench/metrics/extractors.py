@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import pickle
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,9 +62,14 @@ def load_extractor(name: str, weights: Path, device: torch.device) -> Extractor:
         torch.save(state, safe)
         safe.seek(0)
         network = FeatureExtractorInceptionV3("inception-v3-compat", ["2048"], feature_extractor_weights_path=safe)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, AttributeError) as error:
-        first = str(error).splitlines()[0]
-        raise UserError("not torch-fidelity's Inception-v3 weights", where=path, found=first) from error
+    except Exception as error:  # damaged bytes make an unpickler raise anything
+        raise UserError(
+            "not torch-fidelity's Inception-v3 weights",
+            where=path,
+            # The first sentence: what torch says after it is how to load the file without caution.
+            found=str(error).partition("\n")[0].partition(". ")[0] or type(error).__name__,
+            mend=f"place torch-fidelity's {INCEPTION_FILE} in {weights}/ anew",
+        ) from error
     return Extractor(name, f"{name} {sha256_file(path)}", None, network.to(device), device)
 
 
