@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cenbench.cli.options import Preset, Root
+from cenbench.cli.options import Preset, Root, wide_console
 
 
 def plan(
@@ -20,8 +20,6 @@ def plan(
     root: Root = Path(),
 ) -> None:
     """List the cells, which tables share them, and what each would cost. Trains nothing."""
-    from rich.console import Console
-
     from cenbench.matrix.plan import load_plan
     from cenbench.matrix.render import render_plan
     from cenbench.run.paths import Paths
@@ -31,7 +29,7 @@ def plan(
     if targets:
         typer.echo("\n".join(f"results/cells/{cell_id}/metrics.json" for cell_id in chosen.cells))
         return
-    Console().print(render_plan(chosen))
+    wide_console().print(render_plan(chosen))
 
 
 def run(

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cenbench.cli.options import Preset, Root
+from cenbench.cli.options import Preset, Root, wide_console
 
 
 def report(
@@ -41,8 +41,6 @@ def show(
     root: Root = Path(),
 ) -> None:
     """Print one table to the terminal, with the paper's numbers beside ours."""
-    from rich.console import Console
-
     from cenbench.matrix.plan import load_plan
     from cenbench.report.render_terminal import render_terminal
     from cenbench.report.table import build_table
@@ -52,4 +50,4 @@ def show(
     paths = Paths(root)
     plan = load_plan(paths.params, preset).select(tables=[table])
     records = {cell_id: read_record(paths, cell) for cell_id, cell in plan.cells.items()}
-    Console().print(render_terminal(build_table(preset, plan.tables[0], records)))
+    wide_console().print(render_terminal(build_table(preset, plan.tables[0], records)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from cenbench.data.manifest import dataset_key, manifest_digest
@@ -26,6 +27,8 @@ def prepare(spec: DatasetSpec, root: Path, workers: int, progress: bool) -> Path
     """
     folder = root / dataset_key(spec)
     if manifest_digest(folder) is not None:
+        # Shards stay behind where a process was killed after its last write and before it removed them.
+        shutil.rmtree(folder.with_name(f"{folder.name}.partial"), ignore_errors=True)
         return Prepared.open(folder).folder
     if spec.name == "synthrooms":
         # Imported here: the renderer is heavy, and only needed when there is something to render.

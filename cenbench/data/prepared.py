@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tokenize
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -103,8 +104,8 @@ class Prepared:
 
         path = self.folder / entry.file
         try:
-            array = np.load(path, mmap_mode="r", allow_pickle=False)
-        except ValueError as error:
+            array = np.lib.format.open_memmap(path, mode="r")
+        except (ValueError, SyntaxError, tokenize.TokenError) as error:  # a header is read as Python
             raise damaged(f"{entry.file} is not a NumPy array", path, found=str(error), expected=".npy") from error
         if array.dtype.name != entry.dtype:
             raise damaged(f"{entry.file} has another type", path, key="dtype", found=array.dtype, expected=entry.dtype)

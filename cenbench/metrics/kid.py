@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import torch
+import numpy
 from torch import Tensor
 
 from cenbench.errors import UserError
@@ -13,7 +13,8 @@ KEYS = ("kid_x100",)
 def compute(fake_ND: Tensor, real_ND: Tensor, subsets: int, subset_size: int, seed: int) -> float:
     """100 times the mean, over `subsets` draws of `subset_size` without replacement, of the unbiased MMD^2.
 
-    Kernel (x . y / D + 1)^3. Subset count, size and seed are part of the metric's identity. A set smaller than a subset
+    Kernel (x . y / D + 1)^3. Subset count, size and seed are part of the metric's identity; they are drawn as
+    torch-fidelity draws them, so that equal settings give equal numbers. A set smaller than a subset
     is a `UserError`. Where a subset is the whole set every draw is the same set, as in the released code at N = 500.
     """
     smallest = min(len(fake_ND), len(real_ND))
@@ -24,12 +25,12 @@ def compute(fake_ND: Tensor, real_ND: Tensor, subsets: int, subset_size: int, se
             found=subset_size,
             expected=f"at most {smallest}, the number of images",
         )
-    generator = torch.Generator().manual_seed(seed)
+    generator = numpy.random.RandomState(seed)
     fake, real = fake_ND.double().cpu(), real_ND.double().cpu()
     kernels = [polynomial_kernel(a, b) for a, b in ((fake, fake), (real, real), (fake, real))]
     total = 0.0
     for _ in range(subsets):
-        rows = [torch.randperm(len(each), generator=generator)[:subset_size] for each in (fake, real)]
+        rows = [generator.choice(len(each), subset_size, replace=False) for each in (fake, real)]
         total += _mmd2(
             kernels[0][rows[0]][:, rows[0]], kernels[1][rows[1]][:, rows[1]], kernels[2][rows[0]][:, rows[1]]
         )

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cenbench.data.manifest import FileEntry, Manifest, ModalityEntry, dataset_key, write_manifest
+from cenbench.data.manifest import MANIFEST, FileEntry, Manifest, ModalityEntry, dataset_key, write_manifest
 from cenbench.data.synthrooms.parts import CLASSES
 from cenbench.data.synthrooms.progress import counting
 from cenbench.data.synthrooms.scene import GRADIENT_RANGE, render_scene
@@ -57,11 +57,14 @@ def prepare_synthrooms(spec: DatasetSpec, root: Path, workers: int, progress: bo
     partial = root / f"{folder.name}.partial"
     root.mkdir(parents=True, exist_ok=True)
     with _lock(root / f"{folder.name}.lock"):
+        if (folder / MANIFEST).is_file():  # whoever held the lock before has finished it
+            return folder
         partial.mkdir(exist_ok=True)
+        _remove_stale(folder)
         _render_missing(spec, partial, workers, progress)
         files = _join(spec, partial, folder)
         write_manifest(folder, _manifest(spec, files))
-        shutil.rmtree(partial)
+        shutil.rmtree(partial, ignore_errors=True)
     return folder
 
 
@@ -76,6 +79,12 @@ def _lock(path: Path) -> Iterator[None]:
                 f"dataset {path.stem} is being prepared by another process", where=path, mend="wait until it is done"
             ) from error
         yield
+
+
+def _remove_stale(folder: Path) -> None:
+    """Take away what a process killed while joining left half written."""
+    for temporary in folder.glob(".*.tmp"):
+        temporary.unlink()
 
 
 def _shards(spec: DatasetSpec) -> list[range]:

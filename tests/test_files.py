@@ -1,0 +1,85 @@
+"""A reader sees the old bytes or the new, never a part; a full disk is a message."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from cenbench.errors import UserError
+from cenbench.files import atomic_path, canonical_json, digest, read_json, sha256_file, write_bytes, write_json
+
+
+def test_error_while_writing_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    write_bytes(path, b"old")
+    with pytest.raises(RuntimeError), atomic_path(path) as temporary:
+        temporary.write_bytes(b"half")
+        raise RuntimeError
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_full_disk_is_a_message_and_leaves_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    path = tmp_path / "a.bin"
+    write_bytes(path, b"old")
+
+    def full(handle: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(UserError, match=r"no room to write a.bin[\s\S]*intact[\s\S]*free space"):
+        write_bytes(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_file_and_then_its_folder_are_synced_before_and_after_the_rename(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[bool, bool]] = []
+    real = os.fsync
+
+    def fsync(handle: int) -> None:
+        seen.append((stat.S_ISDIR(os.fstat(handle).st_mode), (tmp_path / "a").exists()))
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write_bytes(tmp_path / "a", b"x")
+    assert seen == [(False, False), (True, True)]
+
+
+def test_files_are_readable_by_others(tmp_path: Path) -> None:
+    write_bytes(tmp_path / "a", b"x")
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o644
+
+
+def test_equal_values_have_equal_digests_and_what_is_no_number_is_refused(tmp_path: Path) -> None:
+    assert canonical_json({"b": 1, "a": [1.5, None]}) == '{"a":[1.5,null],"b":1}'
+    assert digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
+    with pytest.raises(ValueError, match="Out of range"):
+        write_json(tmp_path / "a.json", {"x": float("nan")})
+    assert not (tmp_path / "a.json").exists()
+
+
+def test_json_that_is_missing_or_damaged_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    with pytest.raises(UserError, match=r"a.json is missing[\s\S]*do this"):
+        read_json(path, mend="do this")
+    path.write_bytes(b'{"a": ')
+    with pytest.raises(UserError, match="not valid JSON"):
+        read_json(path)
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(UserError, match="not valid JSON"):
+        read_json(path)
+
+
+def test_sha256_is_the_empty_strings_known_one(tmp_path: Path) -> None:
+    (tmp_path / "a").touch()
+    assert sha256_file(tmp_path / "a") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
