@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -113,7 +114,9 @@ def test_two_runs_of_one_cell_at_once(checkout: Checkout) -> None:
     while lock is None and first.poll() is None:
         lock = next((path for path in checkout.root.glob("results/state/*/lock") if path.stat().st_size), None)
         time.sleep(0.02)
+    first.send_signal(signal.SIGSTOP)  # else it might be done before the second has started
     second = run(checkout, cell_id, status=2)
+    first.send_signal(signal.SIGCONT)
     assert "already being run by another process" in second
     assert f"process {first.pid}" in second
     output, _ = first.communicate(timeout=300)

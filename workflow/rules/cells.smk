@@ -11,12 +11,12 @@ rule cell:
         history="results/cells/{cell}/history.csv",
         provenance="results/cells/{cell}/provenance.json",
         samples=directory("results/cells/{cell}/samples"),
-    params:
-        depends_on=MATRIX.depends_on,
     log:
         "results/logs/{cell}.log",
     threads: 1
     resources:
         gpu=1,
+    params:
+        depends_on=MATRIX.depends_on,
     shell:
         "OMP_NUM_THREADS={threads} {PYTHON:q} -m cenbench run {wildcards.cell:q} --preset {PRESET:q} --wait > {log:q} 2>&1"

@@ -15,10 +15,10 @@ rule index:
         index="reports/index.html",
         metrics=f"reports/{PRESET}/metrics.json",
         plots=f"reports/{PRESET}/plots.csv",
-    params:
-        depends_on=MATRIX.index_depends_on,
     log:
         f"results/logs/{PRESET}.index.log",
+    params:
+        depends_on=MATRIX.index_depends_on,
     shell:
         "{PYTHON:q} -m cenbench report --preset {PRESET:q} --index > {log:q} 2>&1"
 
@@ -31,10 +31,10 @@ rule table:
         latex=f"reports/{PRESET}/{{table}}.tex",
         csv=f"reports/{PRESET}/{{table}}.csv",
         json=f"reports/{PRESET}/{{table}}.json",
-    params:
-        depends_on=MATRIX.report_depends_on,
     log:
         f"results/logs/{PRESET}.{{table}}.log",
+    params:
+        depends_on=MATRIX.report_depends_on,
     shell:
         "{PYTHON:q} -m cenbench report --preset {PRESET:q} --table {wildcards.table:q} > {log:q} 2>&1"
 
