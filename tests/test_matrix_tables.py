@@ -172,7 +172,7 @@ def test_the_paper_preset_is_the_released_codes() -> None:
     assert eight.protocol.model_dump() == {
         "name": "clean", "epochs": 300, "batch_size": 1, "lr": 2e-4, "beta1": 0.5, "beta2": 0.999, "lambda_l1": 1e-3,
         "theta": 1e-2, "image_weight": 100.0, "gamma_init": "uniform", "resize_px": 286, "crop_px": 256,
-        "mirror": True, "precision": "float32", "gamma_init": "ones",
+        "mirror": True, "precision": "float32",
     }  # fmt: skip
     assert eight.network.model_dump() == {
         "head": "unet", "levels": 8, "generator_width": 64, "discriminator_width": 64, "discriminator_layers": 3,
