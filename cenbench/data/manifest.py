@@ -124,7 +124,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 def prepare_command(folder: Path) -> str:
     """The command that makes the dataset of `folder`."""
-    return f"cenbench data prepare {folder.name.split('-')[0]}"
+    return f"cenbench data prepare {folder.name.split('-')[0]} --preset PRESET (the preset you run)"
 
 
 def _mend(folder: Path) -> str:
