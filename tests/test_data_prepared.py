@@ -52,7 +52,9 @@ def assert_mendable(error: UserError, path: Path) -> None:
     """Every error of a damaged dataset names the file and the two steps that mend it."""
     assert error.where == path
     assert str(path) in str(error)
-    assert error.mend == f"delete {path.parent} and run: cenbench data prepare tiny"
+    assert (
+        error.mend == f"delete {path.parent} and run: cenbench data prepare tiny --preset PRESET (the preset you run)"
+    )
 
 
 def test_arrays_are_those_written_and_cannot_be_changed(prepared: Prepared) -> None:
@@ -81,7 +83,7 @@ def test_without_its_manifest_a_folder_is_not_prepared(prepared: Prepared) -> No
     error = mistake(prepared.folder)
     assert "not prepared" in error.problem
     assert error.where == path
-    assert error.mend == "cenbench data prepare tiny"
+    assert error.mend == "cenbench data prepare tiny --preset PRESET (the preset you run)"
     assert manifest_digest(prepared.folder) is None
 
 
