@@ -1,7 +1,7 @@
 """The RefineNet decoder over parallel modalities: the original one with 3x3 convolutions, without norms (facts 3).
 
 No layer here tells modalities apart, so they stay folded into four dimensions from the encoder's stages to the
-classifier, with channels last in memory: 5x5 pooling is five times as fast so on a CPU, and convolutions need no reordering.
+classifier, with channels last in memory: a CPU pools five times as fast so, and convolves without reordering.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cenbench.nn.sharing import Sharing
+
+_FOLDED_DIMENSIONS = 4
 
 
 class ResidualUnits(nn.Module):
@@ -81,7 +83,9 @@ class RefineNet(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.classifier = sharing.conv(width, classes, 3, padding=1, bias=True)
         # Weights as the activations: else each call would reorder them, at paper size a quarter of the step.
-        self.to(memory_format=torch.channels_last)
+        for weight in self.parameters():
+            if weight.dim() == _FOLDED_DIMENSIONS:
+                weight.data = weight.data.contiguous(memory_format=torch.channels_last)
 
     def forward(self, stages_BMCHW: Sequence[Tensor]) -> Tensor:
         modalities = stages_BMCHW[0].shape[1]
