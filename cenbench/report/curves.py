@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 WIDTH, HEIGHT = 460.0, 190.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 8.0, 10.0, 24.0
-_COLOURS = ("#1f6feb", "#d1570c", "#1a7f37", "#8250df", "#bf3989", "#57606a")
+_COLOURS = ("#1f6feb", "#d1570c", "#1a7f37", "#8250df", "#bf3989", "#57606a", "#9a6700", "#0a7ea4")
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def chart(title: str, x: Sequence[float], series: Mapping[str, Sequence[float]])
 
     lines = tuple(
         Line(
-            name.removeprefix("below_theta_").removeprefix("nll_"),
+            name.removeprefix("below_theta_").removeprefix("nll_").removeprefix("distance_"),
             _COLOURS[place % len(_COLOURS)],
             " ".join(f"{x_px(a)},{y_px(b)}" for a, b in zip(x, line, strict=True)),
             f"{line[-1]:.4g}",
