@@ -3,6 +3,7 @@
 #
 #   snakemake all_tables                           the demo preset, on this machine
 #   snakemake all_tables --config preset=study     another preset of params/presets/
+#   snakemake all_tables --config tables=table7,table8
 #   snakemake table7                               one table
 #   snakemake results/cells/<cell id>/metrics.json one cell (ids: cenbench plan)
 #   snakemake --profile slurm all_tables           the paper preset, on a cluster

@@ -139,7 +139,7 @@ def test_saying_a_default_aloud_changes_no_id(path: str, value: object) -> None:
         ("dataset.width_px", 96),
         ("dataset.train_scenes", 161),
         ("network.width", 17),
-        ("protocol.name", "official"),
+        ("protocol.name", "mine"),
         ("protocol.theta", 0.021),
         ("protocol.precision", "bfloat16"),
         ("protocol.phases", [{"epochs": 3, "lr_encoder": 0.01, "lr_decoder": 0.02}]),

@@ -55,7 +55,13 @@ def error_of(params: Path, preset: str = "demo") -> UserError:
         ),
         (ROW.replace("convs: shared, ", ""), "rows[2].convs", None, None, "say `convs:` in the row"),
         (ROW.replace("}", ", task: rgb+dpth->semantic}"), "rows[2].task", "'rgb+dpth->semantic'", None, None),
-        (ROW.replace("}", ", task: rgb->semantic}"), "columns[1].stream", "'depth'", "rgb, ensemble", None),
+        (
+            ROW.replace("exchange: false}", "fusion: uni-modal, task: rgb->semantic}"),
+            "columns[1].stream",
+            "'depth'",
+            "rgb, ensemble",
+            None,
+        ),
     ],
 )
 def test_a_wrong_row_is_named(
@@ -129,7 +135,7 @@ def test_several_mistakes_in_one_file_are_told_together(params: Path) -> None:
         ("seeds: [1]", "seeds: []", "seeds", "at least this many entries: 1"),
         ("seeds: [1]", "seeds: [1, 1]", "seeds", "an entry is there twice"),
         ("seeds: [1]", "seeds: 1", "seeds", "a list"),
-        ("tables: [table7, table8, table9]", "tables: [table7, tabel8]", "tables[1]", "text that matches"),
+        ("table7, table8, table9]", "table7, tabel8]", "tables[4]", "text that matches"),
         ("name: demo", "name: demoo", "name", "differs from the file's name"),
         ("val_scenes: 32, seed: 1}", "val_scenes: 3, seed: 1}", "segmentation", "samples 4 is over val_scenes 3"),
         ("kid_subset_size: 20", "kid_subset_size: 33", "translation", "over val_scenes 32"),
@@ -194,12 +200,15 @@ def test_an_anchor_may_stand_for_what_is_said_twice(params: Path) -> None:
 
 
 def test_missing_files_are_named(params: Path) -> None:
-    assert "demo, paper, study" in str(error_of(params, "dmo").expected)
+    presets = sorted(path.stem for path in (params / "presets").glob("*.yaml"))
+    assert {"demo", "paper", "study"} <= set(presets)
+    assert ", ".join(presets) in str(error_of(params, "dmo").expected)
     assert error_of(params, "dmo").mend == "did you mean 'demo'?"
     assert error_of(params, "../presets/demo").problem == "there is no such preset"
     (params / "table8.yaml").unlink()
     error = error_of(params)
-    assert (error.problem, error.found, error.expected) == ("there is no such table", "'table8'", "table7, table9")
+    tables = "table1, table2, table3, table4, table5, table6, table7, table9"
+    assert (error.problem, error.found, error.expected) == ("there is no such table", "'table8'", tables)
     (params / "paper" / "tables_reference.csv").unlink()
     assert "the paper's numbers cannot be read" in str(error_of(params))
     assert "the folder has none" in str(error_of(params / "nowhere"))

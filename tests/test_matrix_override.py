@@ -16,6 +16,7 @@ PARAMS = Path(__file__).parents[1] / "params"
 ROW = "  - {convs: shared, norms: unshared, l1: half, exchange: true}"
 COLUMN = "  - {label: Multi-modal fusion, convs: shared, norms: unshared, l1: half, exchange: true, emphasised: true}"
 GROUP = "    task: shade+texture->rgb\n"
+SHARING_TABLES = ("table7", "table8", "table9")
 
 
 @pytest.fixture
@@ -32,6 +33,15 @@ def edit(params: Path, file: str, old: str, new: str) -> None:
     text = (params / file).read_text()
     assert text.count(old) == 1
     (params / file).write_text(text.replace(old, new))
+
+
+def sharing(plan: Plan) -> Plan:
+    """Tables 7 to 9 of the plan: its other tables show some of their cells too."""
+    return plan.select(tables=SHARING_TABLES)
+
+
+def places_of(plan: Plan, *tables: str) -> set[tuple[str, int, int]]:
+    return {(name, *place) for name in tables for place in ids_by_place(plan.table(name))}
 
 
 def ids_by_place(table: TableLayout) -> dict[tuple[int, int], str]:
@@ -51,7 +61,8 @@ def test_a_row(params: Path, before: Plan) -> None:
     edit(params, "table7.yaml", ROW, ROW.replace("}", ", override: {protocol: {theta: 0.05}}}"))
     after = load_plan(params, "demo")
     assert places_that_moved(before, after) == {("table7", 6, column) for column in range(3)}
-    assert len(before.cells.keys() ^ after.cells.keys()) == 2  # one cell went, one came
+    assert len(sharing(before).cells.keys() ^ sharing(after).cells.keys()) == 2  # one cell went, one came
+    assert before.cells.keys() < after.cells.keys()  # what went is still table 2's
     [new] = [cell for cell_id, cell in after.cells.items() if cell_id not in before.cells]
     assert new.protocol.theta == 0.05
     assert after.table("table7").rows[6].labels[-1] == "yes (protocol.theta 0.05)"
@@ -80,7 +91,8 @@ def test_a_shared_cell_parts_when_one_table_overrides_it(params: Path, before: P
     )
     after = load_plan(params, "demo")
     assert {name for name, *_ in places_that_moved(before, after)} == {"table9"}
-    assert len(after.cells) == 11 + 12 + 8
+    assert len(sharing(after).cells) == 11 + 12 + 8
+    assert len(after.cells) == len(before.cells) + 4
 
 
 def test_an_evaluation_key_measures_again_and_does_not_train_again(params: Path, before: Plan) -> None:
@@ -93,7 +105,7 @@ def test_an_evaluation_key_measures_again_and_does_not_train_again(params: Path,
 
 
 def test_an_override_equal_to_the_preset_changes_nothing(params: Path, before: Plan) -> None:
-    theta = before.tables[0].cells[0].protocol.theta
+    theta = before.table("table7").cells[0].protocol.theta
     edit(params, "table7.yaml", ROW, ROW.replace("}", f", override: {{protocol: {{theta: {theta}}}}}}}"))
     assert load_plan(params, "demo").cells.keys() == before.cells.keys()
 
@@ -101,7 +113,10 @@ def test_an_override_equal_to_the_preset_changes_nothing(params: Path, before: P
 def test_a_preset_key_changes_the_cells_of_its_kind_only(params: Path, before: Plan) -> None:
     edit(params, "presets/demo.yaml", "    momentum: 0.9\n", "    momentum: 0.8\n")
     moved = places_that_moved(before, load_plan(params, "demo"))
-    assert moved == {("table7", row, column) for row in range(11) for column in range(3)}
+    assert {place for place in moved if place[0] in SHARING_TABLES} == {
+        ("table7", row, column) for row in range(11) for column in range(3)
+    }
+    assert moved == places_of(before, "table2", "table7"), "the segmentation tables"
 
 
 def test_hardware_and_words_change_no_id(params: Path, before: Plan) -> None:
@@ -173,3 +188,22 @@ def test_a_row_and_a_column_cannot_override_the_same_key(params: Path) -> None:
     with pytest.raises(UserError, match=r"overridden by columns\[0\] too") as caught:
         load_plan(params, "demo")
     assert caught.value.key == "rows[6].override.protocol.theta"
+
+
+def test_an_override_of_one_table_leaves_the_cell_to_the_others(params: Path, before: Plan) -> None:
+    """Ours of table 4 is a cell of table 8: a changed row of table 4 asks for a new one, and takes none away."""
+    edit(
+        params,
+        "table4.yaml",
+        """task: depth+normal->rgb
+    rows:
+      - {fusion: concat}
+""",
+        """task: depth+normal->rgb
+    rows:
+      - {fusion: concat, override: {protocol: {lr: 0.01}}}
+""",
+    )
+    after = load_plan(params, "demo")
+    assert places_that_moved(before, after) == {("table4", 5, column) for column in range(4)}
+    assert sharing(after).cells.keys() == sharing(before).cells.keys()

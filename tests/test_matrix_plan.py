@@ -17,9 +17,18 @@ from cenbench.matrix.steps import total_steps
 PARAMS = Path(__file__).parents[1] / "params"
 
 
+METHODS = "uni-modal, concat, average, align, self-att, exchange, none"
+
+
 @pytest.fixture(scope="module")
 def demo() -> Plan:
     return load_plan(PARAMS, "demo")
+
+
+@pytest.fixture(scope="module")
+def sharing(demo: Plan) -> Plan:
+    """Tables 7 to 9."""
+    return demo.select(tables=["table7", "table8", "table9"])
 
 
 def test_no_filter_is_the_whole_plan(demo: Plan) -> None:
@@ -34,12 +43,22 @@ def test_by_table(demo: Plan) -> None:
     assert len(demo.select(tables=["table8", "table9"]).cells) == 16
 
 
-def test_by_task_method_and_glob(demo: Plan) -> None:
-    assert len(demo.select(task="shade + texture->rgb").cells) == 4
-    assert len(demo.select(method="exchange").cells) == 4 + 3
-    assert len(demo.select(glob="*.l1-half.*").cells) == 4 + 3
-    chosen = demo.select(tables=["table8"], task="shade+texture->rgb", method="none", glob="*.shared-norms.*")
+def test_by_task_method_and_glob(sharing: Plan) -> None:
+    assert len(sharing.select(task="shade + texture->rgb").cells) == 4
+    assert len(sharing.select(method="exchange").cells) == 4 + 3
+    assert len(sharing.select(glob="*.l1-half.*").cells) == 4 + 3
+    chosen = sharing.select(tables=["table8"], task="shade+texture->rgb", method="none", glob="*.shared-norms.*")
     assert [(cell.convs, cell.norms) for cell in chosen.cells.values()] == [("shared", "shared")]
+
+
+def test_by_fusion_method(demo: Plan) -> None:
+    """Table 2 has two settings of a method at four stages, tables 4 and 6 have five tasks."""
+    for method in ("concat", "average", "align", "self-att"):
+        assert len(demo.select(method=method).cells) == 2 * 4 + 5 * 4
+    assert len(demo.select(method="uni-modal").cells) == 2
+    assert len(demo.select(method="exchange").cells) == (4 + 3) + 4  # depth+normal to RGB, and table 6's three tasks
+    assert len(demo.select(tables=["table4"], method="exchange").cells) == 2
+    assert {cell.stage for cell in demo.select(method="concat", glob="*.concat-middle*").cells.values()} == {"middle"}
 
 
 def test_every_filter_is_the_cells_it_lets_through(demo: Plan) -> None:
@@ -54,8 +73,10 @@ def test_every_filter_is_the_cells_it_lets_through(demo: Plan) -> None:
 
 
 def test_a_glob_on_seeds_takes_seeds_out_of_slots() -> None:
-    one = load_plan(PARAMS, "study").select(glob="*.s2.*")
-    assert len(one.cells) == 27
+    study = load_plan(PARAMS, "study")
+    one = study.select(glob="*.s2.*")
+    assert len(study.cells) == 3 * len(one.cells)
+    assert len(one.select(tables=["table7", "table8", "table9"]).cells) == 27
     assert all([cell.seed for cell in slot.cells] == [2] for table in one.tables for slot in table.slots)
 
 
@@ -66,8 +87,8 @@ def test_a_glob_on_seeds_takes_seeds_out_of_slots() -> None:
         ({"tables": ["7"]}, "no such table", "table7, table8, table9", None),
         ({"task": "shade+textur->rgb"}, "no such task", "rgb+depth->semantic, shade+texture->rgb", None),
         ({"task": "nonsense"}, "no such task", "rgb+depth->semantic", None),
-        ({"method": "exchang"}, "no such method", "none, exchange", "did you mean 'exchange'?"),
-        ({"method": ""}, "no such method", "none, exchange", None),
+        ({"method": "exchang"}, "no such method", METHODS, "did you mean 'exchange'?"),
+        ({"method": ""}, "no such method", METHODS, None),
         ({"glob": "*nothing*"}, "no cell of the plan passes", None, "cenbench plan --preset demo"),
         ({"tables": ["table9"], "method": "exchange"}, "no cell of the plan passes", None, None),
         ({"tables": ["table7"], "task": "shade+texture->rgb"}, "no cell of the plan passes", None, None),
@@ -94,13 +115,13 @@ def test_an_unknown_cell_or_table_is_named(demo: Plan) -> None:
     assert demo.cell(known).id == known
 
 
-def test_cost_is_steps_times_seconds(demo: Plan) -> None:
+def test_cost_is_steps_times_seconds(demo: Plan, sharing: Plan) -> None:
     """Closed form, on round numbers of seconds."""
     step_s = {"segmentation": {"fixed": 1.0, "per_modality": 2.0}, "translation": {"fixed": 0.0, "per_modality": 1.0}}
     model = CostModel.model_validate(
         {"hardware": "x", "unit": "CPU", "workers": 2, "scene_s": 3.0, "cell_s": 10.0, "step_s": step_s}
     )
-    plan = Plan("demo", "", demo.tables, model)
+    plan = Plan("demo", "", sharing.tables, model)
     by_modalities = {2: 4, 3: 4 + 2, 4: 4 + 2}  # translation cells of tables 8 and 9
     segmentation = next(cell for cell in plan.cells.values() if cell.task.kind == "segmentation")
     translation = next(cell for cell in plan.cells.values() if cell.task.kind == "translation")
@@ -115,6 +136,10 @@ def test_cost_is_steps_times_seconds(demo: Plan) -> None:
     assert cost.total_h == (cost.datasets_s + cost.cells_s) / 3600
     alone = plan_cost(plan.select(glob=segmentation.id))
     assert alone.elapsed_s == alone.longest_s == 240 + one_segmentation
+    one_modality = next(iter(demo.select(method="uni-modal").cells.values()))
+    assert cell_seconds(one_modality, model) == 10 + total_steps(one_modality) * (1 + 2 * 1)
+    everything = plan_cost(Plan("demo", "", demo.tables, model))
+    assert everything.cells_s == sum(cell_seconds(cell, model) for cell in demo.cells.values())
 
 
 def test_the_printed_plan_names_every_cell_its_tables_and_the_totals(demo: Plan) -> None:
@@ -127,7 +152,7 @@ def test_the_printed_plan_names_every_cell_its_tables_and_the_totals(demo: Plan)
         assert ", ".join(demo.tables_of(cell_id)) in line
         assert f" {cell.fusion} " in line
         assert f"{total_steps(cell):,}" in line
-    assert "27 cells, 4 of them shown by more than one table." in text
+    assert "145 cells, 6 of them shown by more than one table." in text
     assert f"Total {plan_cost(demo).total_h:,.2f} CPU-hours" in text
     assert f"Longest path (dataset, then the longest cell): {duration(plan_cost(demo).longest_s)}" in text
 

@@ -1,4 +1,4 @@
-"""Tables 7, 8 and 9 ask for the paper's rows and columns, share cells, and show each number of its in place."""
+"""The tables ask for the paper's rows and columns, share cells, and show each number of its in place."""
 
 from __future__ import annotations
 
@@ -6,22 +6,44 @@ import csv
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
+from itertools import product
 from pathlib import Path
 
 import pytest
 
 from cenbench.errors import UserError
+from cenbench.matrix.cell import Cell
+from cenbench.matrix.expand import expand
 from cenbench.matrix.layout import Slot, TableLayout
+from cenbench.matrix.paper_numbers import read_paper_numbers
 from cenbench.matrix.plan import Plan, load_plan
-from cenbench.matrix.specs import SegmentationProtocol, TranslationEvaluation, TranslationProtocol
+from cenbench.matrix.preset import load_preset
+from cenbench.matrix.specs import (
+    SegmentationEvaluation,
+    SegmentationProtocol,
+    TranslationEvaluation,
+    TranslationProtocol,
+)
+from cenbench.matrix.table import load_table, table_names
 
 PARAMS = Path(__file__).parents[1] / "params"
 PRESETS = ("demo", "study", "paper")
+SHARING_TABLES = ("table7", "table8", "table9")
+METHODS = ("concat", "average", "align", "self-att")
+STAGES = ("early", "middle", "late", "all")
 
 
 @pytest.fixture(scope="module")
 def demo() -> Plan:
     return load_plan(PARAMS, "demo")
+
+
+@pytest.fixture(scope="module")
+def tables() -> Mapping[str, TableLayout]:
+    """Every table there is, at one seed's worth of slots: the demo preset's parts in all declarations of `params/`."""
+    preset, numbers = load_preset(PARAMS, "demo"), read_paper_numbers(PARAMS)
+    return {name: expand(load_table(PARAMS, name), preset, numbers, PARAMS / name) for name in table_names(PARAMS)}
 
 
 @pytest.fixture
@@ -38,10 +60,15 @@ def slot_at(table: TableLayout, row: int, column: int) -> Slot:
     return next(slot for slot in table.slots if (slot.row, slot.column) == (row, column))
 
 
+def only_cell(slot: Slot) -> Cell:
+    [cell] = slot.cells
+    return cell
+
+
 @pytest.mark.parametrize("preset", PRESETS)
-def test_a_seed_of_a_preset_is_27_cells(preset: str) -> None:
+def test_a_seed_of_tables_7_to_9_is_27_cells(preset: str) -> None:
     """11 of table 7, 12 of table 8, 8 of table 9, of which 4 are columns of table 8."""
-    plan = load_plan(PARAMS, preset)
+    plan = load_plan(PARAMS, preset).select(tables=SHARING_TABLES)
     seeds = len({cell.seed for cell in plan.cells.values()})
     assert [len(table.cells) for table in plan.tables] == [11 * seeds, 12 * seeds, 8 * seeds]
     assert len(plan.cells) == 27 * seeds
@@ -51,8 +78,61 @@ def test_a_seed_of_a_preset_is_27_cells(preset: str) -> None:
     assert len(both) == 4 * seeds
 
 
+SETTINGS, TASKS_TO_RGB, OTHER_TASKS = 2, 2, 3
+OURS = 1
+CELLS = {
+    "table1": 6,
+    "table2": 2 + SETTINGS * len(METHODS) * len(STAGES) + OURS,  # one modality; two settings; ours
+    "table3": 4 * 2,  # networks, each at one scale and at several
+    "table4": TASKS_TO_RGB * (len(METHODS) * len(STAGES) + OURS),
+    "table5": 7,
+    "table6": OTHER_TASKS * (len(METHODS) * len(STAGES) + OURS),
+    "table7": 11,
+    "table8": 3 * 4,
+    "table9": 2 * 4,
+}
+SHOWN_BEFORE = {
+    "demo": OURS + OURS + 2 * 2,  # ours of table 2 in table 7, of table 4 in table 8; two columns of table 8 in table 9
+    # The former; all of table 1 in table 7; depth+normal of table 5 in table 4, its four modalities in table 8.
+    "study": OURS + OURS + 2 * 2 + CELLS["table1"] + 2,
+    # The former; RefineNet-101 at one scale in table 7.
+    "paper": OURS + OURS + 2 * 2 + CELLS["table1"] + 2 + 1,
+}
+
+
+@pytest.mark.parametrize(("preset", "total", "trained"), [("demo", 145, 145), ("study", 150, 150), ("paper", 157, 153)])
+def test_cells_of_a_preset_are_those_of_its_tables_less_the_shared_ones(preset: str, total: int, trained: int) -> None:
+    """35 + 34 + 51 + 11 + 12 + 8 - 6 = 145 for demo. Table 3's four multi-scale cells are measured, not trained."""
+    plan = load_plan(PARAMS, preset)
+    seeds = len({cell.seed for cell in plan.cells.values()})
+    assert {table.name: len(table.cells) for table in plan.tables} == {
+        table.name: CELLS[table.name] * seeds for table in plan.tables
+    }
+    assert sum(CELLS[table.name] for table in plan.tables) - SHOWN_BEFORE[preset] == total
+    assert len(plan.cells) == total * seeds
+    assert len({cell.training_id for cell in plan.cells.values()}) == trained * seeds
+    assert all(len(slot.cells) == seeds for table in plan.tables for slot in table.slots)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("name", table_names(PARAMS))
+def test_every_declared_table_expands_under_every_preset(preset: str, name: str) -> None:
+    """Also the tables a preset does not list: a user may list them."""
+    chosen = load_preset(PARAMS, preset)
+    table = expand(load_table(PARAMS, name), chosen, read_paper_numbers(PARAMS), PARAMS / f"{name}.yaml")
+    assert len(table.cells) == CELLS[name] * len(chosen.seeds)
+    assert all(len(slot.cells) == len(chosen.seeds) for slot in table.slots)
+
+
+def test_demo_and_paper_list_the_tables_they_are_said_to() -> None:
+    listed = {preset: load_preset(PARAMS, preset).tables for preset in PRESETS}
+    assert listed["demo"] == ("table2", "table4", "table6", "table7", "table8", "table9")
+    assert set(listed["study"]) == set(table_names(PARAMS)) - {"table3"}
+    assert set(listed["paper"]) == set(table_names(PARAMS)) == set(CELLS)
+
+
 def test_tables_have_the_papers_shape(demo: Plan) -> None:
-    seven, eight, nine = demo.tables
+    seven, eight, nine = (demo.table(name) for name in SHARING_TABLES)
     assert (len(seven.rows), len(seven.columns), len(seven.slots)) == (11, 3, 33)
     assert (len(eight.rows), len(eight.columns), len(eight.slots)) == (3 + 4 + 5, 4, 48)
     assert (len(nine.rows), len(nine.columns), len(nine.slots)) == (4 + 5, 4, 36)
@@ -64,33 +144,187 @@ def test_tables_have_the_papers_shape(demo: Plan) -> None:
     assert [row.group for row in eight.rows].count("Shade+Texture+Depth to RGB") == 4
 
 
-def test_every_label_has_its_heading(demo: Plan) -> None:
-    for table in demo.tables:
+def test_table_1_is_a_view_of_table_7(tables: Mapping[str, TableLayout]) -> None:
+    one, seven = tables["table1"], tables["table7"]
+    assert (len(one.rows), len(one.columns), len(one.slots)) == (6, 3, 18)
+    assert (one.stub, one.columns, one.metrics) == (seven.stub, seven.columns, seven.metrics)
+    in_seven = {(slot.cells, slot.column, slot.stream): seven.rows[slot.row].labels for slot in seven.slots}
+    assert all(in_seven[slot.cells, slot.column, slot.stream] == one.rows[slot.row].labels for slot in one.slots)
+
+
+def test_table_2_has_two_settings_of_every_method_at_every_stage(tables: Mapping[str, TableLayout]) -> None:
+    two = tables["table2"]
+    alone, one_stream, parallel = range(2), range(2, 18), range(18, 35)
+    groups = [row.group for row in two.rows]
+    assert len(set(groups)) == 3
+    assert all(len({groups[row] for row in rows}) == 1 for rows in (alone, one_stream, parallel))
+    assert [column.label for column in two.columns] == ["RGB", "Depth", "Ensemble", "Cost"]
+    costs = ("params_m", "fusion_params_m", "gflops")
+    assert [column.metrics for column in two.columns] == [*[("miou_pct",)] * 3, costs]
+    assert two.metrics == ("miou_pct", *costs)
+    filled = [{slot.column for slot in two.slots if slot.row == row} for row in range(len(two.rows))]
+    assert filled == [{0, 3}, {1, 3}, *[{2, 3} for _ in one_stream], *[{0, 1, 2, 3} for _ in parallel]]
+    assert len(two.slots) == 2 * 2 + 16 * 2 + 17 * 4
+    cells = [only_cell(next(slot for slot in two.slots if slot.row == row)) for row in range(len(two.rows))]
+    assert all(only_cell(slot) == cells[slot.row] for slot in two.slots), "a row is one network"
+    assert [(str(cell.task), cell.fusion) for cell in cells[:2]] == [
+        ("rgb->semantic", "uni-modal"),
+        ("depth->semantic", "uni-modal"),
+    ]
+    assert {str(cell.task) for cell in cells[2:]} == {"rgb+depth->semantic"}
+    for rows, convs in ((one_stream, "unshared"), (parallel[:-1], "shared")):
+        made = [cells[row] for row in rows]
+        assert [(cell.fusion, cell.stage) for cell in made] == list(product(METHODS, STAGES))
+        assert {(cell.convs, cell.norms, cell.l1) for cell in made} == {(convs, "unshared", "none")}
+        merged = [convs == "unshared" and cell.fusion != "align" for cell in made]  # alignment mixes no features
+        assert [cell.merged for cell in made] == merged
+    assert cells[34] == only_cell(slot_at(tables["table7"], 6, 0)), "ours is the method's row of table 7"
+    assert (two.rows[18].labels, two.rows[21].labels) == (("Concat", "Early"), ("Concat", "All stages"))
+    assert two.rows[34].labels[0] == "Ours"
+
+
+def test_table_3_is_four_networks_each_at_one_scale_and_at_several(tables: Mapping[str, TableLayout]) -> None:
+    plan = load_plan(PARAMS, "paper")
+    three = plan.table("table3")
+    assert (len(three.rows), len(three.columns), len(three.slots)) == (8, 1, 8)
+    assert three.metrics == ("pixel_acc_pct", "mean_acc_pct", "miou_pct")
+    cells = [slot.cells[0] for slot in three.slots]
+    networks = [(cell.network.model_dump()["head"], cell.network.model_dump()["depth"]) for cell in cells]
+    expected = [("refinenet", 101), ("refinenet", 152), ("pspnet", 101), ("pspnet", 152)]
+    assert networks == [network for network in expected for _ in range(2)]
+    for single, several in zip(cells[::2], cells[1::2], strict=True):
+        assert single.training_id == several.training_id, "measured again, not trained again"
+        assert single.id != several.id
+        assert isinstance(single.evaluation, SegmentationEvaluation)
+        assert isinstance(several.evaluation, SegmentationEvaluation)
+        assert (single.evaluation.scales, single.evaluation.flip) == ((1.0,), False)
+        assert len(several.evaluation.scales) > 1
+        assert several.evaluation.flip
+    assert {(cell.fusion, cell.l1, cell.convs, cell.norms) for cell in cells} == {
+        ("exchange", "half", "shared", "unshared")
+    }
+    assert cells[0] == slot_at(plan.table("table7"), 6, 0).cells[0]
+    assert [row.labels for row in tables["table3"].rows] == [row.labels for row in three.rows]
+
+
+@pytest.mark.parametrize(
+    ("name", "tasks", "metrics"),
+    [
+        ("table4", ["shade+texture->rgb", "depth+normal->rgb"], ("fid", "kid_x100")),
+        ("table6", ["rgb+shade->normal", "rgb+normal->shade", "rgb+edge->depth"], ("mae_x10", "rmse_x10", "mse_x10")),
+    ],
+)
+def test_tables_4_and_6_are_tasks_by_methods_by_stages_and_ours(
+    tables: Mapping[str, TableLayout], name: str, tasks: list[str], metrics: tuple[str, ...]
+) -> None:
+    table = tables[name]
+    assert table.metrics == metrics
+    assert [column.label for column in table.columns] == ["Early", "Middle", "Late", "All layers"]
+    labels = [("Concat",), ("Average",), ("Align",), ("Self-att.",), ("Ours",)]
+    assert [row.labels for row in table.rows] == labels * len(tasks)
+    found = []
+    for slot in table.slots:
+        cell = only_cell(slot)
+        found.append((slot.row, slot.column, str(cell.task), cell.fusion, cell.stage))
+    expected = []
+    for place, task in enumerate(tasks):
+        for (row, method), (column, stage) in product(enumerate(METHODS), enumerate(STAGES)):
+            expected.append((5 * place + row, column, task, method, stage))
+        expected.append((5 * place + 4, 3, task, "exchange", "all"))
+    assert found == expected
+    for slot in table.slots:
+        cell = only_cell(slot)
+        assert (cell.convs, cell.norms, cell.merged, slot.stream) == ("shared", "unshared", False, "ensemble")
+        assert cell.l1 == ("half" if cell.fusion == "exchange" else "none")
+
+
+def test_table_5_adds_a_modality_a_row(tables: Mapping[str, TableLayout]) -> None:
+    five = tables["table5"]
+    assert (len(five.rows), len(five.columns), len(five.slots)) == (7, 1, 7)
+    cells = [only_cell(slot) for slot in five.slots]
+    assert [(set(cell.task.inputs), cell.fusion, cell.l1) for cell in cells] == [
+        ({"depth"}, "uni-modal", "none"),
+        ({"normal"}, "uni-modal", "none"),
+        ({"texture"}, "uni-modal", "none"),
+        ({"shade"}, "uni-modal", "none"),
+        ({"depth", "normal"}, "exchange", "half"),
+        ({"depth", "normal", "texture"}, "exchange", "half"),
+        ({"depth", "normal", "texture", "shade"}, "exchange", "half"),
+    ]
+    assert {(cell.task.target, slot.stream) for cell, slot in zip(cells, five.slots, strict=True)} == {
+        ("rgb", "ensemble")
+    }
+
+
+def test_ours_is_one_cell_wherever_it_is_shown(tables: Mapping[str, TableLayout]) -> None:
+    four, five, eight = tables["table4"], tables["table5"], tables["table8"]
+    assert slot_at(four, 4, 3).cells == slot_at(eight, 2, 3).cells  # shade+texture
+    assert slot_at(four, 9, 3).cells == slot_at(five, 4, 0).cells  # depth+normal
+    assert slot_at(five, 6, 0).cells == slot_at(eight, 11, 3).cells  # four modalities
+
+
+def test_every_label_has_its_heading(tables: Mapping[str, TableLayout]) -> None:
+    for table in tables.values():
         assert all(len(row.labels) == len(table.stub) for row in table.rows)
+        assert all(label for row in table.rows for label in row.labels[:1])
 
 
-def test_every_number_of_the_paper_is_in_the_slot_it_was_printed_in(demo: Plan) -> None:
-    """Oracle: each CSV line, matched here by hand against what the slot's cell really is."""
-    norms_in_csv = {"all-unshared": "unshared"}
-    for table in demo.tables:
-        for line in rows_of_paper(table):
-            fitting = [
-                slot
-                for slot in table.slots
-                if str(slot.cells[0].task) == line["task"]
-                and slot.stream == line["stream"]
-                and slot.cells[0].convs == line["convs"]
-                and slot.cells[0].norms == norms_in_csv.get(line["norms"], line["norms"])
-                and (slot.cells[0].fusion == "exchange") == (line["exchange"] == "true")
-                and line["l1"] in ("", slot.cells[0].l1)
-            ]
-            assert len(fitting) == 1, line
-            assert fitting[0].paper[line["metric"]] == float(line["value"])
-        assert sum(len(slot.paper) for slot in table.slots) == len(rows_of_paper(table))
+NETWORKS_OF_TABLE_3 = {
+    "nyudv2/refinenet-resnet101/single-scale": 0,
+    "nyudv2/refinenet-resnet152/single-scale": 2,
+    "nyudv2/pspnet-resnet152": 7,
+}
+"""The rows, counted by hand in params/table3.yaml: its shape test says which network each is."""
+
+
+def is_printed_there(line: dict[str, str], slot: Slot, table: TableLayout) -> bool:
+    """Oracle: a CSV line, matched by hand against what the slot's cell really is."""
+    cell = only_cell(slot)
+    metric = {(6, "mse_x10"): "rmse_x10"}.get((table.number, line["metric"]), line["metric"])
+    fits = metric in table.columns[slot.column].metrics and slot.stream == (line["stream"] or "ensemble")
+    if table.number == 3:
+        return fits and slot.row == NETWORKS_OF_TABLE_3.get(line["task"])
+    inputs, target = line["task"].split("->")
+    if table.number == 2 and line["method"] == "uni-modal":
+        inputs = line["stream"]
+    if table.number in (4, 5):  # the order of modalities is table 8's there
+        fits = fits and set(cell.task.inputs) == set(inputs.split("+"))
+    else:
+        fits = fits and "+".join(cell.task.inputs) == inputs
+    fits = fits and cell.task.target == target and not cell.merged
+    if line["method"]:
+        ours = line["method"] == "ours"
+        fits = fits and cell.fusion == ("exchange" if ours else line["method"])
+        fits = fits and cell.stage == (line["stage"] or "all")
+        return fits and (cell.convs, cell.norms, cell.l1) == ("shared", "unshared", "half" if ours else "none")
+    return (
+        fits
+        and cell.convs == line["convs"]
+        and cell.norms == {"all-unshared": "unshared"}.get(line["norms"], line["norms"])
+        and cell.fusion == ("exchange" if line["exchange"] == "true" else "none")
+        and line["l1"] in ("", cell.l1)
+    )
+
+
+@pytest.mark.parametrize("name", table_names(PARAMS))
+def test_every_number_of_the_paper_is_in_the_slot_it_was_printed_in(
+    tables: Mapping[str, TableLayout], name: str
+) -> None:
+    """Each in exactly one, and no slot has another. Table 3 leaves SUN RGB-D out on purpose (`whole: false`)."""
+    table = tables[name]
+    lines = [line for line in rows_of_paper(table) if not line["task"].startswith("sunrgbd/")]
+    for line in lines:
+        fitting = [slot for slot in table.slots if is_printed_there(line, slot, table)]
+        assert len(fitting) == 1, line
+        metric = "rmse_x10" if line["metric"] == "mse_x10" else line["metric"]
+        assert fitting[0].paper[metric] == float(line["value"]), line
+    assert sum(len(slot.paper) for slot in table.slots) == len(lines)
+    whole = load_table(PARAMS, name).whole
+    assert whole == (len(lines) == len(rows_of_paper(table))), "only table 3 has numbers without a slot"
 
 
 def test_a_few_numbers_read_off_the_supplement_by_eye(demo: Plan) -> None:
-    seven, eight, nine = demo.tables
+    seven, eight, nine = (demo.table(name) for name in SHARING_TABLES)
     assert slot_at(seven, 6, 2).paper == {"miou_pct": 51.1}  # ours, ensemble
     assert slot_at(seven, 1, 0).paper == {"miou_pct": 43.7}  # all shared, RGB
     assert slot_at(eight, 0, 0).paper == {"fid": 102.21, "kid_x100": 5.25}  # first number of table 8
@@ -100,6 +334,50 @@ def test_a_few_numbers_read_off_the_supplement_by_eye(demo: Plan) -> None:
     assert slot_at(eight, 5, 2).cells == slot_at(nine, 2, 1).cells
     assert slot_at(nine, 0, 2).paper["fid"] == 107.86  # statistics unshared is the third column
     assert slot_at(nine, 0, 2).cells[0].norms == "stats-unshared"
+
+
+def test_a_few_numbers_of_tables_1_to_6_read_off_the_notes_by_eye(tables: Mapping[str, TableLayout]) -> None:
+    """facts.md, section 1."""
+    one, two, three, four, five, six = (tables[f"table{number}"] for number in range(1, 7))
+    assert all(slot.paper == {} for slot in one.slots)  # which rows of table 7 it has was not seen
+    assert slot_at(two, 0, 0).paper == {"miou_pct": 45.5}  # RGB alone
+    assert slot_at(two, 1, 1).paper == {"miou_pct": 35.8}  # depth alone
+    assert [slot_at(two, 34, column).paper for column in range(4)] == [
+        {"miou_pct": 49.7}, {"miou_pct": 45.1}, {"miou_pct": 51.1}, {},
+    ]  # fmt: skip
+    assert slot_at(three, 7, 0).paper == {"pixel_acc_pct": 77.7, "mean_acc_pct": 65.0, "miou_pct": 52.5}  # PSPNet-152
+    assert slot_at(three, 0, 0).paper == {"pixel_acc_pct": 76.2, "mean_acc_pct": 62.8, "miou_pct": 51.1}
+    assert slot_at(four, 0, 3).paper == {"fid": 78.82, "kid_x100": 3.13}  # texture+shade, concat, all layers
+    assert slot_at(four, 7, 3).paper == {"fid": 105.03, "kid_x100": 4.91}  # depth+normal, align, all layers
+    assert slot_at(four, 4, 3).paper == {"fid": 62.63, "kid_x100": 1.65}  # texture+shade, ours
+    assert slot_at(four, 0, 0).paper == {}  # single stages have no source
+    assert slot_at(five, 5, 0).paper == {"fid": 60.90, "kid_x100": 1.56}  # depth+normal+texture
+    assert slot_at(five, 0, 0).paper == {"fid": 113.91, "kid_x100": 5.68}  # depth alone
+    assert slot_at(six, 3, 1).paper == {"mae_x10": 1.18, "rmse_x10": 2.59}  # RGB+shade, self-attention, middle
+    assert slot_at(six, 14, 3).paper == {"mae_x10": 0.28, "rmse_x10": 0.66}  # RGB+edge, ours
+    assert slot_at(six, 12, 3).paper == {"mae_x10": 0.44, "rmse_x10": 0.90}  # RGB+edge, align, all layers
+
+
+def test_what_the_paper_calls_mse_stands_beside_our_mse_only_where_a_table_says_so(params: Path) -> None:
+    table = params / "table6.yaml"
+    text = table.read_text()
+    line = next(line for line in text.splitlines(True) if line.startswith("paper_metrics:"))
+    table.write_text(text.replace(line, ""))
+    assert slot_at(load_plan(params, "demo").table("table6"), 3, 1).paper == {"mae_x10": 1.18, "mse_x10": 2.59}
+    table.write_text(text.replace(line, "").replace("metrics: [mae_x10, rmse_x10, mse_x10]", "metrics: [mae_x10]"))
+    with pytest.raises(UserError, match="metric this table does not show"):
+        load_plan(params, "demo")
+
+
+def test_a_table_of_rows_left_out_on_purpose_forgives_only_numbers_without_a_slot(params: Path) -> None:
+    """Table 3's `whole: false` forgives SUN RGB-D; without it the three numbers are named."""
+    preset, numbers = load_preset(params, "demo"), read_paper_numbers(params)
+    table = params / "table3.yaml"
+    lines = table.read_text().splitlines(True)
+    table.write_text("".join(line for line in lines if not line.startswith("whole:")))
+    with pytest.raises(UserError, match="has no slot in this table") as caught:
+        expand(load_table(params, "table3"), preset, numbers, table)
+    assert str(caught.value).count("sunrgbd/pspnet-resnet152") == 3
 
 
 def test_a_slot_without_a_number_in_the_file_gets_none(params: Path) -> None:
@@ -153,7 +431,7 @@ def test_a_missing_row_is_an_error_unless_meant(params: Path) -> None:
 def test_the_paper_preset_is_the_released_codes() -> None:
     """facts.md 2a and 2b, typed here a second time."""
     plan = load_plan(PARAMS, "paper")
-    seven, eight = plan.tables[0].cells[0], plan.tables[1].cells[0]
+    seven, eight = plan.table("table7").cells[0], plan.table("table8").cells[0]
     assert isinstance(seven.protocol, SegmentationProtocol)
     phases = [(phase.epochs, phase.lr_encoder, phase.lr_decoder) for phase in seven.protocol.phases]
     assert phases == [(100, 5e-4, 3e-3), (100, 2.5e-4, 1.5e-3), (100, 1e-4, 7e-4)]
@@ -161,7 +439,9 @@ def test_the_paper_preset_is_the_released_codes() -> None:
     assert kept == {
         "name": "clean", "batch_size": 6, "momentum": 0.9, "weight_decay": 1e-5, "lambda_l1": 2e-4, "theta": 2e-2,
         "lambda_per_head": False, "freeze_norm_statistics": False, "crop_px": 500, "scale_min": 0.5, "scale_max": 2.0,
-        "mirror": True, "precision": "float32", "gamma_init": "ones",
+        "min_side_px": 350, "mirror": True, "precision": "float32", "gamma_init": "ones", "align_weight": 1.0,
+        "auxiliary_weight": 0.4, "exchange_own_part_only": False, "pad_depth_as_rgb": False, "selection": "last",
+        "select_every_epochs": 5,
     }  # fmt: skip
     assert seven.network.model_dump() == {
         "head": "refinenet", "depth": 101, "width": 64, "decoder_width": 256, "pretrained": True, "dropout": 0.5,
@@ -172,7 +452,8 @@ def test_the_paper_preset_is_the_released_codes() -> None:
     assert eight.protocol.model_dump() == {
         "name": "clean", "epochs": 300, "batch_size": 1, "lr": 2e-4, "beta1": 0.5, "beta2": 0.999, "lambda_l1": 1e-3,
         "theta": 1e-2, "image_weight": 100.0, "gamma_init": "uniform", "resize_px": 286, "crop_px": 256,
-        "mirror": True, "precision": "float32",
+        "mirror": True, "precision": "float32", "align_weight": 1.0, "exchange_own_part_only": False,
+        "two_generator_passes": False, "crop_past_edge": False, "selection": "last", "select_every_epochs": 5,
     }  # fmt: skip
     assert eight.network.model_dump() == {
         "head": "unet", "levels": 8, "generator_width": 64, "discriminator_width": 64, "discriminator_layers": 3,
@@ -180,7 +461,10 @@ def test_the_paper_preset_is_the_released_codes() -> None:
     }  # fmt: skip
     assert (eight.dataset.name, eight.dataset.shape_px) == ("taskonomy", (256, 256))
     assert (eight.dataset.train_scenes, eight.dataset.val_scenes) == (1000, 500)
+    assert isinstance(seven.evaluation, SegmentationEvaluation)
+    assert (seven.evaluation.batch_size, seven.evaluation.scales, seven.evaluation.flip) == (1, (1.0,), False)
     assert isinstance(eight.evaluation, TranslationEvaluation)
+    assert not any(getattr(eight.evaluation, quirk) for quirk in eight.evaluation.QUIRKS)
     assert eight.evaluation.extractor == "inception-v3"
     assert (eight.evaluation.kid_subsets, eight.evaluation.kid_subset_size) == (50, 500)
 

@@ -84,7 +84,7 @@ def test_own_parts_are_disjoint_cover_all_and_are_even(M: int, C: int) -> None:
 @pytest.mark.parametrize("convs", ["shared", "unshared"])
 def test_forward_never_reads_a_value(convs: str) -> None:
     """On the meta device there are none: boolean indexing or `.item()` would raise. So a GPU is never waited for."""
-    common = {"convs": convs, "norms": "unshared", "exchange": True, "theta": THETA, "dropout": 0.5}
+    common = {"convs": convs, "norms": "unshared", "fusion": "exchange", "theta": THETA, "dropout": 0.5}
     with torch.device("meta"):
         net = build_segmenter(modalities=3, classes=5, depth=18, width=8, decoder_width=8, **common)
         logits = net(torch.zeros(2, 3, 3, 64, 64))

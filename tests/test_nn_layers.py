@@ -134,7 +134,7 @@ def penalised(net: nn.Module, l1: str) -> float:
 def test_penalty_and_share_under_theta_by_loops(M: int, l1: str) -> None:
     torch.manual_seed(2)
     net = build_generator(
-        modalities=M, levels=5, width=6, dropout=0.0, convs="shared", norms="unshared", exchange=False, theta=0.2,
+        modalities=M, levels=5, width=6, dropout=0.0, convs="shared", norms="unshared", fusion="none", theta=0.2,
         gamma_init="uniform",
     ).double()  # fmt: skip
     for parameter in net.parameters():
@@ -155,7 +155,7 @@ def test_penalty_and_share_under_theta_by_loops(M: int, l1: str) -> None:
 def test_penalty_pulls_penalised_factors_only() -> None:
     net = build_segmenter(
         modalities=2, classes=3, depth=18, width=4, decoder_width=4, dropout=0.0, convs="shared", norms="unshared",
-        exchange=True, theta=0.1,
+        fusion="exchange", theta=0.1,
     )  # fmt: skip
     Sparsity(net, "half").penalty().backward()
     norms = [module for module in net.modules() if isinstance(module, ConstrainedNorm)]
@@ -186,13 +186,14 @@ def test_ensemble_is_a_softmax_weighted_sum_that_trains_its_scores_alone() -> No
     ("change", "words"),
     [
         ({"modalities": 1}, "at least two modalities"),
-        ({"modalities": 0, "exchange": False}, "at least one modality"),
+        ({"modalities": 0, "fusion": "none"}, "at least one modality"),
         ({"norms": "shared"}, "scaling factors of each modality's own"),
         ({"norms": "stats-unshared"}, "scaling factors of each modality's own"),
     ],
 )
 def test_impossible_networks_are_refused(change: dict[str, object], words: str) -> None:
-    common = {"modalities": 2, "convs": "shared", "norms": "unshared", "exchange": True, "theta": 0.1, "dropout": 0.0}
+    shared = {"convs": "shared", "norms": "unshared"}
+    common = {"modalities": 2, **shared, "fusion": "exchange", "theta": 0.1, "dropout": 0.0}
     with pytest.raises(ValueError, match=words):
         build_segmenter(classes=3, depth=18, width=4, decoder_width=4, **{**common, **change})
     with pytest.raises(ValueError, match=words):
@@ -205,7 +206,7 @@ def test_parameter_count_in_closed_form_and_state_dict_round_trip(convs: str) ->
 
     def build() -> nn.Module:
         return build_generator(
-            modalities=M, levels=levels, width=width, dropout=0.0, convs=convs, norms="unshared", exchange=True,
+            modalities=M, levels=levels, width=width, dropout=0.0, convs=convs, norms="unshared", fusion="exchange",
             theta=0.1,
         )  # fmt: skip
 

@@ -46,7 +46,7 @@ def test_segmenter(depth: int, blocks: tuple[int, ...] | None, convs: str, norms
     torch.manual_seed(0)
     ours = build_segmenter(
         modalities=modalities, classes=5, depth=depth, width=4, decoder_width=4, dropout=0.0, convs=convs, norms=norms,
-        exchange=True, theta=THETA, gamma_init="uniform", layers=blocks,
+        fusion="exchange", theta=THETA, gamma_init="uniform", layers=blocks,
     )  # fmt: skip
     layers = Layers(modalities, convs == "shared", False, "batch", THETA)
     theirs = ListSegmenter(layers, depth=depth, width=4, decoder_width=4, classes=5, dropout=0.0, blocks=blocks)
@@ -57,7 +57,7 @@ def test_segmenter(depth: int, blocks: tuple[int, ...] | None, convs: str, norms
 def test_generator(convs: str, modalities: int) -> None:
     torch.manual_seed(0)
     ours = build_generator(
-        modalities=modalities, levels=5, width=4, dropout=0.0, convs=convs, norms="unshared", exchange=True,
+        modalities=modalities, levels=5, width=4, dropout=0.0, convs=convs, norms="unshared", fusion="exchange",
         theta=THETA, gamma_init="uniform",
     )  # fmt: skip
     layers = Layers(modalities, convs == "shared", False, "instance", THETA)

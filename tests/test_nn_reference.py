@@ -50,7 +50,7 @@ def test_norms(case: str) -> None:
 
 def tiny_refinenet(data: dict[str, Any], frozen: bool) -> nn.Module:
     net = build_segmenter(
-        modalities=1, classes=7, convs="shared", norms="unshared", exchange=False, theta=0.0, depth=50, width=4,
+        modalities=1, classes=7, convs="shared", norms="unshared", fusion="uni-modal", theta=0.0, depth=50, width=4,
         decoder_width=16, dropout=0.0, freeze_norm_statistics=frozen, layers=(1, 2, 1, 1),
     )  # fmt: skip
     load_official(net, data["state_dict"], "segmenter")
@@ -129,7 +129,7 @@ def test_translation_step(mode: str) -> None:
     data = reference.load("unet_gan_P3.pt")
     expected = data[mode]
     generator = build_generator(
-        modalities=3, convs="shared", norms="unshared", exchange=False, theta=0.0, levels=8, width=4, dropout=0.0
+        modalities=3, convs="shared", norms="unshared", fusion="none", theta=0.0, levels=8, width=4, dropout=0.0
     )
     discriminator = build_discriminator(width=4, layers=3)
     load_official(generator, data["G"], "generator")
@@ -195,8 +195,8 @@ def layout(name: str) -> dict[str, Tensor]:
 def test_segmenter_counts_and_layout(depth: int, modalities: int, count: int) -> None:
     with torch.device("meta"):
         net = build_segmenter(
-            modalities=modalities, classes=40, convs="shared", norms="unshared", exchange=False, theta=0.0, depth=depth,
-            width=64, decoder_width=256, dropout=0.5,
+            modalities=modalities, classes=40, convs="shared", norms="unshared", theta=0.0, depth=depth,
+            fusion="none" if modalities > 1 else "uni-modal", width=64, decoder_width=256, dropout=0.5,
         )  # fmt: skip
     assert count_parameters(net) == count
     load_official(net, layout(f"refinenet{depth}_P{modalities}"), "segmenter")
@@ -209,7 +209,7 @@ def test_generator_counts_and_layout(modalities: int, count: int) -> None:
             modalities=modalities,
             convs="shared",
             norms="unshared",
-            exchange=False,
+            fusion="none" if modalities > 1 else "uni-modal",
             theta=0.0,
             levels=8,
             width=64,
@@ -230,7 +230,7 @@ def test_discriminator_count_and_layout() -> None:
 def test_another_layout_is_refused_by_its_first_differing_key() -> None:
     with torch.device("meta"):
         net = build_segmenter(
-            modalities=2, classes=40, convs="shared", norms="unshared", exchange=False, theta=0.0, depth=101, width=64,
+            modalities=2, classes=40, convs="shared", norms="unshared", fusion="none", theta=0.0, depth=101, width=64,
             decoder_width=256, dropout=0.5,
         )  # fmt: skip
     state = layout("refinenet101_P2")

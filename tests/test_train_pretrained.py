@@ -16,7 +16,7 @@ from cenbench.train.pretrained import load_imagenet
 
 
 def encoder(depth: int, **options: object) -> ResNet:
-    settings = {"convs": "shared", "norms": "unshared", "exchange": False, "modalities": 2, **options}
+    settings = {"convs": "shared", "norms": "unshared", "fusion": "none", "modalities": 2, **options}
     net = build_segmenter(classes=3, depth=depth, width=64, decoder_width=4, dropout=0.0, theta=0.1, **settings)
     return net.encoder.eval().double()
 
@@ -36,7 +36,7 @@ def test_every_modality_gives_torchvisions_features(tmp_path: Path, depth: int, 
     load_imagenet(ours, depth, tmp_path)
     x = torch.rand(1, 3, 64, 64, dtype=torch.float64)
     y = theirs.maxpool(theirs.relu(theirs.bn1(theirs.conv1(x))))
-    outputs = ours(x[:, None].expand(-1, 2, -1, -1, -1).contiguous())
+    outputs, _ = ours(x[:, None].expand(-1, 2, -1, -1, -1).contiguous())
     for stage, found in enumerate(outputs, start=1):
         y = getattr(theirs, f"layer{stage}")(y)
         for modality in range(2):

@@ -29,7 +29,7 @@ class SegmentationBatches:
     """Training batches: scaled by U(scale_min, scale_max), padded, mirrored, cropped to `crop_px` (facts 2a)."""
 
     def __init__(self, prepared: Prepared, task: Task, protocol: SegmentationProtocol, seed: int) -> None:
-        self._split = _Split(prepared, task, "train")
+        self._split = _Split(prepared, task, "train", pad_depth_as_rgb=protocol.pad_depth_as_rgb)
         self._protocol = protocol
         self._seed = seed
         self.steps_per_epoch = _steps_per_epoch(self._split, protocol.batch_size)
@@ -40,7 +40,9 @@ class SegmentationBatches:
         rows = _rows(self._seed, step, len(split), settings.batch_size)
         scales = (settings.scale_min, settings.scale_max)
         windows = [
-            transforms.segmentation_window(draw, split.shape_px, settings.crop_px, scales, settings.mirror)
+            transforms.segmentation_window(
+                draw, split.shape_px, settings.crop_px, scales, settings.mirror, settings.min_side_px
+            )
             for draw in _draws(self._seed, step, settings.batch_size)
         ]
         return split.read(rows, windows, settings.crop_px)
@@ -59,8 +61,9 @@ class TranslationBatches:
         """(x_BMCHW float32, y_BCHW float32), both in [-1, 1]."""
         settings, split = self._protocol, self._split
         rows = _rows(self._seed, step, len(split), settings.batch_size)
+        sizes, past_edge = (settings.resize_px, settings.crop_px), settings.crop_past_edge
         windows = [
-            transforms.translation_window(draw, split.shape_px, settings.resize_px, settings.crop_px, settings.mirror)
+            transforms.translation_window(draw, split.shape_px, *sizes, settings.mirror, past_edge)
             for draw in _draws(self._seed, step, settings.batch_size)
         ]
         return split.read(rows, windows, settings.crop_px)
@@ -85,8 +88,8 @@ class EvalBatches:
 class _Split:
     """The arrays of one split that a task reads."""
 
-    def __init__(self, prepared: Prepared, task: Task, split: str) -> None:
-        self._kind = task.kind
+    def __init__(self, prepared: Prepared, task: Task, split: str, *, pad_depth_as_rgb: bool = False) -> None:
+        self._kind, self._pad_depth_as_rgb = task.kind, pad_depth_as_rgb
         self._names = [transforms.stored_name(token, task.kind) for token in (*task.inputs, task.target)]
         indices = prepared.indices(split)
         rows = slice(int(indices[0]), int(indices[-1]) + 1)
@@ -112,10 +115,12 @@ class _Split:
     def _image(self, name: str, rows: np.ndarray, windows: list[Window] | None, crop_px: int) -> Tensor:
         """(B, 3, H, W) float32 normalised; (B, 1, H, W) float32 labels for `semantic`."""
         raw = self._arrays[name][rows]
+        fill: tuple[float, ...]
         if name == "semantic":
-            image_BCHW, fill = torch.from_numpy(raw.astype(np.float32)).unsqueeze(1), float(self._void)
+            image_BCHW, fill = torch.from_numpy(raw.astype(np.float32)).unsqueeze(1), (float(self._void),)
         else:
-            image_BCHW, fill = transforms.normalise(raw, name, self._entries[name], self._kind), 0.0
+            image_BCHW = transforms.normalise(raw, name, self._entries[name], self._kind)
+            fill = transforms.padding(name, self._kind, self._pad_depth_as_rgb)
         if windows is None:
             return image_BCHW
         return torch.stack(

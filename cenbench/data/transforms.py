@@ -6,6 +6,7 @@ A draw is four numbers of [0, 1) a sample: scale, mirror, top, left. Every modal
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,6 +23,10 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 UNITS_PER_METRE = 512.0
 """Stored depth is in 1/512 m, as in Taskonomy (facts 5)."""
+RELEASED_UNITS_PER_METRE = 5000.0
+"""The released segmentation code stores depth in 1/5000 m (facts 2a, 5)."""
+BLACK = -1.0
+"""A translation image's 0 after normalisation, which is what its crops find past the edge (facts 2b)."""
 LOG_DEPTH_SPAN = 11.1
 """log(1 + 65535) = 11.09: what the released code divides log depth by (facts 5)."""
 
@@ -73,51 +78,92 @@ def interpolation(modality: str) -> Geometry:
     return "nearest-exact" if modality.startswith("depth") or modality == "semantic" else "bilinear"
 
 
+def padding(modality: str, kind: Kind, depth_as_rgb: bool = False) -> tuple[float, ...]:
+    """What a normalised image holds past its edge: one number for all channels, or one each.
+
+    Segmentation: zero, which is ImageNet's mean colour, and missing depth. `depth_as_rgb`: the released code pads depth
+    with that colour's bytes (123.675, 116.28, 103.53) and divides by 5000 only then (facts 2a). Translation: black.
+    """
+    if kind == "translation":
+        return (BLACK,)
+    if depth_as_rgb and modality.startswith("depth"):
+        return tuple(255 * mean / RELEASED_UNITS_PER_METRE for mean in IMAGENET_MEAN)
+    return (0.0,)
+
+
 def segmentation_window(
-    draw: np.ndarray, shape_px: tuple[int, int], crop_px: int, scales: tuple[float, float], mirror: bool
+    draw: np.ndarray,
+    shape_px: tuple[int, int],
+    crop_px: int,
+    scales: tuple[float, float],
+    mirror: bool,
+    min_side_px: int | None = None,
 ) -> Window:
-    """Scale by U(scales), mirror with probability 1/2, crop anywhere (inside the padding where smaller)."""
+    """Scale by U(scales), mirror with probability 1/2, crop anywhere (inside the padding where smaller).
+
+    A scale that would leave the shorter side under `min_side_px` is raised to give just that, over `scales` if need be.
+    """
     scale = scales[0] + float(draw[0]) * (scales[1] - scales[0])
+    if min_side_px is not None:
+        scale = max(scale, min_side_px / min(shape_px))
     height, width = (max(1, round(side * scale)) for side in shape_px)
     return _window(draw, height, width, crop_px, mirror)
 
 
 def translation_window(
-    draw: np.ndarray, shape_px: tuple[int, int], resize_px: int, crop_px: int, mirror: bool
+    draw: np.ndarray, shape_px: tuple[int, int], resize_px: int, crop_px: int, mirror: bool, past_edge: bool = False
 ) -> Window:
-    """Resize the shorter side to `resize_px` keeping proportions, mirror with probability 1/2, crop anywhere."""
+    """Resize the shorter side to `resize_px` keeping proportions, mirror with probability 1/2, crop anywhere.
+
+    `past_edge`: a crop may begin one pixel too far and take in a black row or column, as in the released code, whose
+    `randint(0, 286 - 256 + 1)` counts both ends (facts 2b).
+    """
     scale = resize_px / min(shape_px)
     height, width = (round(side * scale) for side in shape_px)
-    return _window(draw, height, width, crop_px, mirror)
+    return _window(draw, height, width, crop_px, mirror, too_far=int(past_edge))
 
 
-def _window(draw: np.ndarray, height: int, width: int, crop_px: int, mirror: bool) -> Window:
+def _window(draw: np.ndarray, height: int, width: int, crop_px: int, mirror: bool, too_far: int = 0) -> Window:
     return Window(
         height=height,
         width=width,
-        top=math.floor(float(draw[2]) * (max(height, crop_px) - crop_px + 1)),
-        left=math.floor(float(draw[3]) * (max(width, crop_px) - crop_px + 1)),
+        top=math.floor(float(draw[2]) * (max(height, crop_px) - crop_px + 1 + too_far)),
+        left=math.floor(float(draw[3]) * (max(width, crop_px) - crop_px + 1 + too_far)),
         mirror=mirror and bool(draw[1] < 0.5),
     )
 
 
-def cut(image_CHW: Tensor, window: Window, crop_px: int, modality: str, fill: float = 0.0) -> Tensor:
-    """Scale, pad (with `fill`, at the right and the bottom), crop and mirror one normalised image -> (C,crop,crop).
+def resized(image_BCHW: Tensor, size: tuple[int, int], modality: str) -> Tensor:
+    """Brought to `size` (height, width); as it is where it has that size."""
+    if image_BCHW.shape[-2:] == size:
+        return image_BCHW
+    mode = interpolation(modality)
+    align = False if mode == "bilinear" else None
+    return functional.interpolate(image_BCHW, size=size, mode=mode, align_corners=align)
 
-    A mirrored normal map has its x axis negated: a wall that faced left now faces right.
-    """
-    if image_CHW.shape[-2:] != (window.height, window.width):
-        mode = interpolation(modality)
-        align = False if mode == "bilinear" else None
-        size = (window.height, window.width)
-        image_CHW = functional.interpolate(image_CHW[None], size=size, mode=mode, align_corners=align)[0]
-    below, right = max(0, crop_px - window.height), max(0, crop_px - window.width)
-    if below or right:
-        image_CHW = functional.pad(image_CHW, (0, right, 0, below), value=fill)
-    cut_CHW = image_CHW[:, window.top : window.top + crop_px, window.left : window.left + crop_px]
-    if not window.mirror:
-        return cut_CHW
-    mirrored_CHW = cut_CHW.flip(-1)
+
+def mirrored(image: Tensor, modality: str) -> Tensor:
+    """(..., C, H, W) turned left to right. A normal map's x is negated: a wall that faced left now faces right."""
+    turned = image.flip(-1)
     if modality == "normal":
-        mirrored_CHW = mirrored_CHW * torch.tensor([-1.0, 1.0, 1.0]).view(3, 1, 1)
-    return mirrored_CHW
+        turned = turned * torch.tensor([-1.0, 1.0, 1.0], device=image.device).view(3, 1, 1)
+    return turned
+
+
+def cut(image_CHW: Tensor, window: Window, crop_px: int, modality: str, fill: Sequence[float] = (0.0,)) -> Tensor:
+    """Scale, crop, mirror and pad one normalised image -> (C, crop, crop).
+
+    The padding is `fill` (one number, or one a channel) below and at the right, at the left where mirrored. It comes
+    last, because what it stands for (black, missing) has no direction that a mirror could turn.
+    """
+    whole_CHW = resized(image_CHW[None], (window.height, window.width), modality)[0]
+    piece_CHW = whole_CHW[:, window.top : window.top + crop_px, window.left : window.left + crop_px]
+    if window.mirror:
+        piece_CHW = mirrored(piece_CHW, modality)
+    channels, height, width = piece_CHW.shape
+    if (height, width) == (crop_px, crop_px):
+        return piece_CHW
+    cut_CHW = torch.tensor(fill).view(-1, 1, 1).expand(channels, crop_px, crop_px).clone()
+    left = crop_px - width if window.mirror else 0
+    cut_CHW[:, :height, left : left + width] = piece_CHW
+    return cut_CHW

@@ -17,6 +17,7 @@ from typing import Literal
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from cenbench.files import digest
+from cenbench.matrix.methods import methods
 from cenbench.matrix.specs import (
     DatasetSpec,
     Frozen,
@@ -33,11 +34,13 @@ from cenbench.matrix.specs import (
 Convs = Literal["shared", "unshared"]
 Norms = Literal["shared", "unshared", "affine-unshared", "stats-unshared"]
 L1 = Literal["none", "half", "all"]
-Fusion = Literal["none", "exchange"]
+Stage = Literal["early", "middle", "late", "all"]
 
 MODALITIES = ("rgb", "depth", "depth_zbuffer", "normal", "shade", "texture", "edge")
 TARGETS = (*MODALITIES, "semantic")
 ENSEMBLE = "ensemble"
+MERGED_STREAMS = ("fused", ENSEMBLE)
+"""The outputs where one stream goes on after the fusion; its ensemble is of that one alone."""
 _ID_VERSION = 1
 
 
@@ -101,8 +104,12 @@ class Cell(Frozen):
     task: Task
     dataset: DatasetSpec
     network: SegmentationNet | TranslationNet = Field(discriminator="head")
-    fusion: Fusion
-    stage: Literal["all"] = "all"
+    fusion: str
+    """A method of `cenbench.matrix.methods`."""
+    stage: Stage = "all"
+    """Where it acts: after the 2nd, 3rd, 4th or every stage of a ResNet; the 1st, 4th of 8, last, every U-Net level."""
+    merged: bool = False
+    """One stream goes on after the (last) fusion point, to one prediction: table 2's commonly used setting."""
     convs: Convs
     norms: Norms
     l1: L1
@@ -117,14 +124,7 @@ class Cell(Frozen):
         for part, kind in zip(parts, wanted, strict=True):
             if not isinstance(part, kind):
                 raise ValueError(f"{self.task} is a {self.task.kind} task; {type(part).__name__} does not fit it")
-        if self.fusion == "exchange":
-            if len(self.task.inputs) < 2:
-                raise ValueError(f"exchange needs at least two modalities; {self.task} has one")
-            if self.norms in ("shared", "stats-unshared"):
-                raise ValueError(
-                    f"exchange needs scaling factors of each modality's own; norms: {self.norms} shares them "
-                    "(allowed with exchange: unshared, affine-unshared)"
-                )
+        self._check_fusion()
         if self.l1 == "half" and self.norms in ("shared", "stats-unshared"):
             raise ValueError(
                 f"l1: half penalises a disjoint part of each modality's own scaling factors; norms: {self.norms} "
@@ -135,13 +135,50 @@ class Cell(Frozen):
         check_fit(self.dataset, self.network, self.protocol, self.evaluation)
         return self
 
+    def _check_fusion(self) -> None:
+        if self.fusion not in methods():
+            raise ValueError(f"unknown fusion {self.fusion!r}; allowed: {', '.join(methods())}")
+        method, modalities = methods()[self.fusion], len(self.task.inputs)
+        if not method.takes(modalities):
+            raise ValueError(f"{self.fusion} needs {method.wants}; {self.task} has {modalities}")
+        if method.acts == "norms" and self.norms in ("shared", "stats-unshared"):
+            raise ValueError(
+                f"{self.fusion} needs scaling factors of each modality's own; norms: {self.norms} shares them "
+                f"(allowed with {self.fusion}: unshared, affine-unshared)"
+            )
+        if method.acts == "nowhere" and self.stage != "all":
+            raise ValueError(f"{self.fusion} acts at no stage, so none can be chosen; found stage: {self.stage}")
+        if method.acts == "norms" and self.task.kind == "translation" and self.stage in ("early", "late"):
+            raise ValueError(
+                f"stage: {self.stage} is the U-Net's {'first' if self.stage == 'early' else 'last'} convolution, which "
+                f"has no norm for {self.fusion} to act behind (allowed: middle, all)"
+            )
+        if self.merged:
+            self._check_merged(method.merges)
+
+    def _check_merged(self, merges: bool) -> None:
+        if not merges:
+            can = ", ".join(name for name, each in methods().items() if each.merges)
+            raise ValueError(f"merged: after {self.fusion} no single stream can go on (methods that can: {can})")
+        if self.task.kind == "translation":
+            raise ValueError("merged: the translation networks have a prediction for each modality; segmentation only")
+        if self.l1 != "none":
+            raise ValueError(f"merged: one stream has no other to give channels to, so l1 must be none, not {self.l1}")
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """Names of the network's outputs, in their order."""
+        return MERGED_STREAMS if self.merged else self.task.streams
+
     @cached_property
     def slug(self) -> str:
         """Readable part of the ids, safe as a file name."""
         task = f"{'+'.join(self.task.inputs)}-to-{self.task.target}"
         sharing = f"{self.convs}-convs.{self.norms}-norms.l1-{self.l1}"
         size = "x".join(str(side) for side in dict.fromkeys(self.dataset.shape_px))
-        return f"{task}.{self.fusion}.{sharing}.{size}px.s{self.seed}"
+        where = "" if self.stage == "all" else f"-{self.stage}"
+        one = "-merged" if self.merged else ""
+        return f"{task}.{self.fusion}{where}{one}.{sharing}.{size}px.s{self.seed}"
 
     @cached_property
     def training_id(self) -> str:

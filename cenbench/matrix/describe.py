@@ -6,8 +6,15 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from cenbench.matrix.layout import Slot
+from cenbench.matrix.methods import methods
 from cenbench.matrix.preset import Preset, Segmentation, Translation
-from cenbench.matrix.specs import DatasetSpec, SegmentationProtocol, TranslationProtocol
+from cenbench.matrix.specs import (
+    DatasetSpec,
+    SegmentationEvaluation,
+    SegmentationProtocol,
+    TranslationEvaluation,
+    TranslationProtocol,
+)
 from cenbench.matrix.table import Entry, GroupSpec, RowSpec, TableSpec
 
 _WORDS = {
@@ -17,7 +24,21 @@ _WORDS = {
     ("exchange", False): "-",
     ("exchange", True): "yes",
     ("stream", "rgb"): "RGB",
+    ("stage", "all"): "All stages",
 }
+_HEADS = {"refinenet": "RefineNet", "pspnet": "PSPNet"}
+QUIRKS = {
+    "freeze_norm_statistics": "frozen norm statistics",
+    "lambda_per_head": "lambda once an output",
+    "pad_depth_as_rgb": "depth padded with colour means",
+    "two_generator_passes": "a generator pass of its own for each loss",
+    "crop_past_edge": "crops up to a pixel past the edge",
+    "selection": "checkpoint chosen on validation",
+    "dropout_at_test": "dropout at test",
+    "instance_statistics_at_test": "each image's own norm statistics at test",
+    "stretch_images": "images stretched to 0..255 for FID and KID",
+}
+"""What each quirk of the released code (`QUIRKS` in `specs.py`) is called under a table."""
 
 
 def row_labels(spec: TableSpec, group: GroupSpec | None, row: RowSpec) -> tuple[str, ...]:
@@ -38,6 +59,8 @@ def _word(term: str, values: Iterable[Any]) -> str:
     value = next((each for each in values if each is not None), None)
     if value is None:
         return ""
+    if term == "fusion" and value in methods():
+        return methods()[value].label
     return _WORDS.get((term, value)) or str(value).replace("_", " ").capitalize()
 
 
@@ -56,9 +79,9 @@ def _segmentation(parts: Segmentation) -> str:
     start = "ImageNet weights" if network.pretrained else "random start"
     widths = f"width {network.width}, decoder {network.decoder_width}, {start}"
     return (
-        f"{_dataset(parts.dataset)}. RefineNet on ResNet-{network.depth} ({widths}). "
+        f"{_dataset(parts.dataset)}. {_HEADS[network.head]} on ResNet-{network.depth} ({widths}). "
         f"{_training(protocol)}; SGD, epochs at encoder/decoder learning rate {rates}. "
-        "Single-scale evaluation, last checkpoint."
+        f"Evaluation: {_views(parts.evaluation)}; {_selected(protocol)}."
     )
 
 
@@ -69,16 +92,41 @@ def _translation(parts: Translation) -> str:
     return (
         f"{_dataset(parts.dataset)}. U-Net of {network.levels} levels (width {network.generator_width}), "
         f"PatchGAN discriminator (width {network.discriminator_width}). "
-        f"{_training(protocol)}; Adam, {protocol.epochs} epochs at learning rate {protocol.lr:g}. "
-        f"FID and KID from {evaluation.extractor} features{stand_in}; KID x100 over {subsets}; last checkpoint."
+        f"{_training(protocol, evaluation)}; Adam, {protocol.epochs} epochs at learning rate {protocol.lr:g}. "
+        f"FID and KID from {evaluation.extractor} features{stand_in}; KID x100 over {subsets}; {_selected(protocol)}."
     )
 
 
-def _training(protocol: SegmentationProtocol | TranslationProtocol) -> str:
+def _training(
+    protocol: SegmentationProtocol | TranslationProtocol, evaluation: TranslationEvaluation | None = None
+) -> str:
+    """The protocol by name, with the quirks it has in training and, for translation, in evaluation."""
+    on = [quirk for quirk in protocol.QUIRKS if getattr(protocol, quirk) not in (False, "last")]
+    if evaluation is not None:
+        on += [quirk for quirk in evaluation.QUIRKS if getattr(evaluation, quirk)]
+    quirks = ", ".join(QUIRKS[quirk] for quirk in on) or "no quirk of the released code"
+    own_part = ", exchange in each modality's own part only" if protocol.exchange_own_part_only else ""
     return (
-        f"Protocol {protocol.name}: batch {protocol.batch_size}, crop {protocol.crop_px} px, "
+        f"Protocol {protocol.name} ({quirks}{own_part}): batch {protocol.batch_size}, crop {protocol.crop_px} px, "
         f"lambda {protocol.lambda_l1:g}, theta {protocol.theta:g}, {protocol.precision}"
     )
+
+
+def _views(evaluation: SegmentationEvaluation) -> str:
+    """What of each image the network is shown."""
+    if evaluation.scales == (1.0,) and not evaluation.flip:
+        return "single-scale"
+    scales = ", ".join(f"{scale:g}" for scale in evaluation.scales)
+    mirror = " with mirror images" if evaluation.flip else ""
+    return f"scale{'s' if len(evaluation.scales) > 1 else ''} {scales}{mirror}"
+
+
+def _selected(protocol: SegmentationProtocol | TranslationProtocol) -> str:
+    """Which of the weights that training went through are measured."""
+    if protocol.selection == "last":
+        return "last checkpoint"
+    every = protocol.select_every_epochs
+    return f"best on validation every {f'{every} epochs' if every > 1 else 'epoch'}"
 
 
 def _dataset(dataset: DatasetSpec) -> str:

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from cenbench.matrix.cell import Cell, Task
+from cenbench.matrix.cell import MERGED_STREAMS, Cell, Task
 from cenbench.matrix.describe import override_lines, protocol_lines, row_labels
 from cenbench.matrix.layout import Column, Row, Slot, TableLayout
+from cenbench.matrix.methods import methods
 from cenbench.matrix.mistakes import Location, Mistake, did_you_mean, dotted, from_details, report, shown
 from cenbench.matrix.paper_numbers import PaperNumber, PaperTerms, place
 from cenbench.matrix.preset import Preset
-from cenbench.matrix.table import TERMS, Entry, GroupSpec, Override, RowSpec, TableSpec
+from cenbench.matrix.table import TERMS, UNSAID, Entry, GroupSpec, Override, RowSpec, TableSpec, Term
 
 _PARTS = ("dataset", "network", "protocol", "evaluation")
-_CELL_TERMS = ("task", "convs", "norms", "l1", "exchange")
+_CELL_TERMS: tuple[Term, ...] = ("task", "fusion", "stage", "merged", "convs", "norms", "l1")
+_PAPER_METHODS = {"exchange": "ours"}
 Terms = Mapping[str, Any]
 
 
@@ -30,8 +32,8 @@ class _Placed:
     entry: Entry
     location: Location
 
-    def says(self, term: str) -> bool:
-        return getattr(self.entry, term) is not None
+    def says(self, term: Term) -> bool:
+        return self.entry.says(term) is not None
 
     def overrides(self, part: str) -> dict[str, Any]:
         return getattr(self.entry.override, part)
@@ -57,7 +59,10 @@ class _Expansion:
         """The slot's terms and its cells, one a seed; no cells, and a mistake noted, where they are impossible."""
         terms = self._terms(asked.entries)
         noted = len(self.mistakes)
-        if len(terms) < len(TERMS) or not self._has_stream(terms, asked.entries):
+        if len(terms) < len(TERMS):
+            return terms, ()
+        known = (self._has_method(terms, asked.entries), self._has_stream(terms, asked.entries))
+        if not all(known):
             return terms, ()
         kind = Task.parse(terms["task"]).kind
         parts = {part: self._part(kind, part, asked.entries) for part in _PARTS}
@@ -69,25 +74,37 @@ class _Expansion:
         terms: dict[str, Any] = {}
         for term in TERMS:
             said = [each for each in entries if each.says(term)]
-            if not said:
+            if not said and term in UNSAID:
+                terms[term] = UNSAID[term]
+            elif not said:
                 mend = f"say `{term}:` in the row, its group, the column or the table's defaults"
                 self.mistakes.append(Mistake(dotted((*row.location, term)), "nothing says this term", mend=mend))
             elif row in said and column in said:
                 problem, mend = "the columns say this term too", "say it in the rows or in the columns, not in both"
                 self.mistakes.append(Mistake(dotted((*row.location, term)), problem, mend=mend))
             else:
-                terms[term] = getattr(said[-1].entry, term)
+                terms[term] = said[-1].entry.says(term)
         return terms
+
+    def _has_method(self, terms: Terms, entries: Sequence[_Placed]) -> bool:
+        fusion = terms["fusion"]
+        if fusion not in methods():
+            at = next(each for each in reversed(entries) if each.says("fusion"))
+            problem, hint = "there is no such fusion method", did_you_mean(fusion, methods())
+            key = dotted((*at.location, "fusion"))
+            self.mistakes.append(Mistake(key, problem, shown(fusion), ", ".join(methods()), hint))
+        return fusion in methods()
 
     def _has_stream(self, terms: Terms, entries: Sequence[_Placed]) -> bool:
         task, stream = Task.parse(terms["task"]), terms["stream"]
-        if stream not in task.streams:
+        streams = MERGED_STREAMS if terms["merged"] else task.streams
+        if stream not in streams:
             at = next(each for each in reversed(entries) if each.says("stream"))
-            hint = did_you_mean(stream, task.streams)
+            hint = did_you_mean(stream, streams)
             problem = f"{task} (the task of {dotted(entries[-2].location)}) has no such output"
-            expected = ", ".join(task.streams)
+            expected = ", ".join(streams)
             self.mistakes.append(Mistake(dotted((*at.location, "stream")), problem, shown(stream), expected, hint))
-        return stream in task.streams
+        return stream in streams
 
     def _part(self, kind: str, part: str, entries: Sequence[_Placed]) -> Any:
         """One part of the preset with the keys the entries override, checked as the preset's own were."""
@@ -114,8 +131,7 @@ class _Expansion:
             return preset_part
 
     def _cells(self, terms: Terms, parts: dict[str, Any], entries: Sequence[_Placed]) -> tuple[Cell, ...]:
-        asked = {name: terms[name] for name in ("convs", "norms", "l1")} | parts
-        asked |= {"task": Task.parse(terms["task"]), "fusion": "exchange" if terms["exchange"] else "none"}
+        asked = {name: terms[name] for name in _CELL_TERMS} | parts | {"task": Task.parse(terms["task"])}
         try:
             return tuple(Cell(**asked, seed=seed) for seed in self.preset.seeds)
         except ValidationError as error:
@@ -135,15 +151,22 @@ def expand(spec: TableSpec, preset: Preset, numbers: Sequence[PaperNumber], path
     Raises one `UserError` on `path` that lists every impossible row or column, or every number of the paper that has
     no slot of its own.
     """
+    spec = _asked_groups(spec, preset, path)
     expansion = _Expansion(preset)
     rows = _rows(spec)
+    expansion.mistakes += _unknown_columns(spec, rows)
     slots_asked = _slots_asked(spec, rows)
     made = [expansion.slot(asked) for asked in slots_asked]
     if expansion.mistakes:
         raise report(path, expansion.mistakes)
-    own = [each for each in numbers if each.table == spec.number]
+    own = [
+        replace(each, metric=spec.paper_metrics.get(each.metric, each.metric))
+        for each in numbers
+        if each.table == spec.number
+    ]
     looked_up = [_paper_terms(terms, asked.entries) for (terms, _), asked in zip(made, slots_asked, strict=True)]
-    paper = place(own, looked_up, spec.metrics, path, whole=spec.whole)
+    columns = tuple(Column(each.label, each.metrics or spec.metrics, each.emphasised) for each in spec.columns)
+    paper = place(own, looked_up, [columns[asked.column].metrics for asked in slots_asked], path, whole=spec.whole)
     slots = tuple(
         Slot(asked.row, asked.column, cells, terms["stream"], says)
         for asked, (terms, cells), says in zip(slots_asked, made, paper, strict=True)
@@ -157,13 +180,28 @@ def expand(spec: TableSpec, preset: Preset, numbers: Sequence[PaperNumber], path
         caption=spec.caption,
         stub=tuple(each.heading for each in spec.stub),
         rows=labelled,
-        columns=tuple(Column(each.label, each.emphasised) for each in spec.columns),
-        metrics=spec.metrics,
+        columns=columns,
         slots=slots,
         footers=(*spec.footers, *([f"The paper's numbers: {sources}."] if sources else [])),
         protocol_lines=(*protocol_lines(preset, slots), *override_lines(spec)),
         group_heading=spec.group_heading or "",
     )
+
+
+def _asked_groups(spec: TableSpec, preset: Preset, path: Path) -> TableSpec:
+    """The declaration with those row groups that the preset asks for."""
+    asked = preset.groups.get(f"table{spec.number}")
+    if asked is None:
+        return spec
+    labels = [group.label for group in spec.groups]
+    for label in asked:
+        if label not in labels:
+            problem = f"preset {preset.name} asks for a row group that this table does not have"
+            raise report(
+                path, [Mistake("groups", problem, shown(label), "; ".join(labels), did_you_mean(label, labels))]
+            )
+    groups = tuple(group for group in spec.groups if group.label in asked)
+    return spec.model_copy(update={"groups": groups, "whole": False})
 
 
 def _rows(spec: TableSpec) -> list[tuple[GroupSpec | None, RowSpec, tuple[_Placed, ...]]]:
@@ -185,9 +223,29 @@ def _slots_asked(
     columns = [_Placed(column, ("columns", index)) for index, column in enumerate(spec.columns)]
     return [
         _Asked(row, column, (defaults, *placed_row, placed_column))
-        for row, (_, _, placed_row) in enumerate(rows)
+        for row, (group, row_spec, placed_row) in enumerate(rows)
         for column, placed_column in enumerate(columns)
+        if _has_slot(group, row_spec, spec.columns[column].label)
     ]
+
+
+def _unknown_columns(
+    spec: TableSpec, rows: Sequence[tuple[GroupSpec | None, RowSpec, tuple[_Placed, ...]]]
+) -> list[Mistake]:
+    """Labels in an `only:`, of a row or a group, that no column has."""
+    columns = [column.label for column in spec.columns]
+    mistakes = []
+    for entry, location in ((each.entry, each.location) for _, _, placed in rows for each in placed):
+        for label in (entry.only or ()) if isinstance(entry, RowSpec | GroupSpec) else ():
+            if label not in columns:
+                key, hint = dotted((*location, "only")), did_you_mean(label, columns)
+                mistakes.append(Mistake(key, "no column has this label", shown(label), ", ".join(columns), hint))
+    return mistakes
+
+
+def _has_slot(group: GroupSpec | None, row: RowSpec, column: str) -> bool:
+    only = row.only or (group.only if group else None)
+    return only is None or column in only
 
 
 def _paper_terms(terms: Terms, entries: Sequence[_Placed]) -> PaperTerms | None:
@@ -195,6 +253,10 @@ def _paper_terms(terms: Terms, entries: Sequence[_Placed]) -> PaperTerms | None:
     if not all(each.entry.in_paper for each in entries):
         return None
     words = {name: _word(value) for name, value in terms.items()}
+    words |= {
+        "method": _PAPER_METHODS.get(terms["fusion"], str(terms["fusion"])),
+        "exchange": _word(methods()[terms["fusion"]].acts == "norms"),
+    }
     for each in entries:
         words.update({str(name): word for name, word in each.entry.paper_terms.items()})
     return PaperTerms(words, as_preset=all(each.entry.override == Override() for each in entries))

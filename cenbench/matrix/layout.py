@@ -21,6 +21,8 @@ class Column:
     """One column of numbers; `emphasised` marks the one the paper's argument is about."""
 
     label: str
+    metrics: tuple[str, ...]
+    """Shown together in each of its slots, e.g. ("fid", "kid_x100")."""
     emphasised: bool = False
 
 
@@ -50,12 +52,15 @@ class TableLayout:
     """Headings of the row-label columns; the group's own heading is `group_heading`."""
     rows: tuple[Row, ...]
     columns: tuple[Column, ...]
-    metrics: tuple[str, ...]
-    """Shown together in each slot, e.g. ("fid", "kid_x100")."""
     slots: tuple[Slot, ...]
     footers: tuple[str, ...]
     protocol_lines: tuple[str, ...]
     group_heading: str = ""
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Every metric a column shows, each once."""
+        return tuple(dict.fromkeys(metric for column in self.columns for metric in column.metrics))
 
     @property
     def cells(self) -> tuple[Cell, ...]:

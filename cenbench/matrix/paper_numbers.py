@@ -86,24 +86,25 @@ class PaperTerms:
 def place(
     numbers: Sequence[PaperNumber],
     slots: Sequence[PaperTerms | None],
-    metrics: Sequence[str],
+    metrics: Sequence[Sequence[str]],
     table_file: Path,
     *,
     whole: bool,
 ) -> list[dict[str, float]]:
     """For each slot (None: one the paper does not have) what the paper says, metric -> value.
 
-    Every number must fit exactly one slot and be of a metric the table shows. Where slots differ only in overridden
-    parameters, the number belongs to the one run as the preset says. `whole=False` forgives numbers that fit none, for
-    a table that leaves rows out on purpose. Raises `UserError` on `table_file` otherwise.
+    `metrics` are those each slot shows. Every number must fit exactly one slot that shows its metric. Where slots
+    differ only in overridden parameters, the number belongs to the one run as the preset says. `whole=False` forgives
+    numbers that fit none, for a table that leaves rows out on purpose. Raises `UserError` on `table_file` otherwise.
     """
     placed: list[dict[str, float]] = [{} for _ in slots]
     mistakes = []
     for number in numbers:
         fitting = [index for index, slot in enumerate(slots) if slot is not None and number.fits(slot.terms)]
+        fitting = [index for index in fitting if number.metric in metrics[index]] or fitting
         if len(fitting) > 1:
             fitting = [index for index in fitting if (slot := slots[index]) and slot.as_preset] or fitting
-        if len(fitting) == 1 and number.metric in metrics:
+        if len(fitting) == 1 and number.metric in metrics[fitting[0]]:
             placed[fitting[0]][number.metric] = number.value
         elif fitting or whole:
             mistakes.append(_misplaced(number, len(fitting)))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic_core.core_schema import ValidationInfo
 
 from cenbench.errors import UserError
 from cenbench.matrix.mistakes import Mistake, did_you_mean, report, shown
@@ -101,11 +102,21 @@ class Preset(Frozen):
     description: Text
     tables: Annotated[tuple[TableName, ...], Field(min_length=1)]
     """Which declarations of `params/` it runs, in this order."""
+    groups: dict[TableName, Annotated[tuple[Text, ...], Field(min_length=1)]] = Field(default_factory=dict)
+    """Of a table, only these row groups (by their labels); every group of a table that is not named here."""
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1, max_length=100)]
     """Every cell is trained once a seed; tables show the mean and the spread."""
     segmentation: Segmentation
     translation: Translation
     cost: CostModel
+
+    @field_validator("groups")
+    @classmethod
+    def _groups_of_its_tables(cls, groups: dict[str, tuple[str, ...]], info: ValidationInfo) -> dict[str, Any]:
+        for name in groups:
+            if name not in info.data.get("tables", ()):
+                raise ValueError(f"{name} is none of this preset's tables")
+        return groups
 
     @field_validator("tables", "seeds")
     @classmethod

@@ -6,7 +6,7 @@ before: fields at their default are left out of the hash, so old cells keep thei
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_core.core_schema import ValidationInfo
@@ -53,14 +53,14 @@ class DatasetSpec(Frozen):
 
 
 class SegmentationNet(Frozen):
-    """ResNet encoder and RefineNet decoder (facts 3)."""
+    """ResNet encoder, and RefineNet (facts 3) or PSPNet on it."""
 
-    head: Literal["refinenet"]
+    head: Literal["refinenet", "pspnet"]
     depth: Literal[18, 34, 50, 101, 152]
     width: PositiveInt = 64
     """Channels of the stem; ResNet's own is 64."""
     decoder_width: PositiveInt = 256
-    """Channels of RefineNet's stages 2-4; the deepest stage has twice as many."""
+    """Channels of RefineNet's stages 2-4 (the deepest stage has twice as many), or of PSPNet's last convolution."""
     pretrained: bool
     """Start the encoder from ImageNet weights; absent weights skip the cell, never a silent random start."""
     dropout: Fraction = 0.5
@@ -86,10 +86,38 @@ class SegmentationPhase(Frozen):
     lr_decoder: PositiveFloat
 
 
+Selection = Literal["last", "best"]
+
+
+def check_quirks(name: str, part: BaseModel, quirks: tuple[str, ...]) -> None:
+    """`clean` has no quirk of the released code, `official` has every one; other names choose. ValueError otherwise."""
+    for quirk in quirks:
+        value = getattr(part, quirk)
+        if name == "clean" and value not in (False, "last"):
+            raise ValueError(
+                f"protocol clean forbids {quirk}: {str(value).lower()}, a quirk of the released code "
+                "(name the protocol otherwise to choose quirks one by one)"
+            )
+        if name == "official" and value in (False, "last"):
+            wanted = "best" if quirk == "selection" else "true"
+            raise ValueError(
+                f"protocol official needs {quirk}: {wanted}, as the released code does "
+                "(name the protocol otherwise to choose quirks one by one)"
+            )
+
+
 class SegmentationProtocol(Frozen):
-    """How a segmentation cell is trained (facts 2a). Names are the paper's."""
+    """How a segmentation cell is trained (facts 2a). Names are the paper's; QUIRKS are the released code's own."""
+
+    QUIRKS: ClassVar[tuple[str, ...]] = (
+        "freeze_norm_statistics",
+        "lambda_per_head",
+        "pad_depth_as_rgb",
+        "selection",
+    )
 
     name: Name
+    """`clean`: what one should do, no quirk; `official`: what the released code does, every quirk; else your choice."""
     phases: Annotated[tuple[SegmentationPhase, ...], Field(min_length=1)]
     batch_size: PositiveInt
     momentum: Fraction
@@ -104,23 +132,41 @@ class SegmentationProtocol(Frozen):
     """Add the l1 term once an output, as the released code does, instead of once a step."""
     freeze_norm_statistics: bool = False
     """Keep running statistics at their initial values in training, as the released code does."""
+    pad_depth_as_rgb: bool = False
+    """Pad depth with ImageNet's colour means read as depth, as the released code does (0.02 m, not 0)."""
+    selection: Selection = "last"
+    """Which weights are measured: the last, or the best on the validation split, as in the released code."""
+    select_every_epochs: PositiveInt = 5
+    """How often `best` looks."""
+    exchange_own_part_only: bool = False
+    """Exchange only within each modality's own part of the channels: the paper's text, not its code (facts 2c, 3)."""
+    align_weight: NonNegativeFloat = 1.0
+    """Weight of the alignment method's MMD."""
+    auxiliary_weight: NonNegativeFloat = 0.4
+    """Weight of PSPNet's auxiliary predictions."""
     crop_px: PositiveInt
     scale_min: PositiveFloat = 0.5
     scale_max: PositiveFloat = 2.0
+    min_side_px: PositiveInt | None = None
+    """A smaller scale is raised until the image's shorter side has this length (350 in the released code)."""
     mirror: bool = True
     precision: Literal["float32", "bfloat16"] = "float32"
 
     @model_validator(mode="after")
     def _ordered(self) -> SegmentationProtocol:
+        check_quirks(self.name, self, self.QUIRKS)
         if self.scale_min > self.scale_max:
             raise ValueError(f"scale_min {self.scale_min} is over scale_max {self.scale_max}")
         return self
 
 
 class TranslationProtocol(Frozen):
-    """How a translation cell is trained (facts 2b)."""
+    """How a translation cell is trained (facts 2b). QUIRKS are the released code's own."""
+
+    QUIRKS: ClassVar[tuple[str, ...]] = ("two_generator_passes", "crop_past_edge", "selection")
 
     name: Name
+    """As in segmentation: `clean`, `official`, or a name of your own."""
     epochs: PositiveInt
     batch_size: PositiveInt
     lr: PositiveFloat
@@ -132,6 +178,18 @@ class TranslationProtocol(Frozen):
     """Weight of the l1 distance between generated and target image."""
     gamma_init: Literal["uniform", "ones"] = "uniform"
     """Scaling factors start at U(0, 1), as in the torch the paper used, or at one (facts 2b, 'init')."""
+    two_generator_passes: bool = False
+    """Generate anew for the generator's own step, with other dropout, as the released code does."""
+    crop_past_edge: bool = False
+    """Let crops begin one pixel too far, over a black border, as the released code does."""
+    selection: Selection = "last"
+    """Which weights are measured: the last, or those of the lowest FID of any output, as in the released code."""
+    select_every_epochs: PositiveInt = 5
+    """How often `best` looks."""
+    exchange_own_part_only: bool = False
+    """Exchange only within each modality's own part of the channels: the paper's text, not its code (facts 2c, 3)."""
+    align_weight: NonNegativeFloat = 1.0
+    """Weight of the alignment method's MMD."""
     resize_px: PositiveInt
     """Images are resized to this side before the crop (286 in the paper)."""
     crop_px: PositiveInt
@@ -140,22 +198,35 @@ class TranslationProtocol(Frozen):
 
     @model_validator(mode="after")
     def _fits(self) -> TranslationProtocol:
+        check_quirks(self.name, self, self.QUIRKS)
         if self.crop_px > self.resize_px:
             raise ValueError(f"crop_px {self.crop_px} is over resize_px {self.resize_px}")
         return self
 
 
 class SegmentationEvaluation(Frozen):
-    """Single-scale, full-size evaluation over the validation split."""
+    """Full-size evaluation over the validation split."""
 
     batch_size: PositiveInt
+    scales: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)] = (1.0,)
+    """Sizes the image is shown at; the class probabilities are averaged. One scale of 1: single-scale evaluation."""
+    flip: bool = False
+    """Show each size mirrored too."""
     samples: Annotated[int, Field(ge=0, le=64)] = 4
     """How many fixed validation samples (the first ones) are kept as pictures."""
 
 
 class TranslationEvaluation(Frozen):
-    """FID, KID, MAE and RMSE over the validation split."""
+    """FID, KID, MAE and RMSE over the validation split. QUIRKS are the released code's own."""
 
+    QUIRKS: ClassVar[tuple[str, ...]] = ("dropout_at_test", "instance_statistics_at_test", "stretch_images")
+
+    dropout_at_test: bool = False
+    """Leave dropout on, as the released code does: outputs are random, drawn from the cell's seed."""
+    instance_statistics_at_test: bool = False
+    """Normalise by each image's own statistics, as in training, instead of the running ones."""
+    stretch_images: bool = False
+    """Stretch each image's values to 0..255 before FID and KID, as the released code does."""
     batch_size: PositiveInt
     extractor: Literal["inception-v3", "seeded-conv"]
     """`seeded-conv` stands in where no Inception weights are installed; its numbers are never comparable."""
@@ -172,6 +243,8 @@ def check_fit(
     evaluation: SegmentationEvaluation | TranslationEvaluation,
 ) -> None:
     """ValueError where parts that are each right do not go together."""
+    if isinstance(evaluation, TranslationEvaluation):
+        check_quirks(protocol.name, evaluation, evaluation.QUIRKS)
     if protocol.batch_size > dataset.train_scenes:
         too_few = f"batch_size {protocol.batch_size} is over train_scenes {dataset.train_scenes}"
         raise ValueError(f"{too_few}: an epoch would have no step")

@@ -12,15 +12,20 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from cenbench.errors import UserError
-from cenbench.matrix.cell import L1, Convs, Norms, Task
+from cenbench.matrix.cell import L1, Convs, Norms, Stage, Task
 from cenbench.matrix.mistakes import Mistake, did_you_mean, report, shown
 from cenbench.matrix.preset import Text
 from cenbench.matrix.specs import Frozen, Name
 from cenbench.matrix.yaml_file import load_model
 
-Metric = Literal["miou_pct", "pixel_acc_pct", "mean_acc_pct", "fid", "kid_x100", "mae_x10", "rmse_x10", "mse_x10"]
-Term = Literal["task", "convs", "norms", "l1", "exchange", "stream"]
-TERMS: tuple[Term, ...] = ("task", "convs", "norms", "l1", "exchange", "stream")
+Metric = Literal[
+    "miou_pct", "pixel_acc_pct", "mean_acc_pct", "fid", "kid_x100", "mae_x10", "rmse_x10", "mse_x10",
+    "params_m", "fusion_params_m", "gflops",
+]  # fmt: skip
+Term = Literal["task", "fusion", "stage", "merged", "convs", "norms", "l1", "stream"]
+TERMS: tuple[Term, ...] = ("task", "fusion", "stage", "merged", "convs", "norms", "l1", "stream")
+UNSAID = {"stage": "all", "merged": False}
+"""What terms are that nothing says."""
 TaskText = Annotated[str, AfterValidator(lambda text: str(Task.parse(text)))]
 
 
@@ -47,21 +52,41 @@ class Entry(Frozen):
     """What of the normalisation each modality has of its own."""
     l1: L1 | None = None
     """Which scaling factors the l1 term drives to zero."""
+    fusion: Name | None = None
+    """The fusion method: a file of `cenbench/nn/fusion`, e.g. `exchange`, `concat`, `none`."""
     exchange: bool | None = None
-    """Whether channels are exchanged."""
+    """Short for `fusion: exchange` (true) and `fusion: none` (false), as table 7 has it."""
+    stage: Stage | None = None
+    """Where the fusion acts; `all` where nothing says it."""
+    merged: bool | None = None
+    """Whether one stream goes on after the fusion, to one prediction; false where nothing says it."""
     stream: Name | None = None
     """Which output is shown: a modality of the task, or `ensemble`."""
     override: Override = Override()
-    paper_terms: dict[Term | Literal["method", "stage"], Name] = Field(default_factory=dict)
+    paper_terms: dict[Term | Literal["method", "exchange"], Text] = Field(default_factory=dict)
     """How `params/paper/tables_reference.csv` calls what this entry says, where it uses another word."""
     in_paper: bool = True
     """False for an entry of your own: the paper has no number for it, whatever its terms are."""
+
+    @model_validator(mode="after")
+    def _one_way_to_say_it(self) -> Entry:
+        if self.fusion is not None and self.exchange is not None:
+            raise ValueError("`exchange:` is short for a `fusion:`; say one of the two")
+        return self
+
+    def says(self, term: Term) -> Any:
+        """The value this entry gives a term; None where it says nothing of it."""
+        if term == "fusion" and self.exchange is not None:
+            return "exchange" if self.exchange else "none"
+        return getattr(self, term)
 
 
 class RowSpec(Entry):
     """A row. `labels` are made from its terms (see `StubColumn`) unless they are given."""
 
     labels: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
+    only: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
+    """Labels of the columns this row has a number in; every column where nothing says it."""
 
 
 class ColumnSpec(Entry):
@@ -69,12 +94,16 @@ class ColumnSpec(Entry):
 
     label: Text
     emphasised: bool = False
+    metrics: Annotated[tuple[Metric, ...], Field(min_length=1)] | None = None
+    """What this column shows instead of the table's metrics."""
 
 
 class GroupSpec(Entry):
     """Rows that stand together under one label, usually a task."""
 
     label: Text
+    only: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
+    """As a row's, for all rows of the group that do not say it themselves."""
     rows: Annotated[tuple[RowSpec, ...], Field(min_length=1)]
 
 
@@ -82,7 +111,7 @@ class StubColumn(Frozen):
     """A column of row labels: its heading, and the term whose value it shows."""
 
     heading: Text
-    shows: Term
+    shows: Term | Literal["exchange"]
 
 
 class TableSpec(Frozen):
@@ -92,6 +121,8 @@ class TableSpec(Frozen):
     title: Text
     caption: Text
     metrics: Annotated[tuple[Metric, ...], Field(min_length=1)]
+    paper_metrics: dict[str, Metric] = Field(default_factory=dict)
+    """Metrics of the paper's file that are another of ours, e.g. its MSE is a root: `{mse_x10: rmse_x10}`."""
     stub: Annotated[tuple[StubColumn, ...], Field(min_length=1)]
     group_heading: Text | None = None
     defaults: Entry = Entry()

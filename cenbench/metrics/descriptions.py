@@ -25,4 +25,9 @@ METRICS: dict[str, Metric] = {
     "mae_x10": Metric("MAE \N{MULTIPLICATION SIGN}10", "", "lower", 2),
     "rmse_x10": Metric("RMSE \N{MULTIPLICATION SIGN}10", "", "lower", 2),
     "mse_x10": Metric("MSE \N{MULTIPLICATION SIGN}10", "", "lower", 2),
+    "params_m": Metric("Parameters", "M", "lower", 2),
+    "fusion_params_m": Metric("for fusion", "M", "lower", 2),
+    "gflops": Metric("GFLOP", "", "lower", 2),
 }
+COSTS = ("params_m", "fusion_params_m", "gflops")
+"""Metrics that are counted on the network, not measured on data."""

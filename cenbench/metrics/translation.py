@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -14,7 +14,10 @@ from cenbench.metrics.images import to_uint8
 
 
 class TranslationScores:
-    """FID, KID, MAE, RMSE and MSE of S output streams against the real set's features `real_ND`."""
+    """FID, KID, MAE, RMSE and MSE of S output streams against the real set's features `real_ND`.
+
+    `to_bytes` makes the uint8 images that features are of, from [-1, 1]; the real set's have to be made by the same.
+    """
 
     def __init__(
         self,
@@ -24,9 +27,11 @@ class TranslationScores:
         kid_subsets: int,
         kid_subset_size: int,
         kid_seed: int,
+        to_bytes: Callable[[Tensor], Tensor] = to_uint8,
     ) -> None:
         self._streams, self._extractor, self._real_ND = tuple(streams), extractor, real_ND
         self._kid = (kid_subsets, kid_subset_size, kid_seed)
+        self._to_bytes = to_bytes
         self._features: list[Tensor] = []
         self._distance = Distance(len(self._streams), extractor.device)
 
@@ -39,7 +44,7 @@ class TranslationScores:
     def update(self, image_BSCHW: Tensor, target_BCHW: Tensor) -> None:
         """Add a batch of generated images and their targets, in [-1, 1]."""
         B, S = image_BSCHW.shape[:2]
-        features = self._extractor.features(to_uint8(image_BSCHW.flatten(0, 1)))
+        features = self._extractor.features(self._to_bytes(image_BSCHW.flatten(0, 1)))
         self._features.append(features.unflatten(0, (B, S)))
         self._distance.update(image_BSCHW, target_BCHW)
 

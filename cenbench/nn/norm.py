@@ -33,6 +33,9 @@ class ModalityNorm(nn.Module):
 
     `frozen` keeps the running statistics as they are and normalises by them in training too, as the released
     segmentation code does (facts 2a, FREEZE_BN); gamma and beta still train.
+
+    `own_statistics` (instance norms; see `set_own_statistics`) normalises each image by its own statistics in `eval()`
+    too, and leaves the running ones alone: the released translation code never calls `eval()` (facts 2b, IN).
     """
 
     running_mean: Tensor
@@ -52,6 +55,7 @@ class ModalityNorm(nn.Module):
         super().__init__()
         self.kind, self.modalities, self.channels, self.frozen = kind, modalities, channels, frozen
         self.affine_shared, self.statistics_shared = affine_shared, statistics_shared
+        self.own_statistics = False
         gamma = torch.ones(channels) if gamma_init == "ones" else torch.rand(channels)
         affine_rows = 1 if affine_shared else modalities
         statistics_rows = 1 if statistics_shared else modalities
@@ -63,7 +67,10 @@ class ModalityNorm(nn.Module):
 
     def forward(self, x_BMCHW: Tensor) -> Tensor:
         B, M, C, H, W = x_BMCHW.shape
-        if not self.training or self.frozen:
+        if self.own_statistics and not self.training:
+            weight, bias = self._packed(self.weight), self._packed(self.bias)
+            x = F.instance_norm(x_BMCHW.reshape(B, M * C, H, W), weight=weight, bias=bias, eps=EPS)
+        elif not self.training or self.frozen:
             x = self._batch_norm(x_BMCHW.reshape(B, M * C, H, W), training=False)
         elif self.kind == "instance":
             x = self._instance_norm(x_BMCHW.reshape(B, M * C, H, W))
@@ -104,3 +111,10 @@ class ModalityNorm(nn.Module):
             return y.view_as(x_BMCHW)
         y = F.batch_norm(folded, mean, var, None, None, True, MOMENTUM, EPS).view_as(x_BMCHW)
         return torch.addcmul(self.bias[:, :, None, None], y, self.weight[:, :, None, None])
+
+
+def set_own_statistics(network: nn.Module, on: bool) -> None:
+    """Whether the instance norms of `network` normalise by each image's own statistics in `eval()`, as in training."""
+    for module in network.modules():
+        if isinstance(module, ModalityNorm) and module.kind == "instance":
+            module.own_statistics = on

@@ -1,23 +1,35 @@
-"""The segmentation network: encoder, decoder and ensemble over parallel modalities."""
+"""The segmentation network: encoder, fusion, decoder and ensemble over parallel modalities."""
 
 from __future__ import annotations
+
+import importlib
+from typing import Literal
 
 from torch import Tensor, nn
 
 from cenbench.nn.ensemble import Ensemble
+from cenbench.nn.fusion_points import Fusion, resnet_levels_of
 from cenbench.nn.norm import GammaInit
-from cenbench.nn.refinenet import RefineNet
+from cenbench.nn.outputs import Outputs
 from cenbench.nn.resnet import ResNet
 from cenbench.nn.sharing import Convs, Norms, Sharing
 
+Head = Literal["refinenet", "pspnet"]
+_HEADS = {"refinenet": "RefineNet", "pspnet": "PSPNet"}
+
 
 class Segmenter(nn.Module):
-    """`x_BM3HW -> logits_BSKhw` with h, w a quarter of H, W (rounded up); stream S - 1 is the ensemble."""
+    """`x_BM3HW -> logits_BSKhw` with h, w a quarter of H, W (RefineNet) or an eighth (PSPNet), rounded up.
+
+    Stream S - 1 is the ensemble; S = M + 1, or 2 where the fusion merges the modalities into one stream.
+    """
 
     def __init__(
         self,
         sharing: Sharing,
+        fusion: Fusion,
         *,
+        head: Head,
         depth: int,
         width: int,
         decoder_width: int,
@@ -26,12 +38,25 @@ class Segmenter(nn.Module):
         layers: tuple[int, ...] | None = None,
     ) -> None:
         super().__init__()
-        self.encoder = ResNet(sharing, depth, width, layers)
-        self.decoder = RefineNet(sharing, self.encoder.channels, decoder_width, classes, dropout)
-        self.ensemble = Ensemble(sharing.modalities)
+        self.encoder = ResNet(sharing, fusion, depth, width, layers, dilated=head == "pspnet")
+        after = sharing.merged() if fusion.merged else sharing
+        # By name: an edit of one head is none of the other's training code (see `cenbench.run.digests`).
+        decoder = getattr(importlib.import_module(f"cenbench.nn.{head}"), _HEADS[head])
+        self.decoder = decoder(after, self.encoder.channels, decoder_width, classes, dropout)
+        self.ensemble = Ensemble(after.modalities)
+        self.penalised = any(operator.penalised for operator in self.encoder.fusions.values())
+        """Whether training has a fusion penalty."""
+        self.has_auxiliary = hasattr(self.decoder, "auxiliary")
+        """Whether training has auxiliary predictions."""
 
     def forward(self, x_BMCHW: Tensor) -> Tensor:
-        return self.ensemble(self.decoder(self.encoder(x_BMCHW)))
+        return self.outputs(x_BMCHW).y_BSCHW
+
+    def outputs(self, x_BMCHW: Tensor) -> Outputs:
+        """Predictions and what else the loss needs."""
+        stages_BMCHW, penalty = self.encoder(x_BMCHW)
+        auxiliary = self.decoder.auxiliary(stages_BMCHW) if self.has_auxiliary and self.training else None
+        return Outputs(self.ensemble(self.decoder(stages_BMCHW)), penalty, auxiliary)
 
 
 def build_segmenter(
@@ -44,32 +69,40 @@ def build_segmenter(
     dropout: float,
     convs: Convs,
     norms: Norms,
-    exchange: bool,
     theta: float,
+    fusion: str = "none",
+    stage: str = "all",
+    merged: bool = False,
+    head: Head = "refinenet",
     freeze_norm_statistics: bool = False,
     gamma_init: GammaInit = "ones",
     own_part_only: bool = False,
     layers: tuple[int, ...] | None = None,
 ) -> Segmenter:
-    """ResNet + RefineNet: `x_BM3HW -> logits_BSKhw`, S = modalities + 1 (the ensemble last), h = ceil(H / 4).
+    """ResNet + RefineNet or PSPNet: `x_BM3HW -> logits_BSKhw`, S = modalities + 1 (the ensemble last).
 
-    The weights are drawn from torch's global generator: seed it first. `theta` is read only with `exchange`;
+    The weights are drawn from torch's global generator: seed it first. `fusion` is a method of `cenbench.nn.fusion`
+    (`exchange` is the paper's), acting after the encoder stages `stage` stands for (early, middle, late, all);
+    `merged` lets one stream go on after the last of them, then S = 2. `theta` is read only by exchange;
     `own_part_only` restricts exchange to each modality's own sub-part of the channels (facts 2c, item 3); `layers`
     gives other block counts a stage than `depth` has. ValueError where the arguments do not go together, e.g. exchange
     with one modality or with shared scaling factors.
     """
+    plan = Fusion(fusion, resnet_levels_of(stage), merged)
     sharing = Sharing(
         modalities=modalities,
         convs_shared=convs == "shared",
         norms=norms,
         norm_kind="batch",
-        exchange_theta=theta if exchange else None,
+        exchange_theta=theta if plan.declares("ACTS") == "norms" else None,
         own_part_only=own_part_only,
         gamma_init=gamma_init,
         frozen_statistics=freeze_norm_statistics,
     )
     return Segmenter(
         sharing,
+        plan,
+        head=head,
         depth=depth,
         width=width,
         decoder_width=decoder_width,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from torch import nn
@@ -38,11 +38,27 @@ class Sharing:
         if self.exchange_theta is not None and self.norms in ("shared", "stats-unshared"):
             raise ValueError(f"exchange needs scaling factors of each modality's own; norms {self.norms!r} share them")
 
+    def exchanging(self, exchanges: bool) -> Sharing:
+        """The same, without exchange unless `exchanges`."""
+        return self if exchanges else replace(self, exchange_theta=None)
+
+    def merged(self) -> Sharing:
+        """For the one stream that goes on after modalities were merged."""
+        return replace(self, modalities=1, convs_shared=True, exchange_theta=None)
+
     def conv(
-        self, inputs: int, outputs: int, kernel: int, *, stride: int = 1, padding: int = 0, bias: bool = False
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int,
+        *,
+        stride: int = 1,
+        padding: int = 0,
+        dilation: int = 1,
+        bias: bool = False,
     ) -> ModalityConv:
         groups = 1 if self.convs_shared else self.modalities
-        conv = nn.Conv2d(groups * inputs, groups * outputs, kernel, stride, padding, groups=groups, bias=bias)
+        conv = nn.Conv2d(groups * inputs, groups * outputs, kernel, stride, padding, dilation, groups, bias)
         return ModalityConv(conv)
 
     def deconv(

@@ -21,8 +21,10 @@ class Sparsity:
 
     def __init__(self, network: nn.Module, l1: L1) -> None:
         self.l1 = l1
-        self._norms = [module for module in network.modules() if isinstance(module, ConstrainedNorm)]
-        modalities, affine_shared = self._norms[0].modalities, self._norms[0].affine_shared
+        norms = [module for module in network.modules() if isinstance(module, ConstrainedNorm)]
+        modalities, affine_shared = norms[0].modalities, norms[0].affine_shared
+        # Where modalities were merged into one stream, what follows has nobody to give channels to.
+        self._norms = [norm for norm in norms if norm.modalities == modalities]
         if l1 == "half" and affine_shared and modalities > 1:
             raise ValueError("l1 'half' needs scaling factors of each modality's own; this network's norms share them")
         own_MN = torch.cat([own_parts(modalities, norm.channels) for norm in self._norms], dim=1)

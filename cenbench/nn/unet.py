@@ -7,8 +7,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cenbench.nn.ensemble import Ensemble
+from cenbench.nn.fusion_points import Fusion, levels_of, operator_at
 from cenbench.nn.init import normal_init
 from cenbench.nn.norm import GammaInit
+from cenbench.nn.outputs import Outputs
 from cenbench.nn.sharing import Convs, Norms, Sharing
 
 _DROPOUT_BLOCKS = 3
@@ -18,16 +20,20 @@ class UNet(nn.Module):
     """`x_BM3HW -> image_BS3HW` in [-1, 1]; stream S - 1 is the ensemble. H and W are multiples of 2**levels.
 
     Every encoder convolution but the first and the last is followed by a constrained norm and exchange (the released
-    code's six of eight at 256 px; facts 2c, item 1).
+    code's six of eight at 256 px; facts 2c, item 1). Other fusion operators act after an encoder convolution and its
+    norm, before the activation, as exchange does.
     """
 
-    def __init__(self, sharing: Sharing, *, levels: int, width: int, dropout: float) -> None:
+    def __init__(self, sharing: Sharing, fusion: Fusion, *, levels: int, width: int, dropout: float) -> None:
         super().__init__()
+        fusion.check(sharing.modalities, levels)
         channels = [3, *(width * min(2**level, 8) for level in range(levels))]
         self.down = nn.ModuleList(
             sharing.conv(channels[i], channels[i + 1], 4, stride=2, padding=1, bias=True) for i in range(levels)
         )
-        self.down_norms = nn.ModuleList(sharing.constrained_norm(channels[i + 1]) for i in range(1, levels - 1))
+        self.down_norms = nn.ModuleList(
+            sharing.exchanging(fusion.exchanges_at(i)).constrained_norm(channels[i + 1]) for i in range(1, levels - 1)
+        )
         # Each up-block but the first also takes the skip of its size.
         up_inputs = [channels[levels], *(2 * channels[i] for i in range(levels - 1, 0, -1))]
         up_outputs = channels[levels - 1 :: -1]
@@ -37,17 +43,38 @@ class UNet(nn.Module):
         self.up_norms = nn.ModuleList(sharing.norm(b) for b in up_outputs[:-1])
         self.dropout = nn.Dropout(dropout)
         self.ensemble = Ensemble(sharing.modalities)
+        self.fusions = fusion.operators(sharing.modalities, channels[1:])
+        self.penalised = any(operator.penalised for operator in self.fusions.values())
+        """Whether training has a fusion penalty."""
         normal_init(self)
 
     def forward(self, x_BMCHW: Tensor) -> Tensor:
-        return self.ensemble(torch.tanh(self._decode(self._encode(x_BMCHW))))
+        return self.outputs(x_BMCHW).y_BSCHW
 
-    def _encode(self, x: Tensor) -> list[Tensor]:
-        """Every level's output, rectified as the next level and the decoder read it; the deepest as it is."""
-        outputs = [F.leaky_relu(self.down[0](x), 0.2)]
-        for conv, norm in zip(self.down[1:-1], self.down_norms, strict=True):
-            outputs.append(F.leaky_relu(norm(conv(outputs[-1])), 0.2))
-        return [*outputs, self.down[-1](outputs[-1])]
+    def outputs(self, x_BMCHW: Tensor) -> Outputs:
+        """Predictions and what else the loss needs."""
+        skips, penalties = self._encode(x_BMCHW)
+        penalty = torch.stack(penalties).sum() if penalties else x_BMCHW.new_zeros(())
+        return Outputs(self.ensemble(torch.tanh(self._decode(skips))), penalty)
+
+    def _encode(self, x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """Every level's output, rectified as the next level and the decoder read it (not the deepest); penalties."""
+        outputs: list[Tensor] = []
+        penalties: list[Tensor] = []
+        deepest = len(self.down) - 1
+        for level, conv in enumerate(self.down):
+            x = conv(x)
+            if 0 < level < deepest:
+                x = self.down_norms[level - 1](x)
+            operator = operator_at(self.fusions, level)
+            if operator is not None:
+                x = operator(x)
+                if operator.penalised and self.training:
+                    penalties.append(operator.penalty(x))
+            if level < deepest:
+                x = F.leaky_relu(x, 0.2)
+            outputs.append(x)
+        return outputs, penalties
 
     def _decode(self, skips: list[Tensor]) -> Tensor:
         x = skips.pop()
@@ -67,24 +94,29 @@ def build_generator(
     dropout: float,
     convs: Convs,
     norms: Norms,
-    exchange: bool,
     theta: float,
+    fusion: str = "none",
+    stage: str = "all",
     gamma_init: GammaInit = "ones",
     own_part_only: bool = False,
 ) -> UNet:
     """U-Net: `x_BM3HW -> image_BS3HW` in [-1, 1], S = modalities + 1 (the ensemble last). Seed torch first.
 
     H and W must be multiples of 2**levels. The norms that the released code makes and never applies (facts 2c, item 1)
-    are not made: 2 x 579 parameters a modality fewer at paper size. ValueError where the arguments do not go together,
-    e.g. exchange with one modality.
+    are not made: 2 x 579 parameters a modality fewer at paper size. `fusion` is a method of `cenbench.nn.fusion`, after
+    the encoder convolutions `stage` stands for (early, middle, late, all). ValueError where the arguments do not
+    go together, e.g. exchange with one modality, or at the first or last convolution, which has no norm.
     """
+    plan = Fusion(fusion, levels_of(stage, levels))
+    if plan.declares("ACTS") == "norms" and not plan.levels & set(range(1, levels - 1)):
+        raise ValueError(f"the U-Net's first and last convolution have no norm to exchange behind; stage: {stage}")
     sharing = Sharing(
         modalities=modalities,
         convs_shared=convs == "shared",
         norms=norms,
         norm_kind="instance",
-        exchange_theta=theta if exchange else None,
+        exchange_theta=theta if plan.declares("ACTS") == "norms" else None,
         own_part_only=own_part_only,
         gamma_init=gamma_init,
     )
-    return UNet(sharing, levels=levels, width=width, dropout=dropout)
+    return UNet(sharing, plan, levels=levels, width=width, dropout=dropout)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,8 +33,9 @@ def render_cell_page(preset: str, record: CellRecord, tables: Sequence[str]) -> 
         parameters=_parameters(record.document.get("parameters", {})),
         charts=training_charts(_text(record.folder / "history.csv")),
         samples=_samples(record.folder / "samples"),
-        shown=[*cell.task.inputs, f"target ({cell.task.target})", *cell.task.streams],
+        shown=[*cell.task.inputs, f"target ({cell.task.target})", *cell.streams],
         commands=_commands(preset, record),
+        imported=_imported(record.provenance),
         provenance=_flat(record.provenance),
         configuration=_flat(cell.model_dump(mode="json")),
         log="\n".join(_text(record.log).splitlines()[-LOG_LINES:]) if record.log else "",
@@ -54,14 +56,25 @@ def _parameters(counts: Mapping[str, Any]) -> str:
     if not counts:
         return ""
     weights = ", ".join(f"{name} {weight:.3f}" for name, weight in counts.get("ensemble_weights", {}).items())
-    said = [f"{name}: {count:,}" for name, count in counts.items() if isinstance(count, int)]
-    return f"Parameters: {'; '.join(said)}. Ensemble weights: {weights}."
+    total, fusion, flops = counts["total"], counts["fusion"], counts["flops"]
+    return (
+        f"Parameters: {total:,}, {fusion:,} of them for fusion. One scene forward: {flops / 1e9:,.2f} GFLOP. "
+        f"Ensemble weights: {weights}."
+    )
+
+
+def _imported(provenance: Mapping[str, Any]) -> str:
+    """Where the weights came from, for a cell that was not trained here."""
+    source = provenance.get("imported")
+    return f"imported from {source['file']} (sha256 {source['sha256']}), not trained here" if source else ""
 
 
 def _commands(preset: str, record: CellRecord) -> str:
     revision = record.provenance.get("revision")
     checkout = [f"git checkout {revision}"] if revision else []
     run = f"snakemake results/cells/{record.cell.id}/metrics.json --config preset={preset}"
+    if source := record.provenance.get("imported"):
+        run = f"cenbench import-checkpoint {shlex.quote(source['file'])} '{record.cell.id}' --preset {preset}"
     return "\n".join([*checkout, run])
 
 

@@ -26,22 +26,25 @@ def render_tables(plan: Plan, names: Iterable[str], records: Mapping[str, CellRe
     `records` holds (at least) every cell of these tables by id. The JSON comes last: where it is, the rest is whole.
     """
     folder = reports / plan.preset
-    siblings = [layout.name for layout in plan.tables]
     for name in names:
         layout = plan.table(name)
         for cell in layout.cells:
             page = render_cell_page(plan.preset, records[cell.id], plan.tables_of(cell.id))
             write_text(folder / "cells" / f"{cell.id}.html", page)
         table = build_table(plan.preset, layout, records)
-        write_text(folder / f"{name}.html", render_html(table, siblings))
+        write_text(folder / f"{name}.html", render_html(table))
         write_text(folder / f"{name}.tex", render_latex(table))
         write_text(folder / f"{name}.csv", render_csv(table))
         write_json(folder / f"{name}.json", render_json(table))
 
 
 def render_index(plan: Plan, reports: Path) -> None:
-    """Write `reports/index.html` over every preset that has tables, and this preset's files for DVC."""
-    tables = [read_json(_json(reports, plan.preset, layout.name)) for layout in plan.tables]
+    """Write `reports/index.html` over every preset that has tables, and this preset's files for DVC.
+
+    A table that was not asked for yet is in neither.
+    """
+    rendered = (_json(reports, plan.preset, layout.name) for layout in plan.tables)
+    tables = [read_json(path) for path in rendered if path.exists()]
     write_json(reports / plan.preset / "metrics.json", metrics_document(tables))
     plots = str(plots_frame(tables).to_csv(index=False, lineterminator="\n"))
     write_text(reports / plan.preset / "plots.csv", plots)

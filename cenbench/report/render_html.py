@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 
 from cenbench.report.environment import page_templates
 from cenbench.report.table import Ordering, Table, heading
@@ -17,8 +16,8 @@ MARKS = {
 }
 
 
-def render_html(table: Table, siblings: Sequence[str]) -> str:
-    """The page of a table; `siblings` are the names of the preset's tables, for the links at its top."""
+def render_html(table: Table) -> str:
+    """The page of a table."""
     verdicts = [value.verdict for entry in table.entries for value in entry.values]
     incomparable = Counter(verdict.why for verdict in verdicts if verdict.word == "not comparable")
     words = Counter(verdict.word for verdict in verdicts if verdict.word != "none")
@@ -26,12 +25,12 @@ def render_html(table: Table, siblings: Sequence[str]) -> str:
     return page.render(
         table=table,
         layout=table.layout,
-        siblings=siblings,
         heading=heading,
         marks=MARKS,
         verdicts=dict(words.most_common()),
         whys=dict(incomparable.most_common()),
         orderings=_orderings(table),
+        ordered=list(dict.fromkeys(ordering.metric for ordering in table.orderings)),
     )
 
 

@@ -8,11 +8,13 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from cenbench.matrix.layout import Slot, TableLayout
-from cenbench.metrics.descriptions import METRICS
+from cenbench.metrics.descriptions import COSTS, METRICS
 from cenbench.report.verdict import Verdict, judge
 from cenbench.run.record import CellRecord, State
 
 WORST_FIRST: tuple[State, ...] = ("failed", "missing", "skipped", "stale", "ok")
+_COUNTED = {"params_m": ("total", 1e6), "fusion_params_m": ("fusion", 1e6), "gflops": ("flops", 1e9)}
+"""Cost -> what the record's `parameters` call it, and its unit there."""
 MINUS, PLUS_MINUS = "\N{MINUS SIGN}", "\N{PLUS-MINUS SIGN}"
 
 
@@ -115,7 +117,7 @@ class Table:
 
 def build_table(preset: str, layout: TableLayout, records: Mapping[str, CellRecord]) -> Table:
     """Fill the layout from the cells' records (id -> record; every cell of the layout must be there)."""
-    entries = [_entry(slot, layout.metrics, records) for slot in layout.slots]
+    entries = [_entry(slot, layout.columns[slot.column].metrics, records) for slot in layout.slots]
     entries = [_with_best(entry, entries, layout) for entry in entries]
     return Table(preset, layout, tuple(entries), tuple(_orderings(layout, entries)))
 
@@ -129,12 +131,17 @@ def _entry(slot: Slot, metrics: Sequence[str], records: Mapping[str, CellRecord]
     return Entry(slot.row, slot.column, slot.stream, worst.state, reason, values, ids)
 
 
+def _numbers(record: CellRecord, stream: str) -> dict[str, float]:
+    """metric -> number: what was measured of this output, and what the network costs."""
+    counted = record.document.get("parameters", {})  # of an older version's record: not all of them
+    costs = {metric: counted[name] / unit for metric, (name, unit) in _COUNTED.items() if name in counted}
+    return {**record.metrics.get(stream, {}), **costs}
+
+
 def _value(slot: Slot, metric: str, records: Sequence[CellRecord]) -> Value:
-    numbers = [
-        record.metrics[slot.stream][metric] for record in records if metric in record.metrics.get(slot.stream, {})
-    ]
+    numbers = [known[metric] for record in records if metric in (known := _numbers(record, slot.stream))]
     ours = statistics.fmean(numbers) if numbers else None
-    spread = statistics.stdev(numbers) if len(numbers) > 1 else None
+    spread = statistics.stdev(numbers) if len(numbers) > 1 and metric not in COSTS else None
     stand_in = next((record.stand_in[metric] for record in records if metric in record.stand_in), None)
     paper = slot.paper.get(metric)
     verdict = judge(slot.cells[0], paper=paper, ours=ours, spread=spread, stand_in=stand_in)
@@ -149,19 +156,21 @@ def _with_best(entry: Entry, entries: Sequence[Entry], layout: TableLayout) -> E
     for place, value in enumerate(entry.values):
         numbers = [other for each in rivals if (other := each.values[place].ours) is not None]
         pick = max if METRICS[value.metric].better == "higher" else min
-        best = value.ours is not None and len(numbers) > 1 and value.ours == pick(numbers)
+        # What a network costs is no contest: the leanest is not the best.
+        contest = value.metric not in COSTS and len(numbers) > 1
+        best = contest and value.ours is not None and value.ours == pick(numbers)
         values.append(replace(value, best=best))
     return replace(entry, values=tuple(values))
 
 
 def _orderings(layout: TableLayout, entries: Sequence[Entry]) -> Iterator[Ordering]:
-    """Along what the table compares: rows where a row is one network, else columns."""
     for name, line in _compared(layout, entries):
-        for place, metric in enumerate(layout.metrics):
+        for metric in layout.metrics:
             known = [
                 (value.paper, value.ours)
-                for value in (entry.values[place] for entry in line)
-                if value.paper is not None and value.ours is not None
+                for entry in line
+                for value in entry.values
+                if value.metric == metric and value.paper is not None and value.ours is not None
             ]
             pairs = [(a, b) for i, a in enumerate(known) for b in known[i + 1 :] if a[0] != b[0]]
             agree = sum((a[0] - b[0]) * (a[1] - b[1]) > 0 for a, b in pairs)
@@ -170,7 +179,13 @@ def _orderings(layout: TableLayout, entries: Sequence[Entry]) -> Iterator[Orderi
 
 
 def _compared(layout: TableLayout, entries: Sequence[Entry]) -> Iterator[tuple[str, list[Entry]]]:
-    if _row_is_one_network(entries):
+    """Networks that are held against each other: a column where a row is one network, a row where a column of its group
+    is one, a whole group where every slot is a network of its own.
+    """
+    if len({entry.cells for entry in entries}) == len(entries):
+        for group in dict.fromkeys(row.group for row in layout.rows):
+            yield group or "the table", [entry for entry in entries if layout.rows[entry.row].group == group]
+    elif _row_is_one_network(entries):
         for column, heading in enumerate(layout.columns):
             yield heading.label, [entry for entry in entries if entry.column == column]
     else:
@@ -191,6 +206,8 @@ def _number(metric: str, value: float) -> str:
 def heading(metric: str) -> str:
     """How a metric is headed: its title, unit and which way is better."""
     described = METRICS[metric]
-    arrow = "\N{UPWARDS ARROW}" if described.better == "higher" else "\N{DOWNWARDS ARROW}"
     unit = f" ({described.unit})" if described.unit else ""
+    if metric in COSTS:
+        return f"{described.title}{unit}"
+    arrow = "\N{UPWARDS ARROW}" if described.better == "higher" else "\N{DOWNWARDS ARROW}"
     return f"{described.title}{unit} {arrow}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from dataclasses import asdict
 from typing import Any
 
 from cenbench.data.prepared import Prepared, dataset_key
@@ -30,22 +31,31 @@ def run_cell(cell: Cell, paths: Paths, device_name: str = "auto", *, wait: bool 
     Raises `UserError` (`CellFailed` where training itself ended without a result); the reason
     is kept in the state folder, where tables read it, until a later run succeeds.
     """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
-    state = paths.state(cell)
-    with cell_lock(state, wait=wait):
+    log_to_stderr()
+    with cell_lock(paths.state(cell), wait=wait):
         log.info("cell %s", cell.id)
-        failure = state / "failure.json"
-        try:
-            _bring_to_record(cell, paths, device_name)
-        except Stopped:
-            raise  # not a failure: the state is saved, the next run continues
-        except UserError as error:
-            write_json(failure, {"reason": str(error), "cell_id": cell.id})
-            raise
-        failure.unlink(missing_ok=True)
+        bring_to_record(cell, paths, device_name)
 
 
-def _bring_to_record(cell: Cell, paths: Paths, device_name: str) -> None:
+def log_to_stderr() -> None:
+    """Show what the package logs, with times."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+
+
+def bring_to_record(cell: Cell, paths: Paths, device_name: str) -> None:
+    """`run_cell` for a caller that holds the cell's lock."""
+    failure = paths.state(cell) / "failure.json"
+    try:
+        _train_and_publish(cell, paths, device_name)
+    except Stopped:
+        raise  # not a failure: the state is saved, the next run continues
+    except UserError as error:
+        write_json(failure, {"reason": str(error), "cell_id": cell.id})
+        raise
+    failure.unlink(missing_ok=True)
+
+
+def _train_and_publish(cell: Cell, paths: Paths, device_name: str) -> None:
     device = choose_device(device_name)
     prepared = Prepared.open(paths.data / dataset_key(cell.dataset))
     digests = current_digests(cell, paths.data)
@@ -75,6 +85,8 @@ def _train_and_measure(
     identity = {"training_id": cell.training_id, "training_code": digests.training_code, "data": prepared.digest}
     start = time.perf_counter()
     trained = train(cell, prepared, paths.state(cell), device, paths.weights, identity)
-    train_s = time.perf_counter() - start
-    measured = measure(cell, prepared, trained, device, paths)
-    return measured, trained.history, {"train_s": train_s, "steps": trained.steps}
+    times: dict[str, Any] = {"train_s": time.perf_counter() - start, "steps": trained.steps}
+    if trained.imported:
+        log.info("weights imported from %s: nothing is trained", trained.imported)
+        times["imported"] = asdict(trained.imported)
+    return measure(cell, prepared, trained, device, paths), trained.history, times

@@ -17,7 +17,8 @@ from cenbench.run.paths import Paths
 from cenbench.train.fingerprint import code_digest
 
 DEFAULT_PRESET = "demo"
-CONFIG_KEYS = ("preset",)
+CONFIG_KEYS = ("preset", "tables")
+ALL = "all"
 TABLE_SUFFIXES = ("html", "tex", "csv", "json")
 
 
@@ -32,28 +33,44 @@ class Dag:
 
     plan: Plan
     paths: Paths
+    tables: tuple[str, ...]
+    """Names of the tables `all_tables` makes."""
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], root: Path) -> Dag:
-        """Read `--config preset=...`; any other key is an error, not something silently without effect."""
+        """Read `--config preset=NAME tables=table7,table8` (all of the preset's tables where nothing is said).
+
+        Any other key is an error, not something silently without effect.
+        """
         for key in config:
             if key not in CONFIG_KEYS:
                 raise UserError(
                     "unknown configuration key", where="snakemake --config", key=key, expected=", ".join(CONFIG_KEYS)
                 )
         paths = Paths(root)
-        return cls(load_plan(paths.params, str(config.get("preset", DEFAULT_PRESET))), paths)
+        plan = load_plan(paths.params, str(config.get("preset", DEFAULT_PRESET)))
+        asked = str(config.get("tables", ALL))
+        names = [table.name for table in plan.tables]
+        chosen = names if asked == ALL else [plan.table(name.strip()).name for name in asked.split(",")]
+        return cls(plan, paths, tuple(dict.fromkeys(chosen)))
 
     @property
-    def tables(self) -> list[str]:
+    def every_table(self) -> list[str]:
+        """Names of all tables of the preset; each is a target of its own."""
         return [table.name for table in self.plan.tables]
 
+    @property
+    def asked_tables(self) -> str:
+        """The tables `all_tables` makes, as options of `cenbench report`."""
+        return " ".join(f"--table {name}" for name in self.tables)
+
     def all_files(self) -> list[str]:
-        """What a finished run of the whole preset has made: records of cells, tables, and the index over them."""
+        """What a finished run has made: records of cells, tables, and the index over them."""
         folder = f"reports/{self.plan.preset}"
+        cells = dict.fromkeys(cell.id for name in self.tables for cell in self.plan.cells_of(name))
         tables = [f"{folder}/{name}.{suffix}" for name in self.tables for suffix in TABLE_SUFFIXES]
         summary = ["reports/index.html", f"{folder}/metrics.json", f"{folder}/plots.csv"]
-        return [*(_record(cell_id) for cell_id in self.plan.cells), *tables, *summary]
+        return [*map(_record, cells), *tables, *summary]
 
     def metrics_of(self, wildcards: _Wildcards) -> list[str]:
         """The records a table is made of."""
@@ -66,7 +83,7 @@ class Dag:
     def depends_on(self, wildcards: _Wildcards) -> str:
         """What runs a finished cell again, besides its data: code, and pretrained weights that came or went."""
         cell = self.plan.cell(wildcards.cell)
-        parts = [f"train {training_code(cell.task.kind)}", f"evaluate {evaluation_code(cell.task.kind)}"]
+        parts = [f"train {training_code(cell)}", f"evaluate {evaluation_code(cell)}"]
         for name in pretrained_files(cell):
             parts.append(f"{name} {'present' if (self.paths.weights / name).exists() else 'absent'}")
         return ", ".join(parts)

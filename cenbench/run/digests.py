@@ -36,20 +36,33 @@ class Digests:
 def current_digests(cell: Cell, data: Path) -> Digests:
     """The digests as of now, for the code on disk and the dataset prepared under `data`."""
     return Digests(
-        training_code=training_code(cell.task.kind),
-        evaluation_code=evaluation_code(cell.task.kind),
+        training_code=training_code(cell),
+        evaluation_code=evaluation_code(cell),
         data=_data_digest(data / dataset_key(cell.dataset)),
     )
 
 
-@cache
-def training_code(kind: str) -> str:
-    return code_digest((f"cenbench.train.{kind}",))
+def training_code(cell: Cell) -> str:
+    """Of the code that trains this cell: its task's, and its own fusion method's and head's, which are loaded by name.
+
+    Where weights are chosen by measuring them, the code that measures is training code too.
+    """
+    measuring = (f"cenbench.run.measure_{cell.task.kind}",) if cell.protocol.selection == "best" else ()
+    return _code((f"cenbench.train.{cell.task.kind}", *_own_modules(cell), *measuring))
+
+
+def evaluation_code(cell: Cell) -> str:
+    """Of the code that trains and measures this cell."""
+    return _code((f"cenbench.run.measure_{cell.task.kind}", *_own_modules(cell)))
+
+
+def _own_modules(cell: Cell) -> tuple[str, ...]:
+    return f"cenbench.nn.fusion.{cell.fusion.replace('-', '_')}", f"cenbench.nn.{cell.network.head}"
 
 
 @cache
-def evaluation_code(kind: str) -> str:
-    return code_digest((f"cenbench.run.measure_{kind}",))
+def _code(entries: tuple[str, ...]) -> str:
+    return code_digest(entries)
 
 
 @cache

@@ -1,18 +1,24 @@
-"""Evaluating a segmentation cell: single scale, full size, every output stream, over the validation split."""
+"""Evaluating a segmentation cell: full size, every output stream, over the validation split."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
+from cenbench.data import transforms
 from cenbench.data.batches import EvalBatches
 from cenbench.data.contact_sheet import label_colours
 from cenbench.data.prepared import Prepared
-from cenbench.matrix.cell import Cell
+from cenbench.matrix.cell import Cell, Task
+from cenbench.matrix.specs import SegmentationEvaluation
 from cenbench.metrics.segmentation import SegmentationScores
-from cenbench.nn.parameters import count_parameters
+from cenbench.nn.segmenter import Segmenter
 from cenbench.run.inputs import input_pictures
+from cenbench.run.network_cost import network_cost
 from cenbench.run.paths import Paths
 from cenbench.run.publish import Measured
 from cenbench.run.samples import side_by_side
@@ -22,26 +28,59 @@ from cenbench.train.segmentation import load
 
 @torch.inference_mode()
 def measure(cell: Cell, prepared: Prepared, trained: Trained, device: torch.device, paths: Paths) -> Measured:
-    """Scores of every stream, parameter count, ensemble weights, and sample pictures.
-
-    Logits are brought to the label's size by bicubic interpolation, as the released evaluation does (facts 3).
-    """
+    """Scores of every stream, parameter count, ensemble weights, and sample pictures."""
+    evaluation = cell.evaluation
+    if not isinstance(evaluation, SegmentationEvaluation):
+        raise TypeError(f"{cell.id} is no segmentation cell")
     network = load(cell, len(prepared.classes), trained, device)
-    streams = cell.task.streams
+    streams = cell.streams
     scores = SegmentationScores(streams, len(prepared.classes), prepared.void, device)
     samples: dict[str, bytes] = {}
     rows = prepared.indices("val")
-    for x_BMCHW, label_BHW in EvalBatches(prepared, cell.task, "val", cell.evaluation.batch_size):
-        logits_BSKhw = network(x_BMCHW.to(device))
-        B, S = logits_BSKhw.shape[:2]
-        up = F.interpolate(logits_BSKhw.flatten(0, 1), size=label_BHW.shape[1:], mode="bicubic", align_corners=False)
-        prediction_BSHW = up.argmax(1).unflatten(0, (B, S))
+    for x_BMCHW, label_BHW in EvalBatches(prepared, cell.task, "val", evaluation.batch_size):
+        prediction_BSHW = predict(network, x_BMCHW.to(device), cell.task, evaluation)
         scores.update(prediction_BSHW, label_BHW.to(device))
         for prediction_SHW, label_HW in zip(prediction_BSHW.cpu().numpy(), label_BHW.numpy(), strict=True):
-            if len(samples) < cell.evaluation.samples:
+            if len(samples) < evaluation.samples:
                 inputs = input_pictures(prepared, cell.task, int(rows[len(samples)]))
                 shown = [label_colours(each.astype(np.uint8)) for each in (label_HW, *prediction_SHW)]
                 samples[f"{len(samples):03d}.png"] = side_by_side([*inputs, *shown])
-    weights = dict(zip(cell.task.inputs, network.ensemble.weights_M().tolist(), strict=True))
-    parameters = {"total": count_parameters(network), "ensemble_weights": weights}
+    parameters = network_cost(network, network.ensemble, streams, (1, *x_BMCHW.shape[1:]))
     return Measured(metrics=scores.compute(), parameters=parameters, samples=samples)
+
+
+def predict(network: Segmenter, x_BMCHW: Tensor, task: Task, evaluation: SegmentationEvaluation) -> Tensor:
+    """Classes of every stream at the images' size, int64 (B, S, H, W).
+
+    Logits are brought to that size by bicubic interpolation, as the released evaluation does (facts 3). Of several
+    scales, and of images and their mirror images, the class probabilities are averaged; one is held at a time.
+    """
+    H, W = x_BMCHW.shape[-2:]
+    if evaluation.scales == (1.0,) and not evaluation.flip:
+        return _to_size(network(x_BMCHW), (H, W)).argmax(2)
+    total_BSKHW: Tensor | None = None
+    for shown_BMChw, is_mirrored in _views(x_BMCHW, task, evaluation):
+        logits_BSKhw = network(shown_BMChw)
+        probability_BSKHW = _to_size(logits_BSKhw.flip(-1) if is_mirrored else logits_BSKhw, (H, W)).softmax(2)
+        total_BSKHW = probability_BSKHW if total_BSKHW is None else total_BSKHW.add_(probability_BSKHW)
+    assert total_BSKHW is not None  # there is at least one scale
+    return total_BSKHW.argmax(2)  # the greatest sum is the greatest mean
+
+
+def _views(x_BMCHW: Tensor, task: Task, evaluation: SegmentationEvaluation) -> Iterator[tuple[Tensor, bool]]:
+    """The images at each scale, and their mirror images where asked for; whether they are mirrored."""
+    names = [transforms.stored_name(token, task.kind) for token in task.inputs]
+    H, W = x_BMCHW.shape[-2:]
+    for scale in evaluation.scales:
+        size = max(1, round(H * scale)), max(1, round(W * scale))
+        scaled = [transforms.resized(x_BMCHW[:, m], size, name) for m, name in enumerate(names)]
+        yield torch.stack(scaled, dim=1), False
+        if evaluation.flip:
+            turned = [transforms.mirrored(x_BCHW, name) for x_BCHW, name in zip(scaled, names, strict=True)]
+            yield torch.stack(turned, dim=1), True
+
+
+def _to_size(logits_BSKhw: Tensor, size: tuple[int, int]) -> Tensor:
+    B, S = logits_BSKhw.shape[:2]
+    up = F.interpolate(logits_BSKhw.flatten(0, 1), size=size, mode="bicubic", align_corners=False)
+    return up.unflatten(0, (B, S))

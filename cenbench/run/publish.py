@@ -32,7 +32,10 @@ class Measured:
 def finished(
     cell: Cell, paths: Paths, digests: Digests, measured: Measured, history: bytes, provenance: Mapping[str, Any]
 ) -> None:
-    """Publish a finished cell. metrics.json comes last: where it is, the rest is whole."""
+    """Publish a finished cell. metrics.json comes last: where it is, the rest is whole.
+
+    `origin` in it says whether the weights were trained here or imported (provenance says from which file).
+    """
     folder = paths.cell(cell)
     _write_samples(folder / "samples", measured.samples)
     write_bytes(folder / "history.csv", history)
@@ -41,6 +44,7 @@ def finished(
         folder / "metrics.json",
         _document(cell, digests, "ok", None)
         | {
+            "origin": "imported" if "imported" in provenance else "trained",
             "metrics": {stream: dict(values) for stream, values in measured.metrics.items()},
             "stand_in": dict(measured.stand_in),
             "parameters": dict(measured.parameters),

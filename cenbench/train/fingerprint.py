@@ -48,16 +48,23 @@ def _closure(entries: tuple[str, ...], root: Path) -> set[str]:
     waiting = list(entries)
     while waiting:
         name = waiting.pop()
-        if name in found:
-            continue
-        found.add(name)
-        for imported in _parsed(_source(name, root))[1]:
-            # `from package import name`: the name is a module or something inside the package.
-            if _source(imported, root).exists():
-                waiting.append(imported)
-            elif _source(parent := imported.rpartition(".")[0], root).exists():
-                waiting.append(parent)
+        if name not in found:
+            found.add(name)
+            waiting.extend(_imported(name, root))
     return found
+
+
+@cache
+def _imported(name: str, root: Path) -> tuple[str, ...]:
+    """The modules of the package that this one imports."""
+    found = []
+    for imported in _parsed(_source(name, root))[1]:
+        # `from package import name`: the name is a module or something inside the package.
+        if _source(imported, root).exists():
+            found.append(imported)
+        elif _source(parent := imported.rpartition(".")[0], root).exists():
+            found.append(parent)
+    return tuple(found)
 
 
 def _source(name: str, root: Path) -> Path:
@@ -67,14 +74,14 @@ def _source(name: str, root: Path) -> Path:
 
 @cache
 def _parsed(path: Path) -> tuple[str, tuple[str, ...]]:
-    """The module's code as text without docstrings, and what it imports from the package."""
+    """A digest of the module's code without docstrings, and what it imports from the package."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     imports = tuple(_imports(tree))
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             # A string that stands alone is a docstring, of the node or of the field above it.
             node.body = [child for child in node.body if not _is_text(child)]
-    return ast.dump(tree), imports
+    return digest(ast.dump(tree)), imports
 
 
 def _is_text(node: ast.stmt) -> bool:

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from cenbench.errors import CellFailed, UserError
 from cenbench.train.history import history_csv
 from cenbench.train.progress import TrainingProgress
+from cenbench.train.selection import BestWeights
 from cenbench.train.state import load_state, save_state
 
 log = logging.getLogger("cenbench")
@@ -81,17 +82,26 @@ class Stopped(UserError):
 
 
 def train_steps(
-    trainer: Trainer, *, folder: Path, seed: int, total: int, steps_per_epoch: int, identity: dict[str, str]
+    trainer: Trainer,
+    *,
+    folder: Path,
+    seed: int,
+    total: int,
+    steps_per_epoch: int,
+    identity: dict[str, str],
+    best: BestWeights | None = None,
 ) -> bytes:
     """Train from the saved state (if it has the same `identity`) to step `total`; the history as CSV.
 
+    The trainer's network ends with its last weights, or with those `best` has chosen.
+
     Raises `CellFailed` at a non-finite loss or when memory runs out, `Stopped` at SIGTERM with the state saved.
     """
-    run = _resume(trainer, folder, identity)
+    run = _resume(trainer, folder, identity, best)
     every = min(HISTORY_EVERY, max(1, total // 50))
     if run.step:
         log.info("continuing from step %d of %d", run.step, total)
-    save = _Saver(trainer, run, folder, identity)
+    save = _Saver(trainer, run, folder, identity, best)
     with TrainingProgress(folder, run.step, total) as progress, _stop_asked() as stop_asked:
         while run.step < total:
             _one_step(trainer, run, seed)
@@ -99,6 +109,9 @@ def train_steps(
                 mean = _write_row(trainer, run, steps_per_epoch)
                 progress.update(run.step, mean)
                 save.if_due()
+            if best is not None and best.due(run.step, total):
+                best.look(trainer.network, run.step)
+                save.now()
             if stop_asked():
                 save.now()
                 raise Stopped(
@@ -106,11 +119,13 @@ def train_steps(
                     where=folder / "state.pt",
                     mend="run the same command again: it continues from here",
                 )
+    if best is not None:
+        best.restore(trainer.network)
     names = ["step", "epoch", *trainer.losses, *trainer.learning_rates(), *trainer.below_theta()]
     return history_csv(names, run.rows)
 
 
-def _resume(trainer: Trainer, folder: Path, identity: dict[str, str]) -> _Run:
+def _resume(trainer: Trainer, folder: Path, identity: dict[str, str], best: BestWeights | None) -> _Run:
     state = load_state(folder)
     if state is None or state["identity"] != identity:
         if state is not None:
@@ -119,6 +134,8 @@ def _resume(trainer: Trainer, folder: Path, identity: dict[str, str]) -> _Run:
         return _Run()
     trainer.begin(state["step"])
     trainer.load_state_dict(state["trainer"])
+    if best is not None:
+        best.load_state_dict(state["best"])
     window = [] if state["window"] is None else list(state["window"].to(next(trainer.network.parameters()).device))
     return _Run(state["step"], state["rows"], window)
 
@@ -167,8 +184,10 @@ def _fail(trainer: Trainer, run: _Run, losses: Tensor, bad: int) -> None:
 class _Saver:
     """Saves now and then: every few seconds, less often where saving takes long."""
 
-    def __init__(self, trainer: Trainer, run: _Run, folder: Path, identity: dict[str, str]) -> None:
-        self._trainer, self._run, self._folder, self._identity = trainer, run, folder, identity
+    def __init__(
+        self, trainer: Trainer, run: _Run, folder: Path, identity: dict[str, str], best: BestWeights | None
+    ) -> None:
+        self._trainer, self._run, self._folder, self._identity, self._best = trainer, run, folder, identity, best
         self._last, self._took = time.monotonic(), 0.0
 
     def if_due(self) -> None:
@@ -180,7 +199,8 @@ class _Saver:
         run = self._run
         window = torch.stack(run.window).cpu() if run.window else None
         state = {"identity": self._identity, "step": run.step, "rows": run.rows, "window": window}
-        save_state(self._folder, {**state, "trainer": self._trainer.state_dict()})
+        best = None if self._best is None else self._best.state_dict()
+        save_state(self._folder, {**state, "trainer": self._trainer.state_dict(), "best": best})
         self._last = time.monotonic()
         self._took = self._last - start
 

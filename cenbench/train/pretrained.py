@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from cenbench.errors import CellSkipped, UserError
 from cenbench.nn.resnet import ResNet
@@ -39,9 +39,17 @@ def load_imagenet(encoder: ResNet, depth: int, folder: Path) -> None:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
         raise UserError("not a file of weights", where=path, found=str(error).splitlines()[0]) from error
-    groups = encoder.stem.conv.groups
     own = encoder.state_dict()
-    encoder.load_state_dict({name: _copy(name, tensor, groups, state, path) for name, tensor in own.items()})
+    # Fusion operators are not ImageNet's: they keep their random start.
+    pretrained = {name: tensor for name, tensor in own.items() if not name.startswith("fusions.")}
+    copied = {name: _copy(name, tensor, _groups(encoder, name), state, path) for name, tensor in pretrained.items()}
+    encoder.load_state_dict({**own, **copied})
+
+
+def _groups(encoder: ResNet, name: str) -> int:
+    """How many modalities' weights the tensor of this name holds: after a merge there is one stream, so one."""
+    module = encoder.get_submodule(name.rpartition(".")[0])
+    return module.groups if isinstance(module, nn.Conv2d) else 1
 
 
 def _copy(name: str, own: Tensor, groups: int, state: dict[str, Tensor], path: Path) -> Tensor:

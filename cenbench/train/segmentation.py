@@ -19,6 +19,7 @@ from cenbench.train.finished import Trained, find_finished, finish, load_weights
 from cenbench.train.loop import Batches, train_steps
 from cenbench.train.pretrained import load_imagenet
 from cenbench.train.segmentation_loss import segmentation_nll_S
+from cenbench.train.selection import Score, best_weights
 
 
 def build(cell: Cell, classes: int) -> Segmenter:
@@ -30,8 +31,12 @@ def build(cell: Cell, classes: int) -> Segmenter:
         classes=classes,
         convs=cell.convs,
         norms=cell.norms,
-        exchange=cell.fusion == "exchange",
+        fusion=cell.fusion,
+        stage=cell.stage,
+        merged=cell.merged,
         theta=protocol.theta,
+        own_part_only=protocol.exchange_own_part_only,
+        head=network.head,
         depth=network.depth,
         width=network.width,
         decoder_width=network.decoder_width,
@@ -42,12 +47,19 @@ def build(cell: Cell, classes: int) -> Segmenter:
 
 
 def train(
-    cell: Cell, prepared: Prepared, folder: Path, device: torch.device, weights: Path, identity: dict[str, str]
+    cell: Cell,
+    prepared: Prepared,
+    folder: Path,
+    device: torch.device,
+    weights: Path,
+    identity: dict[str, str],
+    score: Score | None = None,
 ) -> Trained:
     """Train the cell, or continue, or find it finished in `folder`.
 
     `weights` is the folder of pretrained files; raises `CellSkipped` where the one this cell starts from is absent.
-    `identity` names the code and data; state and weights of another identity are not used.
+    `identity` names the code and data; state and weights of another identity are not used. `score` is asked where the
+    protocol selects the best weights.
     """
     done = find_finished(folder, identity)
     if done is not None:
@@ -57,7 +69,13 @@ def train(
     steps = total_steps(cell)
     per_epoch = batches.steps_per_epoch
     history = train_steps(
-        trainer, folder=folder, seed=cell.seed, total=steps, steps_per_epoch=per_epoch, identity=identity
+        trainer,
+        folder=folder,
+        seed=cell.seed,
+        total=steps,
+        steps_per_epoch=per_epoch,
+        identity=identity,
+        best=best_weights(cell, score, per_epoch),
     )
     return finish(folder, trainer.network, history, steps, identity)
 
@@ -82,7 +100,9 @@ class SegmentationTrainer:
             load_imagenet(self.network.encoder, network.depth, weights)
         self.network.to(device).train()
         self.sparsity = Sparsity(self.network, cell.l1)
-        self.losses = (*(f"nll_{stream}" for stream in cell.task.streams), "l1")
+        auxiliary = ["nll_auxiliary"] if self.network.has_auxiliary else []
+        penalty = ["fusion_penalty"] if self.network.penalised else []
+        self.losses = (*(f"nll_{stream}" for stream in cell.streams), "l1", *auxiliary, *penalty)
         self._phase: SegmentationPhase | None = None
         self._optimizer: torch.optim.SGD
 
@@ -103,15 +123,23 @@ class SegmentationTrainer:
     def step(self, step: int) -> Tensor:
         x_BMCHW, label_BHW = (each.to(self.device, non_blocking=True) for each in self.batches.batch(step))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.protocol.precision == "bfloat16"):
-            logits_BSKHW = self.network(x_BMCHW)
+            logits_BSKHW, penalty, auxiliary_BMKHW = self.network.outputs(x_BMCHW)
         nll_S = segmentation_nll_S(logits_BSKHW.float(), label_BHW, self.void)
         l1 = self.sparsity.penalty()
         times = len(nll_S) if self.protocol.lambda_per_head else 1
         loss = nll_S.sum() + self.protocol.lambda_l1 * times * l1
+        parts = [nll_S, l1[None]]
+        if auxiliary_BMKHW is not None:
+            auxiliary = segmentation_nll_S(auxiliary_BMKHW.float(), label_BHW, self.void).sum()
+            loss = loss + self.protocol.auxiliary_weight * auxiliary
+            parts.append(auxiliary[None])
+        if self.network.penalised:
+            loss = loss + self.protocol.align_weight * penalty
+            parts.append(penalty[None])
         self._optimizer.zero_grad()
         loss.backward()
         self._optimizer.step()
-        return torch.cat([nll_S.detach(), l1.detach()[None]])
+        return torch.cat([part.detach() for part in parts])
 
     def learning_rates(self) -> dict[str, float]:
         encoder, decoder = self._optimizer.param_groups

@@ -18,6 +18,7 @@ from cenbench.nn.sparsity import Sparsity
 from cenbench.nn.unet import UNet, build_generator
 from cenbench.train.finished import Trained, find_finished, finish, load_weights
 from cenbench.train.loop import Batches, train_steps
+from cenbench.train.selection import Score, best_weights
 from cenbench.train.translation_losses import adversarial_loss, image_distance_S
 
 
@@ -29,8 +30,10 @@ def build(cell: Cell) -> UNet:
         modalities=len(cell.task.inputs),
         convs=cell.convs,
         norms=cell.norms,
-        exchange=cell.fusion == "exchange",
+        fusion=cell.fusion,
+        stage=cell.stage,
         theta=protocol.theta,
+        own_part_only=protocol.exchange_own_part_only,
         levels=network.levels,
         width=network.generator_width,
         dropout=network.dropout,
@@ -39,11 +42,18 @@ def build(cell: Cell) -> UNet:
 
 
 def train(
-    cell: Cell, prepared: Prepared, folder: Path, device: torch.device, weights: Path, identity: dict[str, str]
+    cell: Cell,
+    prepared: Prepared,
+    folder: Path,
+    device: torch.device,
+    weights: Path,
+    identity: dict[str, str],
+    score: Score | None = None,
 ) -> Trained:
     """Train the cell, or continue, or find it finished in `folder`. Nothing pretrained is used: `weights` is not read.
 
-    `identity` names the code and data; state and weights of another identity are not used.
+    `identity` names the code and data; state and weights of another identity are not used. `score` is asked where the
+    protocol selects the best weights.
     """
     done = find_finished(folder, identity)
     if done is not None:
@@ -53,7 +63,13 @@ def train(
     steps = total_steps(cell)
     per_epoch = batches.steps_per_epoch
     history = train_steps(
-        trainer, folder=folder, seed=cell.seed, total=steps, steps_per_epoch=per_epoch, identity=identity
+        trainer,
+        folder=folder,
+        seed=cell.seed,
+        total=steps,
+        steps_per_epoch=per_epoch,
+        identity=identity,
+        best=best_weights(cell, score, per_epoch),
     )
     return finish(folder, trainer.network, history, steps, identity)
 
@@ -79,7 +95,9 @@ class TranslationTrainer:
         )
         self.discriminator.to(device).train()
         self.sparsity = Sparsity(self.network, cell.l1)
-        self.losses = ("discriminator", "adversarial", *(f"distance_{stream}" for stream in cell.task.streams), "l1")
+        penalty = ["fusion_penalty"] if self.network.penalised else []
+        distances = (f"distance_{stream}" for stream in cell.streams)
+        self.losses = ("discriminator", "adversarial", *distances, "l1", *penalty)
         settings: dict[str, Any] = {"lr": self.protocol.lr, "betas": (self.protocol.beta1, self.protocol.beta2)}
         self._generator_adam = torch.optim.Adam(self.network.parameters(), fused=True, **settings)
         self._discriminator_adam = torch.optim.Adam(self.discriminator.parameters(), fused=True, **settings)
@@ -88,16 +106,19 @@ class TranslationTrainer:
         """One phase from first to last step; the optimisers are there already."""
 
     def step(self, step: int) -> Tensor:
-        """The discriminator's step, then the generator's, on one forward pass of the generator."""
+        """The discriminator's step, then the generator's, on one forward pass of the generator (or two)."""
         x_BMCHW, y_BCHW = (each.to(self.device, non_blocking=True) for each in self.batches.batch(step))
         M = x_BMCHW.shape[1]
         # Modalities outermost, so that a row of the discriminator's answer is one modality's.
         condition = x_BMCHW.transpose(0, 1).flatten(0, 1)
         real = y_BCHW.repeat(M, 1, 1, 1)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.protocol.precision == "bfloat16"):
-            image_BSCHW = self.network(x_BMCHW)
+            image_BSCHW, penalty, _ = self.network.outputs(x_BMCHW)
             fake = image_BSCHW[:, :M].transpose(0, 1).flatten(0, 1)
             d_loss = self._discriminator_step(condition, real, fake.detach(), M)
+            if self.protocol.two_generator_passes:
+                image_BSCHW, penalty, _ = self.network.outputs(x_BMCHW)
+                fake = image_BSCHW[:, :M].transpose(0, 1).flatten(0, 1)
             self.discriminator.requires_grad_(False)
             answer = self.discriminator(condition, fake)
             self.discriminator.requires_grad_(True)
@@ -105,10 +126,14 @@ class TranslationTrainer:
         distance_S = image_distance_S(image_BSCHW.float(), y_BCHW)
         l1 = self.sparsity.penalty()
         loss = adversarial + self.protocol.image_weight * distance_S.sum() + self.protocol.lambda_l1 * l1
+        parts = [torch.stack([d_loss, adversarial]), distance_S, l1[None]]
+        if self.network.penalised:
+            loss = loss + self.protocol.align_weight * penalty
+            parts.append(penalty[None])
         self._generator_adam.zero_grad()
         loss.backward()
         self._generator_adam.step()
-        return torch.cat([torch.stack([d_loss, adversarial.detach()]), distance_S.detach(), l1.detach()[None]])
+        return torch.cat([part.detach() for part in parts])
 
     def _discriminator_step(self, condition: Tensor, real: Tensor, fake: Tensor, M: int) -> Tensor:
         """Real and generated images in one pass: instance norms keep them apart."""

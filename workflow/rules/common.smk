@@ -29,4 +29,5 @@ wildcard_constraints:
 
 # A failed cell is shown in its tables with its reason, and Snakemake still ends non-zero.
 onerror:
-    shell("{PYTHON:q} -m cenbench report --preset {PRESET:q}")
+    shell("{PYTHON:q} -m cenbench report --preset {PRESET:q} {MATRIX.asked_tables}")
+    shell("{PYTHON:q} -m cenbench report --preset {PRESET:q} --index")

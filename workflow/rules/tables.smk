@@ -40,7 +40,7 @@ rule table:
 
 
 # `snakemake table7` and so on: a name a person can type for each table of params/.
-for number in MATRIX.tables:
+for number in MATRIX.every_table:
 
     rule:
         name:

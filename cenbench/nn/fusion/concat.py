@@ -1,0 +1,35 @@
+"""Concatenation: feature maps stacked on channels, and a 1x1 convolution back to C (supplement, section 2)."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from cenbench.nn.fusion_operator import FusionOperator, own_first
+
+LABEL = "Concat"
+ACTS = "points"
+MERGES = True
+INPUTS = (2, None)
+
+
+class Operator(FusionOperator):
+    """`x_BMCHW -> y_BMCHW`: modality m goes on with conv([x_m, x_m+1, ...]), one convolution for all of them.
+
+    Each sees its own maps first, so that the modalities stay apart; M C^2 parameters.
+    """
+
+    def __init__(self, modalities: int, channels: int) -> None:
+        super().__init__(modalities, channels)
+        self.conv = nn.Conv2d(modalities * channels, channels, 1, bias=False)
+
+    @staticmethod
+    def parameter_count(modalities: int, channels: int) -> int:
+        return modalities * channels**2
+
+    def forward(self, x_BMCHW: Tensor) -> Tensor:
+        y: Tensor = self.conv(own_first(x_BMCHW))
+        return y.unflatten(0, x_BMCHW.shape[:2])
+
+    def merge(self, x_BMCHW: Tensor) -> Tensor:
+        y: Tensor = self.conv(x_BMCHW.flatten(1, 2))
+        return y.unsqueeze(1)

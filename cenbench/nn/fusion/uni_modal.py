@@ -1,0 +1,6 @@
+"""One modality alone."""
+
+LABEL = "Uni-modal"
+ACTS = "nowhere"
+MERGES = False
+INPUTS = (1, 1)

@@ -1,0 +1,99 @@
+"""Multi-kernel maximum mean discrepancy (MK-MMD) between two samples of feature vectors.
+
+Gretton et al., JMLR 2012 (the unbiased estimate); Long et al., Learning Transferable Features with Deep Adaptation
+Networks, ICML 2015 (several Gaussian kernels, their widths a geometric series about the mean distance).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+KERNELS = 11
+MAX_SAMPLES = 512
+"""A modality's positions at a fusion point are thinned to about so many."""
+_BLOCK = 256
+_SQUARINGS = 4
+
+
+def positions(y_BMCHW: Tensor) -> Tensor:
+    """Feature vectors as samples, (M, N, C): every position of every image, on a regular grid of about 512."""
+    B, _, _, H, W = y_BMCHW.shape
+    stride = max(1, math.ceil(math.sqrt(B * H * W / MAX_SAMPLES)))
+    thinned = y_BMCHW[..., ::stride, ::stride]
+    return thinned.permute(1, 0, 3, 4, 2).flatten(1, 3)
+
+
+def mk_mmd(x_NC: Tensor, y_NC: Tensor) -> Tensor:
+    """Unbiased estimate of the squared MMD under the mean of 11 Gaussian kernels, a scalar; may be negative.
+
+    Kernel i is exp(-d^2 / (2^i s)), i = -5..5, d the distance of two vectors and s the mean d^2 over all pairs of both
+    samples (no gradient through s). Pairs of a vector with itself are left out; with one vector a sample there are no
+    others, and the biased estimate is given. Memory is linear in N. Float32 whatever autocast says. Both samples have
+    the same N. Differentiable once.
+    """
+    with torch.autocast(x_NC.device.type, enabled=False):
+        x_NC, y_NC = x_NC.float(), y_NC.float()
+        N = len(x_NC)
+        joint = torch.cat([x_NC, y_NC]).detach()
+        # Distances do not change, and less is lost to cancellation.
+        x_NC, y_NC = x_NC - joint.mean(0), y_NC - joint.mean(0)
+        width = _mean_squared_distance(joint)
+        xx, yy, xy = (_kernel_sum(a, b, width) for a, b in ((x_NC, x_NC), (y_NC, y_NC), (x_NC, y_NC)))
+        if N == 1:
+            return xx + yy - 2 * xy
+        # k(z, z) = 1: N of them stand on each diagonal.
+        return (xx - N + yy - N) / (N * (N - 1)) - 2 * xy / N**2
+
+
+def _mean_squared_distance(z_NC: Tensor) -> Tensor:
+    """Over pairs of different vectors, in closed form: 2 N (sum |z|^2 - |sum z|^2 / N) / (N (N - 1))."""
+    N = len(z_NC)
+    centred = z_NC - z_NC.mean(0)
+    # Equal vectors everywhere: any width will do, the kernels are one.
+    return (2 * centred.square().sum() / (N - 1)).clamp_min(1e-20)
+
+
+def _kernel_sum(a_NC: Tensor, b_NC: Tensor, width: Tensor) -> Tensor:
+    """Sum of k(a, b) over all pairs."""
+    total: Tensor = _KernelSum.apply(a_NC, b_NC, width)
+    return total
+
+
+class _KernelSum(torch.autograd.Function):
+    """The sum, and its gradient in closed form on the same pass: what is kept for later has the size of the samples."""
+
+    @staticmethod
+    def forward(ctx: Any, a_NC: Tensor, b_NC: Tensor, width: Tensor) -> Tensor:
+        total, gradient_b = a_NC.new_zeros(()), torch.zeros_like(b_NC)
+        gradients_a = []
+        for rows in a_NC.split(_BLOCK):
+            kernels, slope = _kernels(rows, b_NC, width)
+            total += kernels
+            # dk/da = -slope (a - b), and the other way round for b.
+            gradients_a.append(slope @ b_NC - slope.sum(1, keepdim=True) * rows)
+            gradient_b += slope.T @ rows - slope.sum(0)[:, None] * b_NC
+        ctx.save_for_backward(torch.cat(gradients_a), gradient_b)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, outer: Tensor) -> tuple[Tensor, Tensor, None]:
+        gradient_a, gradient_b = ctx.saved_tensors
+        return outer * gradient_a, outer * gradient_b, None
+
+
+def _kernels(rows_RC: Tensor, b_NC: Tensor, width: Tensor) -> tuple[Tensor, Tensor]:
+    """Sum of the mean kernel over these pairs, and for each pair twice its derivative by -d^2, (R, N)."""
+    squared = rows_RC.square().sum(1, keepdim=True) + b_NC.square().sum(1) - 2 * rows_RC @ b_NC.T
+    ratio = squared.clamp_min_(0) / width
+    total, slope, kernel = ratio.new_zeros(()), torch.zeros_like(ratio), ratio
+    for place in range(KERNELS):
+        power = 2.0 ** (KERNELS // 2 - place)
+        # Half the width is the square of the kernel; an exponential now and then, lest rounding errors grow.
+        kernel = kernel.square() if place % _SQUARINGS else torch.exp(-ratio / power)
+        total += kernel.sum()
+        slope.add_(kernel, alpha=1 / power)
+    return total / KERNELS, slope.mul_(2 / (KERNELS * width))

@@ -1,0 +1,230 @@
+"""A checkpoint of the paper's released code becomes a finished cell: read as weights only, copied strictly, evaluated.
+
+What the released code writes (its main.py and utils/meter.py): in segmentation `model-best.pth.tar` and
+`checkpoint.pth.tar`, a dict whose `segmenter` is the state of a DataParallel network, beside `epoch_start` and
+`best_val`; in translation `checkpoint-gen.pkl` and `checkpoint-gen-<epoch>.pkl`, the generator's bare state.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import torch
+from torch import Tensor, nn
+from torch.serialization import safe_globals
+
+from cenbench.data.prepared import Prepared, dataset_key
+from cenbench.errors import UserError
+from cenbench.matrix.cell import Cell
+from cenbench.matrix.mistakes import shown
+from cenbench.matrix.specs import SegmentationNet, TranslationEvaluation
+from cenbench.nn.official import load_official
+from cenbench.run.cell import bring_to_record, log_to_stderr
+from cenbench.run.lock import cell_lock
+from cenbench.run.paths import Paths
+from cenbench.train.finished import Imported, finish, found_import
+from cenbench.train.history import history_csv
+
+log = logging.getLogger("cenbench")
+
+WRAPPERS = ("segmenter", "generator", "gen", "G", "state_dict", "model")
+"""Keys under which the weights may lie where they are not the whole file, tried in this order."""
+_PARALLEL = "module."
+_MEND = {
+    "segmenter": "give model-best.pth.tar (or checkpoint.pth.tar), and a cell of its backbone, inputs and classes",
+    "generator": "give checkpoint-gen.pkl (not checkpoint-dis.pkl), and a cell of as many inputs and the same width",
+}
+
+
+class _Unread:
+    """Takes the place of NumPy's scalar, which the released `best_val` is: made, so that reading goes on, and empty."""
+
+    def __init__(self, *arguments: object) -> None:
+        pass
+
+    def __setstate__(self, state: object) -> None:
+        pass
+
+
+_UNREAD: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
+    (_Unread, name) for name in ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar", "numpy.dtype")
+]
+
+
+def import_checkpoint(
+    file: Path, cell: Cell, paths: Paths, device_name: str = "auto", *, replace: bool = False
+) -> Imported:
+    """Bring the cell to its published record with the weights of `file`; nothing is trained.
+
+    Raises `UserError`, and leaves the cell as it was, where the file is no such checkpoint, the released code has no
+    such network, or the cell has weights of its own and `replace` is not given.
+    """
+    log_to_stderr()
+    check_released(cell)
+    prepared = Prepared.open(paths.data / dataset_key(cell.dataset))
+    source, content = read_checkpoint(file)
+    network = _network(cell, len(prepared.classes), content, file)
+    folder = paths.state(cell)
+    with cell_lock(folder):
+        if not replace:
+            _check_nothing_is_lost(folder, source)
+        finish(folder, network, history_csv(["step"], []), 0, {"training_id": cell.training_id}, imported=source)
+        log.info("cell %s: imported %s", cell.id, source)
+        _warn_of_running_statistics(cell)
+        bring_to_record(cell, paths, device_name)
+    return source
+
+
+def check_released(cell: Cell) -> None:
+    """`UserError` unless the cell's network is one that the released code can make."""
+    network, protocol = cell.network, cell.protocol
+    wanted: list[tuple[str, object, tuple[object, ...]]] = [
+        ("fusion", cell.fusion, ("exchange", "none", "uni-modal")),
+        ("stage", cell.stage, ("all",)),
+        ("convs", cell.convs, ("shared",)),
+        ("norms", cell.norms, ("unshared",)),
+        ("network.head", network.head, ("refinenet", "unet")),
+        ("protocol.exchange_own_part_only", protocol.exchange_own_part_only, (False,)),
+    ]
+    if isinstance(network, SegmentationNet):
+        wanted.append(("network.depth", network.depth, (50, 101, 152)))
+    for key, found, expected in wanted:
+        if found not in expected:
+            raise UserError(
+                f"the released code has no such network, so none of its checkpoints fits cell {cell.id}",
+                key=key,
+                found=found,
+                expected=" or ".join(str(each) for each in expected),
+            )
+
+
+def _warn_of_running_statistics(cell: Cell) -> None:
+    if isinstance(cell.evaluation, TranslationEvaluation) and not cell.evaluation.instance_statistics_at_test:
+        log.warning(
+            "this cell measures by running statistics; the released code, and so its numbers, by each image's own: "
+            "a preset with evaluation instance_statistics_at_test: true does too"
+        )
+
+
+def read_checkpoint(path: Path) -> tuple[Imported, object]:
+    """The file's name and digest, and what is in it: tensors and plain values. Nothing else is ever unpickled.
+
+    Raises `UserError` for a file that cannot be read, is cut short, or holds any other type, which it names.
+    """
+    try:
+        with path.open("rb") as file:
+            name = path.name.encode("utf-8", "replace").decode()
+            source = Imported(name, hashlib.file_digest(file, "sha256").hexdigest())
+            file.seek(0)
+            return source, _load(file, path)
+    except OSError as error:
+        raise UserError("the checkpoint cannot be read", where=path, found=error.strerror or str(error)) from error
+
+
+def _load(file: IO[bytes], path: Path) -> object:
+    try:
+        with safe_globals(_UNREAD):
+            return torch.load(file, map_location="cpu", weights_only=True)
+    # The bytes are anybody's: what the reader stumbles over, and with which exception, cannot be known.
+    except Exception as error:
+        raise _unreadable(error, path) from None
+
+
+def _unreadable(error: Exception, path: Path) -> UserError:
+    """What torch's refusal means for a person; it names the type it would not make."""
+    said = str(error)
+    if offending := re.search(r"GLOBAL (\w\S*\w)", said):
+        return UserError(
+            "this file holds more than weights; to read that would be to run code of whoever made it",
+            where=path,
+            found=f"the type {shown(offending[1], quote=False)}",
+            expected="tensors, numbers, text, and lists and dicts of them",
+            mend="where it was made: torch.save(model.state_dict(), NEW_FILE); then import that",
+        )
+    detail = re.search(r"WeightsUnpickler error:\s*(.+)", said) or re.search(r"(.+)", said)
+    name = type(error).__name__
+    return UserError(
+        "not a whole checkpoint, as torch.save writes them: cut short, damaged, or another kind of file",
+        where=path,
+        found=shown(f"{name}: {detail[1]}" if detail else name, quote=False),
+    )
+
+
+def _network(cell: Cell, classes: int, content: object, path: Path) -> nn.Module:
+    """The cell's network with the checkpoint's weights in it."""
+    network: nn.Module
+    if cell.task.kind == "segmentation":
+        from cenbench.train import segmentation
+
+        network, kind = segmentation.build(cell, classes), "segmenter"
+    else:
+        from cenbench.train import translation
+
+        network, kind = translation.build(cell), "generator"
+    try:
+        load_official(network, _weights(content), kind)
+    except UserError as error:
+        raise UserError(
+            error.problem, where=path, key=error.key, found=error.found, expected=error.expected, mend=_MEND[kind]
+        ) from error
+    return network
+
+
+def _weights(content: object) -> dict[str, Tensor]:
+    """The state dict inside, under the names of the network itself."""
+    if not isinstance(content, Mapping):
+        raise UserError("this file holds no weights under their names", found=type(content).__name__, expected="a dict")
+    state: Mapping[object, object] = content
+    for wrapper in WRAPPERS:
+        inner = content.get(wrapper)
+        if isinstance(inner, Mapping):
+            state = inner
+            break
+    parallel = bool(state) and all(isinstance(name, str) and name.startswith(_PARALLEL) for name in state)
+    return {_name(name, parallel): _tensor(name, value) for name, value in state.items()}
+
+
+def _name(name: object, parallel: bool) -> str:
+    if not isinstance(name, str) or not name.isprintable():
+        raise UserError("weights are kept under names", key=shown(name), expected="text")
+    return name.removeprefix(_PARALLEL) if parallel else name
+
+
+def _tensor(name: object, value: object) -> Tensor:
+    """`value` if it is a plain tensor of finite numbers that lies in the file."""
+    if not isinstance(value, Tensor):
+        expected = f"a tensor, or the weights under one of: {', '.join(WRAPPERS)}"
+        raise UserError("not a state dict", key=shown(name), found=type(value).__name__, expected=expected)
+    counter = str(name).endswith("num_batches_tracked")
+    if value.layout != torch.strided or value.device.type != "cpu" or not (value.is_floating_point() or counter):
+        found = f"{value.dtype}, {value.layout}, on {value.device}"
+        raise UserError("not a tensor of weights", key=shown(name), found=found, expected="floating-point numbers")
+    if not bool(value.isfinite().all()):
+        raise UserError("these weights are not finite", key=shown(name), found="infinite or not a number")
+    return value.detach()
+
+
+def _check_nothing_is_lost(folder: Path, source: Imported) -> None:
+    """`UserError` where the import would overwrite a training, or another import."""
+    before = found_import(folder)
+    if before is not None and before.sha256 == source.sha256:
+        return
+    if before is not None:
+        found = f"weights imported from {before}"
+    elif (folder / "finished.json").exists():
+        found = "a finished training"
+    elif any((folder / name).exists() for name in ("state.pt", "state.previous.pt")):
+        found = "a training under way"
+    else:
+        return
+    raise UserError(
+        "this cell has weights already; nothing was touched",
+        where=folder,
+        found=found,
+        mend="add --replace to give them up for the checkpoint's",
+    )

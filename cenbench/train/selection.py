@@ -1,0 +1,60 @@
+"""Which weights are measured in the end: the last, or those that scored best on the validation split on the way.
+
+The second is what the released code does (protocol `official`); it selects on the split it reports (facts 2a, 2b).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor, nn
+
+from cenbench.matrix.cell import Cell
+
+log = logging.getLogger("cenbench")
+Score = Callable[[nn.Module], float]
+"""How good a network is on the validation split; higher is better."""
+
+
+class BestWeights:
+    """Looks every `every` steps, and keeps a copy of the weights that scored best; the first of equals."""
+
+    def __init__(self, score: Score, every: int) -> None:
+        self._score, self._every = score, every
+        self._best: float | None = None
+        self._step = 0
+        self._weights: dict[str, Tensor] = {}
+
+    def due(self, step: int, total: int) -> bool:
+        return step % self._every == 0 or step == total
+
+    def look(self, network: nn.Module, step: int) -> None:
+        """Score `network` in evaluation mode; it is back in training mode afterwards."""
+        score = self._score(network.eval())
+        network.train()
+        log.info("step %d: validation score %.4f", step, score)
+        if self._best is None or score > self._best:
+            self._best, self._step = score, step
+            self._weights = {name: tensor.detach().cpu().clone() for name, tensor in network.state_dict().items()}
+
+    def restore(self, network: nn.Module) -> None:
+        """Give `network` the weights that scored best."""
+        log.info("the weights of step %d scored best: %.4f", self._step, self._best)
+        network.load_state_dict(self._weights)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"best": self._best, "step": self._step, "weights": self._weights}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._best, self._step, self._weights = state["best"], state["step"], state["weights"]
+
+
+def best_weights(cell: Cell, score: Score | None, steps_per_epoch: int) -> BestWeights | None:
+    """What the cell's protocol selects by; None where it measures the last weights."""
+    if cell.protocol.selection == "last":
+        return None
+    if score is None:
+        raise TypeError(f"{cell.id} selects the best weights, so it needs a score")
+    return BestWeights(score, cell.protocol.select_every_epochs * steps_per_epoch)
