@@ -77,14 +77,15 @@ def _train_and_measure(
 ) -> tuple[publish.Measured, bytes, dict[str, Any]]:
     """Only the modules of the cell's own task are imported: a segmentation cell never pays for Inception's."""
     if cell.task.kind == "segmentation":
-        from cenbench.run.measure_segmentation import measure
+        from cenbench.run.measure_segmentation import measure, validation_score
         from cenbench.train.segmentation import train
     else:
-        from cenbench.run.measure_translation import measure
+        from cenbench.run.measure_translation import measure, validation_score
         from cenbench.train.translation import train
     identity = {"training_id": cell.training_id, "training_code": digests.training_code, "data": prepared.digest}
     start = time.perf_counter()
-    trained = train(cell, prepared, paths.state(cell), device, paths.weights, identity)
+    score = validation_score(cell, prepared, device, paths)
+    trained = train(cell, prepared, paths.state(cell), device, paths.weights, identity, score)
     times: dict[str, Any] = {"train_s": time.perf_counter() - start, "steps": trained.steps}
     if trained.imported:
         log.info("weights imported from %s: nothing is trained", trained.imported)

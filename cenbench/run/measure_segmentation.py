@@ -6,17 +6,16 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cenbench.data import transforms
 from cenbench.data.batches import EvalBatches
 from cenbench.data.contact_sheet import label_colours
 from cenbench.data.prepared import Prepared
-from cenbench.matrix.cell import Cell, Task
+from cenbench.matrix.cell import ENSEMBLE, Cell, Task
 from cenbench.matrix.specs import SegmentationEvaluation
 from cenbench.metrics.segmentation import SegmentationScores
-from cenbench.nn.segmenter import Segmenter
 from cenbench.run.inputs import input_pictures
 from cenbench.run.network_cost import network_cost
 from cenbench.run.paths import Paths
@@ -24,6 +23,7 @@ from cenbench.run.publish import Measured
 from cenbench.run.samples import side_by_side
 from cenbench.train.finished import Trained
 from cenbench.train.segmentation import load
+from cenbench.train.selection import Score
 
 
 @torch.inference_mode()
@@ -49,7 +49,21 @@ def measure(cell: Cell, prepared: Prepared, trained: Trained, device: torch.devi
     return Measured(metrics=scores.compute(), parameters=parameters, samples=samples)
 
 
-def predict(network: Segmenter, x_BMCHW: Tensor, task: Task, evaluation: SegmentationEvaluation) -> Tensor:
+def validation_score(cell: Cell, prepared: Prepared, device: torch.device, paths: Paths) -> Score:
+    """What `selection: best` goes by: mean IoU of the ensemble at a single scale, whatever the cell's evaluation is."""
+    single = SegmentationEvaluation(batch_size=cell.evaluation.batch_size)
+
+    @torch.inference_mode()
+    def score(network: nn.Module) -> float:
+        scores = SegmentationScores(cell.streams, len(prepared.classes), prepared.void, device)
+        for x_BMCHW, label_BHW in EvalBatches(prepared, cell.task, "val", single.batch_size):
+            scores.update(predict(network, x_BMCHW.to(device), cell.task, single), label_BHW.to(device))
+        return scores.compute()[ENSEMBLE]["miou_pct"]
+
+    return score
+
+
+def predict(network: nn.Module, x_BMCHW: Tensor, task: Task, evaluation: SegmentationEvaluation) -> Tensor:
     """Classes of every stream at the images' size, int64 (B, S, H, W).
 
     Logits are brought to that size by bicubic interpolation, as the released evaluation does (facts 3). Of several

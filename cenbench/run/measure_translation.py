@@ -17,13 +17,13 @@ from cenbench.metrics.images import stretch_to_uint8, to_uint8
 from cenbench.metrics.reference_features import reference_features
 from cenbench.metrics.translation import TranslationScores
 from cenbench.nn.norm import set_own_statistics
-from cenbench.nn.unet import UNet
 from cenbench.run.inputs import input_pictures
 from cenbench.run.network_cost import network_cost
 from cenbench.run.paths import Paths
 from cenbench.run.publish import Measured
 from cenbench.run.samples import side_by_side
 from cenbench.train.finished import Trained
+from cenbench.train.selection import Score
 from cenbench.train.translation import load
 
 
@@ -33,38 +33,66 @@ def measure(cell: Cell, prepared: Prepared, trained: Trained, device: torch.devi
 
     Raises `CellSkipped` where the feature extractor's weights are absent.
     """
-    evaluation = cell.evaluation
-    if not isinstance(evaluation, TranslationEvaluation):
+    scores = _scores(cell, prepared, device, paths)
+    network = load(cell, trained, device)
+    samples: dict[str, bytes] = {}
+    rows = prepared.indices("val")
+    for image_BSCHW, y_BCHW in _generated(network, cell, prepared, device):
+        scores.update(image_BSCHW, y_BCHW)
+        for image_SCHW, y_CHW in zip(image_BSCHW, y_BCHW, strict=True):
+            if len(samples) < cell.evaluation.samples:
+                inputs = input_pictures(prepared, cell.task, int(rows[len(samples)]))
+                shown = [_picture(each) for each in (y_CHW, *image_SCHW)]
+                samples[f"{len(samples):03d}.png"] = side_by_side([*inputs, *shown])
+    shape = (1, len(cell.task.inputs), *y_BCHW.shape[1:])
+    parameters = network_cost(network, network.ensemble, cell.streams, shape)
+    return Measured(metrics=scores.compute(), stand_in=scores.stand_in, parameters=parameters, samples=samples)
+
+
+def validation_score(cell: Cell, prepared: Prepared, device: torch.device, paths: Paths) -> Score:
+    """What `selection: best` goes by: the lowest FID of any output, negated so that higher is better (facts 2b)."""
+
+    @torch.inference_mode()
+    def score(network: nn.Module) -> float:
+        scores = _scores(cell, prepared, device, paths)
+        for image_BSCHW, y_BCHW in _generated(network, cell, prepared, device):
+            scores.update(image_BSCHW, y_BCHW)
+        return -min(values["fid"] for values in scores.compute().values())
+
+    return score
+
+
+def _evaluation(cell: Cell) -> TranslationEvaluation:
+    if not isinstance(cell.evaluation, TranslationEvaluation):
         raise TypeError(f"{cell.id} is no translation cell")
+    return cell.evaluation
+
+
+def _scores(cell: Cell, prepared: Prepared, device: torch.device, paths: Paths) -> TranslationScores:
+    evaluation = _evaluation(cell)
     extractor = load_extractor(evaluation.extractor, paths.weights, device)
-    real_ND = _real_features(cell, prepared, extractor, paths, stretched=evaluation.stretch_images)
-    scores = TranslationScores(
+    return TranslationScores(
         cell.streams,
         extractor,
-        real_ND,
+        _real_features(cell, prepared, extractor, paths, stretched=evaluation.stretch_images),
         evaluation.kid_subsets,
         evaluation.kid_subset_size,
         evaluation.kid_seed,
         to_bytes=stretch_to_uint8 if evaluation.stretch_images else to_uint8,
     )
-    network = load(cell, trained, device)
-    _set_mode(network, evaluation)
+
+
+def _generated(
+    network: nn.Module, cell: Cell, prepared: Prepared, device: torch.device
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """(image_BSCHW, y_BCHW) of the validation split, the network in the mode this evaluation wants."""
+    _set_mode(network, _evaluation(cell))
     torch.manual_seed(cell.seed)  # what dropout draws, where it is on: the same bytes each time
-    samples: dict[str, bytes] = {}
-    rows = prepared.indices("val")
-    for x_BMCHW, y_BCHW in EvalBatches(prepared, cell.task, "val", evaluation.batch_size):
-        image_BSCHW = network(x_BMCHW.to(device))
-        scores.update(image_BSCHW, y_BCHW.to(device))
-        for image_SCHW, y_CHW in zip(image_BSCHW, y_BCHW, strict=True):
-            if len(samples) < evaluation.samples:
-                inputs = input_pictures(prepared, cell.task, int(rows[len(samples)]))
-                shown = [_picture(each) for each in (y_CHW, *image_SCHW)]
-                samples[f"{len(samples):03d}.png"] = side_by_side([*inputs, *shown])
-    parameters = network_cost(network, network.ensemble, cell.streams, (1, *x_BMCHW.shape[1:]))
-    return Measured(metrics=scores.compute(), stand_in=scores.stand_in, parameters=parameters, samples=samples)
+    for x_BMCHW, y_BCHW in EvalBatches(prepared, cell.task, "val", cell.evaluation.batch_size):
+        yield network(x_BMCHW.to(device)), y_BCHW.to(device)
 
 
-def _set_mode(network: UNet, evaluation: TranslationEvaluation) -> None:
+def _set_mode(network: nn.Module, evaluation: TranslationEvaluation) -> None:
     """Evaluation mode, less what this evaluation leaves as in training."""
     network.eval()
     for module in network.modules():

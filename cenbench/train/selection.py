@@ -51,10 +51,8 @@ class BestWeights:
         self._best, self._step, self._weights = state["best"], state["step"], state["weights"]
 
 
-def best_weights(cell: Cell, score: Score | None, steps_per_epoch: int) -> BestWeights | None:
+def best_weights(cell: Cell, score: Score, steps_per_epoch: int) -> BestWeights | None:
     """What the cell's protocol selects by; None where it measures the last weights."""
     if cell.protocol.selection == "last":
         return None
-    if score is None:
-        raise TypeError(f"{cell.id} selects the best weights, so it needs a score")
     return BestWeights(score, cell.protocol.select_every_epochs * steps_per_epoch)

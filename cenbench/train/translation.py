@@ -48,7 +48,7 @@ def train(
     device: torch.device,
     weights: Path,
     identity: dict[str, str],
-    score: Score | None = None,
+    score: Score,
 ) -> Trained:
     """Train the cell, or continue, or find it finished in `folder`. Nothing pretrained is used: `weights` is not read.
 

@@ -1,0 +1,422 @@
+"""Fusion methods are the files of `cenbench/nn/fusion`; a term that cannot be is named; ids keep their meaning."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from checkout import PRESET, REPOSITORY
+
+from cenbench.errors import UserError
+from cenbench.files import digest
+from cenbench.matrix import methods as methods_module
+from cenbench.matrix.cell import Cell
+from cenbench.matrix.methods import Method, methods
+from cenbench.matrix.plan import Plan, load_plan
+
+PARAMS = REPOSITORY / "params"
+ALL_METHODS = "align, average, concat, exchange, none, self-att, uni-modal"
+MERGED_ROW = "      - {fusion: concat, stage: early}\n"  # the first of table 2's, in the commonly used setting
+PARALLEL_GROUP = '  - label: "Same with ours: shared convs, unshared norms, a prediction a modality"\n'
+ALL_STAGES_ROW = "      - {fusion: concat}\n"  # the first of table 4's; its columns say the stage
+
+
+@pytest.fixture
+def params(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(PARAMS, tmp_path / "params"))
+
+
+@pytest.fixture(scope="module")
+def demo() -> Plan:
+    return load_plan(PARAMS, "demo")
+
+
+def edit(params: Path, file: str, old: str, new: str) -> None:
+    """Replace the first `old`, which must be there."""
+    text = (params / file).read_text()
+    assert old in text
+    (params / file).write_text(text.replace(old, new, 1))
+
+
+def edit_parallel(params: Path, old: str, new: str) -> None:
+    """Replace the first `old` of table 2's last group."""
+    path = params / "table2.yaml"
+    before, found, after = path.read_text().partition(PARALLEL_GROUP)
+    assert found
+    assert old in after
+    path.write_text(before + found + after.replace(old, new, 1))
+
+
+def error_of(params: Path) -> UserError:
+    with pytest.raises(UserError) as caught:
+        load_plan(params, "demo")
+    assert "pydantic" not in str(caught.value)
+    return caught.value
+
+
+# What there is
+
+
+def test_the_methods_are_the_files_of_the_folder() -> None:
+    """No list of them anywhere else: a file that is not read, or a method without a file, is a mistake."""
+    files = {path.stem for path in (REPOSITORY / "cenbench" / "nn" / "fusion").glob("*.py")} - {"__init__"}
+    assert set(methods()) == {name.replace("_", "-") for name in files}
+    assert list(methods()) == sorted(methods())
+    assert all(name == method.name for name, method in methods().items())
+
+
+def test_a_method_is_what_its_file_declares() -> None:
+    """The paper's comparison, typed here a second time."""
+    assert methods() == {
+        "align": Method("align", "Align", "points", False, 2, None),
+        "average": Method("average", "Average", "points", True, 2, None),
+        "concat": Method("concat", "Concat", "points", True, 2, None),
+        "exchange": Method("exchange", "Ours", "norms", False, 2, None),
+        "none": Method("none", "None", "nowhere", False, 2, None),
+        "self-att": Method("self-att", "Self-att.", "points", True, 2, None),
+        "uni-modal": Method("uni-modal", "Uni-modal", "nowhere", False, 1, 1),
+    }
+
+
+def test_the_files_say_to_torch_what_they_say_to_the_matrix() -> None:
+    """The matrix reads the files, the networks import them."""
+    for name, method in methods().items():
+        file = importlib.import_module(f"cenbench.nn.fusion.{name.replace('-', '_')}")
+        inputs = (method.fewest, method.most)
+        assert (method.label, method.acts, method.merges, inputs) == (file.LABEL, file.ACTS, file.MERGES, file.INPUTS)
+        assert hasattr(file, "Operator") == (method.acts == "points")
+
+
+def test_labels_of_rows_are_those_of_the_files(demo: Plan) -> None:
+    for name in ("table2", "table4", "table6"):
+        table = demo.table(name)
+        for slot in table.slots:
+            assert table.rows[slot.row].labels[0] == methods()[slot.cells[0].fusion].label
+
+
+@pytest.fixture
+def other_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder of methods in place of the package's."""
+    monkeypatch.setattr(methods_module, "_FOLDER", tmp_path)
+    methods.cache_clear()
+    yield tmp_path
+    methods.cache_clear()
+
+
+@pytest.mark.parametrize("missing", ["LABEL", "ACTS", "MERGES", "INPUTS"])
+def test_a_file_that_leaves_something_unsaid_is_named(other_folder: Path, missing: str) -> None:
+    said = {"LABEL": '"Median"', "ACTS": '"points"', "MERGES": "True", "INPUTS": "(3, None)"}
+    file = other_folder / "the_median.py"
+    file.write_text("".join(f"{name} = {value}\n" for name, value in said.items()))
+    assert methods() == {"the-median": Method("the-median", "Median", "points", True, 3, None)}
+    assert (methods()["the-median"].takes(2), methods()["the-median"].takes(3)) == (False, True)
+    assert methods()["the-median"].wants == "at least 3 modalities"
+    methods.cache_clear()
+    file.write_text("".join(f"{name} = {value}\n" for name, value in said.items() if name != missing))
+    with pytest.raises(TypeError, match=f"the_median.py declares no {missing}"):
+        methods()
+
+
+# What cannot be
+
+
+@pytest.mark.parametrize(
+    ("row", "key", "found", "expected", "mend"),
+    [
+        ("{fusion: concta, stage: early}", "fusion", "'concta'", ALL_METHODS, "did you mean 'concat'?"),
+        ("{fusion: self_att, stage: early}", "fusion", "'self_att'", ALL_METHODS, "did you mean 'self-att'?"),
+        ("{fusion: zzz, stage: early}", "fusion", "'zzz'", ALL_METHODS, "cenbench plan"),
+        ("{fusion: ../../x, stage: early}", "fusion", "'../../x'", "text that matches", "cenbench plan"),
+        ("{fusion: concat, stage: middel}", "stage", "'middel'", "early, middle, late, all", "did you mean 'middle'?"),
+        ("{fusion: concat, stage: 2}", "stage", "2", "early, middle, late, all", "cenbench plan"),
+        ("{fusion: concat, merged: maybe}", "merged", "'maybe'", "true or false", "cenbench plan"),
+        ("{fusion: concat, only: [Ensembel]}", "only", "'Ensembel'", "RGB, Depth, Ensemble, Cost", "'Ensemble'?"),
+        ("{fusion: concat, only: []}", "only", "[]", "at least this many entries: 1", "cenbench plan"),
+        ("{fusion: concat, only: Cost}", "only", "'Cost'", "a list", "cenbench plan"),
+        ("{fusoin: concat}", "fusoin", "fusoin", "fusion", "did you mean 'fusion'?"),
+        ("{stage: early}", "fusion", None, None, "say `fusion:` in the row"),
+    ],
+)
+def test_a_wrong_word_is_named_with_its_key_and_the_allowed_ones(
+    params: Path, row: str, key: str, found: str | None, expected: str | None, mend: str
+) -> None:
+    edit(params, "table2.yaml", MERGED_ROW, f"      - {row}\n")
+    error = error_of(params)
+    assert error.where == params / "table2.yaml"
+    assert error.key == f"groups[1].rows[0].{key}"
+    assert error.found == found
+    assert (expected or "") in str(error.expected)
+    assert mend in str(error.mend)
+
+
+def test_only_of_a_group_is_named_too(params: Path) -> None:
+    edit(params, "table2.yaml", "    only: [Ensemble, Cost]\n", "    only: [Ensemble, Costs]\n")
+    error = error_of(params)
+    assert (error.key, error.found) == ("groups[1].only", "'Costs'")
+    assert error.expected == "RGB, Depth, Ensemble, Cost"
+
+
+def test_fusion_and_its_short_form_exclude_each_other(params: Path) -> None:
+    edit(params, "table2.yaml", MERGED_ROW, "      - {fusion: concat, exchange: true}\n")
+    error = error_of(params)
+    assert (error.where, error.key) == (params / "table2.yaml", "groups[1].rows[0]")
+    assert "`exchange:` is short for a `fusion:`; say one of the two" in str(error)
+
+
+def test_fusion_in_the_row_and_its_short_form_in_the_column_are_the_same_term_twice(params: Path) -> None:
+    edit(params, "table4.yaml", "{label: Late, stage: late}", "{label: Late, stage: late, exchange: false}")
+    text = str(error_of(params))
+    assert "groups[0].rows[0].fusion: the columns say this term too" in text
+
+
+@pytest.mark.parametrize(
+    ("row", "message", "found"),
+    [
+        (
+            "{fusion: none, stage: early}",
+            "none acts at no stage, so none can be chosen; found stage: early",
+            "fusion none, stage early",
+        ),
+        (
+            "{fusion: concat, stage: early, task: rgb->semantic, only: [RGB]}",
+            "concat needs at least two modalities; rgb->semantic has 1",
+            "task rgb->semantic, fusion concat",
+        ),
+        (
+            "{fusion: uni-modal}",
+            "uni-modal needs exactly one modality; rgb+depth->semantic has 2",
+            "task rgb+depth->semantic, fusion uni-modal",
+        ),
+        (
+            "{fusion: uni-modal, stage: late, task: rgb->semantic, only: [RGB]}",
+            "uni-modal acts at no stage, so none can be chosen; found stage: late",
+            "fusion uni-modal, stage late",
+        ),
+        (
+            "{fusion: align, merged: true, only: [Ensemble]}",
+            "merged: after align no single stream can go on (methods that can: average, concat, self-att)",
+            "fusion align, stage all, merged true",
+        ),
+        (
+            "{fusion: exchange, merged: true, only: [Ensemble]}",
+            "merged: after exchange no single stream can go on (methods that can: average, concat, self-att)",
+            "fusion exchange, stage all, merged true",
+        ),
+        (
+            "{fusion: concat, merged: true, l1: half, only: [Ensemble]}",
+            "merged: one stream has no other to give channels to, so l1 must be none, not half",
+            "merged true, convs shared, norms unshared, l1 half",
+        ),
+        (
+            "{fusion: exchange, norms: shared, l1: all}",
+            "exchange needs scaling factors of each modality's own; norms: shared shares them "
+            "(allowed with exchange: unshared, affine-unshared)",
+            "norms shared",
+        ),
+    ],
+)
+def test_terms_that_do_not_go_together_are_named_with_what_would(
+    params: Path, row: str, message: str, found: str
+) -> None:
+    edit_parallel(params, MERGED_ROW, f"      - {row}\n")
+    error = error_of(params)
+    assert error.where == params / "table2.yaml"
+    assert error.key == "groups[2] with groups[2].rows[0]"
+    assert message in str(error)
+    assert found in str(error.found)
+
+
+@pytest.mark.parametrize(
+    ("row", "columns", "message"),
+    [
+        (
+            "{fusion: concat, merged: true}",
+            (0, 1, 2, 3),
+            "merged: the translation networks have a prediction for each modality; segmentation only",
+        ),
+        (
+            "{fusion: exchange, l1: half}",
+            (0, 2),
+            "convolution, which has no norm for exchange to act behind (allowed: middle, all)",
+        ),
+    ],
+)
+def test_what_a_unet_cannot_is_named_for_every_column_it_concerns(
+    params: Path, row: str, columns: tuple[int, ...], message: str
+) -> None:
+    edit(params, "table4.yaml", ALL_STAGES_ROW, f"      - {row.replace('}', ', in_paper: false}')}\n")
+    error = error_of(params)
+    lines = str(error).splitlines()
+    assert f"{len(columns)} mistakes in table4.yaml" in str(error)
+    for column in columns:
+        [line] = [each for each in lines if f"groups[0] with groups[0].rows[0] with columns[{column}]: " in each]
+        assert message in line
+
+
+def test_exchange_after_single_stages_of_a_resnet_is_possible(params: Path) -> None:
+    """Unlike a U-Net's, every stage of a ResNet has norms; a row of the user's own may ask."""
+    row = "      - {fusion: exchange, stage: early, l1: half, in_paper: false}\n"
+    edit_parallel(params, MERGED_ROW, row + MERGED_ROW)
+    table = load_plan(params, "demo").table("table2")
+    assert table.rows[18].labels == ("Ours", "Early")
+    assert {slot.cells[0].stage for slot in table.slots if slot.row == 18} == {"early"}
+
+
+def test_a_merged_network_has_two_streams(params: Path) -> None:
+    """What goes on after the fusion, and the ensemble of that alone; no output of a modality's own."""
+    edit(params, "table2.yaml", MERGED_ROW, "      - {fusion: concat, stage: early, only: [RGB, Ensemble]}\n")
+    error = error_of(params)
+    assert (error.key, error.found, error.expected) == ("columns[0].stream", "'rgb'", "fused, ensemble")
+
+
+# What a cell is called
+
+
+def keys(params: Path) -> set[str]:
+    return set(load_plan(params, "demo").cells)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("{fusion: concat, stage: all}", "{fusion: concat}"),
+        ("{fusion: exchange, l1: half}", "{fusion: exchange, l1: half, stage: all, merged: false}"),
+        ("{fusion: exchange, l1: half}", "{exchange: true, l1: half}"),
+        ("{fusion: concat, stage: all}", "{fusion: concat, stage: all, merged: false}"),
+    ],
+)
+def test_what_nothing_says_and_what_is_said_to_be_that_have_the_same_id(
+    params: Path, demo: Plan, old: str, new: str
+) -> None:
+    edit_parallel(params, old, new)
+    assert keys(params) == set(demo.cells)
+
+
+def test_stage_and_merged_change_both_ids_and_can_be_read_in_them(demo: Plan) -> None:
+    cells = demo.select(tables=["table2"], method="concat").cells.values()
+    assert len({cell.id for cell in cells}) == len({cell.training_id for cell in cells}) == len(cells) == 8
+    for cell in cells:
+        method = "concat" if cell.stage == "all" else f"concat-{cell.stage}"
+        assert cell.slug.split(".")[1] == (f"{method}-merged" if cell.merged else method)
+        document = cell.model_dump(mode="json")
+        moved = Cell.model_validate({**document, "stage": "middle" if cell.stage != "middle" else "late"})
+        parted = Cell.model_validate({**document, "merged": not cell.merged})
+        assert len({cell.id, moved.id, parted.id}) == 3
+        assert len({cell.training_id, moved.training_id, parted.training_id}) == 3
+
+
+def test_every_term_of_fusion_is_in_the_id(demo: Plan) -> None:
+    """Two cells of the plan that differ in nothing else have different ids: no two slots fall together by accident."""
+    asked = {
+        (str(c.task), c.fusion, c.stage, c.merged, c.convs, c.norms, c.l1, c.seed): c.id for c in demo.cells.values()
+    }
+    assert len(asked) == len(set(asked.values())) == len(demo.cells)
+
+
+# Pinned: computed at a1b4d2b, before there were methods, stages and merged networks, for tables 7 to 9 under the preset
+# of tests/checkout.py. Whoever changes these trains every cell of every user again; see also test_matrix_cells.py.
+SHARED_NOTHING = "rgb+depth-to-semantic.none.unshared-convs.unshared-norms.l1-none.32px.s1.6145926cba"
+OURS = "shade+texture+depth+normal-to-rgb.exchange.shared-convs.unshared-norms.l1-half.32px.s1.3d22520178"
+ALL_27 = "1336e42657ce99a8571bdacd1d9d840bd83da015402ba91febddc457ea798f02"
+
+
+def test_ids_of_tables_7_to_9_are_those_from_before_there_were_methods(params: Path) -> None:
+    preset = PRESET.replace("name: demo", "name: tests").replace("[table7, table8]", "[table7, table8, table9]")
+    (params / "presets" / "tests.yaml").write_text(preset)
+    cells = load_plan(params, "tests").cells
+    assert next(iter(cells)) == SHARED_NOTHING
+    assert OURS in cells
+    assert digest(sorted((cell.id, cell.training_id) for cell in cells.values())) == ALL_27
+
+
+# A method of one's own
+
+MAXIMUM = '''"""Maximum: every modality goes on with the element-wise greatest of them."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from cenbench.nn.fusion_operator import FusionOperator
+
+LABEL = "Maximum"
+ACTS = "points"
+MERGES = True
+INPUTS = (2, None)
+
+
+class Operator(FusionOperator):
+    """`x_BMCHW -> y_BMCHW`. No parameters."""
+
+    @staticmethod
+    def parameter_count(modalities: int, channels: int) -> int:
+        return 0
+
+    def forward(self, x_BMCHW: Tensor) -> Tensor:
+        return x_BMCHW.amax(1, keepdim=True).expand_as(x_BMCHW)
+
+    def merge(self, x_BMCHW: Tensor) -> Tensor:
+        return x_BMCHW.amax(1, keepdim=True)
+'''
+DIGESTS = """
+import json
+from pathlib import Path
+from cenbench.matrix.plan import load_plan
+from cenbench.run.digests import evaluation_code, training_code
+
+cells = load_plan(Path("params"), "demo").cells
+print(json.dumps({name: [training_code(cell), evaluation_code(cell)] for name, cell in cells.items()}))
+"""
+BUILD = """
+import torch
+from cenbench.nn.build import build_segmenter
+from cenbench.nn.parameters import count_fusion_parameters
+
+settings = dict(modalities=2, classes=3, depth=18, width=4, decoder_width=4, layers=(1, 1, 1, 1), convs="shared")
+net = build_segmenter(fusion="maximum", stage="middle", norms="unshared", theta=0.01, dropout=0.0, **settings)
+assert count_fusion_parameters(net) == 0
+assert torch.isfinite(net(torch.zeros(2, 2, 3, 32, 32))).all()
+"""
+
+
+def run_in(root: Path, code: str) -> str:
+    """Run code with the package of `root`, in a process of its own: within one, files are taken not to change."""
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def digests_in(root: Path) -> Mapping[str, list[str]]:
+    """Cell -> digests of its training code and its evaluation code."""
+    found: dict[str, list[str]] = json.loads(run_in(root, DIGESTS))
+    return found
+
+
+def test_a_new_method_is_one_file_and_a_row(tmp_path: Path, params: Path) -> None:
+    """It makes its cell, and changes neither the id nor the code of any other: nothing else is trained again."""
+    package = tmp_path / "cenbench"
+    shutil.copytree(REPOSITORY / "cenbench", package, ignore=shutil.ignore_patterns("__pycache__"))
+    before = digests_in(tmp_path)
+    file = package / "nn" / "fusion" / "maximum.py"
+    file.write_text(MAXIMUM)
+    edit_parallel(params, MERGED_ROW, "      - {fusion: maximum, stage: middle}\n" + MERGED_ROW)
+    after = digests_in(tmp_path)
+    [new] = after.keys() - before.keys()
+    assert new.startswith("rgb+depth-to-semantic.maximum-middle.shared-convs.unshared-norms.l1-none.64px.s1.")
+    assert {name: after[name] for name in before} == before
+    shown = "from pathlib import Path; from cenbench.matrix.plan import load_plan; "
+    shown += "print(load_plan(Path('params'), 'demo').table('table2').rows[18].labels)"
+    assert run_in(tmp_path, shown).strip() == "('Maximum', 'Middle')"
+    run_in(tmp_path, BUILD)
+
+    file.write_text(MAXIMUM.replace("amax(1, keepdim=True).expand_as", "amax(1, True).expand_as"))
+    edited = digests_in(tmp_path)
+    assert edited[new][0] != after[new][0]
+    assert edited[new][1] != after[new][1]
+    assert {name: edited[name] for name in before} == before
