@@ -14,14 +14,18 @@ from pathlib import Path
 
 import pytest
 from checkout import REPOSITORY
-from test_report_table import record
+from test_report_table import cost, record
 
 from cenbench.matrix.plan import Plan, load_plan
+from cenbench.report.cell_page import render_cell_page
 from cenbench.report.curves import chart, read_history, training_charts
 from cenbench.report.pages import render_index, render_tables
+from cenbench.report.render_csv import render_csv
+from cenbench.report.render_html import render_html
+from cenbench.report.render_json import metrics_document, render_json
 from cenbench.report.render_latex import render_latex, tex
 from cenbench.report.render_terminal import render_terminal
-from cenbench.report.table import build_table
+from cenbench.report.table import Table, build_table
 from cenbench.run.record import CellRecord
 
 HOSTILE = "<script>alert('x')</script> \\input{/etc/passwd} 100% & _x_ #1 $y$ {z} ~ ^ | \" \N{SNOWMAN}"
@@ -40,8 +44,9 @@ def records(plan: Plan, tmp_path: Path) -> dict[str, CellRecord]:
     log.write_text(f"a log with {HOSTILE}")
     for place, cell in enumerate(plan.cells.values()):
         stand_in = {"fid": "features of X", "kid_x100": "features of X"} if cell.task.target == "rgb" else {}
-        found[cell.id] = replace(record(cell, 10.0 + place / 7, stand_in=stand_in), folder=tmp_path, log=log)
-    first, second, third, fourth = list(plan.cells)[:4]
+        made = record(cell, 10.0 + place / 7, stand_in=stand_in, parameters=cost(place))
+        found[cell.id] = replace(made, folder=tmp_path, log=log)
+    first, second, third, fourth = [cell.id for cell in plan.cells_of("table7")[:4]]
     found[first] = replace(record(plan.cells[first], None, "failed", f"bad: {HOSTILE}"), log=log)
     found[second] = record(plan.cells[second], None, "missing", "not run yet")
     found[third] = record(plan.cells[third], None, "skipped", "weights absent")
@@ -58,21 +63,26 @@ def reports(plan: Plan, records: dict[str, CellRecord], tmp_path: Path) -> Path:
 
 
 class Page(HTMLParser):
-    """Tags, links and text of a page."""
+    """Tags, links and text of a page, given by its path or as text; and its cells, each as its text."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, page: Path | str) -> None:
         super().__init__()
         self.tags: list[str] = []
         self.links: list[str] = []
         self.text = ""
-        self.feed(path.read_text())
+        self.cells: list[str] = []
+        self.feed(page if isinstance(page, str) else page.read_text())
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
+        if tag in ("td", "th"):
+            self.cells.append("")
         self.links += [value or "" for name, value in attributes if name in ("href", "src")]
 
     def handle_data(self, data: str) -> None:
         self.text += data
+        if self.cells:
+            self.cells[-1] += data
 
 
 def test_every_link_leads_to_a_file_and_nothing_is_loaded_from_outside(reports: Path) -> None:
@@ -85,8 +95,30 @@ def test_every_link_leads_to_a_file_and_nothing_is_loaded_from_outside(reports: 
             assert link.startswith("data:image/png;base64,") or (path.parent / link).is_file(), (path, link)
 
 
+def test_a_table_rendered_alone_leads_nowhere_that_is_not_there(
+    plan: Plan, records: dict[str, CellRecord], tmp_path: Path
+) -> None:
+    """`snakemake table2` makes no other table: its pages name the tables of a shared cell without a link to them."""
+    folder = tmp_path / "alone"
+    render_tables(plan, ["table2"], records, folder)
+    render_index(plan, folder)
+    pages = list(folder.rglob("*.html"))
+    assert len(pages) == 1 + 1 + 35
+    for path in pages:
+        for link in Page(path).links:
+            assert link.startswith("data:image/png;base64,") or (path.parent / link).is_file(), (path, link)
+    [ours] = plan.select(tables=["table2"], method="exchange").cells
+    page = Page(folder / "demo" / "cells" / f"{ours}.html")
+    assert "shown in table2, table7" in page.text
+    assert not [link for link in page.links if "table" in link]
+    text = Page(folder / "index.html").text
+    assert "Fusion methods for RGB-D" in text
+    assert "Ablation" not in text, "a table that was not made is not in the index"
+    assert set(json.loads((folder / "demo" / "metrics.json").read_text())) == {"table2"}
+
+
 def test_hostile_text_is_shown_and_does_nothing(reports: Path, plan: Plan) -> None:
-    page = Page(reports / "demo" / "cells" / f"{next(iter(plan.cells))}.html")
+    page = Page(reports / "demo" / "cells" / f"{plan.cells_of('table7')[0].id}.html")
     assert "<script>alert('x')</script>" in page.text
     assert "script" not in page.tags
     assert "<script>alert('x')</script>" in Page(reports / "demo" / "table7.html").text
@@ -100,11 +132,13 @@ def test_all_five_states_and_stand_ins_are_shown(reports: Path) -> None:
 
 
 def test_formats_say_the_same(reports: Path, plan: Plan, records: dict[str, CellRecord]) -> None:
-    for name in ("table7", "table8", "table9"):
+    render_tables(plan, ["table2"], records, reports)
+    for name in ("table2", "table7", "table8", "table9"):
         document = json.loads((reports / "demo" / f"{name}.json").read_text())
         lines = list(csv.DictReader(io.StringIO((reports / "demo" / f"{name}.csv").read_text())))
         values = [(entry, value) for entry in document["entries"] for value in entry["values"]]
-        assert len(lines) == len(values) == len(plan.table(name).slots) * len(plan.table(name).metrics)
+        columns = plan.table(name).columns
+        assert len(lines) == len(values) == sum(len(columns[slot.column].metrics) for slot in plan.table(name).slots)
         page = Page(reports / "demo" / f"{name}.html").text
         table = build_table("demo", plan.table(name), records)
         shown = [value for entry in table.entries for value in entry.values]
@@ -143,9 +177,12 @@ def test_index_shows_every_preset_and_survives_a_damaged_one(reports: Path, plan
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex (texlive)")
-@pytest.mark.parametrize("name", ["table7", "table8"])
-def test_latex_compiles_alone_and_inside_a_paper(reports: Path, tmp_path: Path, name: str) -> None:
-    source = reports / "demo" / f"{name}.tex"
+@pytest.mark.parametrize("name", ["table2", "table6", "table7", "table8"])
+def test_latex_compiles_alone_and_inside_a_paper(
+    plan: Plan, records: dict[str, CellRecord], tmp_path: Path, name: str
+) -> None:
+    source = tmp_path / f"{name}.tex"
+    source.write_text(render_latex(build_table("demo", plan.table(name), records)))
     outer = tmp_path / "paper.tex"
     outer.write_text(
         "\\documentclass{article}\\usepackage{booktabs,graphicx}\\begin{document}"
@@ -165,6 +202,94 @@ def test_latex_escapes_everything_it_would_act_on(plan: Plan, records: dict[str,
         assert not re.search(rf"(?<!\\){re.escape(letter)}", escaped), letter
     layout = replace(plan.table("table7"), title=HOSTILE)
     assert "\\input{/etc" not in render_latex(build_table("demo", layout, records))
+
+
+@pytest.fixture
+def two(plan: Plan, records: dict[str, CellRecord]) -> Table:
+    """Table 2: three columns of mean IoU, and one of three costs."""
+    return build_table("demo", plan.table("table2"), records)
+
+
+def test_a_column_with_metrics_of_its_own_in_html(two: Table) -> None:
+    cells = [cell.strip() for cell in Page(render_html(two)).cells]
+    heads = [cells.index(next(cell for cell in cells if cell.startswith(label))) for label in ("RGB", "Depth")]
+    assert all("Mean IoU" in cells[place] and "Parameters" not in cells[place] for place in heads)
+    [cost_head] = [cell for cell in cells if cell.startswith("Cost")]
+    assert cost_head == "CostParameters (M) / for fusion (M) / GFLOP"
+    entry = two.entry(34, 3)
+    assert entry is not None
+    shown = [cell for cell in cells if all(value.ours_text in cell for value in entry.values)]
+    assert shown, "the three numbers stand in one cell of the page"
+    assert not any("\N{PLUS-MINUS SIGN}" in cell for cell in shown)
+
+
+def test_a_column_with_metrics_of_its_own_in_latex(two: Table) -> None:
+    text = render_latex(two)
+    rows = [line for line in text.splitlines() if line.startswith(("Ours &", "Concat &", "Uni-modal &"))]
+    assert len(rows) == 2 + 4 + 4 + 1
+    for place, line in zip((0, 1, 2, 34), (rows[0], rows[1], rows[2], rows[-1]), strict=True):
+        parts = [part.strip().removesuffix("\\\\").strip() for part in line.split("&")]
+        assert len(parts) == 2 + 2 * 4, "two labels, and paper and ours of four columns"
+        entry = two.entry(place, 3)
+        assert entry is not None
+        assert parts[-1] == " / ".join(value.ours_text for value in entry.values)
+        assert parts[-2] == "- / - / -"
+        filled = [two.entry(place, column) is not None for column in range(3)]
+        assert [bool(part) for part in parts[3:9:2]] == filled, "no number where the row has no such output"
+    assert r"\textbf" not in "".join(row.split("&")[-1] for row in rows), "no cost is the best"
+    for title in ("Mean IoU", "Parameters (M)", "for fusion (M)", "GFLOP"):
+        assert title in text
+
+
+def test_a_column_with_metrics_of_its_own_in_csv(two: Table) -> None:
+    lines = list(csv.DictReader(io.StringIO(render_csv(two))))
+    assert len(lines) == (1 + 3) * 2 + (1 + 3) * 16 + (3 + 3) * 17
+    assert {line["metric"] for line in lines if line["column"] != "Cost"} == {"miou_pct"}
+    costs = [line for line in lines if line["column"] == "Cost"]
+    assert [line["metric"] for line in costs] == ["params_m", "fusion_params_m", "gflops"] * 35
+    assert {(line["best"], line["spread"], line["paper"], line["verdict"]) for line in costs} == {
+        ("False", "", "", "none")
+    }
+
+
+def test_a_column_with_metrics_of_its_own_in_json(two: Table) -> None:
+    document = json.loads(json.dumps(render_json(two)))
+    assert document["metrics"] == ["miou_pct", "params_m", "fusion_params_m", "gflops"]
+    cost_column = document["columns"].index("Cost")
+    for entry in document["entries"]:
+        metrics = [value["metric"] for value in entry["values"]]
+        assert metrics == (document["metrics"][1:] if entry["column"] == cost_column else ["miou_pct"])
+    numbers = metrics_document([document])["table2"]
+    row = "One modality Uni-modal RGB"
+    assert set(numbers[row]) == {"RGB", "Cost"}
+    assert set(numbers[row]["Cost"]) == {"params_m", "fusion_params_m", "gflops"}
+
+
+def test_the_papers_order_is_shown_for_metrics_that_have_one(plan: Plan, records: dict[str, CellRecord]) -> None:
+    """Table 6 shows MSE too, which the paper has no number for: no empty column for it among the orders."""
+    page = Page(render_html(build_table("demo", plan.table("table6"), records)))
+    _, _, order = page.text.partition("The paper's order")
+    assert "MAE" in order.partition("RGB+Shade to Normal")[0]
+    assert "RMSE" in order.partition("RGB+Shade to Normal")[0]
+    within = page.cells[page.cells.index("Within") :]
+    assert [title.split()[0] for title in within[:3]] == ["Within", "MAE", "RMSE"]
+    assert within[3] == "RGB+Shade to Normal"
+    assert within[6] == "RGB+Normal to Shade"
+
+
+def test_the_page_of_a_cell_says_how_it_is_fused_and_what_that_costs(
+    plan: Plan, records: dict[str, CellRecord]
+) -> None:
+    cells = plan.select(tables=["table2"], method="concat", glob="*.concat-early-merged.*").cells
+    [cell_id] = cells
+    page = Page(render_cell_page("demo", records[cell_id], plan.tables_of(cell_id)))
+    assert "concat (early), one stream after it, unshared convs" in page.text
+    assert "shown in table2" in page.text
+    counted = records[cell_id].document["parameters"]
+    assert f"Parameters: {counted['total']:,}, {counted['fusion']:,} of them for fusion." in page.text
+    assert "One scene forward: 23.46 GFLOP." in page.text
+    assert {"fused", "ensemble"} <= set(page.cells)
+    assert "rgb" not in page.cells, "a modality has no output of its own"
 
 
 def test_terminal_shows_ours_beside_the_papers(plan: Plan, records: dict[str, CellRecord]) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import random
 import statistics
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import pytest
 from checkout import REPOSITORY
@@ -14,7 +17,8 @@ from checkout import REPOSITORY
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.layout import TableLayout
 from cenbench.matrix.plan import Plan, load_plan
-from cenbench.report.table import Entry, build_table
+from cenbench.metrics.descriptions import COSTS
+from cenbench.report.table import Entry, build_table, heading
 from cenbench.report.verdict import judge
 from cenbench.run.record import CellRecord, State
 
@@ -24,13 +28,27 @@ def plan() -> Plan:
     return load_plan(REPOSITORY / "params", "paper")
 
 
+MEASURED = ("miou_pct", "pixel_acc_pct", "mean_acc_pct", "fid", "kid_x100", "mae_x10", "rmse_x10", "mse_x10")
+
+
 def record(
-    cell: Cell, value: float | None, state: State = "ok", reason: str | None = None, stand_in: Mapping[str, str] = {}
+    cell: Cell,
+    value: float | None,
+    state: State = "ok",
+    reason: str | None = None,
+    stand_in: Mapping[str, str] = {},
+    parameters: Mapping[str, Any] = {},
 ) -> CellRecord:
-    """A cell whose every stream has `value` for every metric; None: no numbers."""
-    names = ("miou_pct", "pixel_acc_pct", "mean_acc_pct", "fid", "kid_x100")
-    metrics = {} if value is None else {stream: dict.fromkeys(names, value) for stream in cell.task.streams}
-    return CellRecord(cell, state, reason, metrics, stand_in, Path("nowhere"), None)
+    """A cell whose every stream has `value` for every metric (None: no numbers), and whose network costs this."""
+    metrics = {} if value is None else {stream: dict.fromkeys(MEASURED, value) for stream in cell.streams}
+    document = {"parameters": parameters} if parameters else {}
+    return CellRecord(cell, state, reason, metrics, stand_in, Path("nowhere"), None, document=document)
+
+
+def cost(place: int) -> dict[str, Any]:
+    """Parameters and arithmetic that tell networks apart."""
+    total, fusion = 118_201_600 + 1_000_000 * place, 130_000 * place
+    return {"total": total, "fusion": fusion, "flops": 23_456_000_000 + place, "ensemble_weights": {"rgb": 1.0}}
 
 
 def seeds(layout: TableLayout, *numbers: int) -> TableLayout:
@@ -158,3 +176,114 @@ def test_tables_of_several_networks_a_row_are_compared_along_the_row(plan: Plan)
     assert first.where == "Shade+Texture to RGB / Shade"
     assert first.pairs == 6, "four columns"
     assert first.agree == 0, "equal numbers agree with no order"
+
+
+def test_costs_are_shown_without_best_and_spread(plan: Plan) -> None:
+    """They are counted, not measured: the same for every seed, and the leanest network is not the best one."""
+    layout = seeds(plan.table("table2"), 1, 2, 3)
+    row_of = {cell.id: slot.row for slot in layout.slots for cell in slot.cells}
+    records = {
+        cell.id: record(cell, 40.0 + row_of[cell.id] + cell.seed, parameters=cost(row_of[cell.id]))
+        for cell in layout.cells
+    }
+    table = build_table("paper", layout, records)
+    for row in range(len(layout.rows)):
+        entry = entry_of(layout, table.entries, row, 3)
+        assert [value.metric for value in entry.values] == list(COSTS) == ["params_m", "fusion_params_m", "gflops"]
+        counted = cost(row)
+        expected = [counted["total"] / 1e6, counted["fusion"] / 1e6, counted["flops"] / 1e9]
+        assert [value.ours for value in entry.values] == pytest.approx(expected, rel=1e-12)
+        for value in entry.values:
+            assert (value.spread, value.best, value.paper, value.delta, value.seeds) == (None, False, None, None, 3)
+            assert value.verdict.word == "none"
+    assert [value.ours_text for value in entry_of(layout, table.entries, 3, 3).values] == ["121.20", "0.39", "23.46"]
+    measured = [value for entry in table.entries if entry.column == 2 for value in entry.values]
+    assert all(value.spread == 1.0 for value in measured), "what is measured still has its spread,"
+    assert sum(value.best for value in measured) == 2, "and its best in each group that has an ensemble"
+
+
+def test_a_cost_has_no_better_way_in_its_heading() -> None:
+    assert [heading(metric) for metric in COSTS] == ["Parameters (M)", "for fusion (M)", "GFLOP"]
+    assert heading("miou_pct").endswith("\N{UPWARDS ARROW}")
+    assert heading("mae_x10").endswith("\N{DOWNWARDS ARROW}")
+
+
+def test_costs_that_were_not_counted_are_left_out(plan: Plan) -> None:
+    """A cell not run has none; a record of the version before knows the parameters only."""
+    layout = seeds(plan.table("table2"), 1)
+    old = {"total": 2_500_000, "ensemble_weights": {"rgb": 0.5, "depth": 0.5}}
+    records = {
+        cell.id: record(cell, 40.0, "stale", "the training code changed since", {}, old) for cell in layout.cells
+    }
+    first = layout.cells[0]
+    records[first.id] = record(first, None, "missing", "not run yet")
+    table = build_table("paper", layout, records)
+    assert [value.ours_text for value in entry_of(layout, table.entries, 0, 3).values] == ["", "", ""]
+    assert [value.ours_text for value in entry_of(layout, table.entries, 1, 3).values] == ["2.50", "", ""]
+
+
+def test_a_column_shows_its_own_metrics_and_the_others_the_tables(plan: Plan) -> None:
+    layout = plan.table("table2")
+    records = {cell.id: record(cell, 1.0, parameters=cost(1)) for cell in layout.cells}
+    for entry in build_table("paper", layout, records).entries:
+        assert tuple(value.metric for value in entry.values) == (COSTS if entry.column == 3 else ("miou_pct",))
+        assert all(value.ours is not None for value in entry.values)
+
+
+@pytest.mark.parametrize(
+    ("name", "metrics", "numbers"),
+    [("table4", ("fid", "kid_x100"), 4), ("table6", ("mae_x10", "rmse_x10"), 17)],
+)
+def test_tables_whose_every_slot_is_a_network_are_compared_within_a_group(
+    plan: Plan, name: str, metrics: tuple[str, ...], numbers: int
+) -> None:
+    """Oracle: every pair of the group's numbers, counted one by one. No number of the paper's, no pair."""
+    layout = seeds(plan.table(name), 1)
+    drawn = random.Random(7)
+    ours = {cell.id: drawn.uniform(0.0, 100.0) for cell in layout.cells}
+    table = build_table("paper", layout, {cell.id: record(cell, ours[cell.id]) for cell in layout.cells})
+    groups = list(dict.fromkeys(row.group for row in layout.rows))
+    assert [(o.where, o.metric) for o in table.orderings] == [(g, metric) for g in groups for metric in metrics]
+    for found in table.orderings:
+        line = [
+            (slot.paper[found.metric], ours[slot.cells[0].id])
+            for slot in layout.slots
+            if layout.rows[slot.row].group == found.where and found.metric in slot.paper
+        ]
+        assert len(line) == numbers
+        pairs = [(a, b) for a, b in combinations(line, 2) if a[0] != b[0]]
+        agree = sum((a[0] < b[0]) == (a[1] < b[1]) for a, b in pairs)
+        assert 0 < agree < len(pairs), "the drawn numbers tell orders apart"
+        assert (found.agree, found.pairs) == (agree, len(pairs))
+
+
+def test_a_table_without_groups_is_compared_as_a_whole_where_every_slot_is_a_network(plan: Plan) -> None:
+    layout = seeds(plan.table("table5"), 1)
+    ours = {slot.cells[0].id: slot.paper["fid"] for slot in layout.slots}
+    table = build_table("paper", layout, {cell.id: record(cell, ours[cell.id]) for cell in layout.cells})
+    found = {ordering.metric: ordering for ordering in table.orderings}
+    assert {ordering.where for ordering in table.orderings} == {"the table"}
+    assert (found["fid"].agree, found["fid"].pairs) == (21, 21), "seven numbers, all different, in the paper's order"
+
+
+def test_a_table_whose_rows_are_networks_is_still_compared_down_its_columns(plan: Plan) -> None:
+    """Table 2: one modality against ours, for each; its ensemble and costs have one number of the paper's or none."""
+    layout = seeds(plan.table("table2"), 1)
+    records = {cell.id: record(cell, float(place), parameters=cost(place)) for place, cell in enumerate(layout.cells)}
+    table = build_table("paper", layout, records)
+    assert [(o.where, o.metric, o.agree, o.pairs) for o in table.orderings] == [
+        ("RGB", "miou_pct", 1, 1),
+        ("Depth", "miou_pct", 1, 1),
+    ]
+
+
+def test_the_numbers_of_a_merged_network_are_its_ensembles(plan: Plan) -> None:
+    """One stream goes on: it and the ensemble of it alone are all the outputs there are."""
+    layout = seeds(plan.table("table2"), 1)
+    merged = [slot for slot in layout.slots if slot.cells[0].merged and slot.column == 2]
+    assert len(merged) == 12
+    records = {cell.id: record(cell, 33.0) for cell in layout.cells}
+    table = build_table("paper", layout, records)
+    for slot in merged:
+        assert set(records[slot.cells[0].id].metrics) == {"fused", "ensemble"}
+        assert entry_of(layout, table.entries, slot.row, 2).values[0].ours == 33.0

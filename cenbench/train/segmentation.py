@@ -17,6 +17,7 @@ from cenbench.nn.segmenter import Segmenter, build_segmenter
 from cenbench.nn.sparsity import Sparsity
 from cenbench.train.finished import Trained, find_finished, finish, load_weights
 from cenbench.train.loop import Batches, train_steps
+from cenbench.train.prefetch import for_device
 from cenbench.train.pretrained import load_imagenet
 from cenbench.train.segmentation_loss import segmentation_nll_S
 from cenbench.train.selection import Score, best_weights
@@ -64,7 +65,7 @@ def train(
     done = find_finished(folder, identity)
     if done is not None:
         return done
-    batches = SegmentationBatches(prepared, cell.task, _parts(cell)[1], cell.seed)
+    batches = for_device(SegmentationBatches(prepared, cell.task, _parts(cell)[1], cell.seed), device)
     trainer = SegmentationTrainer(cell, batches, len(prepared.classes), prepared.void, device, weights)
     steps = total_steps(cell)
     per_epoch = batches.steps_per_epoch

@@ -18,6 +18,7 @@ from cenbench.nn.sparsity import Sparsity
 from cenbench.nn.unet import UNet, build_generator
 from cenbench.train.finished import Trained, find_finished, finish, load_weights
 from cenbench.train.loop import Batches, train_steps
+from cenbench.train.prefetch import for_device
 from cenbench.train.selection import Score, best_weights
 from cenbench.train.translation_losses import adversarial_loss, image_distance_S
 
@@ -58,7 +59,7 @@ def train(
     done = find_finished(folder, identity)
     if done is not None:
         return done
-    batches = TranslationBatches(prepared, cell.task, _parts(cell)[1], cell.seed)
+    batches = for_device(TranslationBatches(prepared, cell.task, _parts(cell)[1], cell.seed), device)
     trainer = TranslationTrainer(cell, batches, device)
     steps = total_steps(cell)
     per_epoch = batches.steps_per_epoch

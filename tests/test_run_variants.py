@@ -1,0 +1,95 @@
+"""Cells of every kind run from training to their record in this process, twice to the same bytes."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from checkout import Checkout
+
+from cenbench.matrix.cell import Cell
+from cenbench.matrix.plan import load_plan
+from cenbench.run.cell import run_cell
+from cenbench.run.paths import Paths
+from cenbench.run.record import read_record
+
+SEGMENTATION: dict[str, dict[str, Any]] = {
+    "concat, merged": {"fusion": "concat", "stage": "middle", "merged": True},
+    "self-att": {"fusion": "self-att", "stage": "all", "convs": "shared"},
+    "align": {"fusion": "align", "stage": "early"},
+    "uni-modal": {"task": {"inputs": ["depth"], "target": "semantic"}, "fusion": "uni-modal"},
+    "pspnet": {"network": {"head": "pspnet"}},
+    "pspnet, merged": {"network": {"head": "pspnet"}, "fusion": "average", "stage": "late", "merged": True},
+    "bfloat16": {"protocol": {"precision": "bfloat16"}},
+    "own part": {"fusion": "exchange", "l1": "half", "protocol": {"exchange_own_part_only": True}},
+    "several scales": {"evaluation": {"scales": [0.5, 1.0], "flip": True}},
+    "official": {
+        "fusion": "exchange",
+        "l1": "half",
+        "protocol": {
+            "name": "official",
+            "freeze_norm_statistics": True,
+            "lambda_per_head": True,
+            "pad_depth_as_rgb": True,
+            "selection": "best",
+            "select_every_epochs": 1,
+        },
+    },
+}
+TRANSLATION: dict[str, dict[str, Any]] = {
+    "concat": {"fusion": "concat", "stage": "late"},
+    "average": {"fusion": "average", "stage": "middle"},
+    "align": {"fusion": "align", "stage": "all"},
+    "uni-modal": {"task": {"inputs": ["shade"], "target": "rgb"}, "fusion": "uni-modal"},
+    "bfloat16": {"protocol": {"precision": "bfloat16"}},
+    "official": {
+        "fusion": "exchange",
+        "l1": "half",
+        "protocol": {
+            "name": "official",
+            "two_generator_passes": True,
+            "crop_past_edge": True,
+            "selection": "best",
+            "select_every_epochs": 1,
+        },
+        "evaluation": {"dropout_at_test": True, "instance_statistics_at_test": True, "stretch_images": True},
+    },
+}
+
+
+def variant(checkout: Checkout, kind: str, changes: dict[str, Any]) -> Cell:
+    """A plain cell of this kind (parallel, no fusion) with these fields changed."""
+    cells = load_plan(checkout.root / "params", "demo").cells.values()
+    document = next(cell for cell in cells if cell.task.kind == kind).model_dump(mode="json")
+    document |= {"fusion": "none", "l1": "none", "convs": "unshared"}
+    for field, value in changes.items():
+        parts = isinstance(value, dict) and field != "task"
+        document[field] = {**document[field], **value} if parts else value
+    if document["fusion"] == "uni-modal" or kind == "translation":
+        document["convs"] = "shared"
+    return Cell.model_validate(document)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [*(("segmentation", name) for name in SEGMENTATION), *(("translation", name) for name in TRANSLATION)],
+)
+def test_variant_runs_to_its_record(prepared_checkout: Checkout, tmp_path: Path, kind: str, name: str) -> None:
+    cell = variant(prepared_checkout, kind, {"segmentation": SEGMENTATION, "translation": TRANSLATION}[kind][name])
+    documents = []
+    for attempt in ("first", "second"):
+        paths = Paths(tmp_path / attempt)
+        paths.root.mkdir()
+        (paths.root / "data").symlink_to(prepared_checkout.root / "data")
+        run_cell(cell, paths, "cpu")
+        record = read_record(paths, cell)
+        assert record.state == "ok", record.reason
+        assert set(record.metrics) == set(cell.streams)
+        assert all(math.isfinite(number) for values in record.metrics.values() for number in values.values())
+        history = (record.folder / "history.csv").read_bytes()
+        documents.append(((record.folder / "metrics.json").read_bytes(), history))
+    assert documents[0] == documents[1], "the same cell gives the same bytes"
+    assert (b"fusion_penalty" in documents[0][1]) == (cell.fusion == "align")
+    assert (b"nll_auxiliary" in documents[0][1]) == (cell.network.head == "pspnet")
