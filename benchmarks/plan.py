@@ -8,6 +8,7 @@ start, and `snakemake -n` of the paper preset is to take at most 4 s in all.
 
 from __future__ import annotations
 
+import math
 import re
 import shutil
 import statistics
@@ -19,10 +20,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cenbench.matrix.plan import load_plan
+from cenbench.matrix.preset import load_preset
 
 PARAMS = Path(__file__).parents[1] / "params"
 REPEATS = 5
-CELLS_A_SEED = 27
 LARGE = 600
 
 
@@ -54,7 +55,8 @@ def main() -> None:
     print(f"{'preset':24}{'cells':>8}{'plan s':>12}{'whole process s':>18}")
     with tempfile.TemporaryDirectory() as folder:
         large = Path(shutil.copytree(PARAMS, Path(folder) / "params"))
-        with_seeds(large, -(-LARGE // CELLS_A_SEED))
+        cells_a_seed = len(load_plan(PARAMS, "paper").cells) / len(load_preset(PARAMS, "paper").seeds)
+        with_seeds(large, math.ceil(LARGE / cells_a_seed))
         for label, params, preset in (
             ("demo", PARAMS, "demo"),
             ("study", PARAMS, "study"),

@@ -101,6 +101,7 @@ class Checkout:
         for table in (root / "params").glob("table*.yaml"):
             table.unlink()
         checkout = cls(root)
+        checkout.write("params/pipeline.yaml", "preset: demo\ntables: all\n")
         checkout.write("params/presets/demo.yaml", PRESET)
         checkout.write("params/table7.yaml", TABLE7)
         checkout.write("params/table8.yaml", TABLE8)

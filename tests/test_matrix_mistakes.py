@@ -223,3 +223,28 @@ def test_a_table_says_the_number_of_its_file(params: Path) -> None:
 def test_a_table_has_rows_or_groups(params: Path) -> None:
     edit(params, "table7.yaml", "\nfooters:\n", "\ngroups: [{label: x, rows: [{convs: shared}]}]\nfooters:\n")
     assert "either `rows:` or `groups:`" in str(error_of(params))
+
+
+GROUPS = "tables: [table2, table4, table6, table7, table8, table9]\n"
+
+
+def test_a_row_group_a_preset_asks_for_must_be_there(params: Path) -> None:
+    edit(params, "presets/demo.yaml", GROUPS, f"{GROUPS}groups: {{table4: [Texture+Shade to GRB]}}\n")
+    text = str(error_of(params))
+    assert "preset demo asks for a row group that this table does not have" in text
+    assert "'Texture+Shade to GRB'" in text
+    assert "Texture+Shade to RGB; Depth+Normal to RGB" in text
+    assert "did you mean 'Texture+Shade to RGB'?" in text
+
+
+def test_row_groups_of_a_table_the_preset_does_not_list_are_a_mistake(params: Path) -> None:
+    edit(params, "presets/demo.yaml", GROUPS, f"{GROUPS}groups: {{table5: [x]}}\n")
+    error = error_of(params)
+    assert (error.where, error.key) == (params / "presets" / "demo.yaml", "groups")
+    assert "table5 is none of this preset's tables" in str(error)
+
+
+def test_a_mistake_in_a_row_group_that_was_asked_for_is_named_where_it_stands_in_the_file(params: Path) -> None:
+    edit(params, "presets/demo.yaml", GROUPS, f"{GROUPS}groups: {{table4: [Depth+Normal to RGB]}}\n")
+    edit(params, "table4.yaml", "    task: depth+normal->rgb\n", "    task: depth+normal->rgb\n    only: [Layers]\n")
+    assert error_of(params).key == "groups[1].only"

@@ -73,9 +73,9 @@ def test_every_filter_is_the_cells_it_lets_through(demo: Plan) -> None:
 
 
 def test_a_glob_on_seeds_takes_seeds_out_of_slots() -> None:
-    study = load_plan(PARAMS, "study")
-    one = study.select(glob="*.s2.*")
-    assert len(study.cells) == 3 * len(one.cells)
+    paper = load_plan(PARAMS, "paper")
+    one = paper.select(glob="*.s2.*")
+    assert len(paper.cells) == 3 * len(one.cells)
     assert len(one.select(tables=["table7", "table8", "table9"]).cells) == 27
     assert all([cell.seed for cell in slot.cells] == [2] for table in one.tables for slot in table.slots)
 

@@ -18,7 +18,7 @@ from cenbench.matrix.expand import expand
 from cenbench.matrix.layout import Slot, TableLayout
 from cenbench.matrix.paper_numbers import read_paper_numbers
 from cenbench.matrix.plan import Plan, load_plan
-from cenbench.matrix.preset import load_preset
+from cenbench.matrix.preset import load_preset, preset_names
 from cenbench.matrix.specs import (
     SegmentationEvaluation,
     SegmentationProtocol,
@@ -41,9 +41,16 @@ def demo() -> Plan:
 
 @pytest.fixture(scope="module")
 def tables() -> Mapping[str, TableLayout]:
-    """Every table there is, at one seed's worth of slots: the demo preset's parts in all declarations of `params/`."""
-    preset, numbers = load_preset(PARAMS, "demo"), read_paper_numbers(PARAMS)
-    return {name: expand(load_table(PARAMS, name), preset, numbers, PARAMS / name) for name in table_names(PARAMS)}
+    """Every table there is, under the demo preset: one seed, so one cell a slot."""
+    return {table.name: table for table in every_table("demo").tables}
+
+
+def every_table(preset: str) -> Plan:
+    """The plan of this preset if it listed every table, and every row group, there is."""
+    chosen = load_preset(PARAMS, preset).model_copy(update={"groups": {}})
+    numbers = read_paper_numbers(PARAMS)
+    found = (expand(load_table(PARAMS, name), chosen, numbers, PARAMS / name) for name in table_names(PARAMS))
+    return Plan(preset, "", tuple(found), chosen.cost)
 
 
 @pytest.fixture
@@ -68,7 +75,7 @@ def only_cell(slot: Slot) -> Cell:
 @pytest.mark.parametrize("preset", PRESETS)
 def test_a_seed_of_tables_7_to_9_is_27_cells(preset: str) -> None:
     """11 of table 7, 12 of table 8, 8 of table 9, of which 4 are columns of table 8."""
-    plan = load_plan(PARAMS, preset).select(tables=SHARING_TABLES)
+    plan = every_table(preset).select(tables=SHARING_TABLES)
     seeds = len({cell.seed for cell in plan.cells.values()})
     assert [len(table.cells) for table in plan.tables] == [11 * seeds, 12 * seeds, 8 * seeds]
     assert len(plan.cells) == 27 * seeds
@@ -93,42 +100,60 @@ CELLS = {
 }
 SHOWN_BEFORE = {
     "demo": OURS + OURS + 2 * 2,  # ours of table 2 in table 7, of table 4 in table 8; two columns of table 8 in table 9
-    # The former; all of table 1 in table 7; depth+normal of table 5 in table 4, its four modalities in table 8.
-    "study": OURS + OURS + 2 * 2 + CELLS["table1"] + 2,
-    # The former; RefineNet-101 at one scale in table 7.
+    "study": OURS + OURS,
+    # As demo; all of table 1 in table 7; depth+normal of table 5 in table 4, its four modalities in table 8;
+    # RefineNet-101 at one scale in table 7.
     "paper": OURS + OURS + 2 * 2 + CELLS["table1"] + 2 + 1,
 }
+ONE_GROUP = len(METHODS) * len(STAGES) + OURS
+OF_GROUPS = {"study": {"table2": ONE_GROUP, "table4": ONE_GROUP, "table6": ONE_GROUP}}
+"""Cells of the row groups that a preset asks for, where it does not ask for all."""
 
 
-@pytest.mark.parametrize(("preset", "total", "trained"), [("demo", 145, 145), ("study", 150, 150), ("paper", 157, 153)])
+@pytest.mark.parametrize(("preset", "total", "trained"), [("demo", 145, 145), ("study", 72, 72), ("paper", 157, 153)])
 def test_cells_of_a_preset_are_those_of_its_tables_less_the_shared_ones(preset: str, total: int, trained: int) -> None:
     """35 + 34 + 51 + 11 + 12 + 8 - 6 = 145 for demo. Table 3's four multi-scale cells are measured, not trained."""
     plan = load_plan(PARAMS, preset)
     seeds = len({cell.seed for cell in plan.cells.values()})
+    cells = CELLS | OF_GROUPS.get(preset, {})
     assert {table.name: len(table.cells) for table in plan.tables} == {
-        table.name: CELLS[table.name] * seeds for table in plan.tables
+        table.name: cells[table.name] * seeds for table in plan.tables
     }
-    assert sum(CELLS[table.name] for table in plan.tables) - SHOWN_BEFORE[preset] == total
+    assert sum(cells[table.name] for table in plan.tables) - SHOWN_BEFORE[preset] == total
     assert len(plan.cells) == total * seeds
     assert len({cell.training_id for cell in plan.cells.values()}) == trained * seeds
     assert all(len(slot.cells) == seeds for table in plan.tables for slot in table.slots)
 
 
-@pytest.mark.parametrize("preset", PRESETS)
-@pytest.mark.parametrize("name", table_names(PARAMS))
-def test_every_declared_table_expands_under_every_preset(preset: str, name: str) -> None:
-    """Also the tables a preset does not list: a user may list them."""
-    chosen = load_preset(PARAMS, preset)
-    table = expand(load_table(PARAMS, name), chosen, read_paper_numbers(PARAMS), PARAMS / f"{name}.yaml")
-    assert len(table.cells) == CELLS[name] * len(chosen.seeds)
-    assert all(len(slot.cells) == len(chosen.seeds) for slot in table.slots)
+@pytest.mark.parametrize("preset", preset_names(PARAMS))
+def test_every_declared_table_expands_under_every_preset(preset: str) -> None:
+    """Also tables and row groups a preset does not list, for a user may list them: 157 cells of 153 networks a seed."""
+    plan = every_table(preset)
+    seeds = len({cell.seed for cell in plan.cells.values()})
+    assert {table.name: len(table.cells) for table in plan.tables} == {n: CELLS[n] * seeds for n in CELLS}
+    assert all(len(slot.cells) == seeds for table in plan.tables for slot in table.slots)
+    assert len(plan.cells) == 157 * seeds
+    assert len({cell.training_id for cell in plan.cells.values()}) == 153 * seeds
 
 
 def test_demo_and_paper_list_the_tables_they_are_said_to() -> None:
-    listed = {preset: load_preset(PARAMS, preset).tables for preset in PRESETS}
-    assert listed["demo"] == ("table2", "table4", "table6", "table7", "table8", "table9")
-    assert set(listed["study"]) == set(table_names(PARAMS)) - {"table3"}
-    assert set(listed["paper"]) == set(table_names(PARAMS)) == set(CELLS)
+    demo, paper = load_preset(PARAMS, "demo"), load_preset(PARAMS, "paper")
+    assert demo.tables == ("table2", "table4", "table6", "table7", "table8", "table9")
+    assert paper.tables == tuple(table_names(PARAMS)) == tuple(CELLS)
+    assert not demo.groups
+    assert not paper.groups
+
+
+def test_a_preset_may_ask_for_single_row_groups(demo: Plan) -> None:
+    """They keep their rows, slots and numbers of the paper; only the table's other groups are gone."""
+    study = load_plan(PARAMS, "study")
+    for name, labels in load_preset(PARAMS, "study").groups.items():
+        part, whole = study.table(name), demo.table(name)
+        kept = [place for place, row in enumerate(whole.rows) if row.group in labels]
+        assert [row.labels for row in part.rows] == [whole.rows[place].labels for place in kept]
+        assert {row.group for row in part.rows} == set(labels)
+        expected = [(kept.index(s.row), s.column, s.stream, s.paper) for s in whole.slots if s.row in kept]
+        assert [(s.row, s.column, s.stream, s.paper) for s in part.slots] == expected
 
 
 def test_tables_have_the_papers_shape(demo: Plan) -> None:

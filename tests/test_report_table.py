@@ -95,20 +95,20 @@ def test_one_seed_has_no_spread_and_no_verdict(plan: Plan) -> None:
 )
 def test_verdict_is_two_standard_deviations(plan: Plan, ours: float, spread: float, word: str) -> None:
     cell = plan.table("table7").cells[0]
-    assert judge(cell, paper=51.1, ours=ours, spread=spread, stand_in=None).word == word
+    assert judge(cell, table=7, paper=51.1, ours=ours, spread=spread, stand_in=None).word == word
 
 
 def test_other_data_network_or_features_are_never_held_against_the_paper(plan: Plan) -> None:
     cell = plan.table("table8").cells[0]
     demo = load_plan(REPOSITORY / "params", "demo").table("table8").cells[0]
-    fair = judge(cell, paper=60.0, ours=60.0, spread=1.0, stand_in=None)
+    fair = judge(cell, table=7, paper=60.0, ours=60.0, spread=1.0, stand_in=None)
     assert fair.word == "reproduced"
     for other, stand_in, why in (
         (demo, None, "synthrooms"),
         (cell, "features of something else", "features of something else"),
         (Cell.model_validate({**cell.model_dump(), "network": demo.network}), None, "another network"),
     ):
-        verdict = judge(other, paper=60.0, ours=60.0, spread=1.0, stand_in=stand_in)
+        verdict = judge(other, table=7, paper=60.0, ours=60.0, spread=1.0, stand_in=stand_in)
         assert verdict.word == "not comparable"
         assert why in verdict.why
 

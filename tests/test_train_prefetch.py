@@ -1,4 +1,4 @@
-"""Batches made ahead are the batches asked for, whatever is asked for, and a mistake in one is told where it is used."""
+"""Batches made ahead are the batches asked for; a mistake in one is told where it is used."""
 
 from __future__ import annotations
 

@@ -8,9 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-Preset = Annotated[
-    str, typer.Option(help="A preset of params/presets/: demo, study, paper, or your own.")
-]
+Preset = Annotated[str, typer.Option(help="A preset of params/presets/: demo, study, paper, or your own.")]
 Root = Annotated[Path, typer.Option(help="The checkout: holds params/, data/, results/, reports/.", file_okay=False)]
 
 _PIPED_WIDTH = 200

@@ -52,7 +52,15 @@ def row_labels(spec: TableSpec, group: GroupSpec | None, row: RowSpec) -> tuple[
 
 def _term_labels(spec: TableSpec, group: GroupSpec | None, row: RowSpec) -> tuple[str, ...]:
     layers: Sequence[Entry] = [each for each in (row, group, spec.defaults) if each is not None]
-    return tuple(_word(stub.shows, (getattr(each, stub.shows) for each in layers)) for stub in spec.stub)
+    return tuple(_word(stub.shows, (_says(each, stub.shows) for each in layers)) for stub in spec.stub)
+
+
+def _says(entry: Entry, shown: str) -> Any:
+    """What an entry says of a stub's term; `exchange` and `fusion` are two ways to say one thing."""
+    if shown == "exchange":
+        fusion = entry.says("fusion")
+        return None if fusion is None else fusion == "exchange"
+    return entry.says(shown)
 
 
 def _word(term: str, values: Iterable[Any]) -> str:

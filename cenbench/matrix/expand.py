@@ -151,9 +151,9 @@ def expand(spec: TableSpec, preset: Preset, numbers: Sequence[PaperNumber], path
     Raises one `UserError` on `path` that lists every impossible row or column, or every number of the paper that has
     no slot of its own.
     """
-    spec = _asked_groups(spec, preset, path)
+    declared, spec = spec, _asked_groups(spec, preset, path)
     expansion = _Expansion(preset)
-    rows = _rows(spec)
+    rows = [row for row in _rows(declared) if row[0] is None or row[0] in spec.groups]
     expansion.mistakes += _unknown_columns(spec, rows)
     slots_asked = _slots_asked(spec, rows)
     made = [expansion.slot(asked) for asked in slots_asked]

@@ -74,7 +74,7 @@ class Entry(Frozen):
             raise ValueError("`exchange:` is short for a `fusion:`; say one of the two")
         return self
 
-    def says(self, term: Term) -> Any:
+    def says(self, term: str) -> Any:
         """The value this entry gives a term; None where it says nothing of it."""
         if term == "fusion" and self.exchange is not None:
             return "exchange" if self.exchange else "none"

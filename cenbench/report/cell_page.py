@@ -56,11 +56,11 @@ def _parameters(counts: Mapping[str, Any]) -> str:
     if not counts:
         return ""
     weights = ", ".join(f"{name} {weight:.3f}" for name, weight in counts.get("ensemble_weights", {}).items())
-    total, fusion, flops = counts["total"], counts["fusion"], counts["flops"]
-    return (
-        f"Parameters: {total:,}, {fusion:,} of them for fusion. One scene forward: {flops / 1e9:,.2f} GFLOP. "
-        f"Ensemble weights: {weights}."
-    )
+    said = [f"Parameters: {counts['total']:,}"]
+    if "fusion" in counts:  # records of an earlier version have no more than the total
+        said = [f"{said[0]}, {counts['fusion']:,} of them for fusion"]
+        said.append(f"One scene forward: {counts['flops'] / 1e9:,.2f} GFLOP")
+    return ". ".join([*said, f"Ensemble weights: {weights}."])
 
 
 def _imported(provenance: Mapping[str, Any]) -> str:

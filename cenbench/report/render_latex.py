@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cenbench.report.environment import latex_templates
-from cenbench.report.table import Entry, Table, Value, heading
+from cenbench.report.table import Entry, Table, Value
 
 _SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
@@ -24,7 +24,7 @@ def render_latex(table: Table) -> str:
     environment = latex_templates()
     environment.filters["tex"] = tex
     return environment.get_template("table.tex").render(
-        table=table, layout=table.layout, slot=_slot, ours=_ours, paper=_paper, heading=heading
+        table=table, layout=table.layout, slot=_slot, ours=_ours, paper=_paper
     )
 
 

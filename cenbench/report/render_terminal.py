@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from cenbench.report.table import Entry, Table, Value, heading
+from cenbench.report.table import Entry, Table, Value
 
 _STYLES = {"reproduced": "green", "off": "red", "not comparable": "dim", "undecided": "", "none": ""}
 
@@ -13,7 +13,8 @@ _STYLES = {"reproduced": "green", "off": "red", "not comparable": "dim", "undeci
 def render_terminal(table: Table) -> RichTable:
     """Each slot as `ours (paper)`, a line a metric; the caption says how the numbers were made."""
     layout = table.layout
-    metrics = ", ".join(heading(metric) for metric in layout.metrics)
+    told = table.column_metrics
+    metrics = "; ".join(metrics if len(told) == 1 else f"{columns}: {metrics}" for metrics, columns in told.items())
     shown = RichTable(title=f"Table {layout.number}. {layout.title}\n{metrics}; ours (paper)", caption=_caption(table))
     for name in layout.stub:
         shown.add_column(name)
@@ -50,4 +51,6 @@ def _caption(table: Table) -> str:
     whys = {value.verdict.why: value.verdict.word for entry in table.entries for value in entry.values}
     said = [f"{word}: {why}" for why, word in whys.items() if word == "not comparable"]
     marks = [f"\N{DAGGER} {label}" for label in table.stand_ins]
+    if table.imported:
+        marks.append(f"{table.imported} slots show imported weights, not trained here")
     return "\n".join([*said, *marks, *table.layout.protocol_lines])

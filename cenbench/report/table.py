@@ -72,6 +72,8 @@ class Entry:
     values: tuple[Value, ...]
     cells: tuple[str, ...]
     """Ids of the cells the numbers come from, one a seed."""
+    imported: bool = False
+    """Whether a number is of weights that were not trained here (`cenbench import-checkpoint`)."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,19 @@ class Table:
         return tuple(dict.fromkeys(labels))
 
     @property
+    def imported(self) -> int:
+        """How many slots show weights that were not trained here."""
+        return sum(entry.imported for entry in self.entries)
+
+    @property
+    def column_metrics(self) -> dict[str, str]:
+        """What is shown where: headings of metrics -> the columns that have them; one entry where all columns agree."""
+        shown: dict[str, list[str]] = {}
+        for column in self.layout.columns:
+            shown.setdefault(" / ".join(map(heading, column.metrics)), []).append(column.label)
+        return {metrics: ", ".join(labels) for metrics, labels in shown.items()}
+
+    @property
     def troubles(self) -> dict[str, State]:
         """What keeps slots from being ok: reason -> state, each once."""
         return {entry.reason: entry.state for entry in self.entries if entry.reason}
@@ -117,18 +132,19 @@ class Table:
 
 def build_table(preset: str, layout: TableLayout, records: Mapping[str, CellRecord]) -> Table:
     """Fill the layout from the cells' records (id -> record; every cell of the layout must be there)."""
-    entries = [_entry(slot, layout.columns[slot.column].metrics, records) for slot in layout.slots]
+    entries = [_entry(slot, layout, records) for slot in layout.slots]
     entries = [_with_best(entry, entries, layout) for entry in entries]
     return Table(preset, layout, tuple(entries), tuple(_orderings(layout, entries)))
 
 
-def _entry(slot: Slot, metrics: Sequence[str], records: Mapping[str, CellRecord]) -> Entry:
+def _entry(slot: Slot, layout: TableLayout, records: Mapping[str, CellRecord]) -> Entry:
     found = [records[cell.id] for cell in slot.cells]
     worst = min(found, key=lambda record: WORST_FIRST.index(record.state))
     reason = worst.reason if len(found) == 1 or worst.reason is None else f"seed {worst.cell.seed}: {worst.reason}"
-    values = tuple(_value(slot, metric, found) for metric in metrics)
+    values = tuple(_value(slot, layout.number, metric, found) for metric in layout.columns[slot.column].metrics)
     ids = tuple(cell.id for cell in slot.cells)
-    return Entry(slot.row, slot.column, slot.stream, worst.state, reason, values, ids)
+    imported = any(record.document.get("origin") == "imported" for record in found)
+    return Entry(slot.row, slot.column, slot.stream, worst.state, reason, values, ids, imported)
 
 
 def _numbers(record: CellRecord, stream: str) -> dict[str, float]:
@@ -138,13 +154,13 @@ def _numbers(record: CellRecord, stream: str) -> dict[str, float]:
     return {**record.metrics.get(stream, {}), **costs}
 
 
-def _value(slot: Slot, metric: str, records: Sequence[CellRecord]) -> Value:
+def _value(slot: Slot, table: int, metric: str, records: Sequence[CellRecord]) -> Value:
     numbers = [known[metric] for record in records if metric in (known := _numbers(record, slot.stream))]
     ours = statistics.fmean(numbers) if numbers else None
     spread = statistics.stdev(numbers) if len(numbers) > 1 and metric not in COSTS else None
     stand_in = next((record.stand_in[metric] for record in records if metric in record.stand_in), None)
     paper = slot.paper.get(metric)
-    verdict = judge(slot.cells[0], paper=paper, ours=ours, spread=spread, stand_in=stand_in)
+    verdict = judge(slot.cells[0], table=table, paper=paper, ours=ours, spread=spread, stand_in=stand_in)
     return Value(metric, paper, ours, spread, len(numbers), verdict, stand_in)
 
 

@@ -12,7 +12,10 @@ SPREADS = 2.0
 """Reproduced: the paper's number lies within so many standard deviations of our mean."""
 
 _PAPER_DATA = {"segmentation": "nyudv2", "translation": "taskonomy"}
-_PAPER_DEPTH, _PAPER_WIDTH, _PAPER_LEVELS = 101, 64, 8
+_PAPER_WIDTH, _PAPER_LEVELS = 64, 8
+_PAPER_HEADS = {("refinenet", 101)}
+_TABLE_3_HEADS = {(head, depth) for head in ("refinenet", "pspnet") for depth in (101, 152)}
+"""Table 3 is about larger networks; every other segmentation table of the paper is RefineNet's on ResNet-101."""
 
 
 @dataclass(frozen=True)
@@ -24,14 +27,14 @@ class Verdict:
 
 
 def judge(
-    cell: Cell, *, paper: float | None, ours: float | None, spread: float | None, stand_in: str | None
+    cell: Cell, *, table: int, paper: float | None, ours: float | None, spread: float | None, stand_in: str | None
 ) -> Verdict:
     """`spread` is the standard deviation over seeds, in the unit of the numbers; None for one seed."""
     if paper is None:
         return Verdict("none", "the paper has no sourced number here")
     if ours is None:
         return Verdict("none", "no number of ours yet")
-    obstacles = list(_obstacles(cell, stand_in))
+    obstacles = _obstacles(cell, table, stand_in)
     if obstacles:
         return Verdict("not comparable", "; ".join(obstacles))
     if spread is None:
@@ -43,14 +46,16 @@ def judge(
     )
 
 
-def _obstacles(cell: Cell, stand_in: str | None) -> list[str]:
+def _obstacles(cell: Cell, table: int, stand_in: str | None) -> list[str]:
     paper_data = _PAPER_DATA[cell.task.kind]
     found = []
     if cell.dataset.name != paper_data:
         found.append(f"other data ({cell.dataset.name}, not {paper_data})")
     network = cell.network
     if isinstance(network, SegmentationNet):
-        if (network.depth, network.width, network.pretrained) != (_PAPER_DEPTH, _PAPER_WIDTH, True):
+        heads = _TABLE_3_HEADS if table == 3 else _PAPER_HEADS
+        paper_network = (network.head, network.depth) in heads and network.width == _PAPER_WIDTH
+        if not (paper_network and network.pretrained):
             found.append("another network than the paper's")
     elif (network.levels, network.generator_width) != (_PAPER_LEVELS, _PAPER_WIDTH):
         found.append("another network than the paper's")
