@@ -51,6 +51,7 @@ def test_failed_cell_is_shown_stops_nothing_and_is_tried_again(checkout: Checkou
     assert states == {"ok", "failed"}
     assert len(list(checkout.root.glob("results/cells/*/metrics.json"))) == 2, "the others went on"
     assert checkout.planned()["cell"] == 1, "the next run tries it again"
+    assert checkout.planned("table7")["cell"] == 1, "asked for by its table too, whose page is there"
 
 
 def test_two_controllers_at_once_do_not_disturb_each_other(checkout: Checkout, finished_checkout: Checkout) -> None:

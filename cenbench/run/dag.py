@@ -67,10 +67,16 @@ class Dag:
     def all_files(self) -> list[str]:
         """What a finished run has made: records of cells, tables, and the index over them."""
         folder = f"reports/{self.plan.preset}"
-        cells = dict.fromkeys(cell.id for name in self.tables for cell in self.plan.cells_of(name))
-        tables = [f"{folder}/{name}.{suffix}" for name in self.tables for suffix in TABLE_SUFFIXES]
-        summary = ["reports/index.html", f"{folder}/metrics.json", f"{folder}/plots.csv"]
-        return [*map(_record, cells), *tables, *summary]
+        tables = dict.fromkeys(file for name in self.tables for file in self.files_of(name))
+        return [*tables, "reports/index.html", f"{folder}/metrics.json", f"{folder}/plots.csv"]
+
+    def files_of(self, table: str) -> list[str]:
+        """One table's files and the records it is made of.
+
+        The records by name: after a failure the table is there, and Snakemake would not look for what it was made of.
+        """
+        records = [_record(cell.id) for cell in self.plan.cells_of(table)]
+        return [*records, *(f"reports/{self.plan.preset}/{table}.{suffix}" for suffix in TABLE_SUFFIXES)]
 
     def metrics_of(self, wildcards: _Wildcards) -> list[str]:
         """The records a table is made of."""

@@ -46,4 +46,4 @@ for number in MATRIX.every_table:
         name:
             number
         input:
-            f"reports/{PRESET}/{number}.html",
+            MATRIX.files_of(number),
