@@ -219,3 +219,48 @@ def test_steps_are_those_of_the_released_code_at_the_papers_size() -> None:
     assert (steps_per_epoch(cell(paper)), total_steps(cell(paper))) == (132, 39_600)
     assert total_steps(cell(TRANSLATION)) == 3 * 40
     assert total_steps(cell(TRANSLATION, "dataset.train_scenes", 163)) == 3 * 40
+
+
+def with_protocol(base: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    return {**base, "protocol": {**base["protocol"], **changes}}
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "concerns"),
+    [
+        ("align_weight", 2.0, {"fusion": "align", "l1": "none"}),
+        ("auxiliary_weight", 0.1, {"network": {**SEGMENTATION["network"], "head": "pspnet"}}),
+        ("exchange_own_part_only", True, {"fusion": "exchange"}),
+    ],
+)
+def test_a_setting_is_in_the_id_of_the_cells_that_read_it_only(
+    setting: str, value: Any, concerns: dict[str, Any]
+) -> None:
+    plain = {**SEGMENTATION, "fusion": "concat", "l1": "none"}
+    for base, changed in ((plain, False), ({**plain, **concerns}, True)):
+        before = Cell.model_validate(base)
+        after = Cell.model_validate(with_protocol(base, **{setting: value}))
+        assert (before.id != after.id) == changed
+        assert (before.training_id != after.training_id) == changed
+
+
+def test_what_selects_the_weights_is_in_the_training_id_and_nothing_else_of_the_evaluation() -> None:
+    best = with_protocol(TRANSLATION, name="mine", selection="best")
+    before = Cell.model_validate(best)
+    for change, trains in (({"kid_subsets": 3}, False), ({"samples": 1}, False), ({"stretch_images": True}, True)):
+        after = Cell.model_validate({**best, "evaluation": {**best["evaluation"], **change}})
+        assert after.id != before.id
+        assert (after.training_id != before.training_id) == trains
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (with_protocol(SEGMENTATION, batch_size=1), "batch_size must be at least 2"),
+        ({"fusion": "concat", "l1": "none", "merged": True}, "reads the last two stages only"),
+    ],
+)
+def test_what_pspnet_cannot_is_said_before_anything_runs(change: dict[str, Any], words: str) -> None:
+    network = {**SEGMENTATION["network"], "head": "pspnet"}
+    with pytest.raises(ValidationError, match=words):
+        Cell.model_validate({**SEGMENTATION, **change, "network": network})

@@ -420,3 +420,29 @@ def test_a_new_method_is_one_file_and_a_row(tmp_path: Path, params: Path) -> Non
     assert edited[new][0] != after[new][0]
     assert edited[new][1] != after[new][1]
     assert {name: edited[name] for name in before} == before
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [
+        ('ACTS = "points"', 'ACTS = "point"', "ACTS"),
+        ("INPUTS = (2, None)", "INPUTS = (2,)", "INPUTS"),
+        ("INPUTS = (2, None)", "INPUTS = (3, 2)", "INPUTS"),
+        ("MERGES = True", 'MERGES = "yes"', "MERGES"),
+        ('LABEL = "Concat"', "LABEL = str(1)", "LABEL"),
+    ],
+)
+def test_a_file_that_declares_something_else_is_named(tmp_path: Path, old: str, new: str, key: str) -> None:
+    text = (REPOSITORY / "cenbench/nn/fusion/concat.py").read_text()
+    assert old in text
+    path = tmp_path / "concat.py"
+    path.write_text(text.replace(old, new))
+    with pytest.raises(UserError, match="must declare this") as caught:
+        methods_module._read(path)
+    assert (caught.value.key, caught.value.where) == (key, path)
+
+
+def test_an_annotated_constant_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "concat.py"
+    path.write_text((REPOSITORY / "cenbench/nn/fusion/concat.py").read_text().replace("LABEL =", "LABEL: str ="))
+    assert methods_module._read(path).label == "Concat"

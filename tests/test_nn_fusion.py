@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 from typing import Any
 
@@ -202,3 +203,17 @@ def test_exchange_at_some_stages_only() -> None:
 def test_flops_of_a_convolution_in_closed_form() -> None:
     net = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 4, 1))
     assert count_flops(net, (1, 3, 10, 12)) == 2 * 10 * 12 * (9 * 3 * 8 + 8 * 4)
+
+
+def test_a_frozen_networks_head_keeps_its_norms() -> None:
+    """Released statistics are ImageNet's, of the encoder; a head's norms have none to keep (facts 2a, FREEZE_BN)."""
+    net = segmenter("none", 2, head="pspnet", freeze_norm_statistics=True)
+    frozen = {name.split(".")[0] for name, module in net.named_modules() if getattr(module, "frozen", False)}
+    assert frozen == {"encoder"}
+
+
+def test_every_method_of_points_has_an_operator() -> None:
+    for name in methods():
+        assert hasattr(importlib.import_module(f"cenbench.nn.fusion.{name.replace('-', '_')}"), "Operator") == (
+            name in POINTS
+        )

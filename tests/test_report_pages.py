@@ -58,7 +58,7 @@ def records(plan: Plan, tmp_path: Path) -> dict[str, CellRecord]:
 def reports(plan: Plan, records: dict[str, CellRecord], tmp_path: Path) -> Path:
     folder = tmp_path / "reports"
     render_tables(plan, ["table7", "table8", "table9"], records, folder)
-    render_index(plan, folder)
+    render_index(plan, [layout.name for layout in plan.tables], folder)
     return folder
 
 
@@ -101,7 +101,7 @@ def test_a_table_rendered_alone_leads_nowhere_that_is_not_there(
     """`snakemake table2` makes no other table: its pages name the tables of a shared cell without a link to them."""
     folder = tmp_path / "alone"
     render_tables(plan, ["table2"], records, folder)
-    render_index(plan, folder)
+    render_index(plan, [layout.name for layout in plan.tables], folder)
     pages = list(folder.rglob("*.html"))
     assert len(pages) == 1 + 1 + 35
     for path in pages:
@@ -169,7 +169,7 @@ def test_index_shows_every_preset_and_survives_a_damaged_one(reports: Path, plan
     shutil.copy(reports / "demo" / "table7.json", reports / "other")
     (reports / "broken").mkdir()
     (reports / "broken" / "table7.json").write_text("{")
-    render_index(plan, reports)
+    render_index(plan, [layout.name for layout in plan.tables], reports)
     text = Page(reports / "index.html").text
     assert "Preset demo" in text
     assert "Preset other" in text

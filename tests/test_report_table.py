@@ -95,20 +95,20 @@ def test_one_seed_has_no_spread_and_no_verdict(plan: Plan) -> None:
 )
 def test_verdict_is_two_standard_deviations(plan: Plan, ours: float, spread: float, word: str) -> None:
     cell = plan.table("table7").cells[0]
-    assert judge(cell, table=7, paper=51.1, ours=ours, spread=spread, stand_in=None).word == word
+    assert judge(cell, table=7, metric="miou_pct", paper=51.1, ours=ours, spread=spread, stand_in=None).word == word
 
 
 def test_other_data_network_or_features_are_never_held_against_the_paper(plan: Plan) -> None:
     cell = plan.table("table8").cells[0]
     demo = load_plan(REPOSITORY / "params", "demo").table("table8").cells[0]
-    fair = judge(cell, table=7, paper=60.0, ours=60.0, spread=1.0, stand_in=None)
+    fair = judge(cell, table=7, metric="miou_pct", paper=60.0, ours=60.0, spread=1.0, stand_in=None)
     assert fair.word == "reproduced"
     for other, stand_in, why in (
         (demo, None, "synthrooms"),
         (cell, "features of something else", "features of something else"),
         (Cell.model_validate({**cell.model_dump(), "network": demo.network}), None, "another network"),
     ):
-        verdict = judge(other, table=7, paper=60.0, ours=60.0, spread=1.0, stand_in=stand_in)
+        verdict = judge(other, table=7, metric="miou_pct", paper=60.0, ours=60.0, spread=1.0, stand_in=stand_in)
         assert verdict.word == "not comparable"
         assert why in verdict.why
 
@@ -287,3 +287,20 @@ def test_the_numbers_of_a_merged_network_are_its_ensembles(plan: Plan) -> None:
     for slot in merged:
         assert set(records[slot.cells[0].id].metrics) == {"fused", "ensemble"}
         assert entry_of(layout, table.entries, slot.row, 2).values[0].ours == 33.0
+
+
+def test_plain_pixels_are_never_held_against_the_papers_stretched_ones(plan: Plan) -> None:
+    cell = plan.table("table8").cells[0]
+    official = load_plan(REPOSITORY / "params", "paper-official").table("table8").cells[0]
+    told = {"table": 8, "paper": 60.0, "ours": 60.0, "spread": 1.0, "stand_in": None}
+    assert "stretched" in judge(cell, metric="fid", **told).why
+    assert judge(cell, metric="mae_x10", **told).word == "reproduced"
+    assert judge(official, metric="fid", **told).word == "reproduced"
+
+
+def test_larger_networks_are_the_papers_in_table_3_only(plan: Plan) -> None:
+    told = {"metric": "miou_pct", "paper": 51.6, "ours": 51.6, "spread": 1.0, "stand_in": None}
+    for cell in plan.table("table3").cells:
+        assert judge(cell, table=3, **told).word == "reproduced"
+        same = (cell.network.head, cell.network.depth) == ("refinenet", 101)
+        assert judge(cell, table=7, **told).word == ("reproduced" if same else "not comparable")

@@ -93,3 +93,29 @@ def test_variant_runs_to_its_record(prepared_checkout: Checkout, tmp_path: Path,
     assert documents[0] == documents[1], "the same cell gives the same bytes"
     assert (b"fusion_penalty" in documents[0][1]) == (cell.fusion == "align")
     assert (b"nll_auxiliary" in documents[0][1]) == (cell.network.head == "pspnet")
+
+
+def test_absent_inception_weights_skip_a_cell_before_it_is_trained(prepared_checkout: Checkout, tmp_path: Path) -> None:
+    cell = variant(prepared_checkout, "translation", {"evaluation": {"extractor": "inception-v3"}})
+    paths = Paths(tmp_path)
+    (tmp_path / "data").symlink_to(prepared_checkout.root / "data")
+    run_cell(cell, paths, "cpu")
+    record = read_record(paths, cell)
+    assert record.state == "skipped"
+    assert record.reason is not None
+    assert "Inception-v3 weights" in record.reason
+    assert not list(paths.state(cell).glob("*.safetensors")) + list(paths.state(cell).glob("state.pt"))
+
+
+def test_a_bug_is_a_failed_cell_with_its_reason(
+    prepared_checkout: Checkout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cell = variant(prepared_checkout, "segmentation", {})
+    paths = Paths(tmp_path)
+    (tmp_path / "data").symlink_to(prepared_checkout.root / "data")
+    monkeypatch.setattr("cenbench.train.segmentation.SegmentationTrainer.step", lambda self, step: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run_cell(cell, paths, "cpu")
+    record = read_record(paths, cell)
+    assert record.state == "failed"
+    assert record.reason == "ZeroDivisionError: division by zero; see the log"

@@ -38,6 +38,7 @@ def ours() -> tuple[Cell, Cell]:
 def forget() -> None:
     """Read the code anew: within one process it is taken not to change."""
     fingerprint._parsed.cache_clear()
+    fingerprint._imported.cache_clear()
     run_digests._code.cache_clear()
 
 
@@ -161,3 +162,19 @@ def test_where_the_package_lies_does_not_matter(root: Path, ours: tuple[Cell, Ce
         assert code_digest(entries, root) == code_digest(entries)
         own = (f"cenbench.nn.fusion.{cell.fusion}", f"cenbench.nn.{cell.network.head}")
         assert training((cell,)) == (code_digest((*entries, *own)),)
+
+
+def test_where_the_best_weights_are_selected_measuring_trains_and_drawing_does_not(
+    root: Path, ours: tuple[Cell, Cell]
+) -> None:
+    segmentation = {"name": "mine", "selection": "best"}
+    cells = tuple(with_other(cell, protocol={**cell.protocol.model_dump(), **segmentation}) for cell in ours)
+    before = training(cells)
+    append(root, "run/samples.py")
+    append(root, "run/publish.py")
+    assert changes(before, training(cells)) == (False, False)
+    append(root, "metrics/segmentation.py")
+    assert changes(before, training(cells)) == (True, False)
+    append(root, "metrics/fid.py")
+    assert changes(before, training(cells)) == (True, True)
+    assert changes(training(ours), before) == (True, True), "the last weights are trained by less code"

@@ -77,3 +77,35 @@ def test_a_killed_run_ends_with_the_same_weights(tmp_path: Path, step: int, monk
     assert second.taken[0] > 0 or step < 10, "it continued"
     for ours, theirs in zip(second.network.parameters(), whole.network.parameters(), strict=True):
         assert torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize("look", [1, 4, 6])
+def test_a_look_cut_short_is_made_again(tmp_path: Path, look: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also the last one of all, and the best one: with states saved as often as can be."""
+    monkeypatch.setattr(loop, "SAVE_EVERY_S", 0.0)
+    monkeypatch.setattr(loop, "SAVE_SHARE", 1e9)
+    monkeypatch.setattr(loop, "HISTORY_EVERY", 10)
+
+    class Dies:
+        """Scores by step, and dies once in the middle of a look."""
+
+        def __init__(self, trainer: Line, at: int | None) -> None:
+            self.trainer, self.at = trainer, at
+
+        def __call__(self, network: nn.Module) -> float:
+            step = self.trainer.taken[-1] + 1
+            if self.at is not None and step == 10 * self.at:
+                die()
+            return {40: 7.0}.get(step, step / 100)
+
+    whole = Line()
+    train(whole, tmp_path / "whole", BestWeights(Dies(whole, None), 10))
+    first = Line()
+    with pytest.raises(Killed):
+        train(first, tmp_path / "killed", BestWeights(Dies(first, look), 10))
+    second = Line()
+    best = BestWeights(Dies(second, None), 10)
+    train(second, tmp_path / "killed", best)
+    assert best.chosen == {"step": 40, "score": 7.0}
+    for ours, theirs in zip(second.network.parameters(), whole.network.parameters(), strict=True):
+        assert torch.equal(ours, theirs)

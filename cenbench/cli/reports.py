@@ -13,7 +13,7 @@ from cenbench.cli.options import Preset, Root, wide_console
 def report(
     preset: Preset = "demo",
     table: Annotated[list[str] | None, typer.Option(help="Only this table (repeatable); all by default.")] = None,
-    index: Annotated[bool, typer.Option(help="Only the index, over the tables that are rendered already.")] = False,
+    index: Annotated[bool, typer.Option(help="Only the index, and metrics for DVC, of rendered tables.")] = False,
     root: Root = Path(),
 ) -> None:
     """Write the pages, LaTeX, CSV and JSON of the tables, from the cells' files as they are. Trains nothing."""
@@ -24,14 +24,14 @@ def report(
 
     paths = Paths(root)
     plan = load_plan(paths.params, preset)
+    chosen = plan.select(tables=table)
     if not index:
-        chosen = plan.select(tables=table)
         records = {cell_id: read_record(paths, cell) for cell_id, cell in chosen.cells.items()}
         render_tables(plan, [layout.name for layout in chosen.tables], records, paths.reports)
         for layout in chosen.tables:
             typer.echo(f"{paths.reports / preset / layout.name}.html is written")
-    if not table:
-        render_index(plan, paths.reports)
+    if index or not table:
+        render_index(plan, [layout.name for layout in chosen.tables], paths.reports)
         typer.echo(f"{paths.reports / 'index.html'} is written; open it in a browser")
 
 

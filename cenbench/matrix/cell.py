@@ -11,8 +11,9 @@ So a changed KID subset count gives a new `id` with the old `training_id`: measu
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
@@ -133,7 +134,20 @@ class Cell(Frozen):
         if self.convs == "unshared" and self.norms != "unshared":
             raise ValueError(f"convs: unshared are separate networks, so norms must be unshared, not {self.norms}")
         check_fit(self.dataset, self.network, self.protocol, self.evaluation)
+        if self.network.head == "pspnet":
+            self._check_pspnet()
         return self
+
+    def _check_pspnet(self) -> None:
+        streams = 1 if self.merged else len(self.task.inputs)
+        pooled = self.norms in ("shared", "affine-unshared") and streams > 1
+        if self.protocol.batch_size == 1 and not pooled:
+            raise ValueError("pspnet normalises pooled maps of one value an image, so batch_size must be at least 2")
+        if self.merged and self.stage == "all":
+            raise ValueError(
+                "pspnet reads the last two stages only, so with merged: true the fusions of the first two would lead "
+                "nowhere (allowed stages: early, middle, late)"
+            )
 
     def _check_fusion(self) -> None:
         if self.fusion not in methods():
@@ -182,13 +196,41 @@ class Cell(Frozen):
 
     @cached_property
     def training_id(self) -> str:
-        # The lowest FID is one of this evaluation's; mean IoU is looked at in one way whatever the evaluation.
-        selects_by_it = self.protocol.selection == "best" and self.task.kind == "translation"
-        return f"{self.slug}.{_hash(self, exclude=set() if selects_by_it else {'evaluation'})}"
+        return f"{self.slug}.{_digest(self._content(exclude={'evaluation'}) | self._selecting())}"
 
     @cached_property
     def id(self) -> str:
-        return f"{self.slug}.{_hash(self, exclude=set())}"
+        return f"{self.slug}.{_digest(self._content(exclude=set()))}"
+
+    def _content(self, exclude: set[str]) -> dict[str, Any]:
+        """Every field that can change a number and is not at its default, so a new defaulted field keeps old ids."""
+        content = self.model_dump(mode="json", exclude_defaults=True, exclude=exclude)
+        for name in self._unread_settings():
+            content["protocol"].pop(name, None)
+        return content
+
+    def _unread_settings(self) -> Iterator[str]:
+        """Settings of the protocol that this cell's method, head or selection has no use for."""
+        acts = methods()[self.fusion].acts
+        if acts != "points":
+            yield "align_weight"
+        if acts != "norms":
+            yield "exchange_own_part_only"
+        if self.network.head != "pspnet":
+            yield "auxiliary_weight"
+        if self.protocol.selection == "last":
+            yield "select_every_epochs"
+
+    def _selecting(self) -> dict[str, Any]:
+        """What of the evaluation chooses the weights: the lowest FID is one of these features and pixels.
+
+        Mean IoU is looked at in one way whatever the evaluation is.
+        """
+        evaluation = self.evaluation
+        if self.protocol.selection == "last" or not isinstance(evaluation, TranslationEvaluation):
+            return {}
+        read = {"extractor", *evaluation.QUIRKS} | ({"batch_size"} if evaluation.dropout_at_test else set())
+        return {"selected_by": evaluation.model_dump(mode="json", include=read)}
 
 
 _PARTS_OF = {
@@ -197,7 +239,6 @@ _PARTS_OF = {
 }
 
 
-def _hash(cell: Cell, exclude: set[str]) -> str:
-    """Ten hex digits over every field that is not at its default, so a new defaulted field keeps old ids."""
-    content = cell.model_dump(mode="json", exclude_defaults=True, exclude=exclude)
+def _digest(content: dict[str, Any]) -> str:
+    """Ten hex digits."""
     return digest({"version": _ID_VERSION, "cell": content})[:10]

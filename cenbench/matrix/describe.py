@@ -59,7 +59,7 @@ def _says(entry: Entry, shown: str) -> Any:
     """What an entry says of a stub's term; `exchange` and `fusion` are two ways to say one thing."""
     if shown == "exchange":
         fusion = entry.says("fusion")
-        return None if fusion is None else fusion == "exchange"
+        return None if fusion not in methods() else methods()[fusion].acts == "norms"
     return entry.says(shown)
 
 

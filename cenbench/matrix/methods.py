@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
+from cenbench.errors import UserError
+
+Acts = Literal["points", "norms", "nowhere"]
+_DECLARED = ("LABEL", "ACTS", "MERGES", "INPUTS")
 _FOLDER = Path(__file__).parents[1] / "nn" / "fusion"
 
 
@@ -17,7 +23,7 @@ class Method:
 
     name: str
     label: str
-    acts: Literal["points", "norms", "nowhere"]
+    acts: Acts
     merges: bool
     fewest: int
     most: int | None
@@ -41,15 +47,39 @@ def methods() -> dict[str, Method]:
 
 
 def _read(path: Path) -> Method:
-    said: dict[str, Any] = {}
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id.isupper():
-            try:
-                said[node.targets[0].id] = ast.literal_eval(node.value)
-            except ValueError:
-                continue
-    try:
-        fewest, most = said["INPUTS"]
-        return Method(path.stem.replace("_", "-"), said["LABEL"], said["ACTS"], said["MERGES"], fewest, most)
-    except KeyError as missing:
-        raise TypeError(f"{path} declares no {missing.args[0]}; see {_FOLDER / '__init__.py'}") from None
+    said = dict(_literals(ast.parse(path.read_text(encoding="utf-8"))))
+    label, acts, merges, inputs = (said.get(name) for name in _DECLARED)
+    for name, fits, expected in (
+        ("LABEL", isinstance(label, str) and label, "a text"),
+        ("ACTS", acts in get_args(Acts), ", ".join(map(repr, get_args(Acts)))),
+        ("MERGES", isinstance(merges, bool), "True or False"),
+        ("INPUTS", _is_range(inputs), "(fewest, most) modalities; most may be None"),
+    ):
+        if not fits:
+            found = repr(said[name]) if name in said else "nothing, or no literal"
+            mend = f"see {_FOLDER / '__init__.py'}"
+            problem = "a fusion method's file must declare this"
+            raise UserError(problem, where=path, key=name, found=found, expected=expected, mend=mend)
+    fewest, most = said["INPUTS"]
+    return Method(path.stem.replace("_", "-"), said["LABEL"], said["ACTS"], said["MERGES"], fewest, most)
+
+
+def _literals(tree: ast.Module) -> Iterator[tuple[str, Any]]:
+    """Names and values of the constants of a file, annotated or not; what is no literal is left out."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign):
+            target, value = node.targets[0], node.value
+        elif isinstance(node, ast.AnnAssign) and node.value is not None:
+            target, value = node.target, node.value
+        else:
+            continue
+        if isinstance(target, ast.Name):
+            with suppress(ValueError):
+                yield target.id, ast.literal_eval(value)
+
+
+def _is_range(inputs: Any) -> bool:
+    if not isinstance(inputs, tuple) or len(inputs) != 2:
+        return False
+    fewest, most = inputs
+    return isinstance(fewest, int) and fewest >= 1 and (most is None or (isinstance(most, int) and most >= fewest))

@@ -43,18 +43,24 @@ class Extractor:
         return features.double().cpu()
 
 
-def load_extractor(name: str, weights: Path, device: torch.device) -> Extractor:
-    """`inception-v3` from `weights`/INCEPTION_FILE (absent: `CellSkipped`), or `seeded-conv`."""
-    if name == STAND_IN:
-        network: nn.Module = SeededConv(STAND_IN, [_FEATURES])
-        return Extractor(name, f"{name} {_state_digest(network)}", STAND_IN_LABEL, network.to(device), device)
+def check_installed(name: str, weights: Path) -> None:
+    """Raises `CellSkipped` where the extractor's weights are absent: to be asked before hours of training."""
     path = weights / INCEPTION_FILE
-    if not path.exists():
+    if name != STAND_IN and not path.exists():
         raise CellSkipped(
             "the Inception-v3 weights for FID and KID are not here",
             where=path,
             mend=f"place torch-fidelity's {INCEPTION_FILE} in {weights}/, then run again",
         )
+
+
+def load_extractor(name: str, weights: Path, device: torch.device) -> Extractor:
+    """`inception-v3` from `weights`/INCEPTION_FILE (absent: `CellSkipped`), or `seeded-conv`."""
+    if name == STAND_IN:
+        network: nn.Module = SeededConv(STAND_IN, [_FEATURES])
+        return Extractor(name, f"{name} {_state_digest(network)}", STAND_IN_LABEL, network.to(device), device)
+    check_installed(name, weights)
+    path = weights / INCEPTION_FILE
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         # torch-fidelity unpickles whatever its file holds; it is given tensors that were read without doing so.

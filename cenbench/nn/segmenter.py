@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from dataclasses import replace
 from typing import Literal
 
 from torch import Tensor, nn
@@ -39,7 +40,8 @@ class Segmenter(nn.Module):
     ) -> None:
         super().__init__()
         self.encoder = ResNet(sharing, fusion, depth, width, layers, dilated=head == "pspnet")
-        after = sharing.merged() if fusion.merged else sharing
+        # Only the encoder has statistics worth keeping: a head's are made in training or not at all.
+        after = replace(sharing.merged() if fusion.merged else sharing, frozen_statistics=False)
         # By name: an edit of one head is none of the other's training code (see `cenbench.run.digests`).
         decoder = getattr(importlib.import_module(f"cenbench.nn.{head}"), _HEADS[head])
         self.decoder = decoder(after, self.encoder.channels, decoder_width, classes, dropout)

@@ -38,12 +38,12 @@ def render_tables(plan: Plan, names: Iterable[str], records: Mapping[str, CellRe
         write_json(folder / f"{name}.json", render_json(table))
 
 
-def render_index(plan: Plan, reports: Path) -> None:
-    """Write `reports/index.html` over every preset that has tables, and this preset's files for DVC.
+def render_index(plan: Plan, names: Iterable[str], reports: Path) -> None:
+    """Write `reports/index.html` over every table there is, and the preset's files for DVC over the named ones.
 
-    A table that was not asked for yet is in neither.
+    A table that is not rendered yet is in neither.
     """
-    rendered = (_json(reports, plan.preset, layout.name) for layout in plan.tables)
+    rendered = (_json(reports, plan.preset, name) for name in names)
     tables = [read_json(path) for path in rendered if path.exists()]
     write_json(reports / plan.preset / "metrics.json", metrics_document(tables))
     plots = str(plots_frame(tables).to_csv(index=False, lineterminator="\n"))

@@ -35,6 +35,8 @@ def _slot(table: Table, row: int, column: int) -> Entry | None:
 def _paper(entry: Entry | None) -> str:
     if entry is None:
         return ""
+    if all(value.paper is None for value in entry.values):
+        return ""
     return " / ".join(tex(value.paper_text or "-") for value in entry.values)
 
 

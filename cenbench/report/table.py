@@ -75,6 +75,11 @@ class Entry:
     imported: bool = False
     """Whether a number is of weights that were not trained here (`cenbench import-checkpoint`)."""
 
+    @property
+    def has_paper(self) -> bool:
+        """Whether the paper has a number here."""
+        return any(value.paper is not None for value in self.values)
+
 
 @dataclass(frozen=True)
 class Ordering:
@@ -160,7 +165,7 @@ def _value(slot: Slot, table: int, metric: str, records: Sequence[CellRecord]) -
     spread = statistics.stdev(numbers) if len(numbers) > 1 and metric not in COSTS else None
     stand_in = next((record.stand_in[metric] for record in records if metric in record.stand_in), None)
     paper = slot.paper.get(metric)
-    verdict = judge(slot.cells[0], table=table, paper=paper, ours=ours, spread=spread, stand_in=stand_in)
+    verdict = judge(slot.cells[0], table=table, metric=metric, paper=paper, ours=ours, spread=spread, stand_in=stand_in)
     return Value(metric, paper, ours, spread, len(numbers), verdict, stand_in)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cenbench.matrix.cell import Cell
-from cenbench.matrix.specs import SegmentationNet
+from cenbench.matrix.specs import SegmentationNet, TranslationEvaluation
 
 SPREADS = 2.0
 """Reproduced: the paper's number lies within so many standard deviations of our mean."""
@@ -27,14 +27,21 @@ class Verdict:
 
 
 def judge(
-    cell: Cell, *, table: int, paper: float | None, ours: float | None, spread: float | None, stand_in: str | None
+    cell: Cell,
+    *,
+    table: int,
+    metric: str,
+    paper: float | None,
+    ours: float | None,
+    spread: float | None,
+    stand_in: str | None,
 ) -> Verdict:
     """`spread` is the standard deviation over seeds, in the unit of the numbers; None for one seed."""
     if paper is None:
         return Verdict("none", "the paper has no sourced number here")
     if ours is None:
         return Verdict("none", "no number of ours yet")
-    obstacles = _obstacles(cell, table, stand_in)
+    obstacles = _obstacles(cell, table, metric, stand_in)
     if obstacles:
         return Verdict("not comparable", "; ".join(obstacles))
     if spread is None:
@@ -46,7 +53,7 @@ def judge(
     )
 
 
-def _obstacles(cell: Cell, table: int, stand_in: str | None) -> list[str]:
+def _obstacles(cell: Cell, table: int, metric: str, stand_in: str | None) -> list[str]:
     paper_data = _PAPER_DATA[cell.task.kind]
     found = []
     if cell.dataset.name != paper_data:
@@ -59,6 +66,13 @@ def _obstacles(cell: Cell, table: int, stand_in: str | None) -> list[str]:
             found.append("another network than the paper's")
     elif (network.levels, network.generator_width) != (_PAPER_LEVELS, _PAPER_WIDTH):
         found.append("another network than the paper's")
+    evaluation = cell.evaluation
+    if (
+        metric in ("fid", "kid_x100")
+        and isinstance(evaluation, TranslationEvaluation)
+        and not evaluation.stretch_images
+    ):
+        found.append("plain pixels, the paper's were stretched image by image (docs/protocols.md)")
     if stand_in:
         found.append(f"measured with {stand_in}")
     return found

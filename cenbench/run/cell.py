@@ -52,6 +52,9 @@ def bring_to_record(cell: Cell, paths: Paths, device_name: str) -> None:
     except UserError as error:
         write_json(failure, {"reason": str(error), "cell_id": cell.id})
         raise
+    except Exception as error:  # a bug: a failed cell too, not a missing one
+        write_json(failure, {"reason": f"{type(error).__name__}: {error}; see the log", "cell_id": cell.id})
+        raise
     failure.unlink(missing_ok=True)
 
 
@@ -77,16 +80,22 @@ def _train_and_measure(
 ) -> tuple[publish.Measured, bytes, dict[str, Any]]:
     """Only the modules of the cell's own task are imported: a segmentation cell never pays for Inception's."""
     if cell.task.kind == "segmentation":
-        from cenbench.run.measure_segmentation import measure, validation_score
+        from cenbench.run.measure_segmentation import measure
+        from cenbench.run.score_segmentation import validation_score
         from cenbench.train.segmentation import train
     else:
-        from cenbench.run.measure_translation import measure, validation_score
+        from cenbench.run.measure_translation import measure
+        from cenbench.run.score_translation import check_installed, validation_score
         from cenbench.train.translation import train
+
+        check_installed(cell, paths.weights)
     identity = {"training_id": cell.training_id, "training_code": digests.training_code, "data": prepared.digest}
     start = time.perf_counter()
-    score = validation_score(cell, prepared, device, paths)
+    score = validation_score(cell, prepared, device, paths.weights, paths.features)
     trained = train(cell, prepared, paths.state(cell), device, paths.weights, identity, score)
     times: dict[str, Any] = {"train_s": time.perf_counter() - start, "steps": trained.steps}
+    if trained.selected:
+        times["selected"] = trained.selected
     if trained.imported:
         log.info("weights imported from %s: nothing is trained", trained.imported)
         times["imported"] = asdict(trained.imported)

@@ -47,7 +47,7 @@ def training_code(cell: Cell) -> str:
 
     Where weights are chosen by measuring them, the code that measures is training code too.
     """
-    measuring = (f"cenbench.run.measure_{cell.task.kind}",) if cell.protocol.selection == "best" else ()
+    measuring = (f"cenbench.run.score_{cell.task.kind}",) if cell.protocol.selection == "best" else ()
     return _code((f"cenbench.train.{cell.task.kind}", *_own_modules(cell), *measuring))
 
 

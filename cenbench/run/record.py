@@ -76,7 +76,9 @@ def _state(document: Mapping[str, Any], now: Mapping[str, str | None]) -> tuple[
         return "skipped", document["reason"]
     made_by = document["digests"]
     # A dataset that is no longer on this disk says nothing against a result made with it.
-    changed = [WHAT[name] for name, value in now.items() if value is not None and made_by[name] != value]
+    # Imported weights were made by no training code of ours.
+    ignored = {"training_code"} if document.get("origin") == "imported" else set()
+    changed = [WHAT[name] for name, value in now.items() if name not in ignored and value not in (None, made_by[name])]
     return ("stale", "; ".join(changed)) if changed else ("ok", None)
 
 

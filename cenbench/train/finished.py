@@ -41,6 +41,8 @@ class Trained:
     history: bytes
     imported: Imported | None = None
     """Where the weights came from, if they were not trained here."""
+    selected: dict[str, float | int] | None = None
+    """Step and validation score of the weights, where the best ones were selected; None where they are the last."""
 
 
 def find_finished(folder: Path, identity: dict[str, str]) -> Trained | None:
@@ -68,7 +70,8 @@ def find_finished(folder: Path, identity: dict[str, str]) -> Trained | None:
         log.warning("%s: it is made again", damage)
         return None
     drop_state(folder)  # left behind by a run that died right after its note
-    return Trained(folder, note["steps"], (folder / "history.csv").read_bytes(), imported)
+    history = (folder / "history.csv").read_bytes()
+    return Trained(folder, note["steps"], history, imported, note.get("selected"))
 
 
 def finish(
@@ -79,6 +82,7 @@ def finish(
     identity: dict[str, str],
     *,
     imported: Imported | None = None,
+    selected: dict[str, float | int] | None = None,
 ) -> Trained:
     """Write weights and history, then the note, then drop the resumable state that is not needed any more."""
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
@@ -87,9 +91,11 @@ def finish(
     names = ("weights.safetensors", "history.csv")
     sha256 = {name: sha256_file(folder / name) for name in names}
     note: dict[str, Any] = {"identity": identity, "steps": steps, "sha256": sha256}
-    write_json(folder / "finished.json", note | ({"imported": asdict(imported)} if imported else {}))
+    note |= {"imported": asdict(imported)} if imported else {}
+    note |= {"selected": selected} if selected else {}
+    write_json(folder / "finished.json", note)
     drop_state(folder)
-    return Trained(folder, steps, history, imported)
+    return Trained(folder, steps, history, imported, selected)
 
 
 def found_import(folder: Path) -> Imported | None:

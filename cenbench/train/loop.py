@@ -105,13 +105,16 @@ def train_steps(
     with TrainingProgress(folder, run.step, total) as progress, _stop_asked() as stop_asked:
         while run.step < total:
             _one_step(trainer, run, seed)
-            if run.step % every == 0 or run.step == total:
+            ends_window = run.step % every == 0 or run.step == total
+            if ends_window:
                 mean = _write_row(trainer, run, steps_per_epoch)
                 progress.update(run.step, mean)
-                save.if_due()
+            # A state is of before a step or of after its look, never of between: a look cut short is made again.
             if best is not None and best.due(run.step, total):
                 best.look(trainer.network, run.step)
                 save.now()
+            elif ends_window:
+                save.if_due()
             if stop_asked():
                 save.now()
                 raise Stopped(

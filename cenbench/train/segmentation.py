@@ -69,6 +69,7 @@ def train(
     trainer = SegmentationTrainer(cell, batches, len(prepared.classes), prepared.void, device, weights)
     steps = total_steps(cell)
     per_epoch = batches.steps_per_epoch
+    best = best_weights(cell, score, per_epoch)
     history = train_steps(
         trainer,
         folder=folder,
@@ -76,9 +77,9 @@ def train(
         total=steps,
         steps_per_epoch=per_epoch,
         identity=identity,
-        best=best_weights(cell, score, per_epoch),
+        best=best,
     )
-    return finish(folder, trainer.network, history, steps, identity)
+    return finish(folder, trainer.network, history, steps, identity, selected=best.chosen if best else None)
 
 
 def load(cell: Cell, classes: int, trained: Trained, device: torch.device) -> Segmenter:

@@ -44,6 +44,12 @@ class BestWeights:
         log.info("the weights of step %d scored best: %.4f", self._step, self._best)
         network.load_state_dict(self._weights)
 
+    @property
+    def chosen(self) -> dict[str, float | int]:
+        """Which step's weights scored best, and how well."""
+        assert self._best is not None  # every training ends with a look
+        return {"step": self._step, "score": self._best}
+
     def state_dict(self) -> dict[str, Any]:
         return {"best": self._best, "step": self._step, "weights": self._weights}
 

@@ -63,6 +63,7 @@ def train(
     trainer = TranslationTrainer(cell, batches, device)
     steps = total_steps(cell)
     per_epoch = batches.steps_per_epoch
+    best = best_weights(cell, score, per_epoch)
     history = train_steps(
         trainer,
         folder=folder,
@@ -70,9 +71,9 @@ def train(
         total=steps,
         steps_per_epoch=per_epoch,
         identity=identity,
-        best=best_weights(cell, score, per_epoch),
+        best=best,
     )
-    return finish(folder, trainer.network, history, steps, identity)
+    return finish(folder, trainer.network, history, steps, identity, selected=best.chosen if best else None)
 
 
 def load(cell: Cell, trained: Trained, device: torch.device) -> UNet:

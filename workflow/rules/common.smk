@@ -30,4 +30,4 @@ wildcard_constraints:
 # A failed cell is shown in its tables with its reason, and Snakemake still ends non-zero.
 onerror:
     shell("{PYTHON:q} -m cenbench report --preset {PRESET:q} {MATRIX.asked_tables}")
-    shell("{PYTHON:q} -m cenbench report --preset {PRESET:q} --index")
+    shell("{PYTHON:q} -m cenbench report --preset {PRESET:q} --index {MATRIX.asked_tables}")

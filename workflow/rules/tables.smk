@@ -20,7 +20,7 @@ rule index:
     params:
         depends_on=MATRIX.index_depends_on,
     shell:
-        "{PYTHON:q} -m cenbench report --preset {PRESET:q} --index > {log:q} 2>&1"
+        "{PYTHON:q} -m cenbench report --preset {PRESET:q} --index {MATRIX.asked_tables} > {log:q} 2>&1"
 
 
 rule table:
