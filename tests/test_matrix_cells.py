@@ -236,7 +236,7 @@ def with_protocol(base: dict[str, Any], **changes: Any) -> dict[str, Any]:
 def test_a_setting_is_in_the_id_of_the_cells_that_read_it_only(
     setting: str, value: Any, concerns: dict[str, Any]
 ) -> None:
-    plain = {**SEGMENTATION, "fusion": "concat", "l1": "none"}
+    plain = {**SEGMENTATION, "fusion": "none", "l1": "none"}
     for base, changed in ((plain, False), ({**plain, **concerns}, True)):
         before = Cell.model_validate(base)
         after = Cell.model_validate(with_protocol(base, **{setting: value}))

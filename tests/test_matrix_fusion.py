@@ -119,7 +119,9 @@ def test_a_file_that_leaves_something_unsaid_is_named(other_folder: Path, missin
     assert methods()["the-median"].wants == "at least 3 modalities"
     methods.cache_clear()
     file.write_text("".join(f"{name} = {value}\n" for name, value in said.items() if name != missing))
-    with pytest.raises(TypeError, match=f"the_median.py declares no {missing}"):
+    with pytest.raises(
+        UserError, match=rf"must declare this\n  file: .*the_median.py\n  key: {missing}\n  found: nothing"
+    ):
         methods()
 
 

@@ -102,7 +102,7 @@ CELLS = {
 }
 SHOWN_BEFORE = {
     "demo": OURS + OURS + 2 * 2,  # ours of table 2 in table 7, of table 4 in table 8; two columns of table 8 in table 9
-    "study": OURS + OURS,
+    "study": OURS + OURS + 2 * 2,
     # As demo; all of table 1 in table 7; depth+normal of table 5 in table 4, its four modalities in table 8;
     # RefineNet-101 at one scale in table 7.
     "paper": OURS + OURS + 2 * 2 + CELLS["table1"] + 2 + 1,

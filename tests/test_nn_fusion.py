@@ -214,6 +214,5 @@ def test_a_frozen_networks_head_keeps_its_norms() -> None:
 
 def test_every_method_of_points_has_an_operator() -> None:
     for name in methods():
-        assert hasattr(importlib.import_module(f"cenbench.nn.fusion.{name.replace('-', '_')}"), "Operator") == (
-            name in POINTS
-        )
+        module = importlib.import_module(f"cenbench.nn.fusion.{name.replace('-', '_')}")
+        assert hasattr(module, "Operator") == (name in POINTS)
