@@ -324,9 +324,9 @@ def test_what_a_quirk_leaves_on_does_not_outlive_it(generator: Tiny) -> None:
     network = loaded(generator)
     quirky = evaluation(dropout_at_test=True, instance_statistics_at_test=True)
     plain = generator.mae(network)
-    measure_translation._set_mode(network, quirky)
+    score_translation._set_mode(network, quirky)
     assert generator.mae(network) != plain
-    measure_translation._set_mode(network, evaluation())
+    score_translation._set_mode(network, evaluation())
     assert generator.mae(network) == plain
 
 
