@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import shutil
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cenbench.data.manifest import dataset_key, manifest_digest
 from cenbench.data.prepared import Prepared
 from cenbench.errors import UserError
 from cenbench.matrix.specs import DatasetSpec
 
+if TYPE_CHECKING:  # readers bring h5py and SciPy with them: imported when one is asked for
+    from cenbench.data.official.adapter import Adapter
+
+ADAPTERS = {
+    "cityscapes": "Cityscapes",
+    "nyudv2": "NYUDv2",
+    "sunrgbd": "SUNRGBD",
+    "taskonomy": "Taskonomy",
+}
+"""Name of a published dataset -> its class, in the module of that name in `cenbench.data.official`."""
 OFFICIAL_FILES = {
     "nyudv2": "nyu_depth_v2_labeled.mat (2,972,037,809 bytes) and splits.mat, cs.nyu.edu/~silberman",
     "taskonomy": "omnitools.download --components taskonomy, or taskonomy-sample-model-1 (building Cauthron)",
@@ -45,3 +57,12 @@ def prepare(spec: DatasetSpec, root: Path, workers: int, progress: bool) -> Path
     raise UserError(
         "unknown dataset", key="dataset.name", found=spec.name, expected=", ".join(["synthrooms", *OFFICIAL_FILES])
     )
+
+
+def find_adapter(name: str) -> Adapter:
+    """The reader of a published dataset; `UserError` lists the ones there are."""
+    if name not in ADAPTERS:
+        raise UserError("unknown dataset", found=name, expected=", ".join(["synthrooms", *ADAPTERS]))
+    module = import_module(f"cenbench.data.official.{name}")
+    adapter: Adapter = getattr(module, ADAPTERS[name])()
+    return adapter
