@@ -106,8 +106,13 @@ def prepare_shards(recipe: Recipe, root: Path, workers: int, progress: bool, *, 
         _remove_stale(folder)
         files = _join(recipe, partial, folder)
         write_manifest(folder, _manifest(recipe, files))
-        shutil.rmtree(partial, ignore_errors=True)
+        remove_shards(folder)
     return folder
+
+
+def remove_shards(folder: Path) -> None:
+    """Of a complete dataset: they stay behind where a process was killed after its last write."""
+    shutil.rmtree(folder.with_name(f"{folder.name}.partial"), ignore_errors=True)
 
 
 @contextmanager
