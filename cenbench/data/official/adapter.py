@@ -46,6 +46,8 @@ class Sample:
     """Role (`rgb`, `depth`, ...) -> path below the raw folder; empty where all is in one archive."""
     index: int = -1
     """Row in an archive that holds all samples, counted from 0."""
+    members: Mapping[str, str] = field(default_factory=dict)
+    """Role -> path inside one of the archives among `Scan.sources`, for parts that are not unpacked."""
 
 
 @dataclass(frozen=True)
