@@ -39,9 +39,9 @@ class StandIn:
     expected: Callable[[], list[dict[str, np.ndarray]]]
     """Arrays by modality of every prepared scene in order, by a formula that shares no code with the adapter."""
     faults: Mapping[str, Fault] = field(default_factory=dict)
-    """At least: a file missing, one truncated, an odd size, another bit depth, labels out of range (where labelled)."""
+    """At least: a file missing, one truncated, an odd size, another bit depth, labels out of range if labelled."""
     excludes: Mapping[str, tuple[Callable[[Path], object], dict[str, str]]] = field(default_factory=dict)
-    """What spoils samples without stopping the preparation -> {id: regular expression of the reason} in the manifest."""
+    """What spoils samples without stopping anything -> {id: regular expression of the reason} in the manifest."""
 
 
 STAND_INS: list[StandIn] = []

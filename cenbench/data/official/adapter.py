@@ -20,7 +20,10 @@ from cenbench.data.modality import ModalityDeclaration
 from cenbench.errors import UserError
 from cenbench.matrix.specs import DatasetSpec
 
-__all__ = ["Adapter", "ModalityDeclaration", "OfficialFile", "Sample", "Scan", "Unusable"]
+__all__ = ["Adapter", "ModalityDeclaration", "OfficialFile", "Sample", "Scan", "Split", "Unusable"]
+
+
+Split = Literal["train", "val"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class Sample:
 
     id: str
     """As the dataset's own lists call it; unique."""
-    split: Literal["train", "val"]
+    split: Split
     files: Mapping[str, str] = field(default_factory=dict)
     """Role (`rgb`, `depth`, ...) -> path below the raw folder; empty where all is in one archive."""
     index: int = -1

@@ -17,7 +17,7 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 def read_image(
     path: Path,
     *,
-    channels: int,
+    channels: int | tuple[int, ...],
     bits: int | tuple[int, ...] = 8,
     size: tuple[int, int] | None = None,
     data: bytes | None = None,
@@ -42,8 +42,10 @@ def read_image(
     if found_bits not in allowed:
         wanted = " or ".join(str(each) for each in allowed)
         raise _bad(path, "has another bit depth", f"{found_bits} bits ({mode})", f"{wanted} bits")
-    if array.ndim != (3 if channels == 3 else 2) or (channels == 3 and array.shape[2] != 3):
-        raise _bad(path, "has another number of channels", f"mode {mode}", f"{channels} channel(s)")
+    found_channels = array.shape[2] if array.ndim == 3 else 1
+    if found_channels not in (possible := (channels,) if isinstance(channels, int) else channels):
+        expected = " or ".join(str(each) for each in possible)
+        raise _bad(path, "has another number of channels", f"{found_channels} ({mode})", expected)
     if size is not None and array.shape[:2] != size:
         raise _bad(path, "has another size", _wide(array.shape[:2]), _wide(size))
     return array.astype(np.uint16 if found_bits == 16 else np.uint8)
