@@ -89,13 +89,21 @@ def _introduce(adapter: Adapter) -> None:
 
 @app.command()
 def verify(dataset: Dataset, preset: Preset = "demo", root: Root = Path()) -> None:
-    """Check every file of a prepared dataset against the sha256 in its manifest."""
+    """Check every file of a prepared dataset: its sha256, its values' ranges; and count its classes."""
+    from cenbench.cli.data_values import values_table
+    from cenbench.cli.options import wide_console
+    from cenbench.data.check_values import check_values
+    from cenbench.data.synthrooms.progress import counting
     from cenbench.run.datasets import open_dataset
     from cenbench.run.paths import Paths
 
     prepared = open_dataset(Paths(root), preset, dataset)
     prepared.verify()
     typer.echo(f"{prepared.folder}: every file is as its manifest says")
+    total = sum(entry.shape[0] for entry in prepared.manifest.modalities.values())
+    with counting(f"reading {prepared.folder.name}", 0, total, sys.stderr.isatty(), "images") as advance:
+        values = check_values(prepared, advance)
+    wide_console().print(values_table(values))
 
 
 @app.command()
@@ -118,14 +126,23 @@ def show(
     dataset: Dataset,
     preset: Preset = "demo",
     scenes: Annotated[int, typer.Option(min=1, max=64, help="How many scenes, from the start.")] = 8,
-    out: Annotated[Path, typer.Option(help="Where the picture goes.")] = Path("contact-sheet.png"),
+    out: Annotated[Path, typer.Option(help="Where it goes: a picture (.png), or a captioned page (.html).")] = Path(
+        "contact-sheet.png"
+    ),
     root: Root = Path(),
 ) -> None:
     """Draw a contact sheet: the aligned modalities and labels of some scenes."""
+    from cenbench.data.contact_page import contact_page
     from cenbench.data.contact_sheet import contact_sheet
+    from cenbench.errors import UserError
     from cenbench.run.datasets import open_dataset
     from cenbench.run.paths import Paths
 
+    draw = {".png": contact_sheet, ".html": contact_page}.get(out.suffix.lower())
+    if draw is None:
+        raise UserError(
+            "a contact sheet is a picture or a page", key="--out", found=out, expected="a .png or .html file"
+        )
     prepared = open_dataset(Paths(root), preset, dataset)
-    contact_sheet(prepared, range(scenes), out)
+    draw(prepared, range(scenes), out)
     typer.echo(f"{out}: {scenes} scenes")
