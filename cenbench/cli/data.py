@@ -56,7 +56,7 @@ def verify(dataset: Dataset, preset: Preset = "demo", root: Root = Path()) -> No
     from cenbench.cli.data_values import values_table
     from cenbench.cli.options import wide_console
     from cenbench.data.check_values import check_values
-    from cenbench.data.synthrooms.progress import counting
+    from cenbench.data.progress import counting
     from cenbench.run.datasets import open_dataset
     from cenbench.run.paths import Paths
 
