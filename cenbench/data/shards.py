@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from cenbench.data.croissant import write_croissant
 from cenbench.data.manifest import (
     MANIFEST,
     FileEntry,
@@ -105,7 +106,9 @@ def prepare_shards(recipe: Recipe, root: Path, workers: int, progress: bool, *, 
         (folder / MANIFEST).unlink(missing_ok=True)  # from here on the folder is neither the old dataset nor the new
         _remove_stale(folder)
         files = _join(recipe, partial, folder)
-        write_manifest(folder, _manifest(recipe, files))
+        manifest = _manifest(recipe, files)
+        write_croissant(folder, manifest)
+        write_manifest(folder, manifest)
         remove_shards(folder)
     return folder
 

@@ -125,7 +125,8 @@ def _frames(file: h5py.File, path: Path) -> int:
 def _load(path: Path, names: tuple[str, ...]) -> dict[str, Any]:
     """Variables of a small .mat (not HDF5)."""
     try:
-        found: dict[str, Any] = loadmat(path, variable_names=list(names))
+        with path.open("rb") as file:
+            found: dict[str, Any] = loadmat(file, variable_names=list(names))
     except FileNotFoundError as error:
         raise UserError(
             f"{path.name} is missing", where=path, mend="see docs/datasets.md for where to get it"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
@@ -42,7 +42,7 @@ def prepare_official(
             raise
         print(f"{folder.name} stays as it was prepared; of its raw files: {error}", file=sys.stderr)
         return folder
-    files = RawFiles(raw, scan)
+    files = FilesOfScan(raw, scan)
     if complete and files.are_those_of(folder):
         remove_shards(folder)
         return folder
@@ -97,7 +97,7 @@ def remarks(adapter: Adapter, raw: Path, scan: Scan) -> list[str]:
 
 
 @dataclass(frozen=True)
-class RawFiles:
+class FilesOfScan:
     """The files a scan found, as they are on the disk now."""
 
     raw: Path
@@ -107,8 +107,7 @@ class RawFiles:
         """Changes with the name, size or time of change of any file, and with what is to be read of them."""
         names = [*self.scan.sources, *self._of_samples()]
         stats = [(name, *self._stat(name)) for name in names]
-        samples = [(sample.id, sample.split, sample.index, dict(sample.files)) for sample in self.scan.samples]
-        return digest([stats, samples])
+        return digest([stats, [asdict(sample) for sample in self.scan.samples]])
 
     def entries(self, published: tuple[OfficialFile, ...]) -> tuple[SourceEntry, ...]:
         """For the manifest: a SHA-256 of every shared file; names and sizes of the files of samples, by folder."""
