@@ -17,7 +17,9 @@ import time
 from pathlib import Path
 
 import numpy as np
+import official_cityscapes
 import official_nyudv2
+import official_sunrgbd
 import official_taskonomy
 import pytest
 from official_files import StandIn
@@ -28,7 +30,8 @@ from cenbench.data.manifest import dataset_key, read_manifest
 from cenbench.data.prepared import Prepared
 from cenbench.errors import UserError
 
-STAND_INS = {each.label: each for each in (*official_nyudv2.STAND_INS, *official_taskonomy.STAND_INS)}
+_WRITTEN = (official_cityscapes, official_nyudv2, official_sunrgbd, official_taskonomy)
+STAND_INS = {each.label: each for module in _WRITTEN for each in module.STAND_INS}
 EXACT = ("depth", "semantic", "segment")
 """Never blended."""
 
