@@ -40,12 +40,12 @@ class StandIn:
     """Fills an empty raw folder; at least 9 samples, so that there is more than one shard (of 8)."""
     expected: Callable[[], list[dict[str, np.ndarray]]]
     """Arrays by modality of every prepared scene in order, by a formula that shares no code with the adapter."""
-    tolerance: int = 0
-    """How far a blended value (colour, edges) may be off, in stored units: 1 where it is resized, for the rounding."""
     faults: Mapping[str, Fault] = field(default_factory=dict)
     """At least: a file missing, one truncated, an odd size, another bit depth, labels out of range if labelled."""
     excludes: Mapping[str, tuple[Callable[[Path], object], dict[str, str]]] = field(default_factory=dict)
     """What spoils samples without stopping anything -> {id: regular expression of the reason} in the manifest."""
+    tolerance: int = 0
+    """How far a blended value (colour, edges) may be off, in stored units: 1 where it is resized, for the rounding."""
 
 
 def write_image(path: Path, array: np.ndarray) -> None:
