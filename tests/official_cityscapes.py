@@ -153,6 +153,6 @@ ZIP_FAULTS = {
     "a member damaged": Fault(spoil_member, "cannot be read", (FRAMES[3][2],)),
 }
 STAND_INS = [
-    StandIn("cityscapes-folders", SPEC, write, expected, FAULTS),
-    StandIn("cityscapes-zips", SPEC, write_zips, expected, ZIP_FAULTS),
+    StandIn("cityscapes-folders", SPEC, write, expected, faults=FAULTS),
+    StandIn("cityscapes-zips", SPEC, write_zips, expected, faults=ZIP_FAULTS),
 ]

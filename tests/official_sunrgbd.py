@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import h5py
@@ -37,7 +38,7 @@ COLOURS = (
     (228, 6, 125),
 )
 """One a frame, chosen so that JPEG gives them back to the bit."""
-NO_FILLED = 3
+NO_FILLED = 0
 """Frame without depth_bfx: its depth as the sensor gave it is read."""
 
 
@@ -65,7 +66,7 @@ def enlarged(array: np.ndarray, frame: int) -> np.ndarray:
 
 
 def rotated(millimetres: np.ndarray) -> np.ndarray:
-    """The three lowest bits of 16 stand at the end of the word, the others before: written bit by bit."""
+    """Turned left by three bits: the three highest of 16 come last. Written bit by bit."""
     words = [f"{int(value):016b}" for value in millimetres.flat]
     return np.array([int(word[3:] + word[:3], 2) for word in words], np.uint16).reshape(millimetres.shape)
 
@@ -100,9 +101,7 @@ def write_toolbox(raw: Path, labels: list[np.ndarray]) -> None:
     scipy.io.savemat(toolbox / "Metadata" / "SUNRGBDMeta.mat", {"SUNRGBDMeta": meta}, do_compression=True)
     names = np.array([f"name {number}" for number in range(1, 38)], object)[None]
     scipy.io.savemat(toolbox / "Metadata" / "seg37list.mat", {"seg37list": names})
-    whole = [f"{ROOT}/{folder(frame)}" for frame in frames]
-    split = {"alltrain": np.array(whole[TEST:], object)[None], "alltest": np.array(whole[:TEST][::-1], object)[None]}
-    scipy.io.savemat(toolbox / "traintestSUNRGBD" / "allsplit.mat", split)
+    rewrite_split(raw, frames[TEST:], frames[:TEST][::-1])
     write_labels(raw / LABELS, [enlarged(each, frame) for frame, each in enumerate(labels)])
 
 
@@ -159,11 +158,17 @@ def gone(raw: Path) -> None:
         (raw / path_of(what, 9)).unlink()
 
 
+def rewrite_split(raw: Path, train: Iterable[int], test: Iterable[int], also: tuple[str, ...] = ()) -> None:
+    """Another allsplit.mat: these frames, and folders there are none of."""
+    whole = {"alltrain": [*map(folder, train), *also], "alltest": [*map(folder, test)]}
+    lists = {
+        name: np.array([f"{ROOT}/{each}" for each in each_list], object)[None] for name, each_list in whole.items()
+    }
+    scipy.io.savemat(raw / "SUNRGBDtoolbox/traintestSUNRGBD/allsplit.mat", lists)
+
+
 def split_of_another_release(raw: Path) -> None:
-    whole = [f"{ROOT}/{folder(frame)}" for frame in range(TEST + TRAIN)]
-    train = [*whole[TEST:], f"{ROOT}/SUNRGBD/kv1/absent_1", f"{ROOT}/SUNRGBD/kv1/absent_2"]
-    split = {"alltrain": np.array(train, object)[None], "alltest": np.array(whole[:TEST], object)[None]}
-    scipy.io.savemat(raw / "SUNRGBDtoolbox/traintestSUNRGBD/allsplit.mat", split)
+    rewrite_split(raw, range(TEST, TEST + TRAIN), range(TEST), ("SUNRGBD/kv1/absent_1", "SUNRGBD/kv1/absent_2"))
 
 
 def other_labels(raw: Path, frame: int, label_HW: np.ndarray) -> None:
@@ -211,7 +216,7 @@ ZIP_FAULTS = {
     "a zip missing": Fault(lambda raw: (raw / "SUNRGBD.zip").unlink(), "are missing: 26", (path_of("image", 5),)),
 }
 STAND_INS = [
-    StandIn("sunrgbd-folders", SPEC, write, expected, FAULTS),
-    StandIn("sunrgbd-zips", SPEC, write_zips, expected, ZIP_FAULTS),
+    StandIn("sunrgbd-folders", SPEC, write, expected, faults=FAULTS),
+    StandIn("sunrgbd-zips", SPEC, write_zips, expected, faults=ZIP_FAULTS),
     StandIn("sunrgbd-ready-labels", SPEC, write_ready, expected),
 ]

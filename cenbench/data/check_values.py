@@ -71,7 +71,7 @@ def _check(prepared: Prepared, name: str, entry: ModalityEntry, scene: int, stor
         word = "void" if name == LABELS else "missing"
         allowed = f"{low} to {high}" + ("" if missing is None else f", or {missing} ({word})")
         raise UserError(
-            f"modality {name}, scene {scene}: {int(wrong.sum())} values are out of range",
+            f"{int(wrong.sum())} values of {name} are out of range in scene {scene} ({prepared.scene_name(scene)})",
             where=prepared.folder / entry.file,
             key=f"row {place[0]}, column {place[1]}",
             found=int(stored[place]),

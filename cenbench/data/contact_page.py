@@ -83,9 +83,10 @@ def _scene(prepared: Prepared, index: int, depths: Mapping[str, tuple[float, flo
         note = ""
         if name in depths:
             near, far = depths[name]
-            shown = _depth_picture(stored, near, far)
-            holes = float((stored == 0).mean())
-            note = f"black {near / 512:.1f} m to white {far / 512:.1f} m; {holes:.1%} missing, dark red"
+            hole = stored == entry.missing
+            shown = _depth_picture(stored, hole, near, far)
+            limits = [f"{limit / entry.units_per_metre:.1f} m" for limit in (near, far)]
+            note = f"black {limits[0]} to white {limits[1]}; {float(hole.mean()):.1%} missing, dark red"
         else:
             shown = to_picture(stored, name)
         if name == _LABELS:
@@ -94,7 +95,7 @@ def _scene(prepared: Prepared, index: int, depths: Mapping[str, tuple[float, flo
             _Picture(name, entry.unit, note, _data_uri(_small(shown, smooth=name not in (*depths, _LABELS))))
         )
     split = next(name for name, (start, stop) in prepared.manifest.splits.items() if start <= index < stop)
-    return _Scene(str(index), split, tuple(pictures))
+    return _Scene(prepared.scene_name(index), split, tuple(pictures))
 
 
 def _legend(prepared: Prepared, rows: list[int]) -> list[_Class]:
@@ -116,19 +117,21 @@ def _is_depth(modality: str) -> bool:
 
 def _depth_limits(prepared: Prepared, name: str, rows: list[int]) -> tuple[float, float]:
     """Near and far end of the scale: a room and a street need different ones, scenes of one page the same."""
-    measured = [stored[stored > 0] for stored in (np.asarray(prepared.array(name)[index]) for index in rows)]
+    missing = prepared.manifest.modalities[name].missing
+    measured = [stored[stored != missing] for stored in (np.asarray(prepared.array(name)[index]) for index in rows)]
     values = np.concatenate(measured)
     if not values.size:
         return 1.0, 2.0
     near, far = np.percentile(values, _DEPTH_PERCENTILES)
+    near = max(near, 1)  # the scale is logarithmic
     return float(near), float(max(far, near + 1))
 
 
-def _depth_picture(stored_HW: np.ndarray, near: float, far: float) -> np.ndarray:
+def _depth_picture(stored_HW: np.ndarray, hole_HW: np.ndarray, near: float, far: float) -> np.ndarray:
     share = np.log(np.maximum(stored_HW, 1) / near) / np.log(far / near)
     gray = np.rint(255 * share.clip(0, 1)).astype(np.uint8)
     picture = np.repeat(gray[..., None], 3, axis=-1)
-    picture[stored_HW == 0] = (110, 0, 0)
+    picture[hole_HW] = (110, 0, 0)
     return picture
 
 

@@ -57,11 +57,13 @@ class Cityscapes(Adapter):
         "Cityscapes dataset licence: free for research and other non-commercial use, no redistribution; see the terms "
         "at cityscapes-dataset.com/license"
     )
-    CITATION: ClassVar[str] = (
-        "@inproceedings{cordts2016cityscapes, title={The Cityscapes Dataset for Semantic Urban Scene Understanding}, "
-        "author={Cordts, Marius and Omran, Mohamed and Ramos, Sebastian and Rehfeld, Timo and Enzweiler, Markus and "
-        "Benenson, Rodrigo and Franke, Uwe and Roth, Stefan and Schiele, Bernt}, booktitle={CVPR}, year={2016}}"
-    )
+    CITATION: ClassVar[str] = """@inproceedings{cordts2016cityscapes,
+  title = {The {Cityscapes} Dataset for Semantic Urban Scene Understanding},
+  author = {Cordts, Marius and Omran, Mohamed and Ramos, Sebastian and Rehfeld, Timo and Enzweiler, Markus and
+    Benenson, Rodrigo and Franke, Uwe and Roth, Stefan and Schiele, Bernt},
+  booktitle = {CVPR},
+  year = {2016}
+}"""
     URL: ClassVar[str] = "https://www.cityscapes-dataset.com"
     FILES: ClassVar[tuple[OfficialFile, ...]] = (
         OfficialFile("leftImg8bit_trainvaltest.zip", _LOGIN),

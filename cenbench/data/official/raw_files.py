@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import zipfile
 import zlib
@@ -73,6 +74,8 @@ class RawFiles:
                 shutil.copyfileobj(member, file, 1 << 20)
         except _BROKEN as error:
             raise _damaged(archive, name, error) from error
+        then = archive.stat().st_mtime_ns
+        os.utime(path, ns=(then, then))  # what is made from it is newer, whenever it was unpacked
         return path
 
     def _archive(self, name: str) -> Path | None:

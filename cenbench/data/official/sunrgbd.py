@@ -53,10 +53,12 @@ class SUNRGBD(Adapter):
         "no licence is stated by its authors (rgbd.cs.princeton.edu): for research; it holds images of NYUDv2, "
         "Berkeley B3DO and SUN3D, whose terms hold too"
     )
-    CITATION: ClassVar[str] = (
-        "@inproceedings{song2015sun, title={SUN RGB-D: A RGB-D Scene Understanding Benchmark Suite}, author={Song, "
-        "Shuran and Lichtenberg, Samuel P. and Xiao, Jianxiong}, booktitle={CVPR}, year={2015}}"
-    )
+    CITATION: ClassVar[str] = """@inproceedings{song2015sun,
+  title = {{SUN} {RGB-D}: A {RGB-D} Scene Understanding Benchmark Suite},
+  author = {Song, Shuran and Lichtenberg, Samuel P. and Xiao, Jianxiong},
+  booktitle = {CVPR},
+  year = {2015}
+}"""
     URL: ClassVar[str] = "https://rgbd.cs.princeton.edu"
     FILES: ClassVar[tuple[OfficialFile, ...]] = (
         OfficialFile("SUNRGBD.zip", "http://rgbd.cs.princeton.edu/data/SUNRGBD.zip"),
