@@ -127,6 +127,13 @@ def pixel(value: float) -> Callable[[np.ndarray], None]:
     return change
 
 
+def overwrite(path: Path, old: bytes, new: bytes) -> None:
+    """Damage the first occurrence of some bytes."""
+    content = path.read_bytes()
+    assert old in content
+    path.write_bytes(content.replace(old, new, 1))
+
+
 def remove_array(raw: Path) -> None:
     with h5py.File(raw / "nyu_depth_v2_labeled.mat", "r+") as file:
         del file["depths"]
@@ -139,6 +146,10 @@ MAT_FAULTS = {
     "the .mat another file": Fault(
         lambda raw: (raw / "nyu_depth_v2_labeled.mat").write_text("<html>404</html>"), "truncated, or another file"
     ),
+    "the .mat damaged inside": Fault(
+        lambda raw: overwrite(raw / "nyu_depth_v2_labeled.mat", b"TREE", b"xxxx"), "cannot be read"
+    ),
+    "split empty": Fault(lambda raw: (raw / "splits.mat").write_bytes(b""), "splits.mat cannot be read"),
     "an array missing": Fault(remove_array, "lacks depths", ("nyu_depth_v2_labeled.mat",)),
     "axes not reversed": Fault(
         in_mat("images", lambda array: np.ascontiguousarray(array.transpose(0, 3, 2, 1))), "images has another shape"
