@@ -24,7 +24,7 @@ import official_taskonomy
 import pytest
 from official_files import StandIn
 
-from cenbench.data import adapters
+from cenbench.data import adapters, transforms
 from cenbench.data.adapters import ADAPTERS, find_adapter
 from cenbench.data.manifest import dataset_key, read_manifest
 from cenbench.data.prepared import Prepared
@@ -134,7 +134,7 @@ def test_any_number_of_processes_gives_the_same_bytes(
 DIE = """
 import os, signal, sys
 from pathlib import Path
-from cenbench.data import adapters
+from cenbench.data import adapters, transforms
 from cenbench.matrix.specs import DatasetSpec
 
 root, raw, spec, at = Path(sys.argv[1]), Path(sys.argv[2]), DatasetSpec.model_validate_json(sys.argv[3]), sys.argv[4]
@@ -229,6 +229,21 @@ def test_what_is_left_out_is_counted(
         assert re.search(reason, manifest.excluded[sample])
         assert sample in capsys.readouterr().err or len(reasons) > 1
     assert not set(manifest.excluded) & set(manifest.scenes)
+
+
+def test_depth_reaches_a_network_in_metres(raw_folders: Path) -> None:
+    """Whatever units it is stored in; in translation as the released code scales 1/512 m."""
+    stand_in = STAND_INS["nyudv2-mat"]
+    made = adapters.prepare(stand_in.spec, raw_folders / "metres", 1, False, raw_of(stand_in, raw_folders))
+    prepared = Prepared.open(made)
+    entry = prepared.manifest.modalities["depth_zbuffer"]
+    assert entry.units_per_metre == 5000
+    stored = prepared.array("depth_zbuffer")[:1]
+    metres = stored.astype(np.float64) / 5000
+    seen = transforms.normalise(stored, "depth_zbuffer", entry, "segmentation")
+    np.testing.assert_allclose(seen[:, 0].numpy(), metres, rtol=1e-6)
+    seen = transforms.normalise(stored, "depth_zbuffer", entry, "translation")
+    np.testing.assert_allclose(seen[:, 2].numpy(), np.log1p(metres * 512) / 11.1 * 2 - 1, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", sorted({each.spec.name for each in STAND_INS.values()}))

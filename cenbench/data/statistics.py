@@ -14,12 +14,12 @@ _SCENES_AT_ONCE = 8
 
 @dataclass(frozen=True)
 class ModalityStatistics:
-    """Of all values of an array that are not missing, in stored units."""
+    """Of all values of an array that are not missing, in stored units; class numbers have no mean."""
 
     name: str
     unit: str
     least: int | None
-    """None where everything is missing."""
+    """None where everything is missing, as `mean` and `most`."""
     mean: float | None
     most: int | None
     missing_share: float
@@ -55,7 +55,7 @@ def modality_statistics(
         name=name,
         unit=entry.unit,
         least=min(least, default=None),
-        mean=total / present if present else None,
+        mean=total / present if present and name != "semantic" else None,
         most=max(most, default=None),
         missing_share=1 - present / array.size,
     )

@@ -62,7 +62,10 @@ def prepare_official(
         names=tuple(sample.id for sample in scan.samples),
         excluded=dict(scan.excluded),
     )
-    return prepare_shards(recipe, root, workers, progress, again=complete)
+    prepare_shards(recipe, root, workers, progress, again=complete)
+    for line in unpublished(adapter, folder):
+        print(line, file=sys.stderr)
+    return folder
 
 
 def default_raw(root: Path, name: str) -> Path:
@@ -94,6 +97,16 @@ def remarks(adapter: Adapter, raw: Path, scan: Scan) -> list[str]:
         more = ", ..." if len(scan.excluded) > 5 else ""
         lines.append(f"{len(scan.excluded)} samples are left out: {shown}{more}")
     return lines
+
+
+def unpublished(adapter: Adapter, folder: Path) -> list[str]:
+    """Files of the published size whose content is another: seen once they are read."""
+    sizes = {file.name: file.bytes for file in adapter.FILES}
+    return [
+        f"{entry.name} is not the published file: it has that size, but its SHA-256 is {entry.sha256}"
+        for entry in read_manifest(folder).sources
+        if entry.published is False and entry.bytes == sizes[entry.name]
+    ]
 
 
 @dataclass(frozen=True)
