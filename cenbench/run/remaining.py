@@ -1,15 +1,16 @@
-"""What a run would still do, and what that would cost: the last lines of a dry run. Torch-free."""
+"""What is still to be done, and what that costs: for the end of a dry run, and for the status. Torch-free."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from cenbench.data.prepared import dataset_key
-from cenbench.matrix.cost import PlanCost, StepTimes, plan_cost, plan_datasets
-from cenbench.matrix.cost_lines import cost_lines
+from cenbench.matrix.cost import PlanCost, StepTimes, cell_seconds, plan_cost, plan_datasets
+from cenbench.matrix.cost_lines import cost_lines, duration
 from cenbench.matrix.plan import Plan
 from cenbench.matrix.specs import DatasetSpec
 from cenbench.run.paths import Paths
+from cenbench.run.status import FINISHED, CellStatus
 from cenbench.run.step_times import read_step_times
 
 
@@ -27,6 +28,26 @@ def remaining_lines(plan: Plan, paths: Paths, waiting: Collection[str]) -> list[
     first = f"{len(waiting)} of {len(plan.cells)} cells of preset {plan.preset} would be submitted{before}."
     measured = read_step_times(plan, paths)
     return [first, *cost_lines(remaining_cost(plan, paths, waiting, measured), plan.cost, measured)]
+
+
+def left_words(plan: Plan, paths: Paths, cells: Sequence[CellStatus]) -> str:
+    """What is left to do, in words: hours of work, and how long that takes at the number of cells running now."""
+    running = [cell for cell in cells if cell.state == "running"]
+    waiting = [cell.cell_id for cell in cells if cell.state not in ("running", *FINISHED)]
+    measured = read_step_times(plan, paths)
+    left_s = sum(_running_left_s(plan, cell, measured) for cell in running)
+    left_s += 3600 * remaining_cost(plan, paths, waiting, measured).total_h
+    if not left_s:
+        return ""
+    work = f"{left_s / 3600:,.2f} {measured.unit if measured else plan.cost.unit}-hours left"
+    return f"{work}, about {duration(left_s / len(running))} with {len(running)} at a time." if running else f"{work}."
+
+
+def _running_left_s(plan: Plan, cell: CellStatus, measured: StepTimes | None) -> float:
+    """What the running cell says itself, else what a cell like it takes in all."""
+    if cell.left_s is not None or (cell.beat and cell.beat.phase in ("evaluating", "publishing")):
+        return cell.left_s or 0.0
+    return cell_seconds(plan.cell(cell.cell_id), plan.cost, measured)
 
 
 def _is_prepared(dataset: DatasetSpec, paths: Paths) -> bool:
