@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.console import Group, RenderableType
+from rich.console import Group, OverflowMethod, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -30,7 +30,7 @@ def render_status(plan: Plan, cells: Sequence[CellStatus], left: str, height: in
     """What moves or needs a person comes first. `left` says what is left to do; at most `height` lines are drawn."""
     ordered = sorted(cells, key=lambda cell: STATES.index(cell.state))
     shown = ordered if height is None else ordered[: max(3, height - 8)]
-    parts: list[RenderableType] = [_table(shown)]
+    parts: list[RenderableType] = [_table(shown, fold=height is None)]
     if len(shown) < len(cells):
         more = _counted(ordered[len(shown) :])
         parts.append(Text(f"and {len(cells) - len(shown)} more ({more}); all of them: cenbench status", style="dim"))
@@ -56,12 +56,14 @@ def _counted(cells: Sequence[CellStatus]) -> str:
     return ", ".join(f"{number} {state}" for state, number in counts(cells).items() if number)
 
 
-def _table(cells: Sequence[CellStatus]) -> Table:
+def _table(cells: Sequence[CellStatus], *, fold: bool) -> Table:
+    """A line a cell; with `fold` as many as its whole id needs."""
     table = Table(box=None, pad_edge=False)
-    table.add_column("cell", overflow="fold")
+    long: OverflowMethod = "fold" if fold else "ellipsis"
+    table.add_column("cell", overflow=long, no_wrap=not fold)
     table.add_column("state", no_wrap=True)
-    table.add_column("where", overflow="fold")
-    table.add_column("what", overflow="fold", min_width=24)
+    table.add_column("where", overflow=long, no_wrap=not fold)
+    table.add_column("what", overflow=long, no_wrap=not fold, min_width=24)
     for name in ("steps/s", "left", "heartbeat"):
         table.add_column(name, justify="right", no_wrap=True)
     for cell in cells:

@@ -54,6 +54,12 @@ def _take(file: TextIO, path: Path, wait: bool) -> None:
             raise _held(path, _holder(path)) from None
         log.info("already being run by %s: waiting for it", _holder(path))
         fcntl.flock(file, fcntl.LOCK_EX)
+    except OSError as error:
+        raise UserError(
+            f"this file system takes no locks: {error}",
+            where=path,
+            mend="mount it with locks, or put the checkout elsewhere; to see what it can do: cenbench doctor",
+        ) from error
 
 
 def _await_other_hosts(folder: Path, path: Path, wait: bool, beat_s: float) -> None:
