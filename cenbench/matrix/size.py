@@ -16,6 +16,8 @@ PIXEL_BYTES = {"synthrooms": 18, "taskonomy": 18}
 _ENCODER = {18: 11.2e6, 34: 21.3e6, 50: 23.5e6, 101: 42.5e6, 152: 58.1e6}
 _DECODER = 75.6e6
 """RefineNet's at width 256, on bottlenecks: the released code's counts (R50 99.2 M, R101 118.2 M) less the encoder."""
+_PYRAMID = 25.5e6
+"""PSPNet's head at width 512 with its auxiliary one: 3 x 3 x 4,096 x 512, 2,048 x 2,048, and 3 x 3 x 1,024 x 256."""
 
 
 def parameters(cell: Cell) -> float:
@@ -23,8 +25,10 @@ def parameters(cell: Cell) -> float:
     network = cell.network
     copies = len(cell.task.inputs) if cell.convs == "unshared" else 1
     if isinstance(network, SegmentationNet):
-        head = (network.decoder_width / 256) ** 2 * _DECODER
-        return copies * (_ENCODER[network.depth] * (network.width / 64) ** 2 + head)
+        encoder = _ENCODER[network.depth] * (network.width / 64) ** 2
+        if network.head == "pspnet":
+            return copies * (encoder + _PYRAMID * network.decoder_width / 512 * network.width / 64)
+        return copies * (encoder + _DECODER * (network.decoder_width / 256) ** 2)
     return copies * _generator(network)
 
 

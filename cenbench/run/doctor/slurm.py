@@ -78,10 +78,12 @@ def read_gpus(gres: str) -> dict[str, int]:
     """GPU type -> count in a gres text: `gpu:a100:4(S:0-1),mps:400` is {'a100': 4}, `gpu:2` is {'': 2}."""
     counted: dict[str, int] = {}
     for part in re.split(r",(?![^(]*\))", gres):
-        match = re.fullmatch(r"gpu(?::([A-Za-z_][\w.-]*|\d+g\.\d+gb[\w.+]*))?(?::(\d+))?(?:\(.*\))?", part.strip())
-        if match:
-            kind = match[1] or ""
-            counted[kind] = counted.get(kind, 0) + int(match[2] or 1)
+        name, *rest = part.split("(")[0].strip().split(":")
+        if name != "gpu" or len(rest) > 2:
+            continue
+        count = int(rest.pop()) if rest and rest[-1].isdecimal() else 1
+        kind = rest[0] if rest else ""
+        counted[kind] = counted.get(kind, 0) + count
     return counted
 
 
