@@ -36,6 +36,7 @@ def environment(device: torch.device, root: Path) -> dict[str, Any]:
         "host": socket.gethostname(),
         "node": os.environ.get("SLURMD_NODENAME"),
         "slurm_job": slurm_job(os.environ),
+        "container": os.environ.get("APPTAINER_NAME"),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else _processor(),
         "device_type": device.type,
         "cuda": torch.version.cuda,
