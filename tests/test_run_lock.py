@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import logging
 import os
 import signal
@@ -112,9 +114,17 @@ def test_on_this_host_the_kernel_decides_at_once(tmp_path: Path) -> None:
         pass
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"cell_id": "x"}', '{"host": 3}'])
-def test_a_damaged_heartbeat_holds_nothing(tmp_path: Path, text: str) -> None:
-    (tmp_path / FILE).write_text(text)
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"cell_id": "x"}', b"\xff"])
+def test_a_damaged_heartbeat_holds_nothing(tmp_path: Path, text: str | bytes) -> None:
+    (tmp_path / FILE).write_bytes(text if isinstance(text, bytes) else text.encode())
+    with cell_lock(tmp_path):
+        pass
+
+
+@pytest.mark.parametrize(("key", "value"), [("updated", "noon"), ("host", 3), ("phase", "dreaming"), ("pid", None)])
+def test_a_heartbeat_with_a_value_of_another_kind_holds_nothing(tmp_path: Path, key: str, value: object) -> None:
+    beat = asdict(beat_of(tmp_path, host="elsewhere", age_s=1))
+    write_json(tmp_path / FILE, {**beat, key: value})
     with cell_lock(tmp_path):
         pass
 
@@ -127,3 +137,13 @@ def test_the_lock_names_the_slurm_job(tmp_path: Path, monkeypatch: pytest.Monkey
         cell_lock(tmp_path),
     ):
         pass
+
+
+def test_a_file_system_without_locks_is_a_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(UserError, match="takes no locks") as caught, cell_lock(tmp_path):
+        pass
+    assert "cenbench doctor" in str(caught.value.mend)

@@ -44,6 +44,8 @@ class PlanCost:
     """The longest chain: a dataset, prepared by all workers, and then the longest cell that reads it."""
     elapsed_s: float
     """From start to end with all workers busy; never under the longest chain."""
+    kinds: frozenset[str]
+    """Kinds of task of the cells."""
 
     @property
     def total_h(self) -> float:
@@ -93,7 +95,8 @@ def plan_cost(
     seconds = [(cell_seconds(cell, model, measured), datasets_s[cell.dataset] / model.workers) for cell in cells]
     cells_s, all_datasets_s = sum(cell_s for cell_s, _ in seconds), sum(datasets_s.values())
     longest_s = max((cell_s + before_s for cell_s, before_s in seconds), default=0.0)
-    return PlanCost(all_datasets_s, cells_s, longest_s, max(longest_s, (all_datasets_s + cells_s) / model.workers))
+    elapsed_s = max(longest_s, (all_datasets_s + cells_s) / model.workers)
+    return PlanCost(all_datasets_s, cells_s, longest_s, elapsed_s, frozenset(cell.task.kind for cell in cells))
 
 
 def plan_datasets(plan: Plan) -> list[DatasetSpec]:

@@ -22,15 +22,15 @@ def cost_lines(cost: PlanCost, model: CostModel, measured: StepTimes | None = No
     return [
         f"Total {cost.total_h:,.2f} {unit}-hours; about {duration(cost.elapsed_s)} with {at_once}.",
         f"Longest path (dataset, then the longest cell): {duration(cost.longest_s)}.",
-        f"Seconds a step: {_source(model, measured)}.",
+        f"Seconds a step: {_source(cost, model, measured)}.",
     ]
 
 
-def _source(model: CostModel, measured: StepTimes | None) -> str:
+def _source(cost: PlanCost, model: CostModel, measured: StepTimes | None) -> str:
     estimate = f"estimate, {model.hardware}"
     if measured is None:
         return estimate
     cells = f"{measured.cells} finished cell{'s' if measured.cells > 1 else ''}"
     said = f"measured on {measured.device} from {cells}"
-    unmeasured = sorted(model.step_s.keys() - measured.besides_s.keys())
+    unmeasured = sorted(cost.kinds - measured.besides_s.keys())
     return f"{said}; of {', '.join(unmeasured)} cells: {estimate}" if unmeasured else said

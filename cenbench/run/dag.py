@@ -77,7 +77,8 @@ class Dag:
 
     def end(self, workflow: _Workflow) -> None:
         """After a dry run, say what the cells it would have submitted cost."""
-        jobs = workflow.dag.needrun_jobs(exclude_finished=False) if workflow.dryrun else ()
+        found = workflow.dryrun and workflow.dag is not None
+        jobs = workflow.dag.needrun_jobs(exclude_finished=False) if found else ()
         if cells := {job.wildcards.cell for job in jobs if job.rule.name == "cell"}:
             print("", *remaining_lines(self.plan, self.paths, cells), sep="\n", file=sys.stderr)
 

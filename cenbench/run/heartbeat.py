@@ -15,10 +15,13 @@ import socket
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Literal
+
+from pydantic import TypeAdapter
+from pydantic.dataclasses import dataclass
 
 from cenbench.errors import UserError
 from cenbench.files import read_json
@@ -68,12 +71,14 @@ class Beat:
         return f"process {self.pid} on {self.host}{job}"
 
 
+_BEAT = TypeAdapter(Beat)
+
+
 def read_beat(folder: Path) -> Beat | None:
     """The last beat in a state folder; None where there is none, or none this version can read."""
     try:
-        document = read_json(folder / FILE)
-        return Beat(**{field.name: document[field.name] for field in fields(Beat)})
-    except (OSError, UserError, KeyError, TypeError):
+        return _BEAT.validate_python(read_json(folder / FILE))
+    except (OSError, UserError, ValueError):
         return None
 
 
