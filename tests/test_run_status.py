@@ -211,6 +211,21 @@ def test_a_cell_that_beats_but_does_not_move_is_pointed_at(plan: Plan, paths: Pa
     assert "training 30 of 120; nothing new for 20 min" in printed(plan, plan_status(plan, paths, NOW))
 
 
+def test_a_narrow_terminal_still_says_state_step_and_age(plan: Plan, paths: Paths) -> None:
+    leave_beat(paths, cells_of(plan)[0], 4)
+    console = Console(width=100)
+    with console.capture() as capture:
+        console.print(render_status(plan, plan_status(plan, paths, NOW), "", height=24))
+    line = capture.get().splitlines()[1]
+    for part in ("running", "training 30 of 120", "1.5", "56 s", "4 s ago"):
+        assert part in line
+    assert len(line) <= 100
+
+
+def test_columns_that_say_nothing_are_left_out(plan: Plan, paths: Paths) -> None:
+    assert printed(plan, plan_status(plan, paths, NOW)).splitlines()[0].split() == ["cell", "state", "what"]
+
+
 def test_a_low_terminal_counts_what_it_cannot_show() -> None:
     plan = load_plan(REPOSITORY / "params", "demo")
     cells = [CellStatus(cell_id, ("table7",), "missing", "not run yet", NOW) for cell_id in plan.cells]

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.console import Group, OverflowMethod, RenderableType
+from rich.console import Group, JustifyMethod, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from cenbench.matrix.cost_lines import duration
 from cenbench.matrix.plan import Plan
-from cenbench.run.status import STATES, Activity, CellStatus, counts
+from cenbench.run.status import STATES, Activity, CellStatus, all_ended, counts
 
+_COLUMNS = ("cell", "state", "where", "what", "steps/s", "left", "heartbeat")
+_ALWAYS = ("cell", "state")
+_NUMBERS = ("steps/s", "left", "heartbeat")
+_REASON = 100
+"""Characters of a reason; the whole of it is on the cell's page and in the JSON."""
 STUCK_S = 600.0
 """A running cell that tells of no step for so long is pointed at."""
 _STYLES: dict[Activity, str] = {
@@ -35,7 +40,8 @@ def render_status(plan: Plan, cells: Sequence[CellStatus], left: str, height: in
         more = _counted(ordered[len(shown) :])
         parts.append(Text(f"and {len(cells) - len(shown)} more ({more}); all of them: cenbench status", style="dim"))
     said = f"{len(cells)} cells of preset {plan.preset}: {_counted(cells)}. {left}".rstrip()
-    return Group(*parts, Text(), Text(said), Text(f"next: {next_command(plan, cells)}"))
+    last = f"next: {next_command(plan, cells)}" if height is None or all_ended(cells) else "Ctrl-C leaves"
+    return Group(*parts, Text(), Text(said), Text(last))
 
 
 def next_command(plan: Plan, cells: Sequence[CellStatus]) -> str:
@@ -57,23 +63,29 @@ def _counted(cells: Sequence[CellStatus]) -> str:
 
 
 def _table(cells: Sequence[CellStatus], *, fold: bool) -> Table:
-    """A line a cell; with `fold` as many as its whole id needs."""
-    table = Table(box=None, pad_edge=False)
-    long: OverflowMethod = "fold" if fold else "ellipsis"
-    table.add_column("cell", overflow=long, no_wrap=not fold)
-    table.add_column("state", no_wrap=True)
-    table.add_column("where", overflow=long, no_wrap=not fold)
-    table.add_column("what", overflow=long, no_wrap=not fold, min_width=24)
-    for name in ("steps/s", "left", "heartbeat"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for cell in cells:
-        beat = cell.beat
-        rate = f"{beat.steps_per_s:.3g}" if beat and beat.steps_per_s else ""
-        left = duration(cell.left_s) if cell.left_s is not None else ""
-        age = f"{duration(cell.age_s)} ago" if cell.age_s is not None else ""
-        state = Text(cell.state, style=_STYLES[cell.state])
-        table.add_row(Text(cell.cell_id), state, Text(_where(cell)), _what(cell), rate, left, age)
+    """A line a cell; with `fold` as many as its whole id needs. Columns that say nothing are left out."""
+    rows = [_row(cell) for cell in cells]
+    table = Table(box=None, pad_edge=False, expand=not fold)
+    kept = [number for number, name in enumerate(_COLUMNS) if name in _ALWAYS or any(row[number] for row in rows)]
+    for name in (_COLUMNS[number] for number in kept):
+        if name == "cell":  # in one line, the id gets what the others leave
+            table.add_column(name, overflow="fold" if fold else "ellipsis", no_wrap=not fold, ratio=None if fold else 1)
+        else:
+            justify: JustifyMethod = "right" if name in _NUMBERS else "left"
+            table.add_column(name, justify=justify, overflow="fold", no_wrap=not fold or name != "what")
+    for row in rows:
+        table.add_row(*(row[number] for number in kept))
     return table
+
+
+def _row(cell: CellStatus) -> list[Text]:
+    """One text a column."""
+    beat = cell.beat
+    rate = f"{beat.steps_per_s:.3g}" if beat and beat.steps_per_s else ""
+    left = duration(cell.left_s) if cell.left_s is not None else ""
+    age = f"{duration(cell.age_s)} ago" if cell.age_s is not None else ""
+    state = Text(cell.state, style=_STYLES[cell.state])
+    return [Text(cell.cell_id), state, Text(_where(cell)), _what(cell), Text(rate), Text(left), Text(age)]
 
 
 def _where(cell: CellStatus) -> str:
@@ -83,7 +95,7 @@ def _where(cell: CellStatus) -> str:
 
 def _what(cell: CellStatus) -> Text:
     if cell.state != "running" or cell.beat is None:
-        return Text((cell.reason or "").split("\n")[0])
+        return Text((cell.reason or "").split("\n")[0][:_REASON])
     beat = cell.beat
     said = beat.phase if beat.phase != "training" or not beat.total else f"training {beat.step:,} of {beat.total:,}"
     if cell.idle_s is not None and cell.idle_s > STUCK_S:
