@@ -4,8 +4,9 @@
     python benchmarks/step.py --cases demo             only cases whose name contains `demo`
     python benchmarks/step.py --device cuda --precision bfloat16
 
-Steps of the two are interleaved; a CPU is measured by process time, so that other load matters little, a GPU by wall
-time with the queue drained. The baseline is `list_steps.py`: the released code's way, in this code's terms.
+Steps are interleaved; a CPU is measured by process time, so that other load matters little, a GPU by wall time with the
+queue drained. The baseline is `list_steps.py`: the released code's way, in this code's terms, and in float32 as it was
+released. With bfloat16 the list in that precision is measured too: what is left is what the formulation gives.
 """
 
 from __future__ import annotations
@@ -80,8 +81,8 @@ def cell_of(case: Case, precision: str) -> Cell:
     return Cell.model_validate(content)
 
 
-def steps(case: Case, device: torch.device, precision: str) -> tuple[Callable[[], object], Callable[[], object]]:
-    """Ours and the list's, ready to be called, from the same weights; their outputs were seen to agree."""
+def steps(case: Case, device: torch.device, precision: str) -> dict[str, Callable[[], object]]:
+    """Ours in `precision`, the list's in each; ready to be called, from the same weights, outputs seen to agree."""
     cell = cell_of(case, precision)
     torch.manual_seed(0)
     batch, side, M = case.batch or cell.protocol.batch_size, case.size_px, len(cell.task.inputs)
@@ -101,11 +102,12 @@ def steps(case: Case, device: torch.device, precision: str) -> tuple[Callable[[]
     trainer.begin(0)
     theirs_step = take(cell, theirs, x, y)
 
-    def listed() -> None:
-        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+    def listed_bfloat16() -> None:
+        with torch.autocast(device.type, torch.bfloat16):
             theirs_step()
 
-    return lambda: trainer.step(0), listed
+    calls: dict[str, Callable[[], object]] = {"parallel": lambda: trainer.step(0), "float32": theirs_step}
+    return calls if precision == "float32" else {**calls, "bfloat16": listed_bfloat16}
 
 
 @torch.no_grad()
@@ -119,17 +121,17 @@ def check_agreement(ours: torch.nn.Module, theirs: torch.nn.Module, x: Tensor) -
     ours.train(), theirs.train()
 
 
-def measure(case: Case, device: torch.device, precision: str, repeats: int) -> tuple[float, float]:
-    """Median seconds a step: ours, the list's."""
-    both = steps(case, device, precision)
-    taken: tuple[list[float], list[float]] = ([], [])
+def measure(case: Case, device: torch.device, precision: str, repeats: int) -> dict[str, float]:
+    """Median seconds a step, by the names `steps` gives."""
+    calls = steps(case, device, precision)
+    taken: dict[str, list[float]] = {name: [] for name in calls}
     for repeat in range(repeats + 1):
-        for place, step in enumerate(both):
+        for name, step in calls.items():
             start = clock(device)
             step()
             if repeat:  # the first warms up
-                taken[place].append(clock(device) - start)
-    return statistics.median(taken[0]), statistics.median(taken[1])
+                taken[name].append(clock(device) - start)
+    return {name: statistics.median(seconds) for name, seconds in taken.items()}
 
 
 def clock(device: torch.device) -> float:
@@ -151,12 +153,16 @@ def main() -> None:
     device = torch.device(options.device)
     where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {options.threads} thread(s)"
     table = Table(title=f"Training step on {where}, {options.precision}, median of {options.repeats}")
-    for heading in ("case", "list of modalities, ms", "parallel, ms", "ratio"):
+    lists = list(dict.fromkeys(["float32", options.precision]))
+    headings = [*(f"list {name}, ms" for name in lists), "parallel, ms", *(f"ratio to {name}" for name in lists)]
+    for heading in ("case", *headings):
         table.add_column(heading, justify="left" if heading == "case" else "right")
     for case in (case for case in CASES if options.cases in case.name):
-        ours, listed = measure(case, device, options.precision, options.repeats)
-        table.add_row(case.name, f"{1e3 * listed:.1f}", f"{1e3 * ours:.1f}", f"{listed / ours:.2f}")
-    Console(width=100).print(table)
+        taken = measure(case, device, options.precision, options.repeats)
+        shown = [taken[name] for name in (*lists, "parallel")]
+        ratios = [f"{taken[name] / taken['parallel']:.2f}" for name in lists]
+        table.add_row(case.name, *(f"{1e3 * seconds:.1f}" for seconds in shown), *ratios)
+    Console(width=140).print(table)
 
 
 if __name__ == "__main__":

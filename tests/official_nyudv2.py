@@ -67,7 +67,7 @@ def expected_small() -> list[dict[str, np.ndarray]]:
 
 
 def write_mat(raw: Path) -> None:
-    """As MATLAB writes it: its arrays are (480, 640, 3, N), so HDF5 has them the other way round."""
+    """As MATLAB writes it: its arrays are (480, 640, 3, N), so HDF5 has them the other way round; compressed."""
     frames = range(1, FRAMES + 1)
     matlab = {
         "images": np.stack([rgb(frame) for frame in frames], axis=-1),
@@ -76,7 +76,7 @@ def write_mat(raw: Path) -> None:
     }
     with h5py.File(raw / "nyu_depth_v2_labeled.mat", "w") as file:
         for name, array in matlab.items():
-            file[name] = array.transpose()
+            file.create_dataset(name, data=array.transpose(), chunks=(1, *array.T.shape[1:]), compression=1)
         file["rawDepths"] = file["depths"]
     write_splits(raw, TRAIN, VAL)
     savemat(raw / "classMapping40.mat", {"mapClass": MAPPING[None].astype(np.float64), "className": ["wall"]})

@@ -10,7 +10,7 @@ import sys
 import typer
 
 from cenbench import __version__
-from cenbench.cli import cells, checkpoints, data, exports, reports
+from cenbench.cli import cells, checkpoints, data, doctor, exports, reports, status
 from cenbench.errors import CellFailed, UserError
 
 app = typer.Typer(
@@ -26,6 +26,8 @@ app = typer.Typer(
 app.add_typer(data.app, name="data")
 app.command()(cells.plan)
 app.command()(cells.run)
+app.command()(status.status)
+app.command()(doctor.doctor)
 app.command()(checkpoints.import_checkpoint)
 app.command()(exports.export)
 app.command()(reports.report)

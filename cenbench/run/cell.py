@@ -14,6 +14,7 @@ from cenbench.files import write_json
 from cenbench.matrix.cell import Cell
 from cenbench.run import provenance, publish
 from cenbench.run.digests import Digests, current_digests
+from cenbench.run.heartbeat import Heartbeat
 from cenbench.run.lock import cell_lock
 from cenbench.run.paths import Paths
 from cenbench.train.device import choose_device
@@ -32,9 +33,10 @@ def run_cell(cell: Cell, paths: Paths, device_name: str = "auto", *, wait: bool 
     is kept in the state folder, where tables read it, until a later run succeeds.
     """
     log_to_stderr()
-    with cell_lock(paths.state(cell), wait=wait):
+    folder = paths.state(cell)
+    with cell_lock(folder, wait=wait), Heartbeat(folder, cell.id) as heartbeat:
         log.info("cell %s", cell.id)
-        bring_to_record(cell, paths, device_name)
+        bring_to_record(cell, paths, device_name, heartbeat)
 
 
 def log_to_stderr() -> None:
@@ -42,11 +44,11 @@ def log_to_stderr() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
 
 
-def bring_to_record(cell: Cell, paths: Paths, device_name: str) -> None:
-    """`run_cell` for a caller that holds the cell's lock."""
+def bring_to_record(cell: Cell, paths: Paths, device_name: str, heartbeat: Heartbeat) -> None:
+    """`run_cell` for a caller that holds the cell's lock, and beats."""
     failure = paths.state(cell) / "failure.json"
     try:
-        _train_and_publish(cell, paths, device_name)
+        _train_and_publish(cell, paths, device_name, heartbeat)
     except Stopped:
         raise  # not a failure: the state is saved, the next run continues
     except UserError as error:
@@ -58,25 +60,26 @@ def bring_to_record(cell: Cell, paths: Paths, device_name: str) -> None:
     failure.unlink(missing_ok=True)
 
 
-def _train_and_publish(cell: Cell, paths: Paths, device_name: str) -> None:
+def _train_and_publish(cell: Cell, paths: Paths, device_name: str, heartbeat: Heartbeat) -> None:
     device = choose_device(device_name)
     prepared = Prepared.open(paths.data / dataset_key(cell.dataset))
     digests = current_digests(cell, paths.data)
     started, start = provenance.now(), time.perf_counter()
     facts = provenance.environment(device, paths.root)
     try:
-        measured, history, times = _train_and_measure(cell, paths, prepared, digests, device)
+        measured, history, times = _train_and_measure(cell, paths, prepared, digests, device, heartbeat)
     except CellSkipped as skipped:
         log.warning("skipped: %s", skipped)
         publish.skipped(cell, paths, digests, str(skipped), {**facts, "started": started})
         return
+    heartbeat.phase("publishing")
     times |= {"started": started, "finished": provenance.now(), "wall_s": time.perf_counter() - start}
     publish.finished(cell, paths, digests, measured, history, {**facts, **times})
     log.info("published %s", paths.cell(cell))
 
 
 def _train_and_measure(
-    cell: Cell, paths: Paths, prepared: Prepared, digests: Digests, device: Any
+    cell: Cell, paths: Paths, prepared: Prepared, digests: Digests, device: Any, heartbeat: Heartbeat
 ) -> tuple[publish.Measured, bytes, dict[str, Any]]:
     """Only the modules of the cell's own task are imported: a segmentation cell never pays for Inception's."""
     if cell.task.kind == "segmentation":
@@ -92,8 +95,10 @@ def _train_and_measure(
     identity = {"training_id": cell.training_id, "training_code": digests.training_code, "data": prepared.digest}
     start = time.perf_counter()
     score = validation_score(cell, prepared, device, paths.weights, paths.features)
-    trained = train(cell, prepared, paths.state(cell), device, paths.weights, identity, score)
+    trained = train(cell, prepared, paths.state(cell), device, paths.weights, identity, score, heartbeat.training)
     times: dict[str, Any] = {"train_s": time.perf_counter() - start, "steps": trained.steps}
+    times["trained_steps"] = heartbeat.trained_steps  # fewer where an earlier run had begun
+    heartbeat.phase("evaluating")
     if trained.selected:
         times["selected"] = trained.selected
     if trained.imported:

@@ -1,4 +1,5 @@
 # What the rules share: the plan (which cells, which tables), and the interpreter that runs every step.
+import atexit
 import sys
 
 from snakemake.exceptions import WorkflowError
@@ -19,6 +20,10 @@ except UserError as error:
 
 # Not called DAG: Snakemake runs rule files in its own namespace, and has a class of that name there.
 PRESET = MATRIX.plan.preset
+
+
+# A dry run ends with what it would cost. Only at its end does the workflow know that it was one.
+atexit.register(MATRIX.end, workflow)
 
 
 wildcard_constraints:
