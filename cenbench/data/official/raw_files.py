@@ -73,6 +73,11 @@ class RawFiles:
         try:
             with atomic_path(path) as temporary, self._zips[archive].open(name) as member, temporary.open("wb") as file:
                 shutil.copyfileobj(member, file, 1 << 20)
+        except OSError as error:
+            raise UserError(
+                f"{path.name} cannot be unpacked beside {archive.name}", where=path, found=error.strerror or str(error),
+                mend="let this folder be written to, or unpack the zip there yourself",
+            ) from error  # fmt: skip
         except _BROKEN as error:
             raise _damaged(archive, name, error) from error
         then = archive.stat().st_mtime_ns
@@ -96,14 +101,14 @@ class RawFiles:
 def _open(archive: Path) -> zipfile.ZipFile:
     try:
         status = archive.stat()
-        return _opened(archive, status.st_mtime_ns, status.st_size)
+        return _opened(archive, status.st_mtime_ns, status.st_size, os.getpid())
     except _BROKEN as error:
         raise _damaged(archive, None, error) from error
 
 
 @lru_cache(maxsize=8)
-def _opened(archive: Path, mtime_ns: int, size: int) -> zipfile.ZipFile:
-    """Kept open in each process: the directory of 100,000 members takes a second to read, and is read once."""
+def _opened(archive: Path, mtime_ns: int, size: int, process: int) -> zipfile.ZipFile:
+    """Kept open, in each process its own: the directory of 100,000 members takes a second to read, and is read once."""
     return zipfile.ZipFile(archive)
 
 
