@@ -49,11 +49,19 @@ def prepare_official(
         return folder
     for line in remarks(adapter, raw, scan):
         print(line, file=sys.stderr)
-    recipe = Recipe(
+    prepare_shards(_recipe(adapter, spec, files), root, workers, progress, again=complete)
+    for line in unpublished(adapter, folder):
+        print(line, file=sys.stderr)
+    return folder
+
+
+def _recipe(adapter: Adapter, spec: DatasetSpec, files: FilesOfScan) -> Recipe:
+    scan = files.scan
+    return Recipe(
         spec=spec,
         modalities=scan.modalities,
         scenes=scan.samples,
-        make=partial(adapter.read, raw, spec),
+        make=partial(adapter.read, files.raw, spec),
         doing="reading",
         classes=adapter.CLASSES,
         licence=adapter.LICENCE,
@@ -63,10 +71,6 @@ def prepare_official(
         names=tuple(sample.id for sample in scan.samples),
         excluded=dict(scan.excluded),
     )
-    prepare_shards(recipe, root, workers, progress, again=complete)
-    for line in unpublished(adapter, folder):
-        print(line, file=sys.stderr)
-    return folder
 
 
 def default_raw(root: Path, name: str) -> Path:
