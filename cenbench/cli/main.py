@@ -11,7 +11,7 @@ import traceback
 import typer
 
 from cenbench import __version__
-from cenbench.cli import cells, checkpoints, data, doctor, exports, reports, status
+from cenbench.cli import cells, checkpoints, data, doctor, exports, pipeline, reports, status
 from cenbench.errors import CellFailed, UserError
 from cenbench.run.redact import redacted
 
@@ -33,6 +33,7 @@ app.command()(doctor.doctor)
 app.command()(checkpoints.import_checkpoint)
 app.command()(exports.export)
 app.command()(reports.report)
+app.command()(pipeline.pipeline)
 app.command()(reports.show)
 
 
