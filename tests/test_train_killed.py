@@ -63,7 +63,7 @@ def runs(request: pytest.FixtureRequest, prepared_checkout: Checkout, tmp_path_f
     cells = load_plan(root / "params", "demo").cells.values()
     cell = [cell for cell in cells if cell.task.kind == request.param][-1]
     draw = random.Random(f"{request.param} 4")
-    moments = [f"at{draw.uniform(0, 0.9):.4f},whole" for _ in range(KILLS * 2 // 3 + 2)]  # some end before
+    moments = [f"at{draw.uniform(0, 0.9):.9f},whole" for _ in range(KILLS * 2 // 3 + 2)]  # some end before
     deaths = ["die7,die6,whole", *(f"die{number},whole" for number in WRITES)]
     plans = ["whole", *deaths, *(f"full{number},whole" for number in WRITES), *moments]
     command = [sys.executable, str(REPOSITORY / "tests" / "cell_process.py"), str(root), cell.id, *plans]
