@@ -44,15 +44,27 @@ def main(checkout: Path, cell_id: str, plans: list[str]) -> None:
     torch.set_num_threads(1)
     whole = Whole()
     for plan in plans:
-        root = checkout / plan
-        shutil.copytree(checkout / "params", root / "params")
-        (root / "data").symlink_to(checkout / "data")
+        root = fresh(checkout, plan)
         start = time.monotonic()
         ends = [in_child(root, cell_id, fault, whole) for fault in plan.split(",")]
+        seconds = whole.seconds
+        while plan.startswith("at") and ends[0][0] == 0:  # it ended before: the machine has become faster
+            seconds *= 0.7
+            root = fresh(checkout, plan)
+            ends = [in_child(root, cell_id, fault, Whole(seconds)) for fault in plan.split(",")]
         if plan == "whole":
             whole = Whole(time.monotonic() - start, ends[-1][1])
         said = (root / "said").read_text()
         print(json.dumps({"plan": plan, "ends": [end for end, _ in ends], "moments": ends[-1][1], "said": said}))
+
+
+def fresh(checkout: Path, plan: str) -> Path:
+    """A folder for the plan, with nothing in it but params and data."""
+    root = checkout / plan
+    shutil.rmtree(root, ignore_errors=True)
+    shutil.copytree(checkout / "params", root / "params")
+    (root / "data").symlink_to(checkout / "data")
+    return root
 
 
 @dataclass
