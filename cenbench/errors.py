@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -42,6 +43,13 @@ class UserError(Exception):
             if value is not None:
                 lines.append(f"  {label}: {value}")
         return "\n".join(lines)
+
+
+def all_of(errors: Sequence[UserError]) -> UserError:
+    """One error that says all of `errors`, at least one."""
+    if len(errors) == 1:
+        return errors[0]
+    return UserError("\n\n".join(str(error) for error in errors))
 
 
 class CellFailed(UserError):

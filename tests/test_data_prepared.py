@@ -17,6 +17,7 @@ from cenbench.data import adapters
 from cenbench.data.manifest import read_manifest
 from cenbench.data.prepared import Prepared, dataset_key, manifest_digest
 from cenbench.errors import UserError
+from cenbench.files import digest
 from cenbench.matrix.specs import DatasetSpec
 
 SCENES, HEIGHT, WIDTH = 5, 4, 6
@@ -243,6 +244,19 @@ OTHER: dict[str, Any] = {
 }  # fmt: skip
 
 
+def test_a_manifest_without_the_newer_keys_keeps_its_digest(prepared: Prepared) -> None:
+    """Finished cells hold the digest of the manifest they were trained on: a new key must not move it."""
+    document = json.loads((prepared.folder / "manifest.json").read_text())
+    assert set(document) == {
+        "format", "name", "version", "spec", "size_px", "splits", "modalities", "classes", "void", "files", "licence",
+        "citation",
+    }  # fmt: skip
+    assert set(document["modalities"]["rgb"]) == {"file", "dtype", "shape", "unit", "range", "missing"}
+    assert prepared.digest == digest(document) == manifest_digest(prepared.folder)
+    rewrite(prepared, lambda document: document["modalities"]["depth_zbuffer"].update(units_per_metre=5000.0))
+    assert Prepared.open(prepared.folder).digest == manifest_digest(prepared.folder) != prepared.digest
+
+
 def test_dataset_key_changes_with_every_field_of_the_spec() -> None:
     assert set(SPEC) == set(DatasetSpec.model_fields), "a new field belongs in this test"
     specs = [DatasetSpec(**SPEC)] + [DatasetSpec(**{**SPEC, field: value}) for field, value in OTHER.items()]
@@ -265,9 +279,11 @@ def test_dataset_key_does_not_change_with_the_spelling() -> None:
 
 
 def test_what_cannot_be_prepared_says_what_is_needed(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="not part of this version") as caught:
+    with pytest.raises(UserError, match="are not there") as caught:
         adapters.prepare(DatasetSpec(**{**SPEC, "name": "nyudv2"}), tmp_path, 1, False)
     assert "nyu_depth_v2_labeled.mat" in str(caught.value)
+    with pytest.raises(UserError, match="rendered, not read"):
+        adapters.prepare(DatasetSpec(**SPEC), tmp_path, 1, False, tmp_path)
     with pytest.raises(UserError, match="unknown dataset") as caught:
         adapters.prepare(DatasetSpec(**{**SPEC, "name": "kitti"}), tmp_path, 1, False)
     assert "synthrooms" in str(caught.value.expected)

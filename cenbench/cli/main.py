@@ -10,7 +10,7 @@ import sys
 import typer
 
 from cenbench import __version__
-from cenbench.cli import cells, checkpoints, data, reports
+from cenbench.cli import cells, checkpoints, data, exports, reports
 from cenbench.errors import CellFailed, UserError
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ app.add_typer(data.app, name="data")
 app.command()(cells.plan)
 app.command()(cells.run)
 app.command()(checkpoints.import_checkpoint)
+app.command()(exports.export)
 app.command()(reports.report)
 app.command()(reports.show)
 

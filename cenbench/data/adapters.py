@@ -2,46 +2,59 @@
 
 from __future__ import annotations
 
-import shutil
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cenbench.data.manifest import dataset_key, manifest_digest
 from cenbench.data.prepared import Prepared
+from cenbench.data.shards import remove_shards
 from cenbench.errors import UserError
 from cenbench.matrix.specs import DatasetSpec
 
-OFFICIAL_FILES = {
-    "nyudv2": "nyu_depth_v2_labeled.mat (2,972,037,809 bytes) and splits.mat, cs.nyu.edu/~silberman",
-    "taskonomy": "omnitools.download --components taskonomy, or taskonomy-sample-model-1 (building Cauthron)",
-    "sunrgbd": "SUNRGBD.zip and SUNRGBDtoolbox.zip, rgbd.cs.princeton.edu",
-    "cityscapes": "leftImg8bit_trainvaltest.zip, gtFine_trainvaltest.zip, disparity_trainvaltest.zip and "
-    "camera_trainvaltest.zip, cityscapes-dataset.com (login)",
+if TYPE_CHECKING:  # readers bring h5py and SciPy with them: imported when one is asked for
+    from cenbench.data.official.adapter import Adapter
+
+ADAPTERS = {
+    "cityscapes": "Cityscapes",
+    "nyudv2": "NYUDv2",
+    "sunrgbd": "SUNRGBD",
+    "taskonomy": "Taskonomy",
 }
-"""Where the real datasets come from (facts 5)."""
+"""Name of a published dataset -> its class, in the module of that name in `cenbench.data.official`."""
 
 
-def prepare(spec: DatasetSpec, root: Path, workers: int, progress: bool) -> Path:
-    """Make `root/<dataset key>` complete and return it; one that is complete returns at once.
+def prepare(spec: DatasetSpec, root: Path, workers: int, progress: bool, raw: Path | None = None) -> Path:
+    """Make `root/<dataset key>` complete and return it; one that is complete, and its raw files as they were, at once.
 
-    `progress` asks for a bar (a terminal is watching). `UserError`: no reader for that dataset, or an unknown name.
+    `progress` asks for a bar (a terminal is watching); `raw` is the folder of a published dataset's official files.
+    `UserError`: what is wrong with the raw folder, or an unknown name.
     """
     folder = root / dataset_key(spec)
-    if manifest_digest(folder) is not None:
-        # Shards stay behind where a process was killed after its last write and before it removed them.
-        shutil.rmtree(folder.with_name(f"{folder.name}.partial"), ignore_errors=True)
-        return Prepared.open(folder).folder
-    if spec.name == "synthrooms":
-        # Imported here: the renderer is heavy, and only needed when there is something to render.
-        from cenbench.data.synthrooms.prepare import prepare_synthrooms
+    complete = manifest_digest(folder) is not None
+    if complete:
+        Prepared.open(folder)
+    if spec.name != "synthrooms":
+        from cenbench.data.official.prepare import prepare_official
 
-        return prepare_synthrooms(spec, root, workers, progress)
-    if spec.name in OFFICIAL_FILES:
+        return prepare_official(find_adapter(spec.name), spec, root, workers, progress, raw)
+    if raw is not None:
+        raise UserError("synthrooms is rendered, not read", key="--raw", found=raw, mend="leave out --raw")
+    if complete:
+        remove_shards(folder)
+        return folder
+    # Imported here: the renderer is heavy, and only needed when there is something to render.
+    from cenbench.data.synthrooms.prepare import prepare_synthrooms
+
+    return prepare_synthrooms(spec, root, workers, progress)
+
+
+def find_adapter(name: str) -> Adapter:
+    """The reader of a published dataset; `UserError` lists the ones there are."""
+    if name not in ADAPTERS:
         raise UserError(
-            f"reading the official downloads of {spec.name} is not part of this version",
-            where=folder,
-            expected=f"the official files are: {OFFICIAL_FILES[spec.name]}",
-            mend=f"bring the arrays and a manifest.json to {folder}, or use a preset on synthrooms (demo, study)",
+            "unknown dataset", key="dataset.name", found=name, expected=", ".join(["synthrooms", *ADAPTERS])
         )
-    raise UserError(
-        "unknown dataset", key="dataset.name", found=spec.name, expected=", ".join(["synthrooms", *OFFICIAL_FILES])
-    )
+    module = import_module(f"cenbench.data.official.{name}")
+    adapter: Adapter = getattr(module, ADAPTERS[name])()
+    return adapter

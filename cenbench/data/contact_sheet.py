@@ -10,12 +10,13 @@ import numpy as np
 from PIL import Image
 
 from cenbench.data.manifest import VOID
+from cenbench.data.modality import UNITS_PER_METRE
 from cenbench.data.prepared import Prepared
 from cenbench.errors import UserError
 from cenbench.files import atomic_path
 
-_NEAR_UNITS, _FAR_UNITS = 200.0, 4000.0
-"""Depth shown as black and white, 1/512 m; log scale between."""
+_NEAR_M, _FAR_M = 200 / 512, 4000 / 512
+"""Depth shown as black and white; log scale between."""
 _GRADIENT_TOP = 10_000.0
 _GUTTER_PX = 2
 
@@ -26,19 +27,25 @@ def label_colours(labels_HW: np.ndarray) -> np.ndarray:
     return colours
 
 
-def to_picture(array: np.ndarray, modality: str) -> np.ndarray:
+def to_picture(array: np.ndarray, modality: str, units_per_metre: float = UNITS_PER_METRE) -> np.ndarray:
     """Stored (H, W) or (H, W, 3) values -> u8 (H, W, 3). Missing depth is dark red."""
     if modality == "semantic":
         return label_colours(array)
     if modality.startswith("depth"):
-        stored = np.maximum(array.astype(np.float64), 1)
-        share = np.clip(np.log(stored / _NEAR_UNITS) / np.log(_FAR_UNITS / _NEAR_UNITS), 0, 1)
+        metres = np.maximum(array.astype(np.float64), 1) / units_per_metre
+        share = np.clip(np.log(metres / _NEAR_M) / np.log(_FAR_M / _NEAR_M), 0, 1)
         gray = _gray(255 * share)
         gray[array == 0] = (110, 0, 0)
         return gray
     if array.dtype == np.uint16:
         return _gray(255 * np.clip(array / _GRADIENT_TOP, 0, 1))
     return array.copy() if array.ndim == 3 else _gray(array)
+
+
+def prepared_picture(prepared: Prepared, modality: str, index: int) -> np.ndarray:
+    """One modality of one scene as a u8 picture (H, W, 3)."""
+    units = prepared.manifest.modalities[modality].units_per_metre
+    return to_picture(prepared.array(modality)[index], modality, units)
 
 
 def contact_sheet(prepared: Prepared, indices: Iterable[int], path: Path) -> None:
@@ -48,7 +55,7 @@ def contact_sheet(prepared: Prepared, indices: Iterable[int], path: Path) -> Non
     for index in indices:
         if not 0 <= index < scenes:
             raise UserError("no such scene", where=prepared.folder, found=index, expected=f"0 to {scenes - 1}")
-        pictures = [to_picture(prepared.array(name)[index], name) for name in prepared.manifest.modalities]
+        pictures = [prepared_picture(prepared, name, index) for name in prepared.manifest.modalities]
         rows.append(np.concatenate([np.pad(each, _GUTTER) for each in pictures], axis=1))
     if not rows:
         raise UserError("a contact sheet needs at least one scene", where=path)

@@ -10,9 +10,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
+from cenbench.data.modality import UNITS_PER_METRE
 from cenbench.errors import UserError
 from cenbench.files import digest, read_json, write_json
-from cenbench.matrix.specs import DatasetSpec, Frozen, Name, PositiveInt
+from cenbench.matrix.specs import DatasetSpec, Frozen, Name, PositiveFloat, PositiveInt
 
 MANIFEST = "manifest.json"
 SPLITS = ("train", "val")
@@ -20,6 +21,10 @@ VOID = 255
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 FileName = Annotated[str, Field(pattern=r"^[a-z0-9_]+\.npy$")]
+
+
+def _is_empty(value: tuple[Any, ...] | dict[str, str]) -> bool:
+    return not value
 
 
 class ModalityEntry(Frozen):
@@ -34,6 +39,8 @@ class ModalityEntry(Frozen):
     """Smallest and largest value that may be stored (missing values apart); `edge` and `texture` are scaled by it."""
     missing: int | None = None
     """Stored value that means 'not measured', if there is one."""
+    units_per_metre: PositiveFloat = Field(UNITS_PER_METRE, exclude_if=lambda units: units == UNITS_PER_METRE)
+    """Depth only: stored units in a metre."""
 
 
 class FileEntry(Frozen):
@@ -41,6 +48,19 @@ class FileEntry(Frozen):
 
     bytes: PositiveInt
     sha256: Sha256
+
+
+class SourceEntry(Frozen):
+    """An official file the dataset was read from, or a folder of them."""
+
+    name: str
+    """Path below the raw folder; a folder's ends in a slash."""
+    bytes: int
+    files: PositiveInt = 1
+    sha256: Sha256
+    """Of a file's bytes. Of a folder: of the sorted names and sizes of its files, which are not all read for this."""
+    published: bool | None = None
+    """Is it, bit for bit, the file its authors publish? None where no digest of it is known."""
 
 
 class Manifest(Frozen):
@@ -61,6 +81,13 @@ class Manifest(Frozen):
     files: dict[FileName, FileEntry]
     licence: str
     citation: str
+    # Left out of the document where empty: manifests written before these existed keep their digest.
+    sources: tuple[SourceEntry, ...] = Field((), exclude_if=_is_empty)
+    """The official files it was read from."""
+    scenes: tuple[str, ...] = Field((), exclude_if=_is_empty)
+    """What the dataset itself calls its scenes, in the order they are stored."""
+    excluded: dict[str, str] = Field(default_factory=dict, exclude_if=_is_empty)
+    """Samples of the official lists that were left out -> why."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Manifest:
@@ -74,6 +101,8 @@ class Manifest(Frozen):
         lengths = {split: stop - start for split, (start, stop) in self.splits.items()}
         if lengths != {"train": self.spec.train_scenes, "val": self.spec.val_scenes}:
             raise ValueError(f"split lengths {lengths} differ from the spec's")
+        if self.scenes and len(self.scenes) != scenes:
+            raise ValueError(f"{len(self.scenes)} names for {scenes} scenes")
         for name, entry in self.modalities.items():
             if entry.file not in self.files:
                 raise ValueError(f"modality {name}: {entry.file} has no entry in files")

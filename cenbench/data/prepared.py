@@ -78,6 +78,10 @@ class Prepared:
             raise UserError("no such split", where=self.folder, found=split, expected=", ".join(known))
         return np.arange(*known[split])
 
+    def scene_name(self, index: int) -> str:
+        """What the dataset calls a scene; its number where it has no names for them."""
+        return self.manifest.scenes[index] if self.manifest.scenes else f"{index:06d}"
+
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the classes, in the order of their labels."""

@@ -16,19 +16,18 @@ from torch import Tensor
 from torch.nn import functional
 
 from cenbench.data.manifest import ModalityEntry
+from cenbench.data.modality import UNITS_PER_METRE
 
 Kind = Literal["segmentation", "translation"]
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-UNITS_PER_METRE = 512.0
-"""Stored depth is in 1/512 m, as in Taskonomy (facts 5)."""
 RELEASED_UNITS_PER_METRE = 5000.0
 """The released segmentation code stores depth in 1/5000 m (facts 2a, 5)."""
 BLACK = -1.0
 """A translation image's 0 after normalisation, which is what its crops find past the edge (facts 2b)."""
 LOG_DEPTH_SPAN = 11.1
-"""log(1 + 65535) = 11.09: what the released code divides log depth by (facts 5)."""
+"""log(1 + 65535) = 11.09: what the released code divides log depth by, in 1/512 m (facts 5)."""
 
 Geometry = Literal["nearest-exact", "bilinear"]
 
@@ -64,9 +63,10 @@ def normalise(raw: np.ndarray, modality: str, entry: ModalityEntry, kind: Kind) 
         std = torch.tensor(IMAGENET_STD).view(3, 1, 1)
         scaled_BCHW = (values_BCHW / 255 - mean) / std
     elif kind == "segmentation" and is_depth:
-        scaled_BCHW = values_BCHW / UNITS_PER_METRE
+        scaled_BCHW = values_BCHW / entry.units_per_metre
     elif is_depth:
-        scaled_BCHW = torch.log1p(values_BCHW) / LOG_DEPTH_SPAN * 2 - 1
+        taskonomy_BCHW = values_BCHW * (UNITS_PER_METRE / entry.units_per_metre)
+        scaled_BCHW = torch.log1p(taskonomy_BCHW) / LOG_DEPTH_SPAN * 2 - 1
     else:
         low, high = entry.range
         scaled_BCHW = ((values_BCHW - low) / (high - low) * 2 - 1).clamp(-1, 1)

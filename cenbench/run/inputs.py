@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cenbench.data.contact_sheet import to_picture
+from cenbench.data.contact_sheet import prepared_picture
 from cenbench.data.prepared import Prepared
 from cenbench.data.transforms import stored_name
 from cenbench.matrix.cell import Task
@@ -12,5 +12,4 @@ from cenbench.matrix.cell import Task
 
 def input_pictures(prepared: Prepared, task: Task, row: int) -> list[np.ndarray]:
     """One uint8 (H, W, 3) picture an input, in the order of the task."""
-    names = [stored_name(modality, task.kind) for modality in task.inputs]
-    return [to_picture(prepared.array(name)[row], name) for name in names]
+    return [prepared_picture(prepared, stored_name(modality, task.kind), row) for modality in task.inputs]

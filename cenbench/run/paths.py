@@ -23,6 +23,11 @@ class Paths:
         return self.root / "data" / "prepared"
 
     @property
+    def raw(self) -> Path:
+        """Official files of published datasets, a folder each."""
+        return self.root / "data" / "raw"
+
+    @property
     def weights(self) -> Path:
         """Pretrained weights a user has placed; nothing here is ever downloaded."""
         return self.root / "weights"

@@ -14,8 +14,8 @@ _LINE_EVERY_S = 10.0
 
 
 @contextmanager
-def counting(what: str, done: int, total: int, bar: bool) -> Iterator[Callable[[int], None]]:
-    """Yield a function to call with the number of scenes just finished."""
+def counting(what: str, done: int, total: int, bar: bool, of: str = "scenes") -> Iterator[Callable[[int], None]]:
+    """Yield a function to call with the number of scenes (or what `of` says) just finished."""
     if bar:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         with Progress(*columns, console=Console(stderr=True)) as shown:
@@ -23,12 +23,12 @@ def counting(what: str, done: int, total: int, bar: bool) -> Iterator[Callable[[
             yield lambda count: shown.advance(task, count)
         return
     state = {"done": done, "told": time.monotonic()}
-    print(f"{what}: {done} of {total} scenes", file=sys.stderr, flush=True)
+    print(f"{what}: {done} of {total} {of}", file=sys.stderr, flush=True)
 
     def advance(count: int) -> None:
         state["done"] += count
         if state["done"] == total or time.monotonic() - state["told"] > _LINE_EVERY_S:
             state["told"] = time.monotonic()
-            print(f"{what}: {state['done']} of {total} scenes", file=sys.stderr, flush=True)
+            print(f"{what}: {state['done']} of {total} {of}", file=sys.stderr, flush=True)
 
     yield advance

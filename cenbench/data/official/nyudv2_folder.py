@@ -1,0 +1,86 @@
+"""NYUDv2 as the released code of CEN reads it (facts 5): PNGs and two lists, prepared by the authors of RefineNet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from cenbench.data.official.adapter import Sample, Split, Unusable
+from cenbench.data.official.images import check_labels, read_image
+from cenbench.errors import UserError
+
+LISTS: dict[Split, str] = {"train": "train.txt", "val": "val.txt"}
+ROLES = ("rgb", "semantic", "depth")
+"""In the order of a line: colour, labels and depth, separated by tabs."""
+WHOLE, CROPPED = (480, 640), (468, 625)
+TOP, LEFT = 6, 7
+"""What the colour image and the labels lack of the camera's 480 x 640: 6 rows above and below, 7 left, 8 right."""
+
+
+def found_in(raw: Path) -> str | None:
+    """What of this layout lies in the raw folder, in words."""
+    there = [name for name in (*LISTS.values(), "rgb", "masks", "depth") if (raw / name).exists()]
+    return ", ".join(there) or None
+
+
+def scan(raw: Path) -> tuple[list[Sample], list[Sample], tuple[str, ...]]:
+    """Samples of the two lists, every file of theirs there; and the lists."""
+    samples: dict[Split, list[Sample]] = {}
+    unusable = Unusable()
+    for split, name in LISTS.items():
+        samples[split] = [_sample(raw, split, number, line) for number, line in _lines(raw / name)]
+        for sample in samples[split]:
+            absent = [path for path in sample.files.values() if not (raw / path).is_file()]
+            if absent:
+                unusable.add(f"{name}, {sample.id}", f"no {', no '.join(absent)}")
+    unusable.refuse(raw, "the lists name files that are not there", "get the rest of the folder, or mend the lists")
+    twice = sorted({each.id for each in samples["train"]} & {each.id for each in samples["val"]})
+    if twice:
+        raise UserError("the lists share samples", where=raw, found=", ".join(twice[:20]), expected="none in both")
+    return samples["train"], samples["val"], tuple(LISTS.values())
+
+
+def read(raw: Path, sample: Sample) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(rgb (468, 625, 3) u8, depth (468, 625) u16 in 1/5000 m, labels (468, 625) u8: 0 to 39, void 255)."""
+    rgb_HWC = read_image(raw / sample.files["rgb"], channels=3, size=CROPPED)
+    labels = raw / sample.files["semantic"]
+    semantic_HW = read_image(labels, channels=1, size=CROPPED)
+    check_labels(semantic_HW, 40, 255, labels)
+    depth_HW = read_image(raw / sample.files["depth"], channels=1, bits=16, size=WHOLE)
+    return rgb_HWC, crop(depth_HW), semantic_HW
+
+
+def crop(image: np.ndarray) -> np.ndarray:
+    """(480, 640[, C]) -> (468, 625[, C]): the white border of the colour image goes."""
+    return image[TOP : TOP + CROPPED[0], LEFT : LEFT + CROPPED[1]]
+
+
+def _lines(path: Path) -> list[tuple[int, str]]:
+    """(number, text) of every line that is not empty."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise UserError(
+            f"the list {path.name} is missing",
+            where=path,
+            mend="copy it from semantic_segmentation/data/nyudv2 of the released code (github.com/yikaiw/CEN)",
+        ) from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"the list {path.name} is no text", where=path, found=str(error)) from error
+    lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), start=1)]
+    return [(number, line) for number, line in lines if line]
+
+
+def _sample(raw: Path, split: Split, number: int, line: str) -> Sample:
+    paths = line.split("\t")
+    inside = all(path and not path.startswith("/") and ".." not in path.split("/") for path in paths)
+    if len(paths) != len(ROLES) or not inside:
+        raise UserError(
+            "a line of a list is not as published",
+            where=raw / LISTS[split],
+            key=f"line {number}",
+            found=line,
+            expected="rgb, mask and depth, separated by tabs, below the folder",
+        )
+    return Sample(Path(paths[0]).stem, split, dict(zip(ROLES, paths, strict=True)))

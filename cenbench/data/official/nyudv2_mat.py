@@ -1,0 +1,141 @@
+"""NYUDv2 as its authors publish it (facts 5): one HDF5 .mat of 1,449 labelled frames, the split, 894 classes to 40."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from scipy.io import loadmat
+from scipy.io.matlab import MatReadError
+
+from cenbench.data.official.adapter import Sample, Split, Unusable
+from cenbench.data.official.images import metres_to_units
+from cenbench.data.official.nyudv2_folder import WHOLE, crop
+from cenbench.errors import UserError
+
+LABELED, SPLITS, MAPPING = "nyu_depth_v2_labeled.mat", "splits.mat", "classMapping40.mat"
+RAW_CLASSES, CLASSES, VOID = 894, 40, 255
+_SHAPES = {"images": (3, 640, 480), "depths": (640, 480), "labels": (640, 480)}
+"""Of one frame, as h5py sees it: MATLAB's axes in reverse, width before height."""
+
+
+def found_in(raw: Path) -> str | None:
+    """What of this layout lies in the raw folder, in words."""
+    return LABELED if (raw / LABELED).exists() else None
+
+
+def scan(raw: Path) -> tuple[list[Sample], list[Sample], tuple[str, ...]]:
+    """Samples of the official split in its order; and the three files."""
+    with _open(raw) as file:
+        frames = _frames(file, raw / LABELED)
+    split = _load(raw / SPLITS, ("trainNdxs", "testNdxs"))
+    train, val = (split[name].ravel().astype(np.int64) for name in ("trainNdxs", "testNdxs"))
+    unusable = Unusable()
+    for name, numbers in (("trainNdxs", train), ("testNdxs", val)):
+        for number in numbers[(numbers < 1) | (numbers > frames)]:
+            unusable.add(f"{name} {number}", f"{LABELED} has frames 1 to {frames}")
+    unusable.refuse(raw / SPLITS, "the split names frames that are not there", f"get {LABELED} and {SPLITS} again")
+    if twice := sorted(set(train.tolist()) & set(val.tolist())):
+        raise UserError(
+            "the split's halves share frames", where=raw / SPLITS, found=twice[:20], expected="none in both"
+        )
+    class_mapping(raw)
+    return _samples(train, "train"), _samples(val, "val"), (LABELED, SPLITS, MAPPING)
+
+
+def _samples(numbers: np.ndarray, split: Split) -> list[Sample]:
+    """Frames are numbered from 1, in the split as in the released code's file names."""
+    return [Sample(f"{number:06d}", split, index=int(number) - 1) for number in numbers]
+
+
+def read(raw: Path, sample: Sample) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(rgb (468, 625, 3) u8, depth (468, 625) u16 in 1/5000 m, labels (468, 625) u8: 0 to 39, void 255)."""
+    where = raw / LABELED
+    with _open(raw) as file:
+        rgb_CWH, metres_WH, labels_WH = (file[name][sample.index] for name in ("images", "depths", "labels"))
+    named = where / f"frame {sample.id}"
+    depth_HW = metres_to_units(metres_WH.T, 5000.0, named)
+    if (largest := int(labels_WH.max())) > RAW_CLASSES:
+        raise UserError(
+            f"frame {sample.id} has labels out of range", where=named, found=largest, expected=f"0 to {RAW_CLASSES}"
+        )
+    # 0 is unlabelled; 1 to 894 map to 1 to 40, and training counts from 0.
+    semantic_HW = np.concatenate([[VOID], class_mapping(raw) - 1]).astype(np.uint8)[labels_WH.T]
+    return crop(rgb_CWH.transpose(2, 1, 0)), crop(depth_HW), crop(semantic_HW)
+
+
+def class_mapping(raw: Path) -> np.ndarray:
+    """(894,) the one of 40 classes, counted from 1, of each class of the .mat."""
+    mapping: np.ndarray = _load(raw / MAPPING, ("mapClass",))["mapClass"].ravel().astype(np.int64)
+    if mapping.shape != (RAW_CLASSES,) or mapping.min() < 1 or mapping.max() > CLASSES:
+        raise UserError(
+            f"{MAPPING} is another mapping",
+            where=raw / MAPPING,
+            key="mapClass",
+            found=f"{mapping.size} entries of {mapping.min(initial=0)} to {mapping.max(initial=0)}",
+            expected=f"{RAW_CLASSES} entries of 1 to {CLASSES}",
+        )
+    return mapping
+
+
+@contextmanager
+def _open(raw: Path) -> Iterator[h5py.File]:
+    """The labelled .mat; what HDF5 finds wrong with it, then or while reading, is a `UserError`."""
+    path = raw / LABELED
+    try:
+        with h5py.File(path, "r") as file:
+            yield file
+    except OSError as error:
+        raise UserError(
+            f"{LABELED} cannot be read: truncated, or another file",
+            where=path,
+            found=f"{path.stat().st_size:,} bytes; {error}",
+            expected="2,972,037,809 bytes, MATLAB v7.3",
+            mend="download it again",
+        ) from error
+
+
+def _frames(file: h5py.File, path: Path) -> int:
+    """How many frames; the arrays must be there, of one length, and of the published shape and type."""
+    for name, shape in _SHAPES.items():
+        if name not in file:
+            raise UserError(
+                f"{LABELED} lacks {name}", where=path, key=name, found=", ".join(sorted(file)),
+                expected=", ".join(_SHAPES), mend="download it again",
+            )  # fmt: skip
+        found = file[name].shape
+        if found[1:] != shape or found[0] != file["images"].shape[0]:
+            raise UserError(
+                f"{name} has another shape", where=path, key=name, found=found,
+                expected=f"(frames, {', '.join(map(str, shape))}), as h5py sees it: {WHOLE[1]} x {WHOLE[0]} images",
+            )  # fmt: skip
+    for name, kind in (("images", "uint8"), ("labels", "uint16")):
+        if file[name].dtype != kind:
+            raise UserError(
+                f"{name} has another bit depth", where=path, key=name, found=file[name].dtype, expected=kind
+            )
+    frames: int = file["images"].shape[0]
+    return frames
+
+
+def _load(path: Path, names: tuple[str, ...]) -> dict[str, Any]:
+    """Variables of a small .mat (not HDF5)."""
+    try:
+        with path.open("rb") as file:
+            found: dict[str, Any] = loadmat(file, variable_names=list(names))
+    except FileNotFoundError as error:
+        raise UserError(
+            f"{path.name} is missing", where=path, mend="see docs/datasets.md for where to get it"
+        ) from error
+    except (MatReadError, ValueError, TypeError, OSError, NotImplementedError, EOFError) as error:
+        raise UserError(
+            f"{path.name} cannot be read: truncated, or another file",
+            where=path, found=str(error), expected="a MATLAB v5 file", mend="get it again",
+        ) from error  # fmt: skip
+    if absent := [name for name in names if name not in found]:
+        raise UserError(f"{path.name} lacks {', '.join(absent)}", where=path, expected=", ".join(names))
+    return found

@@ -1,0 +1,189 @@
+"""From a raw folder to a prepared dataset: scan it, read it with some processes, keep in the manifest what it was."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+from cenbench.data.manifest import MANIFEST, SourceEntry, dataset_key, manifest_digest, read_manifest
+from cenbench.data.official.adapter import Adapter, OfficialFile, Scan
+from cenbench.data.shards import Recipe, prepare_shards, remove_shards
+from cenbench.errors import UserError
+from cenbench.files import digest, sha256_file
+from cenbench.matrix.specs import DatasetSpec
+
+
+def prepare_official(
+    adapter: Adapter, spec: DatasetSpec, root: Path, workers: int, progress: bool, raw: Path | None = None
+) -> Path:
+    """Make `root/<key>` complete and return it.
+
+    `raw` is the folder with the official files, `root/../raw/NAME` by default. A dataset that is complete is made anew
+    where `raw` has other files now, or files newer than its manifest. `UserError`: see `Adapter.scan`, `Adapter.read`.
+    """
+    if spec.version != adapter.VERSION:
+        raise UserError(
+            "this reader does not make that version", key="version", found=spec.version, expected=adapter.VERSION
+        )
+    folder = root / dataset_key(spec)
+    complete = manifest_digest(folder) is not None
+    given, raw = raw is not None, raw or default_raw(root, adapter.NAME)
+    if complete and not given and not _holds_files(raw):
+        return folder
+    if not _holds_files(raw):
+        raise absent(adapter, raw)
+    try:
+        scan = adapter.scan(raw, spec)
+    except UserError as error:
+        if not complete or given:
+            raise
+        print(f"{folder.name} stays as it was prepared; of its raw files: {error}", file=sys.stderr)
+        return folder
+    files = FilesOfScan(raw, scan)
+    if complete and files.are_those_of(folder):
+        remove_shards(folder)
+        return folder
+    for line in remarks(adapter, raw, scan):
+        print(line, file=sys.stderr)
+    recipe = Recipe(
+        spec=spec,
+        modalities=scan.modalities,
+        scenes=scan.samples,
+        make=partial(adapter.read, raw, spec),
+        doing="reading",
+        classes=adapter.CLASSES,
+        licence=adapter.LICENCE,
+        citation=adapter.CITATION,
+        fingerprint=files.fingerprint,
+        sources=lambda: files.entries(adapter.FILES),
+        names=tuple(sample.id for sample in scan.samples),
+        excluded=dict(scan.excluded),
+    )
+    prepare_shards(recipe, root, workers, progress, again=complete)
+    for line in unpublished(adapter, folder):
+        print(line, file=sys.stderr)
+    return folder
+
+
+def default_raw(root: Path, name: str) -> Path:
+    """Where official files are looked for: `data/raw/NAME`, beside `data/prepared`."""
+    return root.parent / "raw" / name
+
+
+def absent(adapter: Adapter, raw: Path) -> UserError:
+    """Which official files to put where."""
+    wanted = [f"{file.name}{_size(file)}: {file.where}" for file in adapter.FILES]
+    return UserError(
+        f"the official files of {adapter.TITLE} are not there",
+        where=raw,
+        found="an empty folder" if raw.is_dir() else "no such folder",
+        expected="\n    ".join(["", *wanted, f"see {adapter.URL} and docs/datasets.md"]),
+        mend=f"put them into {raw} (or name another folder with --raw), then run the same command again",
+    )
+
+
+def remarks(adapter: Adapter, raw: Path, scan: Scan) -> list[str]:
+    """What a user should know of a raw folder that can be used: other files than the published, samples left out."""
+    lines = [
+        f"{file.name} is not the published file: {found:,} bytes, published {file.bytes:,}"
+        for file in adapter.FILES
+        if file.name in scan.sources and file.bytes and (found := (raw / file.name).stat().st_size) != file.bytes
+    ]
+    if scan.excluded:
+        shown = ", ".join(f"{name} ({why})" for name, why in scan.excluded[:5])
+        more = ", ..." if len(scan.excluded) > 5 else ""
+        lines.append(f"{len(scan.excluded)} samples are left out: {shown}{more}")
+    return lines
+
+
+def unpublished(adapter: Adapter, folder: Path) -> list[str]:
+    """Files of the published size whose content is another: seen once they are read."""
+    sizes = {file.name: file.bytes for file in adapter.FILES}
+    return [
+        f"{entry.name} is not the published file: it has that size, but its SHA-256 is {entry.sha256}"
+        for entry in read_manifest(folder).sources
+        if entry.published is False and entry.bytes == sizes[entry.name]
+    ]
+
+
+@dataclass(frozen=True)
+class FilesOfScan:
+    """The files a scan found, as they are on the disk now."""
+
+    raw: Path
+    scan: Scan
+
+    def fingerprint(self) -> str:
+        """Changes with the name, size or time of change of any file, and with what is to be read of them."""
+        names = [*self.scan.sources, *self._of_samples()]
+        stats = [(name, *self._stat(name)) for name in names]
+        return digest([stats, [asdict(sample) for sample in self.scan.samples]])
+
+    def entries(self, published: tuple[OfficialFile, ...]) -> tuple[SourceEntry, ...]:
+        """For the manifest: a SHA-256 of every shared file; names and sizes of the files of samples, by folder."""
+        known = {file.name: file for file in published}
+        shared = [
+            SourceEntry(
+                name=name,
+                bytes=self._stat(name)[0],
+                sha256=(found := sha256_file(self.raw / name)),
+                published=_is_published(self.raw / name, found, known.get(name)),
+            )
+            for name in self.scan.sources
+        ]
+        return (*shared, *self._folders())
+
+    def are_those_of(self, folder: Path) -> bool:
+        """Was the complete dataset in `folder` made from these very files? By names, sizes and times, as `make`."""
+        manifest = read_manifest(folder)
+        if manifest.scenes != tuple(sample.id for sample in self.scan.samples):
+            return False
+        stored = {entry.name: (entry.bytes, entry.files, entry.sha256) for entry in manifest.sources}
+        now = {entry.name: (entry.bytes, entry.files, entry.sha256) for entry in self._folders()}
+        for name in self.scan.sources:  # their SHA-256 is too long to wait for here
+            now[name] = (self._stat(name)[0], 1, stored.get(name, (0, 0, ""))[2])
+        made_ns = (folder / MANIFEST).stat().st_mtime_ns
+        return stored == now and all(
+            self._stat(name)[1] <= made_ns for name in (*self.scan.sources, *self._of_samples())
+        )
+
+    def _folders(self) -> list[SourceEntry]:
+        folders: dict[str, list[tuple[str, int]]] = {}
+        for name in self._of_samples():
+            folders.setdefault(f"{name.partition('/')[0]}/", []).append((name, self._stat(name)[0]))
+        return [
+            SourceEntry(name=name, bytes=sum(size for _, size in files), files=len(files), sha256=digest(files))
+            for name, files in sorted(folders.items())
+        ]
+
+    def _of_samples(self) -> list[str]:
+        return sorted({name for sample in self.scan.samples for name in sample.files.values()} - set(self.scan.sources))
+
+    def _stat(self, name: str) -> tuple[int, int]:
+        try:
+            stat = (self.raw / name).stat()
+        except FileNotFoundError as error:
+            raise UserError(
+                f"{name} is gone", where=self.raw / name, mend="put it back, then run the same command again"
+            ) from error
+        return stat.st_size, stat.st_mtime_ns
+
+
+def _holds_files(raw: Path) -> bool:
+    return raw.is_dir() and any(raw.iterdir())
+
+
+def _size(file: OfficialFile) -> str:
+    return f" ({file.bytes:,} bytes)" if file.bytes else ""
+
+
+def _is_published(path: Path, sha256: str, file: OfficialFile | None) -> bool | None:
+    if file is None or not (file.sha256 or file.md5):
+        return None
+    if file.sha256:
+        return sha256 == file.sha256
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "md5").hexdigest() == file.md5

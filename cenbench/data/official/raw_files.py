@@ -1,0 +1,118 @@
+"""Official downloads as they come: an unpacked folder, or the zips themselves, read by the same official paths."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import zipfile
+import zlib
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from cenbench.data.official.adapter import Sample
+from cenbench.errors import UserError
+from cenbench.files import atomic_path
+
+_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
+"""What zipfile raises on a damaged, encrypted or unknown archive."""
+
+
+class RawFiles:
+    """Files below `folder`, and members of those of the named `archives` (zips) that lie in it.
+
+    A file on disk wins over a member of the same path, so a zip that was left beside its unpacked folder does no harm.
+    """
+
+    def __init__(self, folder: Path, archives: Iterable[str]) -> None:
+        self._folder = folder
+        self.archives = tuple(name for name in archives if (folder / name).is_file())
+        """Those that are there."""
+
+    def __contains__(self, name: str) -> bool:
+        return self.on_disk(name) or self._archive(name) is not None
+
+    def names(self, top: str) -> set[str]:
+        """Official paths of all files below the folder `top`, on disk and in zips."""
+        on_disk = {path.relative_to(self._folder).as_posix() for path in (self._folder / top).rglob("*.*")}
+        members = (name for each in self.archives for name in _open(self._folder / each).namelist())
+        return on_disk | {name for name in members if name.startswith(f"{top}/") and not name.endswith("/")}
+
+    def on_disk(self, name: str) -> bool:
+        return (self._folder / name).is_file()
+
+    def sample(self, name: str, split: Literal["train", "val"], paths: Mapping[str, str], index: int = -1) -> Sample:
+        """A sample whose parts have these official paths (role -> path), unpacked or not."""
+        files = {role: path for role, path in paths.items() if self.on_disk(path)}
+        members = {role: path for role, path in paths.items() if role not in files}
+        return Sample(name, split, files, index, members)
+
+    def where(self, name: str) -> Path:
+        """For messages: the file, or its member's name behind the zip's."""
+        archive = None if self.on_disk(name) else self._archive(name)
+        return (archive or self._folder) / name
+
+    def read(self, name: str) -> bytes:
+        """A file's bytes. `UserError`: no such file, or a member whose bytes are not those its checksum says."""
+        if self.on_disk(name):
+            return (self._folder / name).read_bytes()
+        archive = self._archive_with(name)
+        try:
+            return _open(archive).read(name)
+        except _BROKEN as error:
+            raise _damaged(archive, name, error) from error
+
+    def unpacked(self, name: str) -> Path:
+        """The file on disk: where it is only a member of a zip, it is unpacked to its official path, whole or not."""
+        path = self._folder / name
+        if path.is_file():
+            return path
+        archive = self._archive_with(name)
+        try:
+            with atomic_path(path) as temporary, _open(archive).open(name) as member, temporary.open("wb") as file:
+                shutil.copyfileobj(member, file, 1 << 20)
+        except _BROKEN as error:
+            raise _damaged(archive, name, error) from error
+        then = archive.stat().st_mtime_ns
+        os.utime(path, ns=(then, then))  # what is made from it is newer, whenever it was unpacked
+        return path
+
+    def _archive(self, name: str) -> Path | None:
+        paths = (self._folder / each for each in self.archives)
+        return next((path for path in paths if name in _open(path).NameToInfo), None)
+
+    def _archive_with(self, name: str) -> Path:
+        archive = self._archive(name)
+        if archive is None:
+            looked = ", ".join(["the folder", *self.archives])
+            raise UserError(
+                f"{PurePosixPath(name).name} is missing", where=self._folder / name, found=f"not in {looked}",
+                mend="get the official file again, or unpack its zip here",
+            )  # fmt: skip
+        return archive
+
+
+def _open(archive: Path) -> zipfile.ZipFile:
+    try:
+        status = archive.stat()
+        return _opened(archive, status.st_mtime_ns, status.st_size)
+    except _BROKEN as error:
+        raise _damaged(archive, None, error) from error
+
+
+@lru_cache(maxsize=8)
+def _opened(archive: Path, mtime_ns: int, size: int) -> zipfile.ZipFile:
+    """Kept open in each process: the directory of 100,000 members takes a second to read, and is read once."""
+    return zipfile.ZipFile(archive)
+
+
+def _damaged(archive: Path, member: str | None, error: Exception) -> UserError:
+    what = f"{archive.name} is damaged or truncated"
+    return UserError(
+        what if member is None else f"{what}: its member {member} cannot be read",
+        where=archive,
+        found=str(error) or type(error).__name__,
+        expected="a whole zip file",
+        mend="compare its size with the official one, and get it again",
+    )

@@ -1,0 +1,176 @@
+"""SUN RGB-D: images and depth of SUNRGBD.zip, split and labels of SUNRGBDtoolbox.zip (facts 5), unpacked or not.
+
+The images differ in size (four sensors); all are brought to the size the spec asks for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from cenbench.data.manifest import VOID
+from cenbench.data.modality import UNITS_PER_METRE
+from cenbench.data.official.adapter import (
+    Adapter,
+    ModalityDeclaration,
+    OfficialFile,
+    Sample,
+    Scan,
+    Unusable,
+    choose,
+)
+from cenbench.data.official.images import read_image, resize_bilinear, resize_nearest
+from cenbench.data.official.raw_files import RawFiles
+from cenbench.data.official.sunrgbd_toolbox import CLASSES, Frame, Labels, read_frames, split_of, to_training_labels
+from cenbench.errors import UserError
+from cenbench.matrix.specs import DatasetSpec
+
+META = "SUNRGBDtoolbox/Metadata/SUNRGBDMeta.mat"
+LABELS = "SUNRGBDtoolbox/Metadata/SUNRGBD2Dseg.mat"
+SPLIT = "SUNRGBDtoolbox/traintestSUNRGBD/allsplit.mat"
+READY_LABELS = "sunrgbd_train_test_labels"
+"""Folder of the labels that others took out of the toolbox: `img-%06d.png`, numbered as SUNRGBDMeta.mat."""
+_FARTHEST_M = 8
+_MODALITIES = {
+    "rgb": ModalityDeclaration("uint8", 3, "sRGB colour", (0, 255)),
+    "depth_zbuffer": ModalityDeclaration(
+        "uint16", 1, "1/512 m along the optical axis, holes filled; 8 m stands for all beyond",
+        (1, int(_FARTHEST_M * UNITS_PER_METRE)), missing=0,
+    ),
+    "semantic": ModalityDeclaration("uint8", 1, "class number", (0, len(CLASSES) - 1), missing=VOID),
+}  # fmt: skip
+
+
+class SUNRGBD(Adapter):
+    """5,285 rooms to train on, 5,050 to test on; 37 classes."""
+
+    NAME: ClassVar[str] = "sunrgbd"
+    TITLE: ClassVar[str] = "SUN RGB-D"
+    LICENCE: ClassVar[str] = (
+        "no licence is stated by its authors (rgbd.cs.princeton.edu): for research; it holds images of NYUDv2, "
+        "Berkeley B3DO and SUN3D, whose terms hold too"
+    )
+    CITATION: ClassVar[str] = """@inproceedings{song2015sun,
+  title = {{SUN} {RGB-D}: A {RGB-D} Scene Understanding Benchmark Suite},
+  author = {Song, Shuran and Lichtenberg, Samuel P. and Xiao, Jianxiong},
+  booktitle = {CVPR},
+  year = {2015}
+}"""
+    URL: ClassVar[str] = "https://rgbd.cs.princeton.edu"
+    FILES: ClassVar[tuple[OfficialFile, ...]] = (
+        OfficialFile("SUNRGBD.zip", "http://rgbd.cs.princeton.edu/data/SUNRGBD.zip"),
+        OfficialFile("SUNRGBDtoolbox.zip", "http://rgbd.cs.princeton.edu/data/SUNRGBDtoolbox.zip"),
+    )
+    CLASSES: ClassVar[tuple[str, ...]] = CLASSES
+
+    def scan(self, raw: Path, spec: DatasetSpec) -> Scan:
+        """As `Adapter.scan`. The toolbox's tables are unpacked beside its zip where they are not unpacked yet."""
+        files = _raw(raw)
+        meta, allsplit = files.unpacked(META), files.unpacked(SPLIT)
+        train, test = split_of(read_frames(meta), allsplit)
+        ready = _has_ready_labels(raw, files, test)
+        sources = [META, SPLIT, *(name for name in files.archives if name == "SUNRGBD.zip")]
+        if not ready:
+            files.unpacked(LABELS)
+            sources.append(LABELS)
+        chosen = choose(
+            raw,
+            spec,
+            [_sample(files, frame, "train", ready) for frame in train],
+            [_sample(files, frame, "val", ready) for frame in test],
+        )
+        wrong = Unusable()
+        for sample in chosen:
+            for path in sample.members.values():
+                if path not in files:
+                    wrong.add(sample.id, f"{path} is missing")
+        wrong.refuse(
+            raw, "files of the official lists are missing", "unpack SUNRGBD.zip here, or put the zip itself here"
+        )
+        return Scan(chosen, _MODALITIES, tuple(sources))
+
+    def read(self, raw: Path, spec: DatasetSpec, sample: Sample) -> dict[str, np.ndarray]:
+        """`rgb` u8 (H, W, 3), `depth_zbuffer` u16 (H, W), `semantic` u8 (H, W)."""
+        files, paths = _raw(raw), {**sample.files, **sample.members}
+
+        def image(role: str, channels: int, bits: int, size: tuple[int, int] | None = None) -> np.ndarray:
+            path = paths[role]
+            return read_image(files.where(path), channels=channels, bits=bits, size=size, data=files.read(path))
+
+        rgb = image("rgb", 3, 8)
+        size = rgb.shape[0], rgb.shape[1]
+        depth = depth_units(image("depth", 1, 16, size))
+        if "labels" in paths:
+            labels = to_training_labels(image("labels", 1, 8, size), files.where(paths["labels"]))
+        else:
+            labels = _toolbox_labels(raw / LABELS, sample, size)
+        return {
+            "rgb": resize_bilinear(rgb, spec.shape_px),
+            "depth_zbuffer": resize_nearest(depth, spec.shape_px),
+            "semantic": resize_nearest(labels, spec.shape_px),
+        }
+
+
+def depth_units(stored_HW: np.ndarray) -> np.ndarray:
+    """u16 as stored -> u16 in 1/512 m, 0 = missing.
+
+    The stored bits are millimetres turned left by three; over 8 m the toolbox's read3dPoints.m cuts off.
+    """
+    millimetres_HW = (stored_HW >> 3) | (stored_HW << 13)
+    metres_HW = np.minimum(millimetres_HW / 1000, _FARTHEST_M)
+    units_HW = np.rint(metres_HW * UNITS_PER_METRE)
+    return np.where(millimetres_HW > 0, np.maximum(units_HW, 1), 0).astype(np.uint16)
+
+
+def _raw(raw: Path) -> RawFiles:
+    return RawFiles(raw, (file.name for file in SUNRGBD.FILES))
+
+
+def _sample(files: RawFiles, frame: Frame, split: Literal["train", "val"], ready: bool) -> Sample:
+    depth = frame.filled_depth if frame.filled_depth in files else frame.depth
+    paths = {"rgb": frame.rgb, "depth": depth}
+    if ready:
+        paths["labels"] = f"{READY_LABELS}/img-{frame.number:06d}.png"
+    return files.sample(f"img-{frame.number:06d}", split, paths, index=frame.number - 1)
+
+
+def _has_ready_labels(raw: Path, files: RawFiles, test: Sequence[Frame]) -> bool:
+    """Whether the ready labels are to be read instead of the toolbox's. `UserError` where both are there.
+
+    Their numbers 1 to 5,050 are the test images: that SUNRGBDMeta.mat has them there too is checked, not believed.
+    """
+    if not (raw / READY_LABELS).is_dir():
+        return False
+    if files.on_disk(LABELS):
+        raise UserError(
+            "two versions of the labels are side by side", where=raw, found=f"{LABELS} and {READY_LABELS}/",
+            expected="one of them", mend="move the other one elsewhere",
+        )  # fmt: skip
+    if [frame.number for frame in test] != list(range(1, len(test) + 1)):
+        raise UserError(
+            "the ready labels are numbered otherwise than this toolbox", where=raw / READY_LABELS,
+            found="test images that are not the first ones of SUNRGBDMeta.mat", expected=f"use {LABELS} instead",
+        )  # fmt: skip
+    return True
+
+
+def _toolbox_labels(path: Path, sample: Sample, size: tuple[int, int]) -> np.ndarray:
+    """The one label, read by its reference: the file is opened for it and closed, so that nothing piles up."""
+    labels = Labels(path)
+    try:
+        labels_HW = labels.read(sample.index + 1)
+    finally:
+        labels.close()
+    if labels_HW.shape != size:
+        raise UserError(
+            f"the label of {sample.id} has another size than its image",
+            where=path,
+            key=f"SUNRGBD2Dseg({sample.index + 1}).seglabel",
+            found=f"{labels_HW.shape[1]} x {labels_HW.shape[0]} pixels",
+            expected=f"{size[1]} x {size[0]} pixels",
+            mend="use images and toolbox of one release",
+        )
+    return labels_HW

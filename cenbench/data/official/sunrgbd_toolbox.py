@@ -1,0 +1,161 @@
+"""What SUNRGBDtoolbox says of the images: which there are, in which split, and their labels (facts 5).
+
+The metadata is a MATLAB v5 file, the labels are HDF5 (MATLAB v7.3), whose axes come reversed. The label file would not
+fit into memory whole (MATLAB wants 64 GB): each label is read by its own reference.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import h5py
+import numpy as np
+import scipy.io
+
+from cenbench.data.manifest import VOID
+from cenbench.errors import UserError
+
+CLASSES = (
+    "wall", "floor", "cabinet", "bed", "chair", "sofa", "table", "door", "window", "bookshelf", "picture", "counter",
+    "blinds", "desk", "shelves", "curtain", "dresser", "pillow", "mirror", "floor_mat", "clothes", "ceiling", "books",
+    "fridge", "tv", "paper", "towel", "shower_curtain", "box", "whiteboard", "person", "night_stand", "toilet", "sink",
+    "lamp", "bathtub", "bag",
+)  # fmt: skip
+"""As seg37list.mat has them, in its order: stored label 1 is the first."""
+_AUTHORS_ROOT = PurePosixPath("/n/fs/sun3d/data")
+_MAT_ERRORS = (ValueError, TypeError, KeyError, IndexError, OSError, NotImplementedError, zlib.error)
+"""What SciPy raises on a file that is cut short or none of MATLAB's."""
+_HDF5_ERRORS = (OSError, KeyError, RuntimeError, ValueError, AttributeError, TypeError)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One image of SUNRGBDMeta.mat. Paths are those inside SUNRGBD.zip."""
+
+    number: int
+    """Its place in SUNRGBDMeta.mat and SUNRGBD2Dseg.mat, from 1."""
+    folder: str
+    """E.g. `SUNRGBD/kv1/NYUdata/NYU0001`."""
+    rgb: str
+    depth: str
+    """The depth as the sensor gave it; the filled one has the same name under `depth_bfx/`."""
+
+    @property
+    def filled_depth(self) -> str:
+        return f"{self.folder}/depth_bfx/{PurePosixPath(self.depth).name}"
+
+
+def read_frames(meta: Path) -> list[Frame]:
+    """Every frame of SUNRGBDMeta.mat, in its order."""
+    found = _load(meta, "SUNRGBDMeta")
+    frames = []
+    for number, each in enumerate(np.atleast_1d(found), start=1):
+        try:
+            rgb, depth = official_path(each.rgbpath), official_path(each.depthpath)
+        except (AttributeError, ValueError) as error:
+            raise _wrong(meta, f"SUNRGBDMeta({number})", error, "a struct with rgbpath and depthpath") from error
+        frames.append(Frame(number, str(PurePosixPath(rgb).parent.parent), rgb, depth))
+    return frames
+
+
+def read_split(allsplit: Path) -> tuple[list[str], list[str]]:
+    """Folders of the training and of the test images, in the order of allsplit.mat."""
+    lists = []
+    for name in ("alltrain", "alltest"):
+        try:
+            lists.append([official_path(each) for each in np.atleast_1d(_load(allsplit, name))])
+        except ValueError as error:
+            raise _wrong(allsplit, name, error, f"paths that start {_AUTHORS_ROOT}/") from error
+    both = sorted(set(lists[0]) & set(lists[1]))
+    if both:
+        raise UserError("images are in both splits", where=allsplit, found="\n    ".join(both), expected="one split")
+    return lists[0], lists[1]
+
+
+def official_path(text: object) -> str:
+    """A path of the authors' machine as it is inside SUNRGBD.zip: `SUNRGBD/...`. ValueError for any other."""
+    path = PurePosixPath(str(text).strip()).relative_to(_AUTHORS_ROOT)
+    if ".." in path.parts:
+        raise ValueError(f"{text} leads elsewhere")
+    return str(path)
+
+
+class Labels:
+    """Labels of SUNRGBD2Dseg.mat, one at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            self._file = h5py.File(path, "r")
+            self._references: Any = self._file["SUNRGBD2Dseg"]["seglabel"]
+            self._length = int(self._references.size)
+        except _HDF5_ERRORS as error:
+            raise _wrong(path, "SUNRGBD2Dseg/seglabel", error, "an HDF5 file (MATLAB v7.3), whole") from error
+
+    def __len__(self) -> int:
+        return self._length
+
+    def close(self) -> None:
+        self._file.close()
+
+    def read(self, number: int) -> np.ndarray:
+        """u8 (H, W) class numbers of frame `number` (from 1): 0 to 36, 255 void. `UserError` for labels over 37."""
+        key = f"SUNRGBD2Dseg({number}).seglabel"
+        try:
+            # One reference is read, not the list: (N, 1), or (1, N), as MATLAB's row or column came out.
+            place = np.unravel_index(number - 1, self._references.shape)
+            stored_WH = self._file[self._references[place]][()]
+        except _HDF5_ERRORS as error:
+            raise _wrong(self._path, key, error, "a whole label image") from error
+        return to_training_labels(stored_WH.T, self._path, key)
+
+
+def to_training_labels(stored_HW: np.ndarray, where: Path, key: str | None = None) -> np.ndarray:
+    """Stored 0 (void), 1..37 -> u8 255, 0..36. `UserError` naming a value out of that range."""
+    if stored_HW.ndim != 2:
+        raise _wrong(where, key, f"shape {stored_HW.shape}", "height x width")
+    wrong = np.unique(stored_HW[~np.isin(stored_HW, np.arange(len(CLASSES) + 1))])
+    if wrong.size:
+        raise _wrong(where, key, f"labels {', '.join(map(str, wrong[:5]))}", f"0 (void) to {len(CLASSES)}")
+    return np.where(stored_HW == 0, VOID, stored_HW.astype(np.int16) - 1).astype(np.uint8)
+
+
+def _load(path: Path, variable: str) -> Any:
+    """One variable of a MATLAB v5 file."""
+    try:
+        return scipy.io.loadmat(path, variable_names=[variable], squeeze_me=True, struct_as_record=False)[variable]
+    except FileNotFoundError as error:
+        raise UserError("an official file is missing", where=path, mend="unpack SUNRGBDtoolbox.zip") from error
+    except _MAT_ERRORS as error:
+        raise _wrong(path, variable, error, "a MATLAB v5 file with this variable, whole") from error
+
+
+def _wrong(path: Path, key: str | None, found: object, expected: str) -> UserError:
+    return UserError(
+        f"{path.name} is damaged, cut short or another file",
+        where=path,
+        key=key,
+        found=str(found) or type(found).__name__,
+        expected=expected,
+        mend="take it from the official SUNRGBDtoolbox.zip again",
+    )
+
+
+def split_of(frames: Sequence[Frame], allsplit: Path) -> tuple[list[Frame], list[Frame]]:
+    """Training and test frames, in the order of SUNRGBDMeta.mat. `UserError` naming every folder without a frame."""
+    by_folder = {frame.folder: frame for frame in frames}
+    lists = read_split(allsplit)
+    absent = [folder for folders in lists for folder in folders if folder not in by_folder]
+    if absent:
+        raise UserError(
+            f"the split names {len(absent)} images that SUNRGBDMeta.mat does not have",
+            where=allsplit,
+            found="\n    ".join(absent),
+            expected="the two files of one toolbox",
+        )
+    train, test = (sorted((by_folder[folder] for folder in folders), key=lambda each: each.number) for folders in lists)
+    return train, test

@@ -1,0 +1,135 @@
+"""Which views of Taskonomy are trained on and which are measured: by the released code's lists, the published building
+splits, or, where neither is there, parts that share no building (one building: no point).
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+
+import numpy as np
+
+from cenbench.data.official.adapter import Sample, Split, Unusable, choose
+from cenbench.data.official.taskonomy_views import OPTIONAL, REQUIRED, Views, building_of, lacks, point_of, view_name
+from cenbench.errors import UserError
+from cenbench.matrix.specs import DatasetSpec
+
+LISTS: dict[Split, str] = {"train": "train_domain.txt", "val": "val_domain.txt"}
+"""Of the released code; a line is `{domain}/point_407_view_2_domain_{domain}.png`, braces as they stand."""
+_LINE = re.compile(r"((?:[^/]+/)*)point_(\d+)_view_(\d+)_domain_([\w{}]+)\.png")
+_BUILDINGS = "train_val_test_*.csv"
+"""Of splits_taskonomy.zip; a line is `building,1,0,0`: in train, in val, in test."""
+
+Candidates = tuple[list[str], list[str]]
+
+
+def choose_views(
+    raw: Path, views: Views, spec: DatasetSpec
+) -> tuple[tuple[Sample, ...], tuple[str, ...], tuple[tuple[str, str], ...]]:
+    """(samples, lists they come from, what was left out and why); as many as the spec asks for."""
+    lists = [name for name in LISTS.values() if (raw / name).exists()]
+    tables = sorted(
+        str(path.relative_to(raw)) for pattern in (_BUILDINGS, f"*/{_BUILDINGS}") for path in raw.glob(pattern)
+    )
+    excluded: list[tuple[str, str]] = []
+    if lists:
+        train, val = _by_lists(raw, views)
+        sources = list(LISTS.values())
+    else:
+        excluded = [(view, f"no {', no '.join(lacks(domains))}") for view, domains in views.items() if lacks(domains)]
+        whole = {view: domains for view, domains in views.items() if not lacks(domains)}
+        train, val = _by_table(raw, tables, whole) if tables else _by_parts(whole, spec)
+        sources = tables
+    chosen = choose(raw, spec, [Sample(view, "train") for view in train], [Sample(view, "val") for view in val])
+    domains = [*REQUIRED]
+    for domain in OPTIONAL:
+        absent = sum(domain not in views[sample.id] for sample in chosen)
+        if not absent:
+            domains.append(domain)
+        elif absent < len(chosen):
+            excluded.append((domain, f"not stored: {absent} of the chosen views lack it"))
+    samples = [Sample(each.id, each.split, {domain: views[each.id][domain] for domain in domains}) for each in chosen]
+    return tuple(samples), tuple(sources), tuple(excluded)
+
+
+def _by_lists(raw: Path, views: Views) -> Candidates:
+    """The views the two lists name; every one must be there in every required domain."""
+    named = {split: _read_list(raw / name) for split, name in LISTS.items()}
+    unusable = Unusable()
+    for split, name in LISTS.items():
+        for view in named[split]:
+            if view not in views:
+                unusable.add(f"{name}, {view}", "no such view")
+            elif absent := lacks(views[view]):
+                unusable.add(f"{name}, {view}", f"no {', no '.join(absent)}")
+    unusable.refuse(raw, "the lists name images that are not there", "get the rest of the dataset, or mend the lists")
+    if twice := sorted(set(named["train"]) & set(named["val"])):
+        raise UserError("the lists share views", where=raw, found=", ".join(twice[:20]), expected="none in both")
+    return named["train"], named["val"]
+
+
+def _read_list(path: Path) -> list[str]:
+    """Views in the order of a list."""
+    try:
+        lines = path.read_text(encoding="utf-8").split()
+    except FileNotFoundError as error:
+        raise UserError(
+            f"the list {path.name} is missing, its other half is there",
+            where=path,
+            mend="copy it from image2image_translation/data of github.com/yikaiw/CEN, or remove both",
+        ) from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"the list {path.name} is no text", where=path, found=str(error)) from error
+    views = []
+    for number, line in enumerate(lines, start=1):
+        match = _LINE.fullmatch(line)
+        if match is None:
+            raise UserError(
+                "a line of a list is not as published",
+                where=path,
+                key=f"line {number}",
+                found=line,
+                expected="{domain}/point_407_view_2_domain_{domain}.png",
+            )
+        views.append(view_name(tuple(match[1].split("/")[:-1]), match[2], match[3], match[4]))
+    if len(set(views)) < len(views):
+        twice = sorted({view for view in views if views.count(view) > 1})
+        raise UserError("a list names views twice", where=path, found=", ".join(twice[:20]), expected="each once")
+    return views
+
+
+def _by_table(raw: Path, tables: list[str], views: Views) -> Candidates:
+    """The views of the buildings that the one table of buildings puts into train and val."""
+    if len(tables) > 1:
+        raise UserError(
+            "several tables of buildings lie side by side", where=raw, found=", ".join(tables), expected="one",
+            mend="keep the one to go by (tiny, medium, full or fullplus)",
+        )  # fmt: skip
+    split_of: dict[str, str] = {}
+    with (raw / tables[0]).open(newline="", encoding="utf-8") as file:
+        for number, row in enumerate(csv.reader(file), start=1):
+            if number == 1 and row[1:] == ["train", "val", "test"]:
+                continue
+            if len(row) != 4 or not set(row[1:]) <= {"0", "1"}:
+                raise UserError(
+                    "a line of the table of buildings is not as published",
+                    where=raw / tables[0], key=f"line {number}", found=",".join(row), expected="building,1,0,0",
+                )  # fmt: skip
+            split_of[row[0]] = ("train", "val", "test", "none")[[*row[1:], "1"].index("1")]
+    # The building's own folder is the last; those before it belong to the download.
+    halves: dict[str, list[str]] = {"train": [], "val": []}
+    for view in views:
+        halves.get(split_of.get(building_of(view).rpartition("/")[2], "none"), []).append(view)
+    return halves["train"], halves["val"]
+
+
+def _by_parts(views: Views, spec: DatasetSpec) -> Candidates:
+    """Two parts that share no building, or no point where there is one building; drawn with the spec's seed."""
+    part_of = building_of if len({building_of(view) for view in views}) > 1 else point_of
+    parts = sorted({part_of(view) for view in views})
+    share = spec.val_scenes / (spec.train_scenes + spec.val_scenes)
+    count = min(max(1, round(share * len(parts))), len(parts) - 1)
+    order = np.random.default_rng([spec.seed, len(LISTS)]).permutation(len(parts))
+    measured = {parts[place] for place in order[:count]}
+    return [v for v in views if part_of(v) not in measured], [v for v in views if part_of(v) in measured]

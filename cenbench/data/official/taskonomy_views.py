@@ -1,0 +1,72 @@
+"""Which views lie in a raw folder of Taskonomy, in which domains, in either layout."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path, PurePosixPath
+
+from cenbench.errors import UserError
+
+REQUIRED = ("rgb", "normal", "reshading", "depth_euclidean", "depth_zbuffer", "edge_occlusion", "edge_texture")
+"""Domains that a task of the tables reads."""
+OPTIONAL = ("principal_curvature", "segment_unsup2d", "segment_unsup25d")
+"""The rest of the released code's ten: stored where every view has them."""
+_FILE = re.compile(r"point_(\d+)_view_(\d+)_domain_(\w+)\.png")
+_COMPONENT = "taskonomy"
+"""Folder that Omnidata's downloader puts between domain and building."""
+
+Views = dict[str, dict[str, str]]
+"""View -> domain -> path below the raw folder. A view is `point_P_view_V`, after `building/` where there is one."""
+
+
+def find_views(raw: Path) -> Views:
+    """Every image of the ten domains. `UserError`: none, or two of one view and domain (two copies side by side)."""
+    views: Views = {}
+    for folder, folders, files in os.walk(raw, followlinks=True):
+        folders.sort()
+        parts = Path(folder).relative_to(raw).parts
+        for name in sorted(files):
+            match = _FILE.fullmatch(name)
+            # A mask has the name of what it masks: the folder must be the domain's too.
+            if match is None or match[3] not in parts or match[3] not in REQUIRED + OPTIONAL:
+                continue
+            view = view_name(parts, match[1], match[2], match[3])
+            path = str(PurePosixPath(*parts, name))
+            if other := views.setdefault(view, {}).get(match[3]):
+                raise UserError(
+                    "two copies of Taskonomy lie side by side",
+                    where=raw,
+                    found=f"{other} and {path}",
+                    mend="keep one: move the other away, or name a folder with only one of them with --raw",
+                )
+            views[view][match[3]] = path
+    if not views:
+        raise UserError(
+            "this folder holds no views of Taskonomy",
+            where=raw,
+            found=", ".join(sorted(path.name for path in raw.iterdir())[:10]),
+            expected="rgb/point_0_view_0_domain_rgb.png and so on, or rgb/taskonomy/BUILDING/point_...",
+        )
+    return dict(sorted(views.items()))
+
+
+def view_name(folders: tuple[str, ...], point: str, view: str, domain: str) -> str:
+    """`building/point_P_view_V`, without `building/` where no folder names one."""
+    building = [each for each in folders if each not in (domain, _COMPONENT)]
+    return "/".join([*building, f"point_{point}_view_{view}"])
+
+
+def building_of(view: str) -> str:
+    """Folder of the building; empty for the sample, which is one building."""
+    return view.rpartition("/")[0]
+
+
+def point_of(view: str) -> str:
+    """A view without its number: views of one point look at the same thing."""
+    return view.rpartition("_view_")[0]
+
+
+def lacks(domains: dict[str, str]) -> list[str]:
+    """Required domains a view is not there in."""
+    return [domain for domain in REQUIRED if domain not in domains]

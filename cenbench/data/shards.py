@@ -1,0 +1,299 @@
+"""Make a prepared dataset with some processes. Interrupted at any point, the same call continues.
+
+Scenes go to shards in `<key>.partial/`, each written atomically. When all are there, they are joined into one array
+a modality; the manifest is written last, and only then the shards go. What the scenes are made from (a renderer, the
+files of a published dataset) is a `Recipe`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import multiprocessing
+import os
+import shutil
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cenbench.data.croissant import write_croissant
+from cenbench.data.manifest import (
+    MANIFEST,
+    FileEntry,
+    Manifest,
+    ModalityEntry,
+    SourceEntry,
+    dataset_key,
+    write_manifest,
+)
+from cenbench.data.modality import ModalityDeclaration
+from cenbench.data.progress import counting
+from cenbench.errors import UserError
+from cenbench.files import atomic_path, sha256_file, write_text
+from cenbench.matrix.specs import DatasetSpec
+
+SCENES_A_SHARD = 8
+_FINGERPRINT = "made-from"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A dataset to be made: what is in it, and the function that makes the arrays of one scene."""
+
+    spec: DatasetSpec
+    modalities: Mapping[str, ModalityDeclaration]
+    scenes: Sequence[Any]
+    """What `make` is called with, one a scene, in order: train, then val."""
+    make: Callable[[Any], Mapping[str, np.ndarray]]
+    """Arrays (H, W) or (H, W, 3) by modality; a pure function that runs in other processes. `UserError`: unusable."""
+    doing: str
+    """What it does, for the progress: `rendering`, `reading`."""
+    classes: tuple[str, ...]
+    licence: str
+    citation: str
+    fingerprint: Callable[[], str] | None = None
+    """Text that changes with the files the scenes are read from: shards made from other files are not continued."""
+    sources: Callable[[], tuple[SourceEntry, ...]] = tuple
+    """What the scenes were made from, for the manifest; asked for once all are read."""
+    names: tuple[str, ...] = ()
+    """What the dataset itself calls its scenes, in order; empty where it has no names for them."""
+    excluded: Mapping[str, str] = field(default_factory=dict)
+    """Samples of the dataset's lists that were left out -> why."""
+
+    @property
+    def key(self) -> str:
+        return dataset_key(self.spec)
+
+    def shards(self) -> list[range]:
+        """Numbers of the scenes of each shard."""
+        scenes = len(self.scenes)
+        return [range(start, min(start + SCENES_A_SHARD, scenes)) for start in range(0, scenes, SCENES_A_SHARD)]
+
+    def shape(self, modality: str) -> tuple[int, ...]:
+        channels = self.modalities[modality].channels
+        whole = (len(self.scenes), *self.spec.shape_px)
+        return (*whole, channels) if channels > 1 else whole
+
+
+def prepare_shards(recipe: Recipe, root: Path, workers: int, progress: bool, *, again: bool = False) -> Path:
+    """Make `root/<key>` complete and return it.
+
+    `again`: make it anew although it is complete. `UserError`: another process is at it, no room, scenes that cannot be
+    made (all of them in one message), files that changed while they were read.
+    """
+    folder = root / recipe.key
+    partial = root / f"{folder.name}.partial"
+    root.mkdir(parents=True, exist_ok=True)
+    with _lock(root / f"{folder.name}.lock"):
+        if (folder / MANIFEST).is_file() and not again:  # whoever held the lock before has finished it
+            return folder
+        before = recipe.fingerprint() if recipe.fingerprint else None
+        _continue_or_begin(partial, before)
+        _make_missing(recipe, partial, workers, progress)
+        if recipe.fingerprint and recipe.fingerprint() != before:
+            raise UserError(
+                "the raw files changed while they were read",
+                where=folder.name,
+                mend="wait until nothing writes to them, then run the same command again: it reads them anew",
+            )
+        (folder / MANIFEST).unlink(missing_ok=True)  # from here on the folder is neither the old dataset nor the new
+        _remove_stale(folder)
+        files = _join(recipe, partial, folder)
+        manifest = _manifest(recipe, files)
+        write_croissant(folder, manifest)
+        write_manifest(folder, manifest)
+        remove_shards(folder)
+    return folder
+
+
+def remove_shards(folder: Path) -> None:
+    """Of a complete dataset: they stay behind where a process was killed after its last write."""
+    shutil.rmtree(folder.with_name(f"{folder.name}.partial"), ignore_errors=True)
+
+
+@contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    """Held while preparing; the system lets go of it when the process dies, however it dies."""
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(
+                f"dataset {path.stem} is being prepared by another process", where=path, mend="wait until it is done"
+            ) from error
+        yield
+
+
+def _continue_or_begin(partial: Path, fingerprint: str | None) -> None:
+    """Shards that an interrupted call left are used if they were made from the same files, else removed."""
+    partial.mkdir(exist_ok=True)
+    if fingerprint is None:
+        return
+    note = partial / _FINGERPRINT
+    if note.is_file() and note.read_text() == fingerprint:
+        return
+    if stale := list(partial.glob("scenes-*.npz")):
+        print(f"the raw files changed since {partial.name} was begun: it is begun anew", file=sys.stderr)
+        for shard in stale:
+            shard.unlink()
+    write_text(note, fingerprint)
+
+
+def _remove_stale(folder: Path) -> None:
+    """Take away what a process killed while joining left half written."""
+    for temporary in folder.glob(".*.tmp"):
+        temporary.unlink()
+
+
+def _shard_path(partial: Path, scenes: range) -> Path:
+    return partial / f"scenes-{scenes.start:06d}.npz"
+
+
+def _make_missing(recipe: Recipe, partial: Path, workers: int, progress: bool) -> None:
+    todo = [scenes for scenes in recipe.shards() if not _shard_path(partial, scenes).exists()]
+    done = len(recipe.scenes) - sum(len(scenes) for scenes in todo)
+    problems: list[UserError] = []
+    with counting(f"{recipe.doing} {recipe.key}", done, len(recipe.scenes), progress) as advance:
+        if min(workers, len(todo)) <= 1:
+            for scenes in todo:
+                problems += make_shard(recipe.make, *_job(recipe, partial, scenes))
+                advance(len(scenes))
+        else:
+            problems += _make_in_processes(recipe, partial, todo, workers, advance)
+    _refuse(problems)
+
+
+def _job(recipe: Recipe, partial: Path, scenes: range) -> tuple[Any, ...]:
+    return [recipe.scenes[number] for number in scenes], tuple(recipe.modalities), _shard_path(partial, scenes)
+
+
+def _make_in_processes(
+    recipe: Recipe, partial: Path, todo: list[range], workers: int, advance: Callable[[int], None]
+) -> list[UserError]:
+    problems: list[UserError] = []
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(workers, len(todo)), mp_context=spawn, initializer=_die_with_parent) as pool:
+        jobs = {pool.submit(make_shard, recipe.make, *_job(recipe, partial, scenes)): scenes for scenes in todo}
+        try:
+            for job in as_completed(jobs):
+                problems += job.result()
+                advance(len(jobs[job]))
+        except BrokenProcessPool as error:
+            raise UserError(
+                f"a process {recipe.doing} scenes was ended from outside (out of memory?)",
+                where=partial,
+                mend="run the same command again with fewer --workers: it continues where it was",
+            ) from error
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return problems
+
+
+def _die_with_parent() -> None:
+    """A worker whose parent was killed would wait for work for ever: end it instead."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def make_shard(
+    make: Callable[[Any], Mapping[str, np.ndarray]], scenes: list[Any], modalities: tuple[str, ...], path: Path
+) -> list[UserError]:
+    """Make some scenes and write them into one shard, atomically. Runs in the worker processes.
+
+    Returns what is wrong with scenes that cannot be made: then no shard is written, and the others are still looked at.
+    """
+    made, problems = [], []
+    for scene in scenes:
+        try:
+            made.append(make(scene))
+        except UserError as error:
+            problems.append(error)
+    if problems:
+        return problems
+    arrays = {name: np.stack([scene[name] for scene in made]) for name in modalities}
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)
+    return []
+
+
+def _refuse(problems: list[UserError]) -> None:
+    """One error for all scenes that cannot be made."""
+    if not problems:
+        return
+    problems.sort(key=str)
+    if len(problems) == 1:
+        raise problems[0]
+    shown = [f"{each.problem} ({each.where}): found {each.found}, expected {each.expected}" for each in problems[:20]]
+    more = [f"and {len(problems) - 20} more"] if len(problems) > 20 else []
+    raise UserError(
+        f"{len(problems)} scenes cannot be read",
+        found="\n    ".join(["", *shown, *more]),
+        mend="get these files again as they were published, then run the same command: it continues where it was",
+    )
+
+
+def _join(recipe: Recipe, partial: Path, folder: Path) -> dict[str, FileEntry]:
+    """One `.npy` a modality. Written, not mapped: a full disk is then an error, not a signal."""
+    files = {}
+    for name, declared in recipe.modalities.items():
+        path = folder / f"{name}.npy"
+        header = {"descr": np.dtype(declared.dtype).str, "fortran_order": False, "shape": recipe.shape(name)}
+        with atomic_path(path) as temporary, temporary.open("wb") as file:
+            np.lib.format.write_array_header_1_0(file, header)
+            for scenes in recipe.shards():
+                with np.load(_shard_path(partial, scenes), allow_pickle=False) as shard:
+                    file.write(_checked(shard[name], (len(scenes), *recipe.shape(name)[1:]), header["descr"]))
+        files[path.name] = FileEntry(bytes=path.stat().st_size, sha256=sha256_file(path))
+    return files
+
+
+def _checked(array: np.ndarray, shape: tuple[int, ...], descr: object) -> bytes:
+    """A recipe that does not keep to its declaration is a mistake of ours, and must not reach the disk."""
+    if array.shape != shape or array.dtype.str != descr:
+        raise AssertionError(f"a shard holds {array.shape} {array.dtype.str}, declared {shape} {descr}")
+    return array.tobytes()
+
+
+def _manifest(recipe: Recipe, files: dict[str, FileEntry]) -> Manifest:
+    spec, train = recipe.spec, recipe.spec.train_scenes
+    modalities = {
+        name: ModalityEntry(
+            file=f"{name}.npy",
+            dtype=declared.dtype,
+            shape=recipe.shape(name),
+            unit=declared.unit,
+            range=declared.range,
+            missing=declared.missing,
+            units_per_metre=declared.units_per_metre,
+        )
+        for name, declared in recipe.modalities.items()
+    }
+    return Manifest(
+        name=spec.name,
+        version=spec.version,
+        spec=spec,
+        size_px=spec.shape_px,
+        splits={"train": (0, train), "val": (train, len(recipe.scenes))},
+        modalities=modalities,
+        classes=recipe.classes,
+        files=files,
+        licence=recipe.licence,
+        citation=recipe.citation,
+        sources=recipe.sources(),
+        scenes=recipe.names,
+        excluded=dict(recipe.excluded),
+    )

@@ -1,0 +1,105 @@
+"""`cenbench data` as a user types it, with the official files (stand-ins) in `data/raw`."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import official_nyudv2
+import official_taskonomy
+import pytest
+from checkout import REPOSITORY
+from typer.testing import CliRunner, Result
+
+from cenbench.cli.data import app
+from cenbench.errors import UserError
+
+NYUDV2 = "{name: nyudv2, size_px: 468, width_px: 625, train_scenes: 795, val_scenes: 654, seed: 0}"
+TASKONOMY = "{name: taskonomy, size_px: 256, train_scenes: 1000, val_scenes: 500, seed: 0}"
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout's params, its paper preset on as many scenes as the stand-ins have; the working directory."""
+    shutil.copytree(REPOSITORY / "params", tmp_path / "params")
+    preset = tmp_path / "params/presets/paper.yaml"
+    text = preset.read_text()
+    for old, new in (
+        (NYUDV2, "{name: nyudv2, size_px: 48, width_px: 64, train_scenes: 7, val_scenes: 3, seed: 0}"),
+        (TASKONOMY, "{name: taskonomy, size_px: 64, train_scenes: 7, val_scenes: 3, seed: 0}"),
+        ("{batch_size: 1}", "{batch_size: 1, samples: 2}"),
+        ("kid_subset_size: 500, kid_seed: 0}", "kid_subset_size: 3, kid_seed: 0, samples: 2}"),
+    ):
+        assert old in text
+        text = text.replace(old, new)
+    for old, new in (("resize_px: 286", "resize_px: 72"), ("crop_px: 256", "crop_px: 64"), ("levels: 8", "levels: 6")):
+        text = text.replace(old, new)
+    preset.write_text(text)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def cenbench(*arguments: str) -> Result:
+    return CliRunner().invoke(app, [*arguments, "--preset", "paper"])
+
+
+def done(*arguments: str) -> str:
+    result = cenbench(*arguments)
+    assert result.exit_code == 0, result.exception or result.output
+    return result.output
+
+
+def mistake(*arguments: str) -> str:
+    result = cenbench(*arguments)
+    assert isinstance(result.exception, UserError), result.output
+    return str(result.exception)
+
+
+def test_from_nothing_to_prepared(root: Path) -> None:
+    listed = done("list")
+    for name in ("cityscapes", "nyudv2", "sunrgbd", "taskonomy"):
+        assert f"nothing in data/raw/{name}" in listed
+    assert "not prepared; next: cenbench data prepare nyudv2-48x64px" in listed
+    message = mistake("prepare", "--workers", "1")
+    for text in ("nyu_depth_v2_labeled.mat (2,972,037,809 bytes): http", "splits.mat", "data/raw/nyudv2",
+                 "train_domain.txt", "data/raw/taskonomy"):  # fmt: skip
+        assert text in message, "both datasets' files are named at once"
+
+    elsewhere = root / "elsewhere"
+    elsewhere.mkdir()
+    official_nyudv2.write_folder(elsewhere)
+    output = done("prepare", "nyudv2", "--raw", str(elsewhere), "--workers", "1")
+    assert "licence: no licence is stated" in output
+    assert "@inproceedings{silberman2012indoor" in output
+    assert "is prepared; next: cenbench data show nyudv2-48x64px" in output
+
+    (root / "data/raw/taskonomy").mkdir(parents=True)
+    official_taskonomy.write_sample(root / "data/raw/taskonomy")
+    assert "raw files in data/raw/taskonomy" in done("list")
+    output = done("prepare", "--workers", "1")
+    assert "taskonomy-64px" in output
+    assert output.count("is prepared") == 2, "all of the preset"
+    listed = done("list")
+    assert "not prepared; next" not in listed
+    assert "prepared: taskonomy-64px" in listed
+
+    output = done("stats", "nyudv2")
+    assert "1/5000 m along the optical axis" in output
+    assert "refridgerator" in output
+    done("verify", "nyudv2")
+    done("show", "nyudv2", "--scenes", "2", "--out", str(root / "sheet.png"))
+    assert (root / "sheet.png").stat().st_size > 0
+
+
+def test_mistakes(root: Path) -> None:
+    assert "--raw needs a dataset's name" in mistake("prepare", "--raw", str(root))
+    assert "no dataset 'kitti'" in mistake("prepare", "kitti")
+    (root / "raw").mkdir()
+    message = mistake("prepare", "nyudv2", "--raw", str(root / "raw"))
+    assert "found: an empty folder" in message
+    assert "no such folder" in mistake("prepare", "nyudv2", "--raw", str(root / "nowhere"))
+    (root / "raw/readme.txt").write_text("not here")
+    message = mistake("prepare", "nyudv2", "--raw", str(root / "raw"))
+    assert "holds no version of NYUDv2" in message
+    assert "readme.txt" in message
+    assert "is not prepared" in mistake("stats", "nyudv2")

@@ -1,0 +1,38 @@
+"""Cityscapes' numbers, by hand: metres of a disparity, classes of ids and back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import official_cityscapes
+import pytest
+
+from cenbench.data.official.cityscapes import depth_from_disparity
+from cenbench.data.official.cityscapes_labels import CLASSES, to_classes, to_ids
+
+
+@pytest.mark.parametrize(
+    ("stored", "metres"),
+    [
+        (0, None),  # invalid
+        (1, None),  # disparity 0: infinitely far
+        (12_801, 0.2 * 2262.5 / 50),  # 50 pixels
+        (65_535, 0.2 * 2262.5 / 255.9921875),
+        (2, 65_535 / 512),  # 1/256 pixel: beyond what can be stored
+    ],
+)
+def test_metres_of_a_stored_disparity(stored: int, metres: float | None) -> None:
+    units = depth_from_disparity(np.array([[stored]], np.uint16), 0.2 * 2262.5)
+    assert units.dtype == np.uint16
+    assert units.tolist() == [[0 if metres is None else round(512 * metres)]]
+
+
+def test_classes_of_ids_and_back() -> None:
+    ids = np.arange(34, dtype=np.uint8)[None]
+    classes = to_classes(ids, Path("x"))
+    assert classes.tolist() == [[official_cityscapes.TRAIN_ID.get(each, 255) for each in range(34)]]
+    numbers = np.arange(19, dtype=np.uint8)[None]
+    assert (to_classes(to_ids(numbers), Path("x")) == numbers).all()
+    assert (CLASSES[0], CLASSES[13], CLASSES[18]) == ("road", "car", "bicycle")
+    assert to_ids(np.array([[0, 13, 18]])).tolist() == [[7, 26, 33]]

@@ -1,0 +1,261 @@
+"""Every reader of a published dataset keeps the same promises, on stand-ins in exactly the official formats.
+
+What is stored is what the formula of the stand-in says, pixel by pixel (every pixel knows its frame and place, so a
+transposed, shifted or swapped image would show); the same bytes by any number of processes, after kill -9, and never a
+mixture of two versions of the raw files; and every bad file is named.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import official_cityscapes
+import official_nyudv2
+import official_sunrgbd
+import official_taskonomy
+import pytest
+from official_files import StandIn
+
+from cenbench.data import adapters, transforms
+from cenbench.data.adapters import ADAPTERS, find_adapter
+from cenbench.data.manifest import dataset_key, read_manifest
+from cenbench.data.prepared import Prepared
+from cenbench.errors import UserError
+
+DATASETS = (official_cityscapes, official_nyudv2, official_sunrgbd, official_taskonomy)
+STAND_INS: dict[str, StandIn] = {each.label: each for dataset in DATASETS for each in dataset.STAND_INS}
+EXACT = ("depth", "semantic", "segment")
+"""Never blended."""
+
+
+@pytest.fixture(scope="session")
+def raw_folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Raw folders by label, written when first asked for; old enough that any change is newer than what was made."""
+    return tmp_path_factory.mktemp("official")
+
+
+def raw_of(stand_in: StandIn, raw_folders: Path) -> Path:
+    raw = raw_folders / stand_in.label
+    if not raw.exists():
+        raw.mkdir()
+        stand_in.write(raw)
+        for path in raw.rglob("*"):
+            os.utime(path, (1e9, 1e9))
+    return raw
+
+
+@pytest.fixture(params=STAND_INS)
+def stand_in(request: pytest.FixtureRequest) -> StandIn:
+    return STAND_INS[request.param]
+
+
+@pytest.fixture
+def raw(stand_in: StandIn, raw_folders: Path, tmp_path: Path) -> Path:
+    """A raw folder that a test may spoil."""
+    folder = tmp_path / "raw"
+    shutil.copytree(raw_of(stand_in, raw_folders), folder)
+    return folder
+
+
+@pytest.fixture
+def made(stand_in: StandIn, raw_folders: Path) -> Path:
+    """The dataset as one process prepares it undisturbed. Not to be changed."""
+    root = raw_folders / f"{stand_in.label}-prepared"
+    return adapters.prepare(stand_in.spec, root, 1, False, raw_of(stand_in, raw_folders))
+
+
+def a_file_of(stand_in: StandIn, raw: Path) -> Path:
+    """One of the files that are read."""
+    scan = find_adapter(stand_in.spec.name).scan(raw, stand_in.spec)
+    return raw / [*scan.sources, *scan.samples[0].files.values()][-1]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_every_reader_has_a_stand_in() -> None:
+    assert {each.spec.name for each in STAND_INS.values()} == set(ADAPTERS)
+
+
+def test_stored_values_are_those_of_the_formula(stand_in: StandIn, made: Path) -> None:
+    prepared, expected = Prepared.open(made), stand_in.expected()
+    assert set(prepared.manifest.modalities) == set(expected[0])
+    for number, scene in enumerate(expected):
+        for name, array in scene.items():
+            stored = prepared.array(name)[number]
+            tolerance = 0 if name.startswith(EXACT) else stand_in.tolerance
+            assert stored.shape == array.shape
+            off = np.abs(stored.astype(int) - array.astype(int))
+            assert off.max() <= tolerance, f"{name} of scene {number}, at {np.unravel_index(off.argmax(), off.shape)}"
+
+
+def test_the_manifest_tells_all_of_it(stand_in: StandIn, made: Path, raw_folders: Path) -> None:
+    adapter, prepared = find_adapter(stand_in.spec.name), Prepared.open(made)
+    prepared.verify()
+    manifest, spec = prepared.manifest, stand_in.spec
+    assert prepared.indices("train").tolist() == list(range(spec.train_scenes))
+    assert prepared.indices("val").tolist() == list(range(spec.train_scenes, spec.train_scenes + spec.val_scenes))
+    assert len(set(manifest.scenes)) == spec.train_scenes + spec.val_scenes
+    assert manifest.licence == adapter.LICENCE
+    assert manifest.citation == adapter.CITATION
+    assert re.match(r"@\w+\{\w+,\s.*\}$", manifest.citation, re.DOTALL), "BibTeX"
+    assert manifest.classes == adapter.CLASSES
+    assert len(set(adapter.CLASSES)) == len(adapter.CLASSES)
+    assert ("semantic" in manifest.modalities) == bool(adapter.CLASSES)
+    raw, sources = raw_of(stand_in, raw_folders), manifest.sources
+    assert sources
+    for entry in sources:
+        if not entry.name.endswith("/"):
+            assert entry.bytes == (raw / entry.name).stat().st_size
+        assert entry.published in (None, False), "a stand-in is not the published file"
+    for name, entry in manifest.modalities.items():
+        values = prepared.array(name)
+        present = values[values != entry.missing] if entry.missing is not None else values
+        assert entry.range[0] <= present.min() <= present.max() <= entry.range[1], name
+        assert values.dtype == entry.dtype
+
+
+def test_any_number_of_processes_gives_the_same_bytes(
+    stand_in: StandIn, made: Path, raw_folders: Path, tmp_path: Path
+) -> None:
+    raw = raw_of(stand_in, raw_folders)
+    assert contents(adapters.prepare(stand_in.spec, tmp_path, 2, False, raw)) == contents(made)
+
+
+DIE = """
+import os, signal, sys
+from pathlib import Path
+from cenbench.data import adapters, transforms
+from cenbench.matrix.specs import DatasetSpec
+
+root, raw, spec, at = Path(sys.argv[1]), Path(sys.argv[2]), DatasetSpec.model_validate_json(sys.argv[3]), sys.argv[4]
+replace = Path.replace
+Path.replace = lambda path, target: (
+    os.kill(os.getpid(), signal.SIGKILL) if Path(target).name == at else replace(path, target)
+)
+adapters.prepare(spec, root, 1, False, raw)
+"""
+
+
+def die(stand_in: StandIn, root: Path, raw: Path, at: str) -> None:
+    """Prepare in a process that is killed before it gives the file `at` its name."""
+    command = [sys.executable, "-c", DIE, str(root), str(raw), stand_in.spec.model_dump_json(), at]
+    died = subprocess.run(command, capture_output=True, check=False, text=True)
+    assert died.returncode == -signal.SIGKILL, died.stderr
+
+
+def test_killed_it_goes_on_where_it_was(stand_in: StandIn, made: Path, raw_folders: Path, tmp_path: Path) -> None:
+    raw = raw_of(stand_in, raw_folders)
+    die(stand_in, tmp_path, raw, "scenes-000008.npz")
+    first = tmp_path / f"{made.name}.partial/scenes-000000.npz"
+    time_of_first = first.stat().st_mtime_ns
+    die(stand_in, tmp_path, raw, "manifest.json")
+    assert first.stat().st_mtime_ns == time_of_first, "the shard before the kill is used"
+    with pytest.raises(UserError, match="not prepared"):
+        Prepared.open(tmp_path / made.name)
+    assert contents(adapters.prepare(stand_in.spec, tmp_path, 1, False, raw)) == contents(made)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [made.name, f"{made.name}.lock"]
+
+
+def test_raw_files_changed_between_two_attempts_never_mix(
+    stand_in: StandIn, made: Path, raw: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    die(stand_in, tmp_path, raw, "manifest.json")
+    partial = tmp_path / f"{made.name}.partial"
+    for shard in partial.glob("*.npz"):
+        shard.write_bytes(b"made from other files")
+    os.utime(a_file_of(stand_in, raw))
+    folder = adapters.prepare(stand_in.spec, tmp_path, 1, False, raw)
+    assert "it is begun anew" in capsys.readouterr().err
+    assert contents(folder) == contents(made)
+
+
+def test_complete_it_is_left_alone_until_a_raw_file_changes(
+    stand_in: StandIn, made: Path, raw: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(made, tmp_path / "root" / made.name))
+    times = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    assert adapters.prepare(stand_in.spec, tmp_path / "root", 1, False, raw) == folder
+    assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == times
+    newer = time.time() + 10
+    os.utime(a_file_of(stand_in, raw), (newer, newer))
+    adapters.prepare(stand_in.spec, tmp_path / "root", 1, False, raw)
+    assert (folder / "manifest.json").stat().st_mtime_ns > times["manifest.json"]
+    assert contents(folder) == contents(made), "the same content: the same bytes, and the same digest"
+    shutil.rmtree(raw)
+    assert adapters.prepare(stand_in.spec, tmp_path / "root", 1, False) == folder, "prepared, it needs no raw files"
+
+
+def cases(kind: str) -> list[object]:
+    return [
+        pytest.param(each, name, id=f"{label}: {name}")
+        for label, each in STAND_INS.items()
+        for name in getattr(each, kind)
+    ]
+
+
+@pytest.mark.parametrize(("stand_in", "name"), cases("faults"))
+def test_what_is_wrong_is_said(stand_in: StandIn, name: str, raw: Path, tmp_path: Path) -> None:
+    fault = stand_in.faults[name]
+    fault.damage(raw)
+    root = tmp_path / "prepared"
+    with pytest.raises(UserError, match=fault.message) as caught:
+        adapters.prepare(stand_in.spec, root, 1, False, raw)
+    for text in fault.names:
+        assert text in str(caught.value)
+    assert caught.value.where or caught.value.found, "it says where"
+    assert not list(root.rglob("manifest.json"))
+    assert not list(root.rglob("*.npy")), "nothing half-prepared"
+
+
+@pytest.mark.parametrize(("stand_in", "name"), cases("excludes"))
+def test_what_is_left_out_is_counted(
+    stand_in: StandIn, name: str, raw: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spoil, reasons = stand_in.excludes[name]
+    spoil(raw)
+    manifest = read_manifest(adapters.prepare(stand_in.spec, tmp_path / "prepared", 1, False, raw))
+    assert set(manifest.excluded) == set(reasons)
+    for sample, reason in reasons.items():
+        assert re.search(reason, manifest.excluded[sample])
+        assert sample in capsys.readouterr().err or len(reasons) > 1
+    assert not set(manifest.excluded) & set(manifest.scenes)
+
+
+def test_depth_reaches_a_network_in_metres(raw_folders: Path) -> None:
+    """Whatever units it is stored in; in translation as the released code scales 1/512 m."""
+    stand_in = STAND_INS["nyudv2-mat"]
+    made = adapters.prepare(stand_in.spec, raw_folders / "metres", 1, False, raw_of(stand_in, raw_folders))
+    prepared = Prepared.open(made)
+    entry = prepared.manifest.modalities["depth_zbuffer"]
+    assert entry.units_per_metre == 5000
+    stored = prepared.array("depth_zbuffer")[:1]
+    metres = stored.astype(np.float64) / 5000
+    seen = transforms.normalise(stored, "depth_zbuffer", entry, "segmentation")
+    np.testing.assert_allclose(seen[:, 0].numpy(), metres, rtol=1e-6)
+    seen = transforms.normalise(stored, "depth_zbuffer", entry, "translation")
+    np.testing.assert_allclose(seen[:, 2].numpy(), np.log1p(metres * 512) / 11.1 * 2 - 1, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", sorted({each.spec.name for each in STAND_INS.values()}))
+def test_without_its_files_it_says_which_to_put_where(name: str, tmp_path: Path) -> None:
+    spec = next(each.spec for each in STAND_INS.values() if each.spec.name == name)
+    with pytest.raises(UserError, match="are not there") as caught:
+        adapters.prepare(spec, tmp_path / "data/prepared", 1, False)
+    assert caught.value.where == tmp_path / "data/raw" / name
+    for file in find_adapter(name).FILES:
+        assert file.name in str(caught.value.expected)
+        assert file.where in str(caught.value.expected)
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(UserError, match="does not make that version"):
+        adapters.prepare(spec.model_copy(update={"version": 99}), tmp_path, 1, False)
+    assert dataset_key(spec).startswith(name)

@@ -1,0 +1,82 @@
+"""Which views of Taskonomy are chosen where no list says it: apart by building, else by point, by the seed alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from official_taskonomy import DOMAINS
+
+from cenbench.data.official.adapter import Scan
+from cenbench.data.official.taskonomy import Taskonomy
+from cenbench.errors import UserError
+from cenbench.matrix.specs import DatasetSpec
+
+SPEC = DatasetSpec(name="taskonomy", size_px=64, train_scenes=12, val_scenes=6, seed=0)
+
+
+def touch(raw: Path, folders: list[str], points: int, views: int) -> None:
+    """Empty files: a scan opens none of them. `folders` stand below the domain's."""
+    for domain in DOMAINS:
+        for folder in folders:
+            (raw / domain / folder).mkdir(parents=True, exist_ok=True)
+            for point in range(points):
+                for view in range(views):
+                    (raw / domain / folder / f"point_{point}_view_{view}_domain_{domain}.png").touch()
+
+
+def scan(raw: Path, **changes: int) -> Scan:
+    return Taskonomy().scan(raw, SPEC.model_copy(update=changes))
+
+
+def halves(found: Scan, separator: str) -> tuple[set[str], set[str]]:
+    """Buildings (`/`) or points (`_view_`) of each split."""
+    train, val = (
+        {each.id.rpartition(separator)[0] for each in found.samples if each.split == split}
+        for split in ("train", "val")
+    )
+    return train, val
+
+
+def test_one_building_is_split_by_point(tmp_path: Path) -> None:
+    touch(tmp_path, [""], points=9, views=3)
+    found = scan(tmp_path)
+    assert [each.split for each in found.samples] == ["train"] * 12 + ["val"] * 6
+    train, val = halves(found, "_view_")
+    assert train
+    assert val
+    assert not train & val, "no point is seen in both"
+    assert found.samples == scan(tmp_path).samples
+    assert {each.id for each in found.samples} != {each.id for each in scan(tmp_path, seed=1).samples}
+    assert not found.sources
+
+
+def test_several_buildings_are_split_by_building(tmp_path: Path) -> None:
+    touch(tmp_path, ["taskonomy/a", "taskonomy/b", "taskonomy/c"], points=4, views=2)
+    train, val = halves(scan(tmp_path), "/")
+    assert train | val == {"a", "b", "c"}
+    assert not train & val
+
+
+def test_folders_of_buildings_may_lie_above_those_of_domains(tmp_path: Path) -> None:
+    touch(tmp_path, ["a", "b", "c"], points=4, views=2)
+    below = [each.id for each in scan(tmp_path).samples]
+    for domain in DOMAINS:
+        for building in "abc":
+            (tmp_path / "moved" / building).mkdir(parents=True, exist_ok=True)
+            (tmp_path / domain / building).rename(tmp_path / "moved" / building / domain)
+    assert [each.id for each in scan(tmp_path / "moved").samples] == below
+
+
+def test_fewer_views_than_asked_for_is_an_error_before_any_is_read(tmp_path: Path) -> None:
+    touch(tmp_path, [""], points=4, views=2)
+    with pytest.raises(UserError, match="too few samples for train") as caught:
+        scan(tmp_path)
+    assert caught.value.key == "dataset.train_scenes"
+    assert "12" in str(caught.value.expected)
+
+
+def test_the_split_by_points_follows_the_proportion_asked_for(tmp_path: Path) -> None:
+    touch(tmp_path, [""], points=30, views=1)
+    train, val = halves(scan(tmp_path, train_scenes=20, val_scenes=10), "_view_")
+    assert (len(train), len(val)) == (20, 10)
