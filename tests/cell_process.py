@@ -1,67 +1,134 @@
-"""Runs one cell in forked processes that die at a chosen instant: torch is imported once, not once a death.
+"""Runs one cell in forked processes that meet a fault at a chosen instant: torch is imported once, not once a fault.
 
-    python tests/cell_process.py CHECKOUT CELL DEATHS...
+    python tests/cell_process.py CHECKOUT CELL PLAN...
 
-Each DEATHS, e.g. `3,0`, is a folder of its own: a run killed before its third durable write (fsync), then one that is
-left to finish. A run that finishes prints how many durable writes it made.
+Each PLAN is a folder of its own and a list of runs there, one after the other: `die3` dies before its third durable
+moment (an fsync or a rename), `full3` finds the disk full at it, `at0.4` is killed from outside after that share of an
+undisturbed run's time, `whole` is left to finish. A run trains the cell, publishes it and renders the report. Negative
+numbers count from the last moment; the first PLAN is `whole`. A line of JSON for each PLAN holds the exit status of its
+runs (negative: a signal), how many durable moments the last one had, and what was printed on the way.
 """
 
 from __future__ import annotations
 
+import errno
+import json
 import os
+import re
 import shutil
 import signal
 import sys
+import time
+import traceback
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+import torch._dynamo  # optimisers and torchvision import it, for seconds
 
+from cenbench.errors import UserError
 from cenbench.matrix.plan import load_plan
+from cenbench.report.pages import render_index, render_tables
 from cenbench.run import cell as run
+from cenbench.run import measure_segmentation, measure_translation  # noqa: F401 - imported here, once
 from cenbench.run.paths import Paths
+from cenbench.run.record import read_record
 from cenbench.train import loop
+
+USER_ERROR = 2
 
 
 def main(checkout: Path, cell_id: str, plans: list[str]) -> None:
     torch.set_num_threads(1)
-    for deaths in plans:
-        root = checkout / deaths
+    whole = Whole()
+    for plan in plans:
+        root = checkout / plan
         shutil.copytree(checkout / "params", root / "params")
         (root / "data").symlink_to(checkout / "data")
-        for death in deaths.split(","):
-            status = in_child(root, cell_id, int(death))
-            expected = -signal.SIGKILL if int(death) else 0
-            if status != expected:
-                sys.exit(f"{deaths}: ended with {status}, not {expected}")
+        start = time.monotonic()
+        ends = [in_child(root, cell_id, fault, whole) for fault in plan.split(",")]
+        if plan == "whole":
+            whole = Whole(time.monotonic() - start, ends[-1][1])
+        said = (root / "said").read_text()
+        print(json.dumps({"plan": plan, "ends": [end for end, _ in ends], "moments": ends[-1][1], "said": said}))
 
 
-def in_child(root: Path, cell_id: str, death: int) -> int:
-    """Run the cell in a fork; its exit status, negative for a signal."""
+@dataclass
+class Whole:
+    """An undisturbed run: how long it took, how many durable moments it had."""
+
+    seconds: float = 0.0
+    moments: int = 0
+
+
+def in_child(root: Path, cell_id: str, fault: str, whole: Whole) -> tuple[int, int]:
+    """Run the cell in a fork; its exit status, negative for a signal, and how many durable moments it had."""
+    reader, writer = os.pipe()
     child = os.fork()
     if child:
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    count = die_before_fsync(death)
+        os.close(writer)
+        if fault.startswith("at"):
+            time.sleep(float(fault.removeprefix("at")) * whole.seconds)
+            os.kill(child, signal.SIGKILL)
+        with os.fdopen(reader) as said:
+            moments = int(said.read() or 0)
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), moments
+    os.close(reader)
+    said_by_child = os.open(root / "said", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(said_by_child, sys.stderr.fileno())
+    kind, number = re.fullmatch(r"(die|full|at|whole)([-.\d]*)", fault).groups()
+    place = int(number) if kind in ("die", "full") else 0
+    count = at_moment(place if place >= 0 else whole.moments + 1 + place, die if kind == "die" else fill_disk)
     loop.SAVE_EVERY_S, loop.SAVE_SHARE = 0.0, 1e9  # save at every line of the history
+    status = 0
+    try:
+        train_and_render(root, cell_id)
+    except UserError as error:
+        status = USER_ERROR
+        print(error, file=sys.stderr, flush=True)
+    except BaseException:
+        status = 1
+        traceback.print_exc()
+    os.write(writer, str(count()).encode())
+    os._exit(status)
+
+
+def train_and_render(root: Path, cell_id: str) -> None:
     paths = Paths(root)
-    run.run_cell(load_plan(paths.params, "demo").cell(cell_id), paths, "cpu")
-    print(count(), flush=True)
-    os._exit(0)
+    plan = load_plan(paths.params, "demo")
+    cell = plan.cell(cell_id)
+    run.run_cell(cell, paths, "cpu")
+    tables = plan.tables_of(cell_id)
+    records = {each.id: read_record(paths, each) for each in plan.cells.values()}
+    render_tables(plan, tables, records, paths.reports)
+    render_index(plan, tables, paths.reports)
 
 
-def die_before_fsync(number: int) -> Callable[[], int]:
-    """Arrange it; the function returned says how many there were so far."""
-    calls, real = 0, os.fsync
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
 
-    def fsync(handle: int) -> None:
-        nonlocal calls
-        calls += 1
-        if calls == number:
-            os.kill(os.getpid(), signal.SIGKILL)
-        real(handle)
 
-    os.fsync = fsync
-    return lambda: calls
+def fill_disk() -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def at_moment(number: int, fault: Callable[[], None]) -> Callable[[], int]:
+    """Arrange the fault before the durable moment of that number; what is returned says how many there were so far."""
+    moments = 0
+
+    def before(real: Callable[..., None]) -> Callable[..., None]:
+        def moment(*arguments: object) -> None:
+            nonlocal moments
+            moments += 1
+            if moments == number:
+                fault()
+            real(*arguments)
+
+        return moment
+
+    os.fsync, os.replace = before(os.fsync), before(os.replace)
+    return lambda: moments
 
 
 if __name__ == "__main__":

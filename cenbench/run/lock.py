@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cenbench.errors import UserError
+from cenbench.files import room_to_write
 
 log = logging.getLogger("cenbench")
 
@@ -26,9 +27,11 @@ def cell_lock(folder: Path, *, wait: bool = False) -> Iterator[None]:
     The text in the file only tells a person who holds it; the lock itself is the kernel's, so there is no stale lock
     to clean up after kill -9.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / "lock"
-    with path.open("a+") as file:
+    with room_to_write(path):
+        folder.mkdir(parents=True, exist_ok=True)
+        file = path.open("a+b", buffering=0)
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -42,10 +45,11 @@ def cell_lock(folder: Path, *, wait: bool = False) -> Iterator[None]:
                 ) from None
             log.info("already being run by %s: waiting for it", _holder(path))
             fcntl.flock(file, fcntl.LOCK_EX)
-        file.truncate(0)
         started = time.strftime("%Y-%m-%dT%H:%M:%S%z")
-        file.write(json.dumps({"host": socket.gethostname(), "pid": os.getpid(), "started": started}))
-        file.flush()
+        with room_to_write(path):
+            file.truncate(0)
+            holder = {"host": socket.gethostname(), "pid": os.getpid(), "started": started}
+            file.write(json.dumps(holder).encode())
         yield
 
 

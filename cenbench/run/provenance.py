@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import shlex
 import subprocess
 import sys
 import time
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+
+from cenbench.run.redact import redacted
 
 PACKAGES = ("torch", "numpy", "snakemake", "dvc", "torch-fidelity", "pandas", "safetensors")
 
@@ -26,7 +29,7 @@ def environment(device: torch.device, root: Path) -> dict[str, Any]:
         "device_type": device.type,
         "cuda": torch.version.cuda,
         "threads": torch.get_num_threads(),
-        "command": " ".join(["cenbench", *sys.argv[1:]]),
+        "command": redacted(shlex.join(["cenbench", *sys.argv[1:]])),
     }
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import io
 import logging
-import pickle
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from cenbench.errors import UserError
-from cenbench.files import write_bytes
+from cenbench.files import room_to_write, write_bytes
+from cenbench.tensor_file import load_tensors
 
 log = logging.getLogger("cenbench")
 _MAGIC = b"cenbench state 1\n"
@@ -28,9 +28,10 @@ def save_state(folder: Path, state: dict[str, Any]) -> None:
     payload = buffer.getvalue()
     current, previous, fresh = folder / "state.pt", folder / "state.previous.pt", folder / "state.fresh.pt"
     write_bytes(fresh, _MAGIC + hashlib.sha256(payload).hexdigest().encode() + payload)
-    if current.exists():
-        current.replace(previous)
-    fresh.replace(current)
+    with room_to_write(current):  # a folder may have to grow for a rename
+        if current.exists():
+            current.replace(previous)
+        fresh.replace(current)
 
 
 def load_state(folder: Path) -> dict[str, Any] | None:
@@ -61,8 +62,4 @@ def _read(path: Path) -> dict[str, Any]:
     if not data.startswith(_MAGIC) or found != expected:
         problem = "this training state is damaged (cut short or changed); training goes on from the one before it"
         raise UserError(problem, where=path, key="sha256", found=found, expected=expected)
-    try:
-        state = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError) as error:
-        raise UserError("this training state holds more than tensors and plain values", where=path) from error
-    return dict(state)
+    return dict(load_tensors(io.BytesIO(payload), path))
