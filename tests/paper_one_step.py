@@ -30,6 +30,7 @@ def make(root: Path, tables: list[str] | None = None) -> Checkout:
         if source.is_dir():
             shutil.copytree(source, root / part, ignore=shutil.ignore_patterns("__pycache__"))
         else:
+            (root / part).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(source, root / part)
     checkout = Checkout(root)
     preset = one_step(yaml.safe_load((root / "params/presets/paper.yaml").read_text()))

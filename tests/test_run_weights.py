@@ -1,4 +1,4 @@
-"""`cenbench weights`: only the published file, or one that is called one's own; whole, of that network, weights only."""
+"""`cenbench weights`: the published file, or one that is called one's own; whole, of that network, weights only."""
 
 from __future__ import annotations
 

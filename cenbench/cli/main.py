@@ -11,7 +11,7 @@ import traceback
 import typer
 
 from cenbench import __version__
-from cenbench.cli import cells, checkpoints, data, exports, reports, weights
+from cenbench.cli import cells, checkpoints, data, exports, reports, results, weights
 from cenbench.errors import CellFailed, UserError
 from cenbench.run.redact import redacted
 
@@ -27,6 +27,7 @@ app = typer.Typer(
 )
 app.add_typer(data.app, name="data")
 app.add_typer(weights.app, name="weights")
+app.add_typer(results.app, name="results")
 app.command()(cells.plan)
 app.command()(cells.run)
 app.command()(checkpoints.import_checkpoint)
