@@ -16,6 +16,7 @@ import torch
 import yaml
 from checkout import PARTS, REPOSITORY, Checkout
 
+from cenbench.matrix.plan import Plan
 from cenbench.metrics.torchvision_shim import import_torchvision
 
 NAME = "paper-one-step"
@@ -78,3 +79,20 @@ def inception_file(path: Path) -> None:
     ):
         torch.manual_seed(5)
         torch.save(inception.FeatureExtractorInceptionV3("random", ["2048"]).state_dict(), path)
+
+
+def add_stand_in_weights(checkout: Checkout, folder: Path) -> None:
+    """Random ResNet-101 and Inception files, placed as a user places weights of their own: said to be no others."""
+    folder.mkdir(parents=True, exist_ok=True)
+    resnet_file(folder / "resnet101.pth", 101)
+    inception_file(folder / "inception-v3.pth")
+    for name in ("resnet101", "inception-v3"):
+        file = str(folder / f"{name}.pth")
+        checkout.run("cenbench", "weights", "add", name, file, "--own", "random numbers")
+
+
+def one_cell_a_table(plan: Plan) -> dict[str, str]:
+    """Table -> the id of one of its cells: the first, and PSPNet on ResNet-101 for table 3."""
+    chosen = {table.name: table.cells[0].id for table in plan.tables}
+    heads = {(cell.network.head, cell.network.depth): cell.id for cell in reversed(plan.cells_of("table3"))}
+    return {**chosen, "table3": heads["pspnet", 101]}
