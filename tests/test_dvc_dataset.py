@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import official_nyudv2
 import numpy as np
+import official_nyudv2
 import pytest
 from checkout import PRESET, Checkout
 from official_files import write_image
@@ -48,8 +48,8 @@ def test_one_new_image_is_a_new_version_and_trains_exactly_the_cells_that_used_i
 
     # The authors mend one image.
     write_image(raw / "rgb/000005.png", np.ascontiguousarray(official_nyudv2.rgb(6)[6:474, 7:632]))
-    real.run("cenbench", "data", "prepare")
-    real.run("cenbench", "report")
+    real.run("python", "-m", "cenbench", "data", "prepare")
+    real.run("python", "-m", "cenbench", "report")
     states = real.json("reports/demo/table7.json")["states"]
     assert states == {"stale": 6}, "numbers of the old images are not passed off as those of the new"
     assert real.json("reports/demo/table8.json")["states"] == {"ok": 3}

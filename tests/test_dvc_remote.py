@@ -25,7 +25,7 @@ def trained(checkout: Checkout) -> dict[str, int]:
 
 def test_a_second_clone_takes_data_and_cells_over_and_trains_nothing(finished: Checkout, tmp_path: Path) -> None:
     put_under_version(finished)
-    finished.run("cenbench", "results", "export", ARCHIVE)
+    finished.run("python", "-m", "cenbench", "results", "export", ARCHIVE)
     finished.run("dvc", "add", ARCHIVE)
     finished.run("dvc", "remote", "add", "-d", "store", str(tmp_path / "store"))
     commit(finished)
@@ -35,7 +35,7 @@ def test_a_second_clone_takes_data_and_cells_over_and_trains_nothing(finished: C
     other.run("dvc", "pull")
     assert other.bytes_of("data/prepared/*/*.npy") == finished.bytes_of("data/prepared/*/*.npy")
     assert other.planned()["cell"] == 3, "results are not shared yet: Snakemake would train"
-    said = other.run("cenbench", "results", "import", ARCHIVE)
+    said = other.run("python", "-m", "cenbench", "results", "import", ARCHIVE)
     assert "3 cells taken" in said
     assert "cell" not in other.planned()
     before = trained(other)
@@ -53,19 +53,19 @@ def test_a_second_clone_takes_data_and_cells_over_and_trains_nothing(finished: C
 
 
 def test_a_clone_with_other_code_or_data_takes_nothing_and_says_why(finished: Checkout, tmp_path: Path) -> None:
-    finished.run("cenbench", "results", "export", ARCHIVE)
+    finished.run("python", "-m", "cenbench", "results", "export", ARCHIVE)
     first = finished.root.joinpath(ARCHIVE).read_bytes()
-    finished.run("cenbench", "results", "export", ARCHIVE)
+    finished.run("python", "-m", "cenbench", "results", "export", ARCHIVE)
     assert finished.root.joinpath(ARCHIVE).read_bytes() == first, "the same cells give the same bytes"
 
     other = Checkout.make(tmp_path / "other")
     archive = str(finished.root / ARCHIVE)
-    said = other.run("cenbench", "results", "import", archive)
+    said = other.run("python", "-m", "cenbench", "results", "import", archive)
     assert said.count("is not here to compare with: dvc pull") == 3
     assert "0 cells taken" in said
     other.root.joinpath("data/prepared").symlink_to(finished.root / "data/prepared")
     other.edit("cenbench/train/segmentation_loss.py", "def ", "_ADDED = 1\n\n\ndef ")
-    said = other.run("cenbench", "results", "import", archive)
+    said = other.run("python", "-m", "cenbench", "results", "import", archive)
     assert len(re.findall(r"not taken: rgb\+depth.*\n.*stale: the training code changed since", said)) == 2
     assert "1 cells taken" in said
     assert list(other.root.glob("results/.import-*")) == []
@@ -74,9 +74,11 @@ def test_a_clone_with_other_code_or_data_takes_nothing_and_says_why(finished: Ch
 def test_an_archive_cut_short_or_of_another_kind_touches_nothing(prepared_checkout: Checkout, tmp_path: Path) -> None:
     bad = tmp_path / "bad.tar"
     bad.write_bytes(b"no archive")
-    said = prepared_checkout.run("cenbench", "results", "import", str(bad), status=2)
+    said = prepared_checkout.run("python", "-m", "cenbench", "results", "import", str(bad), status=2)
     assert "bad.tar" in said
-    assert "no cell of preset" in prepared_checkout.run("cenbench", "results", "export", "x.tar", status=2)
+    assert "no cell of preset" in prepared_checkout.run(
+        "python", "-m", "cenbench", "results", "export", "x.tar", status=2
+    )
 
 
 @pytest.fixture

@@ -72,7 +72,7 @@ def test_one_step_of_one_cell_a_table_runs_through_and_every_table_is_rendered(t
 
     add_stand_in_weights(checkout, tmp_path / "downloads")
     checkout.snakemake(*targets, "--cores", "1", "--config", f"preset={NAME}")
-    checkout.run("cenbench", "report", "--preset", NAME)
+    checkout.run("python", "-m", "cenbench", "report", "--preset", NAME)
     for table, cell in chosen.items():
         record = checkout.json(f"results/cells/{cell}/metrics.json")
         assert record["state"] == "ok", record["reason"]
