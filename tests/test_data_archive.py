@@ -1,0 +1,191 @@
+"""An archive from elsewhere writes below its folder or not at all, and the error names the member."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import random
+import resource
+import stat
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from cenbench.data.archive import unpack
+from cenbench.errors import UserError
+
+CONTENT = {"rgb/000.png": b"\x89PNG" + bytes(range(256)) * 40, "labels/a/b.txt": b"7\n", "empty": b""}
+OUTSIDE = ("../evil", "a/../../evil", "/tmp/evil", "//evil", "..", "C:\\evil", "C:/evil", "a\\..\\..\\evil", "a\nb", "")
+
+
+def make_zip(path: Path, members: dict[str, bytes], types: dict[str, int] | None = None) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
+        for name, data in members.items():
+            info = zipfile.ZipInfo("placeholder")
+            info.filename, info.compress_type = name, zipfile.ZIP_DEFLATED
+            info.external_attr = (types or {}).get(name, stat.S_IFREG | 0o777) << 16
+            packed.writestr(info, data)
+    return path
+
+
+def make_tar(path: Path, members: dict[str, bytes], types: dict[str, bytes] | None = None, mode: str = "w:gz") -> Path:
+    with tarfile.open(path, mode) as packed:
+        for name, data in members.items():
+            info = tarfile.TarInfo(name)
+            info.type, info.mode = (types or {}).get(name, tarfile.REGTYPE), 0o4777
+            info.uid = info.gid = 12345
+            if info.isreg():
+                info.size = len(data)
+            else:
+                info.linkname = data.decode()
+            packed.addfile(info, io.BytesIO(data))
+    return path
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def refusal(archive: Path, tmp_path: Path, **limits: int) -> UserError:
+    """The error; nothing is there afterwards, inside the folder or beside it."""
+    (tmp_path / "below").mkdir(exist_ok=True)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(UserError) as caught:
+        unpack(archive, tmp_path / "below" / "raw", **limits)
+    assert caught.value.where == archive
+    assert sorted(tmp_path.rglob("*")) == before
+    assert not Path("/tmp/evil").exists()
+    return caught.value
+
+
+@pytest.mark.parametrize("mode", ["zip", "w:gz", "w:bz2", "w:xz", "w"])
+def test_an_honest_archive_is_unpacked_whole(tmp_path: Path, mode: str) -> None:
+    path = tmp_path / "raw.archive"
+    archive = make_zip(path, CONTENT) if mode == "zip" else make_tar(path, CONTENT, mode=mode)
+    folder = unpack(archive, tmp_path / "raw")
+    assert contents(folder) == CONTENT
+    assert not any(path.stat().st_mode & 0o7133 for path in folder.rglob("*") if path.is_file()), "0644, not 4777"
+    assert {path.stat().st_uid for path in folder.rglob("*")} == {os.getuid()}
+    times = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    archive.unlink()
+    assert unpack(archive, folder) == folder
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == times, "what is there is left alone"
+
+
+@pytest.mark.parametrize("name", OUTSIDE)
+@pytest.mark.parametrize("make", [make_zip, make_tar])
+def test_a_name_that_leads_outside_is_refused(tmp_path: Path, make: type, name: str) -> None:
+    error = refusal(make(tmp_path / "raw", {"good": b"1", name: b"evil"}), tmp_path)
+    assert repr(name) in error.problem
+    assert "leads outside" in str(error.found)
+
+
+@pytest.mark.parametrize(
+    ("kind", "found"),
+    [
+        (tarfile.SYMTYPE, "a link"),
+        (tarfile.LNKTYPE, "a link"),
+        (tarfile.CHRTYPE, "a device or pipe"),
+        (tarfile.BLKTYPE, "a device or pipe"),
+        (tarfile.FIFOTYPE, "a device or pipe"),
+    ],
+)
+def test_links_and_devices_of_a_tar_are_refused(tmp_path: Path, kind: bytes, found: str) -> None:
+    """Also one that points inside: the next member could be written through it."""
+    for target in ("..", "/etc/passwd", "good"):
+        archive = make_tar(tmp_path / "raw.tgz", {"good": b"1", "way": target.encode(), "way/x": b"2"}, {"way": kind})
+        error = refusal(archive, tmp_path)
+        assert "'way'" in error.problem
+        assert error.found == found
+        archive.unlink()
+
+
+@pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFCHR, stat.S_IFIFO])
+def test_links_and_devices_of_a_zip_are_refused(tmp_path: Path, kind: int) -> None:
+    error = refusal(make_zip(tmp_path / "raw.zip", {"way": b"/etc", "way/x": b"2"}, {"way": kind | 0o777}), tmp_path)
+    assert "'way'" in error.problem
+
+
+@pytest.mark.parametrize("make", [make_zip, make_tar])
+def test_limits_hold_for_what_is_written_not_for_what_is_said(tmp_path: Path, make: type) -> None:
+    bomb = make(tmp_path / "raw", {"small": b"1", "bomb": bytes(50_000_000)})
+    assert bomb.stat().st_size < 100_000
+    assert "'bomb'" in refusal(bomb, tmp_path, limit_bytes=1_000_000).problem
+    many = make(tmp_path / "many", {str(number): b"" for number in range(20)})
+    assert "'7'" in refusal(many, tmp_path, limit_files=7).problem
+    assert len(contents(unpack(many, tmp_path / "enough", limit_files=20))) == 20
+
+
+def test_one_name_twice_is_refused(tmp_path: Path) -> None:
+    archive = tmp_path / "raw.tar"
+    for first, second in (("a", "a"), ("a", "a/b"), ("a/b", "a"), ("a", "./a")):
+        with tarfile.open(archive, "w") as packed:
+            for name in (first, second):
+                packed.addfile(tarfile.TarInfo(name))
+        error = refusal(archive, tmp_path)
+        assert repr(second).strip("'./") in error.problem
+        assert error.expected == "each name once"
+
+
+@pytest.mark.parametrize("make", [make_zip, make_tar])
+def test_a_damaged_archive_is_named(tmp_path: Path, make: type) -> None:
+    whole = make(tmp_path / "raw", {"noise": os.urandom(100_000)}).read_bytes()
+    cut, flipped = whole[: len(whole) // 2], bytearray(whole)
+    flipped[len(whole) // 2] ^= 1
+    for data in (cut, bytes(flipped), b"", b"<html>404</html>"):
+        (tmp_path / "raw").write_bytes(data)
+        assert "cannot be unpacked" in refusal(tmp_path / "raw", tmp_path).problem
+    (tmp_path / "raw").unlink()
+    assert "No such file" in str(refusal(tmp_path / "raw", tmp_path).found)
+
+
+def test_an_encrypted_zip_is_named(tmp_path: Path) -> None:
+    path = make_zip(tmp_path / "raw.zip", {"secret": b"1" * 100})
+    data = bytearray(path.read_bytes())
+    for signature, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        data[data.index(signature) + flags] |= 1
+    path.write_bytes(data)
+    assert "encrypted" in str(refusal(path, tmp_path).found)
+
+
+def test_a_full_disk_leaves_nothing_and_the_same_call_goes_on(tmp_path: Path) -> None:
+    archive = make_tar(tmp_path / "raw.tgz", {"a": b"1", "big": os.urandom(200_000)})
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        with pytest.raises(UserError, match="no room to unpack") as caught:
+            unpack(archive, tmp_path / "raw")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert caught.value.found == os.strerror(errno.EFBIG)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["raw.tgz"]
+    assert len(contents(unpack(archive, tmp_path / "raw"))) == 2
+
+
+def test_what_a_killed_unpacking_left_is_no_dataset(tmp_path: Path) -> None:
+    half = tmp_path / "raw.unpacking"
+    half.mkdir()
+    (half / "old").write_bytes(b"half")
+    folder = unpack(make_zip(tmp_path / "raw.zip", CONTENT), tmp_path / "raw")
+    assert contents(folder) == CONTENT
+    assert not half.exists()
+
+
+@pytest.mark.parametrize("make", [make_zip, make_tar])
+def test_any_flipped_byte_gives_an_error_or_files_inside(tmp_path: Path, make: type) -> None:
+    whole = make(tmp_path / "whole", CONTENT, **({"mode": "w"} if make is make_tar else {})).read_bytes()
+    draw = random.Random(4)
+    for number in range(300):
+        data = bytearray(whole)
+        data[draw.randrange(len(data)) if number % 2 else -draw.randrange(1, min(600, len(data)))] ^= (
+            1 << draw.randrange(8)
+        )
+        (tmp_path / "raw").write_bytes(data)
+        try:
+            unpack(tmp_path / "raw", tmp_path / "inside" / str(number), limit_bytes=10**6)
+        except UserError as error:
+            assert error.where == tmp_path / "raw"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["inside", "raw", "whole"]
