@@ -50,3 +50,11 @@ class CellFailed(UserError):
 
 class CellSkipped(UserError):
     """A cell that cannot run here for a reason that is nobody's mistake (pretrained weights absent)."""
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out. CUDA's error is told by its name, since torch is not imported here; torch's allocator
+    on the CPU raises a plain RuntimeError that says so only in words.
+    """
+    said = "can't allocate memory" in str(error) or "not enough memory" in str(error)
+    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or said

@@ -14,6 +14,23 @@ from typing import Any
 
 from cenbench.errors import UserError
 
+_SEAL = "sha256"
+
+
+@contextmanager
+def room_to_write(path: Path) -> Iterator[None]:
+    """Turn a full disk (or quota, or limit on file size) met inside into a `UserError` that names `path`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        raise UserError(
+            f"no room to write {path.name}: {os.strerror(error.errno or 0)}; the version before it is intact",
+            where=path,
+            mend="free space (or raise the quota), then run the same command again: it continues where it was",
+        ) from error
+
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
@@ -23,24 +40,17 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """
     temporary: Path | None = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
-        yield temporary
-        temporary.chmod(0o644)  # mkstemp makes 0600; what people browse and share must be readable
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        _sync_folder(path.parent)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise UserError(
-                f"no room to write {path.name}: {os.strerror(error.errno or 0)}; the version before it is intact",
-                where=path,
-                mend="free space (or raise the quota), then run the same command again: it continues where it was",
-            ) from error
-        raise
+        with room_to_write(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+            os.close(handle)
+            temporary = Path(name)
+            yield temporary
+            temporary.chmod(0o644)  # mkstemp makes 0600; what people browse and share must be readable
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+            temporary.replace(path)
+            _sync_folder(path.parent)
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
@@ -78,7 +88,11 @@ def digest(value: Any) -> str:
 
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON with sorted keys, atomically."""
-    write_text(path, json.dumps(value, sort_keys=True, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+    write_text(path, _indented(value))
+
+
+def _indented(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
 
 
 def read_json(path: Path, *, mend: str | None = None) -> Any:
@@ -89,6 +103,23 @@ def read_json(path: Path, *, mend: str | None = None) -> Any:
         raise UserError(f"{path.name} is missing", where=path, mend=mend) from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path.name} is not valid JSON", where=path, found=str(error), mend=mend) from error
+
+
+def write_sealed(path: Path, value: dict[str, Any]) -> None:
+    """Write `value` as JSON with a `sha256` of its own content in it: see `read_sealed`."""
+    write_json(path, {**value, _SEAL: digest(value)})
+
+
+def read_sealed(path: Path) -> dict[str, Any]:
+    """What `write_sealed` wrote, without the seal. `UserError` where any byte of it has changed since."""
+    document = read_json(path)
+    sealed = dict(document) if isinstance(document, dict) else {}
+    expected, found = sealed.pop(_SEAL, None), digest(sealed)
+    if found != expected or path.read_text(encoding="utf-8") != _indented(document):
+        raise UserError(
+            f"{path.name} has changed since it was written", where=path, key=_SEAL, found=found, expected=expected
+        )
+    return sealed
 
 
 def sha256_file(path: Path) -> str:

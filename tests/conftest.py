@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from checkout import Checkout
+from faults import Tally
 
 
 @pytest.fixture(scope="session")
@@ -37,3 +39,17 @@ def checkout(prepared_checkout: Checkout, tmp_path: Path) -> Checkout:
 def finished(finished_checkout: Checkout, tmp_path: Path) -> Checkout:
     """A copy of the finished checkout, times of files kept, free to be changed."""
     return Checkout(Path(shutil.copytree(finished_checkout.root, tmp_path / "checkout", symlinks=True)))
+
+
+@pytest.fixture
+def faults() -> Iterator[Callable[[str], Tally]]:
+    """Make a tally of a fault, by its name; at the end of the test it is written for `make test-faults`."""
+    tallies: list[Tally] = []
+
+    def tally(fault: str) -> Tally:
+        tallies.append(Tally(fault))
+        return tallies[-1]
+
+    yield tally
+    for each in tallies:
+        each.report()

@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "report": {"report", "matrix", "run.record", "run.status", "run.doctor.check", "metrics.descriptions"},
     "cli": {"cli", "matrix", "data", "nn", "train", "metrics", "run", "report"},
 }
-EVERYONE = {"errors", "files"}
+EVERYONE = {"errors", "files", "tensor_file"}
 
 
 def imports(path: Path) -> set[str]:

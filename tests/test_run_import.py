@@ -326,7 +326,7 @@ def test_files_that_are_no_whole_checkpoint(tmp_path: Path, zipped: bool) -> Non
     data = buffer.getvalue()
     for content in (b"", b"hello", b"PK\x03\x04", *(data[: len(data) * part // 8] for part in range(1, 8))):
         path.write_bytes(content)
-        with pytest.raises(UserError, match="not a whole checkpoint") as caught:
+        with pytest.raises(UserError, match="not a file of weights, whole") as caught:
             read_checkpoint(path)
         assert "model.pth" in str(caught.value)
     with pytest.raises(UserError, match="cannot be read"):
@@ -360,7 +360,7 @@ def test_the_command_says_what_it_did_and_what_is_next(
         assert part in said
     path.write_bytes(b"")
     assert run_command(monkeypatch, *command) == 2
-    assert "not a whole checkpoint" in capsys.readouterr().err
+    assert "not a file of weights, whole" in capsys.readouterr().err
 
 
 def test_the_page_says_where_the_weights_come_from(place: Place, no_training: None) -> None:

@@ -6,12 +6,14 @@ Exit status: 0 done; 1 a cell failed; 2 a mistake a person can mend (named in th
 from __future__ import annotations
 
 import sys
+import traceback
 
 import typer
 
 from cenbench import __version__
 from cenbench.cli import cells, checkpoints, data, doctor, reports, status
 from cenbench.errors import CellFailed, UserError
+from cenbench.run.redact import redacted
 
 app = typer.Typer(
     help="A benchmark harness for multimodal fusion by channel exchanging (CEN, NeurIPS 2020).\n\n"
@@ -59,7 +61,10 @@ def main() -> None:
     except KeyboardInterrupt:
         print("interrupted; the same command continues where it was", file=sys.stderr)
         sys.exit(130)
+    except Exception:  # a bug: its traceback is wanted, with no secret in it
+        print(redacted(traceback.format_exc()), file=sys.stderr)
+        sys.exit(1)
 
 
 def _print_error(error: UserError) -> None:
-    print(f"cenbench: {error}", file=sys.stderr)
+    print(redacted(f"cenbench: {error}"), file=sys.stderr)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from cenbench.errors import CellSkipped, UserError
 from cenbench.files import sha256_file
 from cenbench.metrics.torchvision_shim import import_torchvision
+from cenbench.tensor_file import load_tensors
 
 import_torchvision()
 from torch_fidelity.feature_extractor_base import FeatureExtractorBase  # noqa: E402
@@ -62,18 +63,19 @@ def load_extractor(name: str, weights: Path, device: torch.device) -> Extractor:
     check_installed(name, weights)
     path = weights / INCEPTION_FILE
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with path.open("rb") as file:
+            state = load_tensors(file, path)
         # torch-fidelity unpickles whatever its file holds; it is given tensors that were read without doing so.
         safe = io.BytesIO()
         torch.save(state, safe)
         safe.seek(0)
         network = FeatureExtractorInceptionV3("inception-v3-compat", ["2048"], feature_extractor_weights_path=safe)
-    except Exception as error:  # damaged bytes make an unpickler raise anything
+    except Exception as error:  # anything may be in the file, and torch-fidelity does not look before it leaps
+        found = error.found if isinstance(error, UserError) else str(error).partition("\n")[0]
         raise UserError(
             "not torch-fidelity's Inception-v3 weights",
             where=path,
-            # The first sentence: what torch says after it is how to load the file without caution.
-            found=str(error).partition("\n")[0].partition(". ")[0] or type(error).__name__,
+            found=found or type(error).__name__,
             mend=f"place torch-fidelity's {INCEPTION_FILE} in {weights}/ anew",
         ) from error
     return Extractor(name, f"{name} {sha256_file(path)}", None, network.to(device), device)

@@ -6,10 +6,12 @@ import logging
 import sys
 import time
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from cenbench.data.prepared import Prepared, dataset_key
-from cenbench.errors import CellSkipped, UserError
+from cenbench.data.verified import verify_once
+from cenbench.errors import CellFailed, CellSkipped, UserError, out_of_memory
 from cenbench.files import write_json
 from cenbench.matrix.cell import Cell
 from cenbench.run import provenance, publish
@@ -17,6 +19,8 @@ from cenbench.run.digests import Digests, current_digests
 from cenbench.run.heartbeat import Heartbeat
 from cenbench.run.lock import cell_lock
 from cenbench.run.paths import Paths
+from cenbench.run.record import failure_reason
+from cenbench.run.redact import RedactingFormatter, redacted
 from cenbench.train.device import choose_device
 from cenbench.train.loop import Stopped
 
@@ -40,29 +44,55 @@ def run_cell(cell: Cell, paths: Paths, device_name: str = "auto", *, wait: bool 
 
 
 def log_to_stderr() -> None:
-    """Show what the package logs, with times."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    """Show what the package logs, with times and without secrets."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(RedactingFormatter("%(asctime)s %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
 
 
 def bring_to_record(cell: Cell, paths: Paths, device_name: str, heartbeat: Heartbeat) -> None:
     """`run_cell` for a caller that holds the cell's lock, and beats."""
     failure = paths.state(cell) / "failure.json"
+    if failure.exists():
+        log.info("it is tried again; it failed before: %s", failure_reason(failure))
     try:
         _train_and_publish(cell, paths, device_name, heartbeat)
     except Stopped:
         raise  # not a failure: the state is saved, the next run continues
     except UserError as error:
-        write_json(failure, {"reason": str(error), "cell_id": cell.id})
+        _note_failure(failure, cell, str(error))
         raise
-    except Exception as error:  # a bug: a failed cell too, not a missing one
-        write_json(failure, {"reason": f"{type(error).__name__}: {error}; see the log", "cell_id": cell.id})
+    except Exception as error:
+        if out_of_memory(error):  # in the step itself the loop says at which; here it was elsewhere
+            failed = _ran_out_of_memory(error)
+            _note_failure(failure, cell, str(failed))
+            raise failed from error
+        # A bug: a failed cell too, not a missing one.
+        _note_failure(failure, cell, f"{type(error).__name__}: {error}; see the log")
         raise
     failure.unlink(missing_ok=True)
+
+
+def _note_failure(path: Path, cell: Cell, reason: str) -> None:
+    """Keep why the cell failed. Where even that cannot be written, the failure itself is still what is told."""
+    try:
+        write_json(path, {"reason": redacted(reason), "cell_id": cell.id})
+    except (UserError, OSError) as error:
+        log.warning("why the cell failed cannot be kept: %s", error)
+
+
+def _ran_out_of_memory(error: Exception) -> CellFailed:
+    return CellFailed(
+        "out of memory",
+        found=str(error).partition("\n")[0] or None,
+        mend="a smaller batch_size or crop_px, fewer cells at once, or a machine with more memory",
+    )
 
 
 def _train_and_publish(cell: Cell, paths: Paths, device_name: str, heartbeat: Heartbeat) -> None:
     device = choose_device(device_name)
     prepared = Prepared.open(paths.data / dataset_key(cell.dataset))
+    verify_once(prepared, paths.verified)
     digests = current_digests(cell, paths.data)
     started, start = provenance.now(), time.perf_counter()
     facts = provenance.environment(device, paths.root)

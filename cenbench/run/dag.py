@@ -13,8 +13,10 @@ from cenbench.errors import UserError
 from cenbench.files import digest, sha256_file
 from cenbench.matrix.plan import Plan, load_plan
 from cenbench.run.assets import pretrained_files
+from cenbench.run.damage import set_aside_damaged
 from cenbench.run.digests import evaluation_code, training_code
 from cenbench.run.paths import Paths
+from cenbench.run.record import FORMAT
 from cenbench.run.remaining import remaining_lines
 from cenbench.train.fingerprint import code_digest
 
@@ -64,6 +66,10 @@ class Dag:
         names = [table.name for table in plan.tables]
         chosen = names if asked == ALL else [plan.table(name.strip()).name for name in asked.split(",")]
         return cls(plan, paths, tuple(dict.fromkeys(chosen)))
+
+    def set_aside_damaged(self) -> None:
+        """Make Snakemake see records that have changed since they were written: they are published again."""
+        set_aside_damaged(self.paths, self.plan.cells.values(), FORMAT)
 
     @property
     def every_table(self) -> list[str]:

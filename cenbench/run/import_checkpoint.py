@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
 
 import torch
 from torch import Tensor, nn
-from torch.serialization import safe_globals
 
 from cenbench.data.prepared import Prepared, dataset_key
 from cenbench.errors import UserError
@@ -28,6 +25,7 @@ from cenbench.run.cell import bring_to_record, log_to_stderr
 from cenbench.run.heartbeat import Heartbeat
 from cenbench.run.lock import cell_lock
 from cenbench.run.paths import Paths
+from cenbench.tensor_file import load_tensors
 from cenbench.train.finished import Imported, finish, found_import
 from cenbench.train.history import history_csv
 
@@ -42,19 +40,8 @@ _MEND = {
 }
 
 
-class _Unread:
-    """Takes the place of NumPy's scalar, which the released `best_val` is: made, so that reading goes on, and empty."""
-
-    def __init__(self, *arguments: object) -> None:
-        pass
-
-    def __setstate__(self, state: object) -> None:
-        pass
-
-
-_UNREAD: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
-    (_Unread, name) for name in ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar", "numpy.dtype")
-]
+_PASSED_OVER = ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar", "numpy.dtype")
+"""NumPy's scalar, which the released `best_val` is: not needed, and no reason to refuse the file."""
 
 
 def import_checkpoint(
@@ -122,38 +109,9 @@ def read_checkpoint(path: Path) -> tuple[Imported, object]:
             name = path.name.encode("utf-8", "replace").decode()
             source = Imported(name, hashlib.file_digest(file, "sha256").hexdigest())
             file.seek(0)
-            return source, _load(file, path)
+            return source, load_tensors(file, path, passed_over=_PASSED_OVER)
     except OSError as error:
         raise UserError("the checkpoint cannot be read", where=path, found=error.strerror or str(error)) from error
-
-
-def _load(file: IO[bytes], path: Path) -> object:
-    try:
-        with safe_globals(_UNREAD):
-            return torch.load(file, map_location="cpu", weights_only=True)
-    # The bytes are anybody's: what the reader stumbles over, and with which exception, cannot be known.
-    except Exception as error:
-        raise _unreadable(error, path) from None
-
-
-def _unreadable(error: Exception, path: Path) -> UserError:
-    """What torch's refusal means for a person; it names the type it would not make."""
-    said = str(error)
-    if offending := re.search(r"GLOBAL (\w\S*\w)", said):
-        return UserError(
-            "this file holds more than weights; to read that would be to run code of whoever made it",
-            where=path,
-            found=f"the type {shown(offending[1], quote=False)}",
-            expected="tensors, numbers, text, and lists and dicts of them",
-            mend="where it was made: torch.save(model.state_dict(), NEW_FILE); then import that",
-        )
-    detail = re.search(r"WeightsUnpickler error:\s*(.+)", said) or re.search(r"(.+)", said)
-    name = type(error).__name__
-    return UserError(
-        "not a whole checkpoint, as torch.save writes them: cut short, damaged, or another kind of file",
-        where=path,
-        found=shown(f"{name}: {detail[1]}" if detail else name, quote=False),
-    )
 
 
 def _network(cell: Cell, classes: int, content: object, path: Path) -> nn.Module:

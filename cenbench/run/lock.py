@@ -14,9 +14,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO
 
 from cenbench.errors import UserError
+from cenbench.files import room_to_write
 from cenbench.run.heartbeat import BEAT_S, BEATS_UNTIL_LOST, Beat, read_beat, slurm_job
 
 log = logging.getLogger("cenbench")
@@ -32,20 +33,22 @@ def cell_lock(folder: Path, *, wait: bool = False, beat_s: float = BEAT_S) -> It
     only tells a person who holds it. A process of another host holds the cell too while its heartbeat is fresh, even
     where the kernel says the lock is free. Whoever holds the lock should beat (`Heartbeat`) every `beat_s` seconds.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / "lock"
-    with path.open("a+") as file:
+    with room_to_write(path):
+        folder.mkdir(parents=True, exist_ok=True)
+        file = path.open("a+b", buffering=0)
+    with file:
         _take(file, path, wait)
         _await_other_hosts(folder, path, wait, beat_s)
-        file.truncate(0)
         started = time.strftime("%Y-%m-%dT%H:%M:%S%z")
         holder = {"host": socket.gethostname(), "pid": os.getpid(), "job": slurm_job(os.environ), "started": started}
-        file.write(json.dumps(holder))
-        file.flush()
+        with room_to_write(path):
+            file.truncate(0)
+            file.write(json.dumps(holder).encode())
         yield
 
 
-def _take(file: TextIO, path: Path, wait: bool) -> None:
+def _take(file: BinaryIO, path: Path, wait: bool) -> None:
     """Take the kernel's lock."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -36,6 +36,11 @@ class Paths:
         return self.results / "features"
 
     @property
+    def verified(self) -> Path:
+        """Notes of which dataset files were read whole and found as their manifest says."""
+        return self.results / "verified"
+
+    @property
     def reports(self) -> Path:
         return self.root / "reports"
 

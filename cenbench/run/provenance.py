@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+import shlex
 import socket
 import sys
 import time
@@ -14,9 +15,9 @@ from typing import Any
 
 import torch
 
-from cenbench.run.heartbeat import slurm_job
-from cenbench.run.locked import compare_with_lock
-from cenbench.run.revision import revision
+import re
+import shlex
+import socket
 
 PACKAGES = ("torch", "numpy", "snakemake", "dvc", "torch-fidelity", "pandas", "safetensors")
 _DRIVER = Path("/proc/driver/nvidia/version")
@@ -42,7 +43,7 @@ def environment(device: torch.device, root: Path) -> dict[str, Any]:
         "cuda": torch.version.cuda,
         "driver": driver_version(_DRIVER),
         "threads": torch.get_num_threads(),
-        "command": " ".join(["cenbench", *sys.argv[1:]]),
+        "command": redacted(shlex.join(["cenbench", *sys.argv[1:]])),
     }
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cenbench.files import write_bytes, write_json
+from cenbench.files import room_to_write, write_bytes, write_sealed
 from cenbench.matrix.cell import Cell
+from cenbench.run.damage import METRICS, PROVENANCE, SET_ASIDE
 from cenbench.run.digests import Digests
 from cenbench.run.paths import Paths
 from cenbench.run.record import FORMAT
@@ -37,13 +39,12 @@ def finished(
     `origin` in it says whether the weights were trained here or imported (provenance says from which file).
     """
     folder = paths.cell(cell)
-    _write_samples(folder / "samples", measured.samples)
-    write_bytes(folder / "history.csv", history)
-    write_json(folder / "provenance.json", dict(provenance))
-    write_json(
-        folder / "metrics.json",
+    files = _write_files(folder, measured.samples, history, provenance)
+    write_sealed(
+        folder / METRICS,
         _document(cell, digests, "ok", None)
         | {
+            "files": files,
             "origin": "imported" if "imported" in provenance else "trained",
             "metrics": {stream: dict(values) for stream, values in measured.metrics.items()},
             "stand_in": dict(measured.stand_in),
@@ -55,12 +56,10 @@ def finished(
 def skipped(cell: Cell, paths: Paths, digests: Digests, reason: str, provenance: Mapping[str, Any]) -> None:
     """Publish that the cell cannot run here, and why."""
     folder = paths.cell(cell)
-    _write_samples(folder / "samples", {})
-    write_bytes(folder / "history.csv", b"")
-    write_json(folder / "provenance.json", dict(provenance))
-    write_json(
-        folder / "metrics.json",
-        _document(cell, digests, "skipped", reason) | {"metrics": {}, "stand_in": {}, "parameters": {}},
+    files = _write_files(folder, {}, b"", provenance)
+    write_sealed(
+        folder / METRICS,
+        _document(cell, digests, "skipped", reason) | {"files": files, "metrics": {}, "stand_in": {}, "parameters": {}},
     )
 
 
@@ -76,9 +75,19 @@ def _document(cell: Cell, digests: Digests, state: str, reason: str | None) -> d
     }
 
 
-def _write_samples(folder: Path, samples: Mapping[str, bytes]) -> None:
-    """Replace the sample pictures; ones of an earlier run with more samples must not linger."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    for name, picture in samples.items():
-        write_bytes(folder / name, picture)
+def _write_files(
+    folder: Path, samples: Mapping[str, bytes], history: bytes, provenance: Mapping[str, Any]
+) -> dict[str, str]:
+    """Replace all but metrics.json, which goes first and is written last; file -> SHA-256 of those that are the same
+    in every run. Provenance is not: it holds its own. Pictures of an earlier run with more of them must not linger.
+    """
+    for name in (METRICS, SET_ASIDE):
+        (folder / name).unlink(missing_ok=True)
+    shutil.rmtree(folder / "samples", ignore_errors=True)
+    with room_to_write(folder / "samples"):
+        (folder / "samples").mkdir(parents=True)
+    files = {"history.csv": history, **{f"samples/{name}": picture for name, picture in samples.items()}}
+    for name, data in files.items():
+        write_bytes(folder / name, data)
+    write_sealed(folder / PROVENANCE, dict(provenance))
+    return {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}

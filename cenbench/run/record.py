@@ -10,11 +10,13 @@ from typing import Any, Literal
 from cenbench.errors import UserError
 from cenbench.files import read_json
 from cenbench.matrix.cell import Cell
+from cenbench.run.damage import read_published
 from cenbench.run.digests import WHAT, current_digests
 from cenbench.run.paths import Paths
 
 State = Literal["ok", "failed", "skipped", "stale", "missing"]
-FORMAT = 1
+FORMAT = 2
+"""2: records hold digests of themselves and of the files beside them."""
 
 
 @dataclass(frozen=True)
@@ -47,16 +49,15 @@ def read_record(paths: Paths, cell: Cell) -> CellRecord:
     nothing = CellRecord(cell, "missing", "not run yet", {}, {}, folder, log if log.exists() else None)
     failure, metrics = paths.state(cell) / "failure.json", folder / "metrics.json"
     if failure.exists():
-        return replace(nothing, state="failed", reason=_failure_reason(failure))
+        return replace(nothing, state="failed", reason=failure_reason(failure))
     if not metrics.exists():
         return nothing
     try:
-        document = read_json(metrics)
-        provenance = read_json(folder / "provenance.json")
+        document, provenance = read_published(folder, FORMAT)
         state, reason = _state(document, current_digests(cell, paths.data).as_dict())
         numbers, stand_in = document["metrics"], document["stand_in"]
-    except (UserError, KeyError, TypeError) as error:
-        reason = f"{metrics.name} is damaged ({error}); delete {folder} and run again"
+    except (UserError, KeyError, TypeError, AttributeError) as error:
+        reason = f"its record is damaged, run again to publish it anew: {error}"
         return replace(nothing, state="stale", reason=reason)
     return replace(
         nothing,
@@ -82,7 +83,8 @@ def _state(document: Mapping[str, Any], now: Mapping[str, str | None]) -> tuple[
     return ("stale", "; ".join(changed)) if changed else ("ok", None)
 
 
-def _failure_reason(path: Path) -> str:
+def failure_reason(path: Path) -> str:
+    """Why the cell failed, as its state folder says."""
     try:
         return str(read_json(path)["reason"])
     except (UserError, KeyError, TypeError):

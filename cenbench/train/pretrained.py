@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import re
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 
 from cenbench.errors import CellSkipped, UserError
 from cenbench.nn.resnet import ResNet
+from cenbench.tensor_file import load_tensors
 from cenbench.train.assets import IMAGENET_FILES
 
 _RULES = (
@@ -35,10 +35,8 @@ def load_imagenet(encoder: ResNet, depth: int, folder: Path) -> None:
             where=path,
             mend=f"place torchvision's {path.name} in {folder}/, then run again",
         )
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise UserError("not a file of weights", where=path, found=str(error).splitlines()[0]) from error
+    with path.open("rb") as file:
+        state = load_tensors(file, path)
     own = encoder.state_dict()
     # Fusion operators are not ImageNet's: they keep their random start.
     pretrained = {name: tensor for name, tensor in own.items() if not name.startswith("fusions.")}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import logging
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import torch
 
 from cenbench.errors import UserError
 from cenbench.files import write_bytes
+from cenbench.tensor_file import load_tensors
 
 log = logging.getLogger("cenbench")
 _MAGIC = b"cenbench state 1\n"
@@ -61,8 +61,4 @@ def _read(path: Path) -> dict[str, Any]:
     if not data.startswith(_MAGIC) or found != expected:
         problem = "this training state is damaged (cut short or changed); training goes on from the one before it"
         raise UserError(problem, where=path, key="sha256", found=found, expected=expected)
-    try:
-        state = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError) as error:
-        raise UserError("this training state holds more than tensors and plain values", where=path) from error
-    return dict(state)
+    return dict(load_tensors(io.BytesIO(payload), path))

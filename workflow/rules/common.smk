@@ -21,6 +21,9 @@ except UserError as error:
 # Not called DAG: Snakemake runs rule files in its own namespace, and has a class of that name there.
 PRESET = MATRIX.plan.preset
 
+if HOLD:  # no other controller is at work here
+    MATRIX.set_aside_damaged()
+
 
 # A dry run ends with what it would cost. Only at its end does the workflow know that it was one.
 atexit.register(MATRIX.end, workflow)

@@ -1,0 +1,30 @@
+"""What a person must not read in a record, a log or a report: passwords and keys that the environment holds."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Mapping
+
+SHOWN = "[secret]"
+_SECRET_NAME = re.compile(r"SECRET|TOKEN|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY", re.I)
+_URL_LOGIN = re.compile(r"(?<=://)[^/\s@]+(?=@)")
+_SHORTEST = 6
+"""A shorter value is no secret, and would be found in any text."""
+
+
+def redacted(text: str, environment: Mapping[str, str] | None = None) -> str:
+    """`text` without values of environment variables whose name says that they are secret, and logins in URLs."""
+    known = os.environ if environment is None else environment
+    secrets = [value for name, value in known.items() if _SECRET_NAME.search(name) and len(value) >= _SHORTEST]
+    for secret in sorted(secrets, key=len, reverse=True):
+        text = text.replace(secret, SHOWN)
+    return _URL_LOGIN.sub(SHOWN, text)
+
+
+class RedactingFormatter(logging.Formatter):
+    """Formats a record as usual, its traceback too, then takes out secrets."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redacted(super().format(record))

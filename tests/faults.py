@@ -1,0 +1,66 @@
+"""What `make test-faults` ends with: of every fault, how often it was tried, and survived.
+
+A test reports through the fixture `faults`, which appends a line of JSON, {"fault", "tries", "survived", "lost"}, to
+the file that CENBENCH_FAULTS_OUT names. `python tests/faults.py FILE` prints the table.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+KILLS = int(os.environ.get("CENBENCH_KILLS", "10"))
+"""How often a training is killed at a random moment: 10 where nothing is said, 100 in `make test-faults`."""
+
+
+@dataclass
+class Tally:
+    """Counts the tries of one fault. What is not survived by the end of the test is lost."""
+
+    fault: str
+    tries: int = 0
+    survived: int = 0
+
+    @contextmanager
+    def one(self, count: int = 1) -> Iterator[None]:
+        """Around `count` tries at once; survived if nothing is raised inside."""
+        self.tries += count
+        yield
+        self.survived += count
+
+    def report(self) -> None:
+        """Append to the file of CENBENCH_FAULTS_OUT, where it is set; one write, so that test processes may share it."""
+        out = os.environ.get("CENBENCH_FAULTS_OUT")
+        if out:
+            line = {"fault": self.fault, "tries": self.tries, "survived": self.survived}
+            with Path(out).open("a") as file:
+                file.write(json.dumps({**line, "lost": self.tries - self.survived}) + "\n")
+
+
+def summary(lines: list[dict[str, object]]) -> Table:
+    """One row a fault, in the order of their names; several tests of one fault are added up."""
+    table = Table(title="Faults", show_footer=True)
+    total = {key: sum(int(str(line[key])) for line in lines) for key in ("tries", "survived", "lost")}
+    table.add_column("fault", footer="all")
+    for key, count in total.items():
+        table.add_column(key, footer=str(count), justify="right")
+    for fault in sorted({str(line["fault"]) for line in lines}):
+        same = [line for line in lines if line["fault"] == fault]
+        counts = {key: sum(int(str(line[key])) for line in same) for key in total}
+        style = "bold red" if counts["lost"] else ""
+        table.add_row(fault, *(str(count) for count in counts.values()), style=style)
+    return table
+
+
+if __name__ == "__main__":
+    file = Path(sys.argv[1])
+    text = file.read_text() if file.exists() else ""
+    Console(width=None if sys.stdout.isatty() else 110).print(summary([json.loads(line) for line in text.splitlines()]))
