@@ -2,10 +2,11 @@
 
     python tests/cell_process.py CHECKOUT CELL PLAN...
 
-Each PLAN is a folder of its own and a list of runs there, one after the other: `3` dies before its third durable moment
-(an fsync or a rename), `full3` finds the disk full at it, `at0.4` is killed from outside after that share of an
-undisturbed run's time, `0` is left to finish. A run trains the cell, publishes it and renders the report. A line of JSON
-for each PLAN says how many durable moments its last run had; `killed` is false where `at` came after the end.
+Each PLAN is a folder of its own and a list of runs there, one after the other: `die3` dies before its third durable
+moment (an fsync or a rename), `full3` finds the disk full at it, `at0.4` is killed from outside after that share of an
+undisturbed run's time, `whole` is left to finish. A run trains the cell, publishes it and renders the report. Negative
+numbers count from the last moment; the first PLAN is `whole`. A line of JSON for each PLAN holds the exit status of its
+runs (negative: a signal), how many durable moments the last one had, and what was printed on the way.
 """
 
 from __future__ import annotations
@@ -13,69 +14,82 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import shutil
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+import torch._dynamo  # optimisers and torchvision import it, for seconds
 
 from cenbench.errors import UserError
 from cenbench.matrix.plan import load_plan
 from cenbench.report.pages import render_index, render_tables
 from cenbench.run import cell as run
+from cenbench.run import measure_segmentation, measure_translation  # noqa: F401 - imported here, once
 from cenbench.run.paths import Paths
 from cenbench.run.record import read_record
 from cenbench.train import loop
 
-FULL_STATUS = 2
+USER_ERROR = 2
 
 
 def main(checkout: Path, cell_id: str, plans: list[str]) -> None:
     torch.set_num_threads(1)
-    undisturbed_s = 0.0
+    whole = Whole()
     for plan in plans:
         root = checkout / plan
         shutil.copytree(checkout / "params", root / "params")
         (root / "data").symlink_to(checkout / "data")
-        killed = True
-        for fault in plan.split(","):
-            start = time.monotonic()
-            status, moments = in_child(root, cell_id, fault, undisturbed_s)
-            if plan == "0":
-                undisturbed_s = time.monotonic() - start
-            expected = 0 if fault == "0" else FULL_STATUS if fault.startswith("full") else -signal.SIGKILL
-            if fault.startswith("at") and status == 0:
-                killed = False
-            elif status != expected:
-                sys.exit(f"{plan}: ended with {status}, not {expected}")
-        print(json.dumps({"plan": plan, "moments": moments, "killed": killed}), flush=True)
+        start = time.monotonic()
+        ends = [in_child(root, cell_id, fault, whole) for fault in plan.split(",")]
+        if plan == "whole":
+            whole = Whole(time.monotonic() - start, ends[-1][1])
+        said = (root / "said").read_text()
+        print(json.dumps({"plan": plan, "ends": [end for end, _ in ends], "moments": ends[-1][1], "said": said}))
 
 
-def in_child(root: Path, cell_id: str, fault: str, undisturbed_s: float) -> tuple[int, int]:
+@dataclass
+class Whole:
+    """An undisturbed run: how long it took, how many durable moments it had."""
+
+    seconds: float = 0.0
+    moments: int = 0
+
+
+def in_child(root: Path, cell_id: str, fault: str, whole: Whole) -> tuple[int, int]:
     """Run the cell in a fork; its exit status, negative for a signal, and how many durable moments it had."""
     reader, writer = os.pipe()
     child = os.fork()
     if child:
         os.close(writer)
         if fault.startswith("at"):
-            time.sleep(float(fault.removeprefix("at")) * undisturbed_s)
+            time.sleep(float(fault.removeprefix("at")) * whole.seconds)
             os.kill(child, signal.SIGKILL)
         with os.fdopen(reader) as said:
             moments = int(said.read() or 0)
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), moments
     os.close(reader)
-    number = 0 if fault.startswith("at") else int(fault.removeprefix("full"))
-    count = at_moment(number, fill_disk if fault.startswith("full") else die)
+    said_by_child = os.open(root / "said", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(said_by_child, sys.stderr.fileno())
+    kind, number = re.fullmatch(r"(die|full|at|whole)([-.\d]*)", fault).groups()
+    place = int(number) if kind in ("die", "full") else 0
+    count = at_moment(place if place >= 0 else whole.moments + 1 + place, die if kind == "die" else fill_disk)
     loop.SAVE_EVERY_S, loop.SAVE_SHARE = 0.0, 1e9  # save at every line of the history
     status = 0
     try:
         train_and_render(root, cell_id)
     except UserError as error:
-        status = FULL_STATUS if "no room to write" in str(error) and "same command again" in str(error) else 1
+        status = USER_ERROR
         print(error, file=sys.stderr, flush=True)
+    except BaseException:
+        status = 1
+        traceback.print_exc()
     os.write(writer, str(count()).encode())
     os._exit(status)
 

@@ -37,7 +37,7 @@ class Tally:
         self.survived += count
 
     def report(self) -> None:
-        """Append to the file of CENBENCH_FAULTS_OUT, where it is set; one write, so that test processes may share it."""
+        """Append to the file of CENBENCH_FAULTS_OUT, where it is set: in one write, since test processes share it."""
         out = os.environ.get("CENBENCH_FAULTS_OUT")
         if out:
             line = {"fault": self.fault, "tries": self.tries, "survived": self.survived}

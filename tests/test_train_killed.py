@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +20,13 @@ from faults import KILLS, Tally
 from cenbench.matrix.plan import load_plan
 
 pytestmark = pytest.mark.faults
-KINDS = ("segmentation", "translation")
 KEPT = ("metrics.json", "history.csv", "weights.safetensors", "*.png")
 REPORT = ("table*.csv", "table*.tex", "table*.json", "table*.html", "index.html", "plots.csv", "metrics.json")
-EVERY = KILLS >= 100
-"""Whether every durable moment is tried, not a sample of them."""
+# Durable moments (an fsync or a rename): of the first state, in the middle of training, and from the end backwards
+# those of weights, note, samples, metrics.json and report, file by file.
+SOME = (2, 40, -74, -61, -48, -35, -22, -9)
+EVERY_FIFTH = (*range(1, 150, 5), *range(-150, 0, 5))
+WRITES = EVERY_FIFTH if KILLS >= 100 else SOME
 
 
 def kept(root: Path) -> dict[str, bytes]:
@@ -31,75 +35,77 @@ def kept(root: Path) -> dict[str, bytes]:
     return {str(file.relative_to(root)): file.read_bytes() for file in sorted(files)}
 
 
+@dataclass(frozen=True)
 class Runs:
-    """One cell of the checkout, run in forks with faults, and held against a run without any."""
+    """One cell that was run in forks with faults, and what is to come out: the files of a run without any."""
 
-    def __init__(self, checkout: Checkout, kind: str) -> None:
-        self.root = checkout.root
-        cells = load_plan(checkout.root / "params", "demo").cells.values()
-        self.cell = [cell for cell in cells if cell.task.kind == kind][-1]
-        self.moments = 0
-        self.expected: dict[str, bytes] = {}
+    root: Path
+    said: dict[str, dict[str, Any]]
+    """plan -> what `cell_process.py` says of it."""
+    expected: dict[str, bytes]
 
-    def run(self, *plans: str) -> dict[str, dict[str, Any]]:
-        """Run an undisturbed plan, then these; plan -> what `cell_process.py` says of it."""
-        command = [sys.executable, str(REPOSITORY / "tests" / "cell_process.py"), str(self.root), self.cell.id]
-        command += [plan for plan in ("0", *plans) if not (self.root / plan).exists()]
-        environment = {**os.environ, "PYTHONPATH": str(self.root), "OMP_NUM_THREADS": "1"}
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=550)
-        assert done.returncode == 0, done.stdout + done.stderr
-        said = {line["plan"]: line for line in map(json.loads, done.stdout.splitlines())}
-        if "0" in said:
-            self.moments, self.expected = said["0"]["moments"], kept(self.root / "0")
-        return said
+    def plans(self, kind: str) -> list[str]:
+        return [plan for plan in self.said if plan.startswith(kind) and plan != "whole"]
 
     def check(self, plan: str) -> None:
-        """The files of that plan are those of the undisturbed run, and nothing else is left behind."""
+        """The last run ended well, with the files of the undisturbed run and nothing else left behind."""
         root = self.root / plan
+        assert self.said[plan]["ends"][-1] == 0, self.said[plan]["said"]
         assert kept(root) == self.expected, plan
         assert not list(root.rglob("*.pt")), "a finished cell keeps no resumable state"
-        assert not list(root.rglob("*failure.json")), "nor what a run before it failed of"
+        assert not list(root.rglob("failure.json")), "nor what a run before it failed of"
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_killed_before_a_durable_moment(checkout: Checkout, kind: str, faults: Callable[[str], Tally]) -> None:
-    """The first and second file of the first state, between states, twice in one training, and the last ones: weights,
-    history, the note, samples, metrics.json and the report, file by file."""
-    runs = Runs(checkout, kind)
-    runs.run()
+@pytest.fixture(scope="module", params=["segmentation", "translation"])
+def runs(request: pytest.FixtureRequest, prepared_checkout: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Runs:
+    root = tmp_path_factory.mktemp(request.param)
+    for part in ("cenbench", "params", "data"):
+        (root / part).symlink_to(prepared_checkout.root / part)
+    cells = load_plan(root / "params", "demo").cells.values()
+    cell = [cell for cell in cells if cell.task.kind == request.param][-1]
+    draw = random.Random(f"{request.param} 4")
+    moments = [f"at{draw.uniform(0, 0.9):.4f},whole" for _ in range(KILLS)]  # twice as many as are wanted
+    deaths = ["die7,die6,whole", *(f"die{number},whole" for number in WRITES)]
+    plans = ["whole", *deaths, *(f"full{number},whole" for number in WRITES), *moments]
+    command = [sys.executable, str(REPOSITORY / "tests" / "cell_process.py"), str(root), cell.id, *plans]
+    environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    said = {line["plan"]: line for line in map(json.loads, done.stdout.splitlines())}
+    assert said["whole"]["ends"] == [0], said["whole"]["said"]
+    return Runs(root, said, kept(root / "whole"))
+
+
+def test_the_run_that_all_are_held_against_is_whole(runs: Runs) -> None:
     names = {Path(name).name for name in runs.expected}
     assert names >= {"metrics.json", "history.csv", "weights.safetensors", "000.png", "index.html"}
-    chosen = range(1, runs.moments + 1) if EVERY else (1, 2, 5, 11, *range(runs.moments - 80, runs.moments + 1, 8))
-    plans = [f"{number},0" for number in chosen] + ["7,6,12,0"]
+    assert runs.said["whole"]["moments"] > 100
+
+
+def test_killed_before_a_durable_moment(runs: Runs, faults: Callable[[str], Tally]) -> None:
     tally = faults("kill -9 during a write (state, weights, metrics, report)")
-    runs.run(*plans)
-    for plan in plans:
+    for plan in runs.plans("die"):
         with tally.one():
+            assert set(runs.said[plan]["ends"][:-1]) == {-signal.SIGKILL}
             runs.check(plan)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_killed_at_a_random_moment(checkout: Checkout, kind: str, faults: Callable[[str], Tally]) -> None:
-    runs, draw = Runs(checkout, kind), random.Random(f"{kind} 4")
+def test_killed_at_a_random_moment(runs: Runs, faults: Callable[[str], Tally]) -> None:
     tally = faults("kill -9 of a training at a random moment")
-    wanted = (KILLS + 1) // 2
-    tried = runs.run(*(f"at{draw.uniform(0, 1):.4f},0" for _ in range(wanted * 2)))
-    killed = [plan for plan, said in tried.items() if said["killed"] and plan != "0"][:wanted]
-    assert len(killed) == wanted, "most of them are to be killed before they end by themselves"
-    for plan in killed:
+    killed = [plan for plan in runs.plans("at") if runs.said[plan]["ends"][0] == -signal.SIGKILL]
+    assert len(killed) >= KILLS / 2, "most of them are to be killed before they end by themselves"
+    for plan in killed[: (KILLS + 1) // 2]:
         with tally.one():
             runs.check(plan)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_disk_full_at_a_write(checkout: Checkout, kind: str, faults: Callable[[str], Tally]) -> None:
-    """The message is `no room to write ...; ... same command again`, which then ends as if nothing had been."""
-    runs = Runs(checkout, kind)
-    runs.run()
-    chosen = range(1, runs.moments + 1) if EVERY else (1, 2, 6, 10, *range(runs.moments - 78, runs.moments + 1, 9))
-    plans = [f"full{number},0" for number in chosen]
+def test_disk_full_at_a_write(runs: Runs, faults: Callable[[str], Tally]) -> None:
     tally = faults("disk full at a write")
-    runs.run(*plans)
-    for plan in plans:
+    for plan in runs.plans("full"):
         with tally.one():
+            said = runs.said[plan]["said"]
+            assert runs.said[plan]["ends"][0] == 2, said
+            assert "no room to write" in said
+            assert "run the same command again" in said
+            assert "Traceback" not in said
             runs.check(plan)

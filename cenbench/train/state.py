@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from cenbench.errors import UserError
-from cenbench.files import write_bytes
+from cenbench.files import room_to_write, write_bytes
 from cenbench.tensor_file import load_tensors
 
 log = logging.getLogger("cenbench")
@@ -28,9 +28,10 @@ def save_state(folder: Path, state: dict[str, Any]) -> None:
     payload = buffer.getvalue()
     current, previous, fresh = folder / "state.pt", folder / "state.previous.pt", folder / "state.fresh.pt"
     write_bytes(fresh, _MAGIC + hashlib.sha256(payload).hexdigest().encode() + payload)
-    if current.exists():
-        current.replace(previous)
-    fresh.replace(current)
+    with room_to_write(current):  # a folder may have to grow for a rename
+        if current.exists():
+            current.replace(previous)
+        fresh.replace(current)
 
 
 def load_state(folder: Path) -> dict[str, Any] | None:
