@@ -24,7 +24,7 @@ KEPT = ("metrics.json", "history.csv", "weights.safetensors", "*.png")
 REPORT = ("table*.csv", "table*.tex", "table*.json", "table*.html", "index.html", "plots.csv", "metrics.json")
 # Durable moments (an fsync or a rename): of the first state, in the middle of training, and from the end backwards
 # those of weights, note, samples, metrics.json and report, file by file.
-SOME = (2, 40, -74, -61, -48, -35, -22, -9)
+SOME = (2, 40, -70, -48, -26, -9)
 EVERY_FIFTH = (*range(1, 150, 5), *range(-150, 0, 5))
 WRITES = EVERY_FIFTH if KILLS >= 100 else SOME
 
@@ -64,7 +64,7 @@ def runs(request: pytest.FixtureRequest, prepared_checkout: Checkout, tmp_path_f
     cells = load_plan(root / "params", "demo").cells.values()
     cell = [cell for cell in cells if cell.task.kind == request.param][-1]
     draw = random.Random(f"{request.param} 4")
-    moments = [f"at{draw.uniform(0, 0.9):.4f},whole" for _ in range(KILLS)]  # twice as many as are wanted
+    moments = [f"at{draw.uniform(0, 0.9):.4f},whole" for _ in range(KILLS * 2 // 3 + 2)]  # some end before
     deaths = ["die7,die6,whole", *(f"die{number},whole" for number in WRITES)]
     plans = ["whole", *deaths, *(f"full{number},whole" for number in WRITES), *moments]
     command = [sys.executable, str(REPOSITORY / "tests" / "cell_process.py"), str(root), cell.id, *plans]
