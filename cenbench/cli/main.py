@@ -11,7 +11,7 @@ import traceback
 import typer
 
 from cenbench import __version__
-from cenbench.cli import cells, checkpoints, data, doctor, reports, status
+from cenbench.cli import cells, checkpoints, data, doctor, pipeline, reports, status
 from cenbench.errors import CellFailed, UserError
 from cenbench.run.redact import redacted
 
@@ -32,6 +32,7 @@ app.command()(status.status)
 app.command()(doctor.doctor)
 app.command()(checkpoints.import_checkpoint)
 app.command()(reports.report)
+app.command()(pipeline.pipeline)
 app.command()(reports.show)
 
 

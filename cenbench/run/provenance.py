@@ -15,9 +15,10 @@ from typing import Any
 
 import torch
 
-import re
-import shlex
-import socket
+from cenbench.run.heartbeat import slurm_job
+from cenbench.run.locked import compare_with_lock
+from cenbench.run.redact import redacted
+from cenbench.run.revision import revision
 
 PACKAGES = ("torch", "numpy", "snakemake", "dvc", "torch-fidelity", "pandas", "safetensors")
 _DRIVER = Path("/proc/driver/nvidia/version")
