@@ -43,7 +43,7 @@ FAULTS := results/faults.jsonl
 test-faults: $(READY) ## break everything that can break (100 kills, full disks, flipped bits), then print what survived
 	@mkdir -p results && rm -f $(FAULTS)
 	OMP_NUM_THREADS=1 CENBENCH_KILLS=100 CENBENCH_FAULTS_OUT=$(CURDIR)/$(FAULTS) \
-		$(BIN)/python -m pytest -m "(faults or cluster) and not gpu" -n 2 --dist loadgroup; \
+		$(BIN)/python -m pytest -m "(faults or cluster) and not gpu" -n 2 --dist loadfile; \
 	status=$$?; $(BIN)/python tests/faults.py $(FAULTS); exit $$status
 
 test-gpu: $(READY) ## run the tests that need a CUDA device

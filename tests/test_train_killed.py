@@ -20,14 +20,12 @@ from faults import KILLS, Tally
 from cenbench.matrix.plan import load_plan
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(3600)]
-# Each kind is run once, wherever tests are spread over processes.
-KINDS = [pytest.param(kind, marks=pytest.mark.xdist_group(kind)) for kind in ("segmentation", "translation")]
 KEPT = ("metrics.json", "history.csv", "weights.safetensors", "*.png")
 REPORT = ("table*.csv", "table*.tex", "table*.json", "table*.html", "index.html", "plots.csv", "metrics.json")
 # Durable moments (an fsync or a rename): of the first state, in the middle of training, and from the end backwards
 # those of weights, note, samples, metrics.json and report, file by file.
 SOME = (2, 40, -70, -48, -26, -9)
-WRITES = range(1, 116, 2) if KILLS >= 100 else SOME
+WRITES = range(1, 116, 8) if KILLS >= 100 else SOME
 
 
 def kept(root: Path) -> dict[str, bytes]:
@@ -57,7 +55,7 @@ class Runs:
         assert not list(root.rglob("failure.json")), "nor what a run before it failed of"
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(scope="module", params=["segmentation", "translation"])
 def runs(request: pytest.FixtureRequest, prepared_checkout: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Runs:
     root = tmp_path_factory.mktemp(request.param)
     for part in ("cenbench", "params", "data"):
