@@ -10,7 +10,7 @@ PRESET ?= demo
 SIX_MINUTES := table7,table8,table9
 TABLES ?= $(if $(filter demo,$(PRESET)),$(SIX_MINUTES),all)
 
-.PHONY: help env demo test test-slow test-gpu lint format benchmarks clean
+.PHONY: help env demo test test-slow test-faults test-gpu lint format benchmarks clean
 
 help: ## list these targets
 	@echo "cenbench: a benchmark harness for multimodal fusion by channel exchanging (CEN)"
@@ -37,6 +37,14 @@ test: $(READY) ## run the tests that need no GPU and no long training
 
 test-slow: $(READY) ## run the long end-to-end tests too (about 20 minutes on 2 cores)
 	$(BIN)/python -m pytest -m "not gpu"
+
+# The table is printed in any case; of the cluster's faults those that a Slurm here allows.
+FAULTS := results/faults.jsonl
+test-faults: $(READY) ## break everything that can break (100 kills, full disks, flipped bits), then print what survived
+	@mkdir -p results && rm -f $(FAULTS)
+	OMP_NUM_THREADS=1 CENBENCH_KILLS=100 CENBENCH_FAULTS_OUT=$(CURDIR)/$(FAULTS) \
+		$(BIN)/python -m pytest -m "(faults or cluster) and not gpu" -n 2 --dist loadfile; \
+	status=$$?; $(BIN)/python tests/faults.py $(FAULTS); exit $$status
 
 test-gpu: $(READY) ## run the tests that need a CUDA device
 	$(BIN)/python -m pytest -m gpu

@@ -29,7 +29,7 @@ class UserError(Exception):
         self.found = found
         self.expected = expected
         self.mend = mend
-        super().__init__(str(self))
+        super().__init__(problem)
 
     def __str__(self) -> str:
         lines = [self.problem]

@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "train": {"train", "matrix", "data", "nn"},
     "metrics": {"metrics"},
     "run": {"run", "matrix", "data", "nn", "train", "metrics"},
-    "report": {"report", "matrix", "run.record", "metrics.descriptions"},
+    "report": {"report", "matrix", "run.record", "run.status", "run.doctor.check", "metrics.descriptions"},
     "cli": {"cli", "matrix", "data", "nn", "train", "metrics", "run", "report"},
 }
 EVERYONE = {"errors", "files", "tensor_file"}
@@ -57,7 +57,10 @@ def test_every_room_is_listed() -> None:
         ("cenbench.matrix.plan", ("torch", "pandas", "rich")),
         ("cenbench.run.dag", ("torch", "pandas", "torchvision")),
         ("cenbench.run.record", ("torch", "pandas")),
+        ("cenbench.run.doctor.site", ("torch", "pandas", "numpy")),
+        ("cenbench.run.remaining", ("torch", "pandas")),
         ("cenbench.report.pages", ("torch", "torchvision")),
+        ("cenbench.report.render_status", ("torch", "pandas")),
         ("cenbench.cli.main", ("torch", "pandas", "mitsuba")),
         ("cenbench.train.segmentation", ("torchvision", "torch_fidelity", "mitsuba")),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cenbench.cli.pipeline import read_asked
 from cenbench.errors import UserError
 from cenbench.matrix.cost import plan_cost
 from cenbench.matrix.plan import Plan, load_plan
@@ -142,3 +144,76 @@ def test_any_bytes_give_a_user_error(params: Path, content: bytes, name: str) ->
 def test_any_other_preset_name_is_a_user_error(name: str) -> None:
     with pytest.raises(UserError, match="there is no such preset"):
         load_plan(PARAMS, name)
+
+
+LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{name}: &{name} [{', '.join(['*' + before] * 9)}]\n" for before, name in pairwise("abcdefghij")
+)
+EXTREME = {
+    "empty": b"",
+    "a byte order mark": b"\xef\xbb\xbf" + b"name: demo\n",
+    "UTF-16": "name: demo\n".encode("utf-16"),
+    "Latin-1": "name: d\xe9mo\n".encode("latin-1"),
+    "a billion laughs": LAUGHS.encode(),
+    "deep nesting": b"a: " + b"[" * 3000 + b"]" * 3000,
+    "deeper nesting": b"[" * 200_000,
+    "deep keys": b"".join(b" " * depth + b"a:\n" for depth in range(400)),
+    "a huge number": b"number: 1" + b"0" * 5000,
+    "a huge float": b"number: 1e999999",
+    "not a number": b"number: .nan",
+    "an alias of itself": b"a: &a [*a]",
+    "an object": b"!!python/object/apply:os.system ['touch pwned']",
+    "many documents": b"a: 1\n---\nb: 2\n",
+    "a merge": b"a: &a {x: 1}\nb: {<<: *a}\n",
+    "only comments": b"# nothing\n",
+    "NUL": b"\x00" * 1000,
+    "a long line": b"title: " + b"x" * 2_000_000,
+}
+
+
+@pytest.mark.parametrize("content", EXTREME.values(), ids=EXTREME.keys())
+@pytest.mark.parametrize("name", ["presets/demo.yaml", "table7.yaml", NUMBERS, "pipeline.yaml"])
+def test_extreme_files_are_a_user_error(params: Path, content: bytes, name: str) -> None:
+    try:
+        (params / name).write_bytes(content)
+        with pytest.raises(UserError) as caught:
+            read_asked(params.parent)
+        assert len(str(caught.value)) < 3000, "the message is for a person"
+        assert not Path("pwned").exists()
+    finally:
+        shutil.copy(PARAMS / name, params / name)
+
+
+@pytest.mark.parametrize("name", ["presets/demo.yaml", "table7.yaml", NUMBERS, "pipeline.yaml"])
+@pytest.mark.parametrize("place", ["a folder", "a broken link", "a link to itself", "a device", "nothing"])
+def test_what_is_no_readable_file_is_a_user_error(params: Path, name: str, place: str) -> None:
+    path = params / name
+    path.unlink()
+    try:
+        if place == "a folder":
+            path.mkdir()
+        elif place != "nothing":
+            path.symlink_to({"a broken link": "nowhere", "a link to itself": path.name, "a device": "/dev/null"}[place])
+        with pytest.raises(UserError) as caught:
+            read_asked(params.parent)
+        assert path.name in str(caught.value) or "no such" in str(caught.value)
+    finally:
+        path.rmdir() if path.is_dir() else path.unlink(missing_ok=True)
+        shutil.copy(PARAMS / name, path)
+
+
+@settings(COMMON, max_examples=60)
+@given(data=st.data())
+def test_pipeline_gives_a_plan_or_a_user_error(params: Path, data: st.DataObject) -> None:
+    keys = st.sampled_from(["preset", "tables", "tabels"])
+    tree = data.draw(st.dictionaries(keys, st.one_of(VALUES, st.sampled_from(["demo", "all", "table7"])), max_size=3))
+    try:
+        (params / "pipeline.yaml").write_text(yaml.safe_dump(tree, allow_unicode=True))
+        try:
+            asked = read_asked(params.parent)
+        except UserError as error:
+            assert error.where is not None
+        else:
+            assert set(asked.tables) <= set(asked.every_table)
+    finally:
+        shutil.copy(PARAMS / "pipeline.yaml", params / "pipeline.yaml")

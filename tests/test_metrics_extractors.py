@@ -7,13 +7,14 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
 import pytest
 import torch
+from faults import Tally
 from torch import Tensor
 
 from cenbench.errors import CellSkipped, UserError
@@ -186,10 +187,13 @@ def test_other_images_or_another_extractor_are_cached_apart(stand_in: Extractor,
     assert torch.equal(read(KEY, stand_in, 5), first)
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("damage", ["cut short", "one bit", "no header", "empty"])
 def test_a_damaged_cache_is_told_and_computed_again(
-    damage: str, stand_in: Extractor, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    damage: str, stand_in: Extractor, tmp_path: Path, caplog: pytest.LogCaptureFixture, faults: Callable[[str], Tally]
 ) -> None:
+    tally = faults("a damaged cache of real features")
+
     def read() -> Tensor:
         return reference_features(tmp_path, KEY, stand_in, lambda: [noise(6, 3)])
 
@@ -199,7 +203,7 @@ def test_a_damaged_cache_is_told_and_computed_again(
     bad = bytearray(good)
     bad[-5] ^= 1  # in the last feature, where the format sees nothing
     path.write_bytes({"cut short": good[:-9], "one bit": bytes(bad), "no header": b"\xff" * 64, "empty": b""}[damage])
-    with caplog.at_level(logging.WARNING, logger="cenbench"):
+    with caplog.at_level(logging.WARNING, logger="cenbench"), tally.one():
         assert torch.equal(read(), expected)
     assert [str(path) in record.getMessage() for record in caplog.records] == [True]
     caplog.clear()
@@ -229,7 +233,13 @@ print(reference_features(folder / "cache", {"dataset": "rooms"}, extractor, batc
 """
 
 
-def test_processes_that_ask_at_once_compute_once_and_agree(tmp_path: Path) -> None:
+@pytest.mark.faults
+def test_processes_that_ask_at_once_compute_once_and_agree(tmp_path: Path, faults: Callable[[str], Tally]) -> None:
+    with faults("two cells at once on the cache of real features").one():
+        compute_at_once(tmp_path)
+
+
+def compute_at_once(tmp_path: Path) -> None:
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     commands = [[sys.executable, "-c", PROCESS, str(tmp_path), str(number)] for number in range(2)]
     started = [subprocess.Popen(each, stdout=subprocess.PIPE, env=environment, text=True) for each in commands]

@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Callable
 
 import pytest
 from checkout import Checkout
+from faults import Tally
+
+pytestmark = pytest.mark.faults
 
 DETERMINISTIC = (
     "results/cells/*/metrics.json",
@@ -22,21 +26,30 @@ DETERMINISTIC = (
 @pytest.mark.parametrize("seconds", [3.0, 6.0, 9.0])
 @pytest.mark.parametrize("orphans", [False, True])
 def test_killed_then_the_same_command_gives_the_same_bytes(
-    checkout: Checkout, finished_checkout: Checkout, seconds: float, orphans: bool
+    checkout: Checkout, finished_checkout: Checkout, seconds: float, orphans: bool, faults: Callable[[str], Tally]
 ) -> None:
     """With `orphans` only the controller dies, and its cells go on meanwhile."""
+    tally = faults("kill -9 of the controller" if orphans else "kill -9 of the controller and its cells")
     process = checkout.start("snakemake", "all_tables")
     time.sleep(seconds)
     (os.kill if orphans else os.killpg)(process.pid, signal.SIGKILL)
     process.wait()
     trained = {note.parent / "weights.safetensors" for note in checkout.root.glob("results/state/*/finished.json")}
     times = {path: path.stat().st_mtime_ns for path in trained}
-    checkout.snakemake("all_tables")
-    assert checkout.bytes_of(*DETERMINISTIC) == finished_checkout.bytes_of(*DETERMINISTIC)
-    assert {path: path.stat().st_mtime_ns for path in trained} == times, "what was trained is not trained again"
+    with tally.one():
+        checkout.snakemake("all_tables")
+        assert checkout.bytes_of(*DETERMINISTIC) == finished_checkout.bytes_of(*DETERMINISTIC)
+        assert {path: path.stat().st_mtime_ns for path in trained} == times, "what was trained is not trained again"
 
 
-def test_failed_cell_is_shown_stops_nothing_and_is_tried_again(checkout: Checkout) -> None:
+def test_failed_cell_is_shown_stops_nothing_and_is_tried_again(
+    checkout: Checkout, faults: Callable[[str], Tally]
+) -> None:
+    with faults("non-finite loss, in a run of three cells").one():
+        fail_one_of_three(checkout)
+
+
+def fail_one_of_three(checkout: Checkout) -> None:
     checkout.edit(
         "params/table7.yaml",
         "l1: half, exchange: true}",
@@ -54,7 +67,14 @@ def test_failed_cell_is_shown_stops_nothing_and_is_tried_again(checkout: Checkou
     assert checkout.planned("table7")["cell"] == 1, "asked for by its table too, whose page is there"
 
 
-def test_two_controllers_at_once_do_not_disturb_each_other(checkout: Checkout, finished_checkout: Checkout) -> None:
+def test_two_controllers_at_once_do_not_disturb_each_other(
+    checkout: Checkout, finished_checkout: Checkout, faults: Callable[[str], Tally]
+) -> None:
+    with faults("two controllers in one working directory").one():
+        two_controllers(checkout, finished_checkout)
+
+
+def two_controllers(checkout: Checkout, finished_checkout: Checkout) -> None:
     first = checkout.start("snakemake", "all_tables")
     time.sleep(5)
     second = checkout.snakemake("all_tables", status=1)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from faults import Tally
 from torch import Tensor, nn
 
 from cenbench.errors import CellFailed, UserError
@@ -104,9 +106,14 @@ def test_continued_run_is_bitwise_the_uninterrupted_one(tmp_path: Path, uninterr
         assert trainer.taken[0] == step, "it continued where it was"
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("damage", ["cut short", "changed", "emptied"])
 def test_damaged_state_is_named_and_the_one_before_is_used(
-    tmp_path: Path, uninterrupted: tuple[bytes, Tensor], damage: str, caplog: pytest.LogCaptureFixture
+    tmp_path: Path,
+    uninterrupted: tuple[bytes, Tensor],
+    damage: str,
+    caplog: pytest.LogCaptureFixture,
+    faults: Callable[[str], Tally],
 ) -> None:
     interrupted(tmp_path, 30)
     state = tmp_path / "state.pt"
@@ -114,7 +121,7 @@ def test_damaged_state_is_named_and_the_one_before_is_used(
     data[len(data) // 2] ^= 1
     state.write_bytes({"cut short": bytes(data[:-9]), "changed": bytes(data), "emptied": b""}[damage])
     trainer = Line()
-    with caplog.at_level(logging.WARNING):
+    with caplog.at_level(logging.WARNING), faults("damaged resumable state").one():
         assert train(trainer, tmp_path) == uninterrupted[0]
     assert trainer.taken[0] == 29, "from the state before"
     assert str(state) in caplog.text

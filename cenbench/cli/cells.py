@@ -23,13 +23,14 @@ def plan(
     from cenbench.matrix.plan import load_plan
     from cenbench.matrix.render import render_plan
     from cenbench.run.paths import Paths
+    from cenbench.run.step_times import read_step_times
 
     paths = Paths(root)
     chosen = load_plan(paths.params, preset).select(tables=table, task=task, method=method, glob=cells)
     if targets:
         typer.echo("\n".join(f"results/cells/{cell_id}/metrics.json" for cell_id in chosen.cells))
         return
-    wide_console().print(render_plan(chosen))
+    wide_console().print(render_plan(chosen, read_step_times(chosen, paths)))
 
 
 def run(

@@ -11,7 +11,7 @@ import traceback
 import typer
 
 from cenbench import __version__
-from cenbench.cli import cells, checkpoints, data, exports, reports, results, weights
+from cenbench.cli import cells, checkpoints, data, doctor, exports, pipeline, reports, results, status, weights
 from cenbench.errors import CellFailed, UserError
 from cenbench.run.redact import redacted
 
@@ -30,9 +30,12 @@ app.add_typer(weights.app, name="weights")
 app.add_typer(results.app, name="results")
 app.command()(cells.plan)
 app.command()(cells.run)
+app.command()(status.status)
+app.command()(doctor.doctor)
 app.command()(checkpoints.import_checkpoint)
 app.command()(exports.export)
 app.command()(reports.report)
+app.command()(pipeline.pipeline)
 app.command()(reports.show)
 
 

@@ -37,16 +37,20 @@ def verify_once(prepared: Prepared, notes: Path) -> None:
         try:
             prepared.verify()
         except UserError as error:
-            (prepared.folder / MANIFEST).rename(prepared.folder / SET_ASIDE)
-            raise UserError(
-                error.problem,
-                where=error.where,
-                key=error.key,
-                found=error.found,
-                expected=error.expected,
-                mend=f"run the same command again: it prepares the dataset anew ({MANIFEST} is now {SET_ASIDE})",
-            ) from error
+            error.mend = _set_aside(prepared.folder) or error.mend
+            raise
+        if (left := prepared.folder / SET_ASIDE).exists():
+            left.unlink()
         write_json(note, state)
+
+
+def _set_aside(folder: Path) -> str | None:
+    """Take the manifest away, so that the dataset counts as not prepared; what mends it then. None: not ours to do."""
+    try:
+        (folder / MANIFEST).rename(folder / SET_ASIDE)
+    except OSError:  # shared by many, and read-only here
+        return None
+    return f"run the same command again: it prepares the dataset anew ({MANIFEST} is now {SET_ASIDE})"
 
 
 def _known(note: Path) -> object:

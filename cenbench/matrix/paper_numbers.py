@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cenbench.errors import UserError
-from cenbench.matrix.mistakes import Mistake, report
+from cenbench.matrix.mistakes import Mistake, report, shown
 
 TERMS = ("task", "method", "stage", "convs", "norms", "l1", "exchange", "stream")
 _HEADER = ("table", *TERMS, "metric", "value", "source")
@@ -48,12 +48,16 @@ def read_paper_numbers(params: Path) -> list[PaperNumber]:
         raise UserError(
             "the paper's numbers cannot be read", where=path, mend="git checkout -- params/paper"
         ) from error
-    rows = csv.reader(io.StringIO(text))
-    header = tuple(next(rows, ()))
+    try:
+        rows = list(csv.reader(io.StringIO(text)))
+    except csv.Error as error:  # a field that never ends, for one
+        raise UserError("not comma-separated values", where=path, found=str(error)) from error
+    header = tuple(rows[0]) if rows else ()
     if header != _HEADER:
-        raise UserError("wrong columns", where=path, key="line 1", found=",".join(header), expected=",".join(_HEADER))
+        found, expected = shown(",".join(header), quote=False), ",".join(_HEADER)
+        raise UserError("wrong columns", where=path, key="line 1", found=found, expected=expected)
     numbers: dict[tuple[object, ...], PaperNumber] = {}
-    for line, row in enumerate(rows, start=2):
+    for line, row in enumerate(rows[1:], start=2):
         number = _parse(path, line, row)
         first = numbers.setdefault((number.table, number.terms, number.metric), number)
         if first is not number:
@@ -67,10 +71,15 @@ def _parse(path: Path, line: int, row: Sequence[str]) -> PaperNumber:
         named = tuple((name, term) for name, term in zip(TERMS, terms, strict=True) if term)
         number = PaperNumber(int(table), named, metric, float(value), source, line)
     except ValueError as error:
-        raise UserError("not a line of numbers", where=path, key=f"line {line}", found=",".join(row)) from error
+        raise UserError(
+            "not a line of numbers", where=path, key=f"line {line}", found=shown(",".join(row), quote=False)
+        ) from error
     if not math.isfinite(number.value) or not source:
         raise UserError(
-            "a number must be finite and have a source", where=path, key=f"line {line}", found=",".join(row)
+            "a number must be finite and have a source",
+            where=path,
+            key=f"line {line}",
+            found=shown(",".join(row), quote=False),
         )
     return number
 

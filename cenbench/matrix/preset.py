@@ -27,9 +27,11 @@ from cenbench.matrix.specs import (
 from cenbench.matrix.yaml_file import load_model
 
 Kind = Literal["segmentation", "translation"]
+_UNSEEN = r"\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+"""Characters that a reader does not see but a terminal or page acts on, such as an escape or a turn of direction."""
 Text = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=1000, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*$"),
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=1000, pattern=rf"^[^{_UNSEEN}]*$"),
 ]
 TableName = Annotated[str, StringConstraints(pattern=r"^table[1-9][0-9]?$")]
 Seconds = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]

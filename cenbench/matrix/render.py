@@ -7,26 +7,18 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from cenbench.matrix.cost import cell_seconds, dataset_seconds, plan_cost
+from cenbench.matrix.cost import StepTimes, cell_seconds, dataset_seconds, plan_cost, plan_datasets
+from cenbench.matrix.cost_lines import cost_lines, duration
 from cenbench.matrix.plan import Plan
 from cenbench.matrix.steps import total_steps
 
 
-def render_plan(plan: Plan) -> RenderableType:
-    """A rich renderable: one line a cell, then the totals and where the estimate comes from."""
-    return Group(_cells(plan), Text(), *(Text(line) for line in _totals(plan)))
+def render_plan(plan: Plan, measured: StepTimes | None = None) -> RenderableType:
+    """A rich renderable: one line a cell, then the totals and where the seconds come from."""
+    return Group(_cells(plan, measured), Text(), *(Text(line) for line in _totals(plan, measured)))
 
 
-def duration(seconds: float) -> str:
-    """Seconds in the unit a person would use: `45 s`, `12 min`, `3.5 h`, `2.1 d`."""
-    if round(seconds) < 60:
-        return f"{seconds:.0f} s"
-    if round(seconds / 60) < 60:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86400:.1f} d"
-
-
-def _cells(plan: Plan) -> Table:
+def _cells(plan: Plan, measured: StepTimes | None) -> Table:
     table = Table(title=f"{escape(plan.preset)}: {escape(plan.description)}", title_justify="left", box=None)
     table.add_column("cell", overflow="fold")
     table.add_column("method")
@@ -34,25 +26,18 @@ def _cells(plan: Plan) -> Table:
     table.add_column("steps", justify="right", no_wrap=True)
     table.add_column("time", justify="right", no_wrap=True)
     for cell_id, cell in plan.cells.items():
-        steps, seconds = total_steps(cell), cell_seconds(cell, plan.cost)
+        steps, seconds = total_steps(cell), cell_seconds(cell, plan.cost, measured)
         tables = ", ".join(plan.tables_of(cell_id))
         table.add_row(escape(cell_id), cell.fusion, tables, f"{steps:,}", duration(seconds))
     return table
 
 
-def _totals(plan: Plan) -> list[str]:
-    cost, model = plan_cost(plan), plan.cost
+def _totals(plan: Plan, measured: StepTimes | None) -> list[str]:
     shared = sum(len(plan.tables_of(cell_id)) > 1 for cell_id in plan.cells)
     lines = [f"{len(plan.cells)} cells, {shared} of them shown by more than one table."]
-    for dataset in dict.fromkeys(cell.dataset for cell in plan.cells.values()):
+    for dataset in plan_datasets(plan):
         size = "x".join(str(side) for side in dict.fromkeys(dataset.shape_px))
         scenes = dataset.train_scenes + dataset.val_scenes
-        seconds = duration(dataset_seconds(dataset, model))
+        seconds = duration(dataset_seconds(dataset, plan.cost))
         lines.append(f"Dataset {dataset.name}, {size} px, {scenes:,} scenes: {seconds} of one worker.")
-    at_once = f"{model.workers} cells at a time" if model.workers > 1 else "one cell at a time"
-    lines += [
-        f"Total {cost.total_h:,.2f} {model.unit}-hours; about {duration(cost.elapsed_s)} with {at_once}.",
-        f"Longest path (dataset, then the longest cell): {duration(cost.longest_s)}.",
-        f"Seconds a step: {model.hardware}.",
-    ]
-    return lines
+    return [*lines, *cost_lines(plan_cost(plan, measured), plan.cost, measured)]

@@ -36,6 +36,7 @@ def render_cell_page(preset: str, record: CellRecord, tables: Sequence[str]) -> 
         shown=[*cell.task.inputs, f"target ({cell.task.target})", *cell.streams],
         commands=_commands(preset, record),
         imported=_imported(record.provenance),
+        environment=_environment(record.provenance),
         provenance=_flat(record.provenance),
         configuration=_flat(cell.model_dump(mode="json")),
         log="\n".join(_text(record.log).splitlines()[-LOG_LINES:]) if record.log else "",
@@ -67,6 +68,17 @@ def _imported(provenance: Mapping[str, Any]) -> str:
     """Where the weights came from, for a cell that was not trained here."""
     source = provenance.get("imported")
     return f"imported from {source['file']} (sha256 {source['sha256']}), not trained here" if source else ""
+
+
+def _environment(provenance: Mapping[str, Any]) -> str:
+    """Whether the packages were the locked ones; nothing for records of versions that did not look."""
+    found = provenance.get("environment")
+    if not isinstance(found, Mapping) or "locked" not in found:
+        return ""
+    if found["locked"]:
+        return f"Environment: the locked one (constraints.txt, sha256 {found['constraints_sha256']})."
+    differs = ", ".join(f"{name} {versions}" for name, versions in found["differs"].items())
+    return f"Environment: not the locked one: {differs or 'the checkout had no constraints.txt'}."
 
 
 def _commands(preset: str, record: CellRecord) -> str:

@@ -15,11 +15,13 @@ def render_terminal(table: Table) -> RichTable:
     layout = table.layout
     told = table.column_metrics
     metrics = "; ".join(metrics if len(told) == 1 else f"{columns}: {metrics}" for metrics, columns in told.items())
-    shown = RichTable(title=f"Table {layout.number}. {layout.title}\n{metrics}; ours (paper)", caption=_caption(table))
+    # Text everywhere: a plain string would be read as markup, and "[/]" in a label as a mistake in it.
+    title = Text(f"Table {layout.number}. {layout.title}\n{metrics}; ours (paper)")
+    shown = RichTable(title=title, caption=Text(_caption(table)))
     for name in layout.stub:
-        shown.add_column(name)
+        shown.add_column(Text(name))
     for column in layout.columns:
-        shown.add_column(column.label, justify="right")
+        shown.add_column(Text(column.label), justify="right")
     group: str | None = None
     for number, row in enumerate(layout.rows):
         if row.group != group:

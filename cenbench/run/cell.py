@@ -17,6 +17,7 @@ from cenbench.matrix.cell import Cell
 from cenbench.run import provenance, publish
 from cenbench.run.assets import own_labels, pretrained_digest, trained_with, used_files
 from cenbench.run.digests import Digests, current_digests
+from cenbench.run.heartbeat import Heartbeat
 from cenbench.run.lock import cell_lock
 from cenbench.run.paths import Paths
 from cenbench.run.record import failure_reason
@@ -37,9 +38,10 @@ def run_cell(cell: Cell, paths: Paths, device_name: str = "auto", *, wait: bool 
     is kept in the state folder, where tables read it, until a later run succeeds.
     """
     log_to_stderr()
-    with cell_lock(paths.state(cell), wait=wait):
+    folder = paths.state(cell)
+    with cell_lock(folder, wait=wait), Heartbeat(folder, cell.id) as heartbeat:
         log.info("cell %s", cell.id)
-        bring_to_record(cell, paths, device_name)
+        bring_to_record(cell, paths, device_name, heartbeat)
 
 
 def log_to_stderr() -> None:
@@ -49,13 +51,13 @@ def log_to_stderr() -> None:
     logging.basicConfig(level=logging.INFO, handlers=[handler])
 
 
-def bring_to_record(cell: Cell, paths: Paths, device_name: str) -> None:
-    """`run_cell` for a caller that holds the cell's lock."""
+def bring_to_record(cell: Cell, paths: Paths, device_name: str, heartbeat: Heartbeat) -> None:
+    """`run_cell` for a caller that holds the cell's lock, and beats."""
     failure = paths.state(cell) / "failure.json"
     if failure.exists():
         log.info("it is tried again; it failed before: %s", failure_reason(failure))
     try:
-        _train_and_publish(cell, paths, device_name)
+        _train_and_publish(cell, paths, device_name, heartbeat)
     except Stopped:
         raise  # not a failure: the state is saved, the next run continues
     except UserError as error:
@@ -88,7 +90,7 @@ def _ran_out_of_memory(error: Exception) -> CellFailed:
     )
 
 
-def _train_and_publish(cell: Cell, paths: Paths, device_name: str) -> None:
+def _train_and_publish(cell: Cell, paths: Paths, device_name: str, heartbeat: Heartbeat) -> None:
     device = choose_device(device_name)
     prepared = Prepared.open(paths.data / dataset_key(cell.dataset))
     verify_once(prepared, paths.verified)
@@ -96,18 +98,19 @@ def _train_and_publish(cell: Cell, paths: Paths, device_name: str) -> None:
     started, start = provenance.now(), time.perf_counter()
     facts = provenance.environment(device, paths.root)
     try:
-        measured, history, times = _train_and_measure(cell, paths, prepared, digests, device)
+        measured, history, times = _train_and_measure(cell, paths, prepared, digests, device, heartbeat)
     except CellSkipped as skipped:
         log.warning("skipped: %s", skipped)
         publish.skipped(cell, paths, digests, str(skipped), {**facts, "started": started})
         return
+    heartbeat.phase("publishing")
     times |= {"started": started, "finished": provenance.now(), "wall_s": time.perf_counter() - start}
     publish.finished(cell, paths, digests, measured, history, {**facts, **times})
     log.info("published %s", paths.cell(cell))
 
 
 def _train_and_measure(
-    cell: Cell, paths: Paths, prepared: Prepared, digests: Digests, device: Any
+    cell: Cell, paths: Paths, prepared: Prepared, digests: Digests, device: Any, heartbeat: Heartbeat
 ) -> tuple[publish.Measured, bytes, dict[str, Any]]:
     """Only the modules of the cell's own task are imported: a segmentation cell never pays for Inception's."""
     if cell.task.kind == "segmentation":
@@ -125,8 +128,10 @@ def _train_and_measure(
     identity |= {each.file: each.sha256 for each in used if each.file in trained_with(cell)}
     start = time.perf_counter()
     score = validation_score(cell, prepared, device, paths.weights, paths.features)
-    trained = train(cell, prepared, paths.state(cell), device, paths.weights, identity, score)
+    trained = train(cell, prepared, paths.state(cell), device, paths.weights, identity, score, heartbeat.training)
     times: dict[str, Any] = {"train_s": time.perf_counter() - start, "steps": trained.steps}
+    times["trained_steps"] = heartbeat.trained_steps  # fewer where an earlier run had begun
+    heartbeat.phase("evaluating")
     if trained.selected:
         times["selected"] = trained.selected
     if trained.imported:

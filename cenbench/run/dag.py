@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from cenbench.run.damage import set_aside_damaged
 from cenbench.run.digests import evaluation_code, training_code
 from cenbench.run.paths import Paths
 from cenbench.run.record import FORMAT
+from cenbench.run.remaining import remaining_lines
 from cenbench.train.fingerprint import code_digest
 
 DEFAULT_PRESET = "demo"
@@ -27,6 +29,15 @@ TABLE_SUFFIXES = ("html", "tex", "csv", "json")
 class _Wildcards(Protocol):
     cell: str
     table: str
+
+
+class _Workflow(Protocol):
+    """Of Snakemake's workflow what is asked of it here."""
+
+    dag: Any
+
+    @property
+    def dryrun(self) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -69,6 +80,13 @@ class Dag:
     def asked_tables(self) -> str:
         """The tables `all_tables` makes, as options of `cenbench report`."""
         return " ".join(f"--table {name}" for name in self.tables)
+
+    def end(self, workflow: _Workflow) -> None:
+        """After a dry run, say what the cells it would have submitted cost."""
+        found = workflow.dryrun and workflow.dag is not None
+        jobs = workflow.dag.needrun_jobs(exclude_finished=False) if found else ()
+        if cells := {job.wildcards.cell for job in jobs if job.rule.name == "cell"}:
+            print("", *remaining_lines(self.plan, self.paths, cells), sep="\n", file=sys.stderr)
 
     def all_files(self) -> list[str]:
         """What a finished run has made: records of cells, tables, and the index over them."""

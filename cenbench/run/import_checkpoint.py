@@ -22,6 +22,7 @@ from cenbench.matrix.mistakes import shown
 from cenbench.matrix.specs import SegmentationNet, TranslationEvaluation
 from cenbench.nn.official import load_official
 from cenbench.run.cell import bring_to_record, log_to_stderr
+from cenbench.run.heartbeat import Heartbeat
 from cenbench.run.lock import cell_lock
 from cenbench.run.paths import Paths
 from cenbench.tensor_file import load_tensors
@@ -57,13 +58,13 @@ def import_checkpoint(
     source, content = read_checkpoint(file)
     network = _network(cell, len(prepared.classes), content, file)
     folder = paths.state(cell)
-    with cell_lock(folder):
+    with cell_lock(folder), Heartbeat(folder, cell.id) as heartbeat:
         if not replace:
             _check_nothing_is_lost(folder, source)
         finish(folder, network, history_csv(["step"], []), 0, {"training_id": cell.training_id}, imported=source)
         log.info("cell %s: imported %s", cell.id, source)
         _warn_of_running_statistics(cell)
-        bring_to_record(cell, paths, device_name)
+        bring_to_record(cell, paths, device_name, heartbeat)
     return source
 
 

@@ -1,4 +1,7 @@
-"""One run of a cell at a time: an flock, which the kernel drops with the process that held it, however that died."""
+"""One run of a cell at a time: an flock, which the kernel drops with the process that held it, however that died.
+
+On some shared file systems locks do not reach other nodes. There the heartbeat tells: see `_live_elsewhere`.
+"""
 
 from __future__ import annotations
 
@@ -11,46 +14,102 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from cenbench.errors import UserError
 from cenbench.files import room_to_write
+from cenbench.run.heartbeat import BEAT_S, BEATS_UNTIL_LOST, Beat, read_beat, slurm_job
 
 log = logging.getLogger("cenbench")
 
 
 @contextmanager
-def cell_lock(folder: Path, *, wait: bool = False) -> Iterator[None]:
+def cell_lock(folder: Path, *, wait: bool = False, beat_s: float = BEAT_S) -> Iterator[None]:
     """Hold `folder/lock`. If another live process holds it, a `UserError` says which, and nothing is touched.
 
     With `wait` it is waited for instead: a cell that outlived its controller is let finish.
 
-    The text in the file only tells a person who holds it; the lock itself is the kernel's, so there is no stale lock
-    to clean up after kill -9.
+    On one host the kernel's lock decides, so there is no stale lock to clean up after kill -9; the text in the file
+    only tells a person who holds it. A process of another host holds the cell too while its heartbeat is fresh, even
+    where the kernel says the lock is free. Whoever holds the lock should beat (`Heartbeat`) every `beat_s` seconds.
     """
     path = folder / "lock"
     with room_to_write(path):
         folder.mkdir(parents=True, exist_ok=True)
         file = path.open("a+b", buffering=0)
     with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if not wait:
-                raise UserError(
-                    "this cell is already being run by another process; nothing was touched",
-                    where=path,
-                    found=_holder(path),
-                    expected="one run of a cell at a time",
-                    mend="wait for that run to end (it publishes the same result), or stop it, then run this again",
-                ) from None
-            log.info("already being run by %s: waiting for it", _holder(path))
-            fcntl.flock(file, fcntl.LOCK_EX)
+        _take(file, path, wait)
+        _await_other_hosts(folder, path, wait, beat_s)
         started = time.strftime("%Y-%m-%dT%H:%M:%S%z")
+        holder = {"host": socket.gethostname(), "pid": os.getpid(), "job": slurm_job(os.environ), "started": started}
         with room_to_write(path):
             file.truncate(0)
-            holder = {"host": socket.gethostname(), "pid": os.getpid(), "started": started}
             file.write(json.dumps(holder).encode())
         yield
+
+
+def _take(file: BinaryIO, path: Path, wait: bool) -> None:
+    """Take the kernel's lock."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        if not wait:
+            raise _held(path, _holder(path)) from None
+        log.info("already being run by %s: waiting for it", _holder(path))
+        fcntl.flock(file, fcntl.LOCK_EX)
+    except OSError as error:
+        raise UserError(
+            f"this file system takes no locks: {error}",
+            where=path,
+            mend="mount it with locks, or put the checkout elsewhere; to see what it can do: cenbench doctor",
+        ) from error
+
+
+def _await_other_hosts(folder: Path, path: Path, wait: bool, beat_s: float) -> None:
+    """Return once no process of another host is at the cell.
+
+    What is left open: where locks do not reach across nodes, two runs that start within the same fraction of a second
+    do not see each other. They write the same bytes, atomically.
+    """
+    waiting = False
+    while (beat := _live_elsewhere(folder, beat_s)) is not None:
+        if not wait:
+            raise _held(path, f"{beat.who}, whose last heartbeat was {beat.age_s(time.time()):.0f} s ago")
+        if not waiting:
+            log.info("already being run by %s: waiting until it ends, or its heartbeat stops", beat.who)
+            waiting = True
+        time.sleep(beat_s)
+
+
+def _live_elsewhere(folder: Path, beat_s: float) -> Beat | None:
+    """The beat of a live process on another host, if one is at the cell.
+
+    A run that ended has taken its heartbeat with it. One that was killed left its last beat, which grows old: the lock
+    is then taken over, and the log says so. A beat may only look old where clocks differ, so it is watched for two
+    beats first, which needs no clock but this host's.
+    """
+    beat = read_beat(folder)
+    if beat is None or beat.host == socket.gethostname():
+        return None
+    now = time.time()
+    if beat.is_fresh(now, beat_s * BEATS_UNTIL_LOST):
+        return beat
+    time.sleep(2 * beat_s)
+    later = read_beat(folder)
+    if later != beat:
+        return later
+    log.warning("taking over from %s: its heartbeat stopped %.0f s ago", beat.who, beat.age_s(now))
+    return None
+
+
+def _held(path: Path, found: str) -> UserError:
+    return UserError(
+        "this cell is already being run by another process; nothing was touched",
+        where=path,
+        found=found,
+        expected="one run of a cell at a time",
+        mend="wait for that run to end (it publishes the same result), or stop it, then run this again",
+    )
 
 
 def _holder(path: Path) -> str:
@@ -58,4 +117,5 @@ def _holder(path: Path) -> str:
         holder = json.loads(path.read_text())
     except (OSError, json.JSONDecodeError):
         return "a process that has not written its name yet"
-    return f"process {holder['pid']} on {holder['host']}, since {holder['started']}"
+    job = f", Slurm job {holder['job']}" if holder.get("job") else ""
+    return f"process {holder['pid']} on {holder['host']}{job}, since {holder['started']}"

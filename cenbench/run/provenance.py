@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import platform
+import re
 import shlex
-import subprocess
+import socket
 import sys
 import time
 from importlib.metadata import version
@@ -13,39 +15,55 @@ from typing import Any
 
 import torch
 
+from cenbench.run.heartbeat import slurm_job
+from cenbench.run.locked import compare_with_lock
 from cenbench.run.redact import redacted
+from cenbench.run.revision import revision
 
 PACKAGES = ("torch", "numpy", "snakemake", "dvc", "torch-fidelity", "pandas", "safetensors")
+_DRIVER = Path("/proc/driver/nvidia/version")
 
 
 def environment(device: torch.device, root: Path) -> dict[str, Any]:
-    """Versions, device and the revision of the checkout at `root` (with whether it carried local changes)."""
+    """Versions, device, host and the revision of the checkout at `root` (with whether it carried local changes).
+
+    `environment` in it says whether the packages are those of constraints.txt, and which are not.
+    """
     return {
         **revision(root),
+        "environment": compare_with_lock(root).as_dict(),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "packages": {name: version(name) for name in PACKAGES},
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or "CPU",
+        "host": socket.gethostname(),
+        "node": os.environ.get("SLURMD_NODENAME"),
+        "slurm_job": slurm_job(os.environ),
+        "container": os.environ.get("APPTAINER_NAME"),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else _processor(),
         "device_type": device.type,
         "cuda": torch.version.cuda,
+        "driver": driver_version(_DRIVER),
         "threads": torch.get_num_threads(),
         "command": redacted(shlex.join(["cenbench", *sys.argv[1:]])),
     }
 
 
-def revision(root: Path) -> dict[str, Any]:
-    """The git revision and whether tracked files differ from it; both None outside a git checkout."""
+def driver_version(path: Path) -> str | None:
+    """The NVIDIA driver's version as the kernel module tells it; None where there is none."""
     try:
-        head = _git(root, "rev-parse", "HEAD")
-        dirty = bool(_git(root, "status", "--porcelain", "--untracked-files=no"))
-    except (OSError, subprocess.CalledProcessError):
-        return {"revision": None, "dirty": None}
-    return {"revision": head, "dirty": dirty}
+        found = re.search(r"Kernel Module(?: for \S+)?\s+(\d[\d.]*)", path.read_text())
+    except OSError:
+        return None
+    return found[1] if found else None
 
 
-def _git(root: Path, *arguments: str) -> str:
-    command = ["git", "-C", str(root), *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+def _processor() -> str:
+    """The CPU's model, which Linux tells only here."""
+    try:
+        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    except OSError:
+        found = None
+    return found[1].strip() if found else platform.processor() or "CPU"
 
 
 def now() -> str:

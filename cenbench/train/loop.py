@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from cenbench.errors import CellFailed, UserError
 from cenbench.train.history import history_csv
-from cenbench.train.progress import TrainingProgress
+from cenbench.train.progress import Report, TrainingProgress
 from cenbench.train.selection import BestWeights
 from cenbench.train.state import load_state, save_state
 
@@ -90,10 +90,11 @@ def train_steps(
     steps_per_epoch: int,
     identity: dict[str, str],
     best: BestWeights | None = None,
+    report: Report | None = None,
 ) -> bytes:
     """Train from the saved state (if it has the same `identity`) to step `total`; the history as CSV.
 
-    The trainer's network ends with its last weights, or with those `best` has chosen.
+    The trainer's network ends with its last weights, or with those `best` has chosen. `report` is told of progress.
 
     Raises `CellFailed` at a non-finite loss or when memory runs out, `Stopped` at SIGTERM with the state saved.
     """
@@ -102,7 +103,7 @@ def train_steps(
     if run.step:
         log.info("continuing from step %d of %d", run.step, total)
     save = _Saver(trainer, run, folder, identity, best)
-    with TrainingProgress(folder, run.step, total) as progress, _stop_asked() as stop_asked:
+    with TrainingProgress(run.step, total, report) as progress, _stop_asked() as stop_asked:
         while run.step < total:
             _one_step(trainer, run, seed)
             ends_window = run.step % every == 0 or run.step == total

@@ -1,30 +1,27 @@
-"""What a person sees of a running cell: a bar on a terminal, a line now and then in a log, a heartbeat in a file."""
+"""What a person sees of a running cell: a bar on a terminal, a line now and then in a log; and who else is told."""
 
 from __future__ import annotations
 
 import logging
-import os
 import sys
 import time
-from pathlib import Path
+from collections.abc import Callable
 from types import TracebackType
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from cenbench.files import write_json
-
 log = logging.getLogger("cenbench")
 LOG_EVERY_S = 10.0
-HEARTBEAT_EVERY_S = 2.0
+Report = Callable[[int, int, float], None]
+"""Told of steps done, steps in all, and steps a second (0 where that is not known yet)."""
 
 
 class TrainingProgress:
     """Shows steps, rate and time left; use as a context. `step` is where the run starts from."""
 
-    def __init__(self, folder: Path, step: int, total: int) -> None:
-        self._folder, self._first, self._total = folder, step, total
+    def __init__(self, step: int, total: int, report: Report | None = None) -> None:
+        self._first, self._total, self._report = step, total, report
         self._start = self._logged = time.monotonic()
-        self._beat = 0.0
         self._bar: Progress | None = None
         if sys.stderr.isatty():
             rate = TextColumn("{task.fields[rate]}")
@@ -34,6 +31,8 @@ class TrainingProgress:
     def __enter__(self) -> TrainingProgress:
         if self._bar:
             self._bar.start()
+        if self._report:
+            self._report(self._first, self._total, 0.0)
         return self
 
     def __exit__(
@@ -52,7 +51,5 @@ class TrainingProgress:
         elif now - self._logged > LOG_EVERY_S or step == self._total:
             self._logged = now
             log.info("step %d of %d, %.1f steps/s, %.0f s left, loss %.4g", step, self._total, rate, left_s, loss)
-        if now - self._beat > HEARTBEAT_EVERY_S:
-            self._beat = now
-            beat = {"step": step, "total": self._total, "steps_per_s": rate, "left_s": left_s, "pid": os.getpid()}
-            write_json(self._folder / "heartbeat.json", {**beat, "updated": time.time()})
+        if self._report:
+            self._report(step, self._total, rate)

@@ -19,6 +19,7 @@ from cenbench.train.finished import Trained, find_finished, finish, load_weights
 from cenbench.train.loop import Batches, train_steps
 from cenbench.train.prefetch import for_device
 from cenbench.train.pretrained import load_imagenet
+from cenbench.train.progress import Report
 from cenbench.train.segmentation_loss import segmentation_nll_S
 from cenbench.train.selection import Score, best_weights
 
@@ -55,12 +56,13 @@ def train(
     weights: Path,
     identity: dict[str, str],
     score: Score,
+    report: Report | None = None,
 ) -> Trained:
     """Train the cell, or continue, or find it finished in `folder`.
 
     `weights` is the folder of pretrained files; raises `CellSkipped` where the one this cell starts from is absent.
     `identity` names the code and data; state and weights of another identity are not used. `score` is asked where the
-    protocol selects the best weights.
+    protocol selects the best weights; `report` is told of every few steps.
     """
     done = find_finished(folder, identity)
     if done is not None:
@@ -78,6 +80,7 @@ def train(
         steps_per_epoch=per_epoch,
         identity=identity,
         best=best,
+        report=report,
     )
     return finish(folder, trainer.network, history, steps, identity, selected=best.chosen if best else None)
 

@@ -19,6 +19,7 @@ from cenbench.nn.unet import UNet, build_generator
 from cenbench.train.finished import Trained, find_finished, finish, load_weights
 from cenbench.train.loop import Batches, train_steps
 from cenbench.train.prefetch import for_device
+from cenbench.train.progress import Report
 from cenbench.train.selection import Score, best_weights
 from cenbench.train.translation_losses import adversarial_loss, image_distance_S
 
@@ -50,11 +51,12 @@ def train(
     weights: Path,
     identity: dict[str, str],
     score: Score,
+    report: Report | None = None,
 ) -> Trained:
     """Train the cell, or continue, or find it finished in `folder`. Nothing pretrained is used: `weights` is not read.
 
     `identity` names the code and data; state and weights of another identity are not used. `score` is asked where the
-    protocol selects the best weights.
+    protocol selects the best weights; `report` is told of every few steps.
     """
     done = find_finished(folder, identity)
     if done is not None:
@@ -72,6 +74,7 @@ def train(
         steps_per_epoch=per_epoch,
         identity=identity,
         best=best,
+        report=report,
     )
     return finish(folder, trainer.network, history, steps, identity, selected=best.chosen if best else None)
 

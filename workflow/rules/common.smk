@@ -1,4 +1,5 @@
 # What the rules share: the plan (which cells, which tables), and the interpreter that runs every step.
+import atexit
 import sys
 
 from snakemake.exceptions import WorkflowError
@@ -22,6 +23,10 @@ PRESET = MATRIX.plan.preset
 
 if HOLD:  # no other controller is at work here
     MATRIX.set_aside_damaged()
+
+
+# A dry run ends with what it would cost. Only at its end does the workflow know that it was one.
+atexit.register(MATRIX.end, workflow)
 
 
 wildcard_constraints:

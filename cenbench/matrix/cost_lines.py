@@ -1,0 +1,36 @@
+"""A cost in words, for `cenbench plan`, `cenbench status` and a dry run."""
+
+from __future__ import annotations
+
+from cenbench.matrix.cost import PlanCost, StepTimes
+from cenbench.matrix.preset import CostModel
+
+
+def duration(seconds: float) -> str:
+    """Seconds in the unit a person would use: `45 s`, `12 min`, `3.5 h`, `2.1 d`."""
+    if round(seconds) < 60:
+        return f"{seconds:.0f} s"
+    if round(seconds / 60) < 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86400:.1f} d"
+
+
+def cost_lines(cost: PlanCost, model: CostModel, measured: StepTimes | None = None) -> list[str]:
+    """The total, the longest path, and whether the seconds were measured (on what) or are an estimate."""
+    at_once = f"{model.workers} cells at a time" if model.workers > 1 else "one cell at a time"
+    unit = measured.unit if measured else model.unit
+    return [
+        f"Total {cost.total_h:,.2f} {unit}-hours; about {duration(cost.elapsed_s)} with {at_once}.",
+        f"Longest path (dataset, then the longest cell): {duration(cost.longest_s)}.",
+        f"Seconds a step: {_source(cost, model, measured)}.",
+    ]
+
+
+def _source(cost: PlanCost, model: CostModel, measured: StepTimes | None) -> str:
+    estimate = f"estimate, {model.hardware}"
+    if measured is None:
+        return estimate
+    cells = f"{measured.cells} finished cell{'s' if measured.cells > 1 else ''}"
+    said = f"measured on {measured.device} from {cells}"
+    unmeasured = sorted(cost.kinds - measured.besides_s.keys())
+    return f"{said}; of {', '.join(unmeasured)} cells: {estimate}" if unmeasured else said

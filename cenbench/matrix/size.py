@@ -1,0 +1,64 @@
+"""How much disk cells and datasets need, before any of them exists. An estimate, good to a factor of two."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from cenbench.matrix.cell import Cell
+from cenbench.matrix.specs import DatasetSpec, SegmentationNet, TranslationNet
+
+BYTES = 4
+RECORD_BYTES = 2_000_000
+"""Metrics, history, sample pictures, log and page of a cell."""
+FILES_A_CELL = 25
+PIXEL_BYTES = {"synthrooms": 18, "taskonomy": 18}
+"""Bytes a pixel over all stored modalities; other datasets have RGB, depth and a label: 6."""
+_ENCODER = {18: 11.2e6, 34: 21.3e6, 50: 23.5e6, 101: 42.5e6, 152: 58.1e6}
+_DECODER = 75.6e6
+"""RefineNet's at width 256, on bottlenecks: the released code's counts (R50 99.2 M, R101 118.2 M) less the encoder."""
+_PYRAMID = 25.5e6
+"""PSPNet's head at width 512 with its auxiliary one: 3 x 3 x 4,096 x 512, 2,048 x 2,048, and 3 x 3 x 1,024 x 256."""
+
+
+def parameters(cell: Cell) -> float:
+    """Parameters of the network that is measured; without those of fusion operators."""
+    network = cell.network
+    copies = len(cell.task.inputs) if cell.convs == "unshared" else 1
+    if isinstance(network, SegmentationNet):
+        encoder = _ENCODER[network.depth] * (network.width / 64) ** 2
+        if network.head == "pspnet":
+            return copies * (encoder + _PYRAMID * network.decoder_width / 512 * network.width / 64)
+        return copies * (encoder + _DECODER * (network.decoder_width / 256) ** 2)
+    return copies * _generator(network)
+
+
+def _generator(network: TranslationNet) -> float:
+    """pix2pix's U-Net: 4 x 4 convolutions, widths doubling up to eight times the first (54.4 M at 64, 8 levels)."""
+    widths = [3, *(network.generator_width * min(2**level, 8) for level in range(network.levels))]
+    pairs = list(pairwise(widths))
+    down = sum(16 * a * b for a, b in pairs)
+    up = sum(16 * a * b * (1 if level == network.levels - 1 else 2) for level, (a, b) in enumerate(pairs))
+    return down + up
+
+
+def finished_bytes(cell: Cell) -> float:
+    """What a finished cell keeps: its weights, and its record."""
+    return BYTES * parameters(cell) + RECORD_BYTES
+
+
+def state_bytes(cell: Cell) -> float:
+    """What a running cell needs besides: three versions of its state while one is replaced.
+
+    A version holds the network, its optimisers' moments (SGD one, Adam two), and the best weights where they are
+    selected; the discriminator is small beside that.
+    """
+    moments = 1 if cell.task.kind == "segmentation" else 2
+    best = 1 if cell.protocol.selection == "best" else 0
+    return 3 * BYTES * parameters(cell) * (1 + moments + best)
+
+
+def dataset_bytes(dataset: DatasetSpec) -> float:
+    """A prepared dataset and, while it is made, as much again in pieces."""
+    height, width = dataset.shape_px
+    scenes = dataset.train_scenes + dataset.val_scenes
+    return 2.0 * PIXEL_BYTES.get(dataset.name, 6) * scenes * height * width

@@ -1,0 +1,73 @@
+"""The container recipe installs what `make env` does. Without Apptainer its text is checked, and nothing is built."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import tomllib
+
+import pytest
+from checkout import REPOSITORY
+
+SECTIONS = {"files", "post", "environment", "runscript", "test", "labels"}
+
+
+def recipe() -> tuple[dict[str, str], dict[str, str]]:
+    """The header's keys, and section -> text."""
+    header, *rest = re.split(r"^%", (REPOSITORY / "containers" / "cenbench.def").read_text(), flags=re.MULTILINE)
+    lines = (line for line in header.splitlines() if line and not line.startswith("#"))
+    keys = dict(line.split(": ", 1) for line in lines)
+    return keys, {name.strip(): text for name, _, text in (section.partition("\n") for section in rest)}
+
+
+def installs(text: str) -> list[list[str]]:
+    """The arguments of every `pip install`, in order."""
+    lines = (line.strip() for line in text.splitlines())
+    return [shlex.split(line.split("pip ", 1)[1]) for line in lines if "-m pip install" in line]
+
+
+def test_it_installs_as_make_env_does() -> None:
+    """The same commands in the same order, torch first, all under the lock."""
+    makefile = (REPOSITORY / "Makefile").read_text()
+    rule = makefile[makefile.index("$(READY): constraints.txt") : makefile.index("@touch $@")]
+    found = installs(recipe()[1]["post"])
+    assert found == installs(rule)
+    assert len(found) == 2
+    assert found[0][-1] == "torch"
+    assert all(command[command.index("-c") + 1] == "constraints.txt" for command in found)
+
+
+def test_its_python_is_one_the_package_takes() -> None:
+    keys, _ = recipe()
+    assert keys["Bootstrap"] == "docker"
+    image, version = re.fullmatch(r"(\w+):(\d+\.\d+)-slim-bookworm", keys["From"]).groups()  # type: ignore[union-attr]
+    wanted = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["requires-python"]
+    lowest = tuple(int(part) for part in wanted.removeprefix(">=").split("."))
+    assert image == "python"
+    assert tuple(int(part) for part in version.split(".")) >= lowest
+
+
+def test_every_file_it_copies_is_there_and_everything_the_build_reads_is_copied() -> None:
+    _, sections = recipe()
+    copied = dict(line.split() for line in sections["files"].splitlines() if line.strip())
+    assert all((REPOSITORY / name).exists() for name in copied)
+    assert all(target == f"/opt/cenbench/{name}" for name, target in copied.items())
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    assert {"constraints.txt", "pyproject.toml", "cenbench", project["readme"], "LICENSE"} == set(copied)
+
+
+def test_its_sections_are_apptainers() -> None:
+    assert set(recipe()[1]) == SECTIONS
+
+
+@pytest.mark.parametrize("name", ["post", "environment", "runscript", "test"])
+def test_its_scripts_are_valid_shell(name: str) -> None:
+    subprocess.run(["sh", "-n"], input=recipe()[1][name], text=True, check=True)
+
+
+def test_the_checkouts_code_comes_before_the_installed_copy() -> None:
+    script = f"unset PYTHONPATH; cd /tmp; {recipe()[1]['environment']}\necho $PYTHONPATH; echo $PATH"
+    said = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True).stdout.splitlines()
+    assert said[0] == "/tmp"
+    assert said[1].startswith("/opt/venv/bin:")

@@ -1,0 +1,185 @@
+"""A cell that runs out of memory, of numbers or of disk: said with its reason, told again at the retry, then whole."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from checkout import Checkout
+from faults import Tally
+
+from cenbench.errors import CellFailed, UserError
+from cenbench.matrix.cell import Cell
+from cenbench.matrix.plan import load_plan
+from cenbench.run import cell as run_module
+from cenbench.run.cell import run_cell
+from cenbench.run.paths import Paths
+from cenbench.run.record import read_record
+from cenbench.train import loop
+from cenbench.train.segmentation import SegmentationTrainer
+
+pytestmark = pytest.mark.faults
+Faults = Callable[[str], Tally]
+CPU_FULL = RuntimeError("[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: can't allocate memory: 1 TB")
+
+
+@pytest.fixture
+def place(prepared_checkout: Checkout, tmp_path: Path) -> tuple[Paths, Cell]:
+    """The prepared dataset in a folder of its own, and a segmentation cell that is not run yet."""
+    shutil.copytree(prepared_checkout.root / "params", tmp_path / "params")
+    (tmp_path / "data").symlink_to(prepared_checkout.root / "data")
+    paths = Paths(tmp_path)
+    return paths, next(iter(load_plan(paths.params, "demo").cells.values()))
+
+
+def raising(error: Exception) -> Callable[..., None]:
+    def refuse(*_: object, **__: object) -> None:
+        raise error
+
+    return refuse
+
+
+def fail_and_retry(
+    place: tuple[Paths, Cell], reason: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The cell fails with `reason` in its record; undisturbed it says why it is tried again, and ends well."""
+    paths, cell = place
+    with pytest.raises(CellFailed, match=reason) as caught:
+        run_cell(cell, paths, "cpu")
+    assert "to mend it" in str(caught.value)
+    record = read_record(paths, cell)
+    assert record.state == "failed"
+    assert reason in str(record.reason)
+    monkeypatch.undo()
+    with caplog.at_level(logging.INFO, logger="cenbench"):
+        run_cell(cell, paths, "cpu")
+    assert f"it is tried again; it failed before: {reason}" in caplog.text
+    assert read_record(paths, cell).state == "ok"
+
+
+@pytest.mark.parametrize("error", [torch.cuda.OutOfMemoryError("CUDA out of memory."), MemoryError(), CPU_FULL])
+@pytest.mark.parametrize("where", ["a step", "evaluation"])
+def test_out_of_memory(
+    place: tuple[Paths, Cell],
+    error: Exception,
+    where: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    faults: Faults,
+) -> None:
+    from cenbench.run import measure_segmentation
+
+    if where == "a step":
+        monkeypatch.setattr(SegmentationTrainer, "step", raising(error))
+    else:
+        monkeypatch.setattr(measure_segmentation, "predict", raising(error))
+    with faults("out of memory").one():
+        fail_and_retry(place, "out of memory", monkeypatch, caplog)
+
+
+def test_non_finite_loss(
+    place: tuple[Paths, Cell], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, faults: Faults
+) -> None:
+    step = SegmentationTrainer.step
+    monkeypatch.setattr(SegmentationTrainer, "step", lambda self, n: step(self, n) * (float("nan") if n == 7 else 1))
+    with faults("non-finite loss").one():
+        fail_and_retry(place, "non-finite loss at step 7", monkeypatch, caplog)
+
+
+LITTLE_MEMORY = """
+import resource, sys
+from pathlib import Path
+import torch, torch._dynamo
+from cenbench.matrix.plan import load_plan
+from cenbench.run import measure_segmentation
+from cenbench.run.cell import run_cell
+from cenbench.run.paths import Paths
+
+paths = Paths(Path(sys.argv[1]))
+cell = load_plan(paths.params, "demo").cell(sys.argv[2])
+used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 400_000_000, -1))
+try:
+    run_cell(cell, paths, "cpu")
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+
+
+def test_a_real_limit_on_memory(place: tuple[Paths, Cell], faults: Faults) -> None:
+    """A crop for which the system itself refuses the memory, not an exception that a test made."""
+    paths, _ = place
+    preset = paths.params / "presets/demo.yaml"
+    preset.write_text(preset.read_text().replace("    crop_px: 32\n  evaluation", "    crop_px: 2048\n  evaluation", 1))
+    cell = next(iter(load_plan(paths.params, "demo").cells.values()))
+    with faults("out of memory").one():
+        command = [sys.executable, "-c", LITTLE_MEMORY, str(paths.root), cell.id]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300, check=False)
+        assert done.stdout.startswith("CellFailed out of memory"), done.stdout + done.stderr
+        assert "out of memory" in str(read_record(paths, cell).reason)
+
+
+def test_a_failure_that_cannot_be_kept_is_still_told(
+    place: tuple[Paths, Cell], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(SegmentationTrainer, "step", raising(MemoryError()))
+    monkeypatch.setattr(run_module, "write_json", raising(UserError("no room to write failure.json")))
+    with pytest.raises(CellFailed, match="out of memory"):
+        run_cell(place[1], place[0], "cpu")
+    assert "cannot be kept: no room to write failure.json" in caplog.text
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
+    """Mount a file system of so many kilobytes, or make it that large."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+
+    def resize(kilobytes: int) -> Path:
+        remount = "remount," if os.path.ismount(folder) else ""
+        mount = ["mount", "-t", "tmpfs", "-o", f"{remount}size={kilobytes}k", "tmpfs", str(folder)]
+        done = subprocess.run(mount, capture_output=True, text=True, check=False)
+        if done.returncode:
+            pytest.skip(f"no small file system can be mounted here: {done.stderr.strip()}")
+        return folder
+
+    yield resize
+    if os.path.ismount(folder):
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_real_disk_that_fills_and_is_enlarged(
+    place: tuple[Paths, Cell], small_disk: Callable[[int], Path], monkeypatch: pytest.MonkeyPatch, faults: Faults
+) -> None:
+    paths, cell = place
+    monkeypatch.setattr(loop, "SAVE_EVERY_S", 0.0)
+    monkeypatch.setattr(loop, "SAVE_SHARE", 1e9)
+    (paths.root / "results").symlink_to(small_disk(8))
+    tally, problems = faults("a small disk fills, then is enlarged"), []
+    for kilobytes in (8, 400, 1500, 3000, *range(4500, 40_000, 1500)):
+        small_disk(kilobytes)
+        try:
+            run_cell(cell, paths, "cpu")
+            break
+        except UserError as error:
+            with tally.one():
+                assert "no room to write" in error.problem
+                assert "same command again" in str(error.mend)
+                problems.append(error.problem.split()[4])
+    assert len(problems) > 2, "it is to fill at several files"
+    assert read_record(paths, cell).state == "ok"
+    whole = Paths(paths.root / "whole")
+    whole.root.mkdir()
+    for part in ("params", "data"):
+        (whole.root / part).symlink_to(paths.root / part)
+    run_cell(cell, whole, "cpu")
+    for name in ("metrics.json", "history.csv"):
+        assert (paths.cell(cell) / name).read_bytes() == (whole.cell(cell) / name).read_bytes()

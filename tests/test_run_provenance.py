@@ -1,0 +1,98 @@
+"""A cell records what it was made by: revision, environment against the lock, host, driver; its page says so."""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from checkout import REPOSITORY
+from test_report_table import record
+
+from cenbench.matrix.plan import load_plan
+from cenbench.report.cell_page import render_cell_page
+from cenbench.run.locked import installed_packages
+from cenbench.run.provenance import driver_version, environment
+
+LOCK = "torch==0.0.1\n"
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A git checkout of one commit, whose lock names a torch nobody has."""
+    (tmp_path / "constraints.txt").write_text(LOCK)
+    identity = ("-c", "user.name=a", "-c", "user.email=a@b")
+    for command in (("init", "--quiet"), ("add", "."), (*identity, "commit", "--quiet", "-m", "one")):
+        subprocess.run(["git", "-C", str(tmp_path), *command], check=True)
+    return tmp_path
+
+
+def test_what_a_cell_records(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLURM_JOB_ID", "12")
+    monkeypatch.setenv("SLURMD_NODENAME", "gpu7")
+    monkeypatch.setenv("APPTAINER_NAME", "cenbench.sif")
+    found = environment(torch.device("cpu"), repository)
+    head = subprocess.run(["git", "-C", str(repository), "rev-parse", "HEAD"], capture_output=True, text=True)
+    assert (found["revision"], found["dirty"]) == (head.stdout.strip(), False)
+    assert (found["host"], found["node"], found["slurm_job"]) == (socket.gethostname(), "gpu7", "12")
+    assert (found["container"], found["device_type"], found["cuda"]) == ("cenbench.sif", "cpu", torch.version.cuda)
+    assert found["device"]
+    assert found["environment"] == {
+        "locked": False,
+        "constraints_sha256": hashlib.sha256(LOCK.encode()).hexdigest(),
+        "differs": {"torch": f"{installed_packages()['torch']}, locked 0.0.1"},
+    }
+    (repository / "constraints.txt").write_text(f"torch=={torch.__version__.split('+')[0]}\n")
+    found = environment(torch.device("cpu"), repository)
+    assert (found["dirty"], found["environment"]["locked"], found["environment"]["differs"]) == (True, True, {})
+
+
+def test_without_git_or_lock(tmp_path: Path) -> None:
+    found = environment(torch.device("cpu"), tmp_path)
+    assert (found["revision"], found["dirty"]) == (None, None)
+    assert found["environment"] == {"locked": False, "constraints_sha256": None, "differs": {}}
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ("NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.104.05  Sat Aug 19 01:15:15 UTC 2023\n", "535.104.05"),
+        ("NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  570.86.15  Release Build\n", "570.86.15"),
+        ("nothing of the kind", None),
+        (None, None),
+    ],
+)
+def test_the_driver_as_the_kernel_tells_it(tmp_path: Path, text: str | None, version: str | None) -> None:
+    if text is not None:
+        (tmp_path / "version").write_text(text)
+    assert driver_version(tmp_path / "version") == version
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (
+            {"locked": True, "constraints_sha256": "ab12", "differs": {}},
+            "the locked one (constraints.txt, sha256 ab12)",
+        ),
+        (
+            {"locked": False, "constraints_sha256": "ab12", "differs": {"torch": "2.0, locked <2.1>"}},
+            "not the locked one: torch 2.0, locked &lt;2.1&gt;.",
+        ),
+        ({"locked": False, "constraints_sha256": None, "differs": {}}, "the checkout had no constraints.txt"),
+        (None, None),
+    ],
+)
+def test_the_cells_page_says_whether_the_environment_was_the_locked_one(found: Any, said: str | None) -> None:
+    plan = load_plan(REPOSITORY / "params", "demo")
+    cell = next(iter(plan.cells.values()))
+    provenance = {"device": "NVIDIA H100", "driver": "570.86.15"} | ({"environment": found} if found else {})
+    page = render_cell_page("demo", replace(record(cell, 1.0), provenance=provenance), ["table7"])
+    assert ("Environment: " in page) == (said is not None)
+    assert said is None or said in page
+    assert "<dt>driver</dt><dd>570.86.15</dd>" in page
