@@ -67,7 +67,7 @@ def expected_small() -> list[dict[str, np.ndarray]]:
 
 
 def write_mat(raw: Path) -> None:
-    """As MATLAB writes it: its arrays are (480, 640, 3, N), so HDF5 has them the other way round."""
+    """As MATLAB writes it: its arrays are (480, 640, 3, N), so HDF5 has them the other way round; compressed."""
     frames = range(1, FRAMES + 1)
     matlab = {
         "images": np.stack([rgb(frame) for frame in frames], axis=-1),
@@ -76,7 +76,7 @@ def write_mat(raw: Path) -> None:
     }
     with h5py.File(raw / "nyu_depth_v2_labeled.mat", "w") as file:
         for name, array in matlab.items():
-            file[name] = array.transpose()
+            file.create_dataset(name, data=array.transpose(), chunks=(1, *array.T.shape[1:]), compression=1)
         file["rawDepths"] = file["depths"]
     write_splits(raw, TRAIN, VAL)
     savemat(raw / "classMapping40.mat", {"mapClass": MAPPING[None].astype(np.float64), "className": ["wall"]})
@@ -127,6 +127,13 @@ def pixel(value: float) -> Callable[[np.ndarray], None]:
     return change
 
 
+def overwrite(path: Path, old: bytes, new: bytes) -> None:
+    """Damage the first occurrence of some bytes."""
+    content = path.read_bytes()
+    assert old in content
+    path.write_bytes(content.replace(old, new, 1))
+
+
 def remove_array(raw: Path) -> None:
     with h5py.File(raw / "nyu_depth_v2_labeled.mat", "r+") as file:
         del file["depths"]
@@ -139,6 +146,10 @@ MAT_FAULTS = {
     "the .mat another file": Fault(
         lambda raw: (raw / "nyu_depth_v2_labeled.mat").write_text("<html>404</html>"), "truncated, or another file"
     ),
+    "the .mat damaged inside": Fault(
+        lambda raw: overwrite(raw / "nyu_depth_v2_labeled.mat", b"TREE", b"xxxx"), "cannot be read"
+    ),
+    "split empty": Fault(lambda raw: (raw / "splits.mat").write_bytes(b""), "splits.mat cannot be read"),
     "an array missing": Fault(remove_array, "lacks depths", ("nyu_depth_v2_labeled.mat",)),
     "axes not reversed": Fault(
         in_mat("images", lambda array: np.ascontiguousarray(array.transpose(0, 3, 2, 1))), "images has another shape"

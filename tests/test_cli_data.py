@@ -50,7 +50,7 @@ def done(*arguments: str) -> str:
 
 
 def mistake(*arguments: str) -> str:
-    result = cenbench(*arguments)
+    result = cenbench(*arguments) if "--preset" not in arguments else CliRunner().invoke(app, arguments)
     assert isinstance(result.exception, UserError), result.output
     return str(result.exception)
 
@@ -103,3 +103,6 @@ def test_mistakes(root: Path) -> None:
     assert "holds no version of NYUDv2" in message
     assert "readme.txt" in message
     assert "is not prepared" in mistake("stats", "nyudv2")
+    message = mistake("prepare", "nyudv2", "--preset", "demo")
+    assert "preset 'demo' has no dataset 'nyudv2'" in message
+    assert "to mend it: add --preset with one of: paper" in message

@@ -13,8 +13,8 @@ from checkout import Checkout
 from PIL import Image
 from tiny_dataset import write_dataset
 
-from cenbench.data.contact_page import SIDE_PX, contact_page
-from cenbench.data.contact_sheet import label_colours
+from cenbench.data.contact_page import contact_page
+from cenbench.data.contact_sheet import SIDE_PX, contact_sheet, label_colours, to_picture
 from cenbench.data.manifest import write_manifest
 from cenbench.data.prepared import Prepared
 from cenbench.errors import UserError
@@ -84,6 +84,17 @@ def test_big_pictures_are_made_small_without_new_labels(tmp_path: Path) -> None:
     assert {each.shape for each in shown.values()} == {(100, SIDE_PX, 3)}
     palette = {tuple(colour) for colour in label_colours(np.arange(10))}
     assert {tuple(colour) for colour in shown["semantic"].reshape(-1, 3)} <= palette
+
+
+def test_a_picture_beside_it_is_as_small_and_shows_a_street_too(tmp_path: Path) -> None:
+    prepared = dataset(tmp_path, 300, 3 * SIDE_PX)
+    contact_sheet(prepared, [0, 1], tmp_path / "sheet.png")
+    assert np.asarray(Image.open(tmp_path / "sheet.png")).shape == (2 * (100 + 2), 3 * (SIDE_PX + 2), 3)
+    gray = to_picture(prepared.array("depth_zbuffer")[0], "depth_zbuffer")[..., 0].ravel()
+    assert 100 < gray[0] < 180 < 253 < gray[-1], "10 m to 117 m are not all white"
+    room = np.geomspace(200, 3_900, 50).reshape(5, 10).astype(np.uint16)
+    far = np.append(room, [[3_900] * 10], 0)
+    assert (to_picture(room, "depth_zbuffer") == to_picture(far, "depth_zbuffer")[:5]).all(), "rooms keep one scale"
 
 
 def test_a_scene_that_is_not_there(tmp_path: Path) -> None:

@@ -11,8 +11,6 @@ import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -124,6 +122,7 @@ def test_the_manifest_tells_all_of_it(stand_in: StandIn, made: Path, raw_folders
         assert values.dtype == entry.dtype
 
 
+@pytest.mark.parametrize("stand_in", [dataset.STAND_INS[0] for dataset in DATASETS], ids=lambda each: each.label)
 def test_any_number_of_processes_gives_the_same_bytes(
     stand_in: StandIn, made: Path, raw_folders: Path, tmp_path: Path
 ) -> None:
@@ -131,26 +130,20 @@ def test_any_number_of_processes_gives_the_same_bytes(
     assert contents(adapters.prepare(stand_in.spec, tmp_path, 2, False, raw)) == contents(made)
 
 
-DIE = """
-import os, signal, sys
-from pathlib import Path
-from cenbench.data import adapters, transforms
-from cenbench.matrix.specs import DatasetSpec
-
-root, raw, spec, at = Path(sys.argv[1]), Path(sys.argv[2]), DatasetSpec.model_validate_json(sys.argv[3]), sys.argv[4]
-replace = Path.replace
-Path.replace = lambda path, target: (
-    os.kill(os.getpid(), signal.SIGKILL) if Path(target).name == at else replace(path, target)
-)
-adapters.prepare(spec, root, 1, False, raw)
-"""
-
-
 def die(stand_in: StandIn, root: Path, raw: Path, at: str) -> None:
-    """Prepare in a process that is killed before it gives the file `at` its name."""
-    command = [sys.executable, "-c", DIE, str(root), str(raw), stand_in.spec.model_dump_json(), at]
-    died = subprocess.run(command, capture_output=True, check=False, text=True)
-    assert died.returncode == -signal.SIGKILL, died.stderr
+    """Prepare in a process that is killed (kill -9) before it gives the file `at` its name."""
+    child = os.fork()
+    if child == 0:
+        rename = Path.replace
+        Path.replace = lambda path, target: (  # type: ignore[method-assign]
+            os.kill(os.getpid(), signal.SIGKILL) if Path(target).name == at else rename(path, target)
+        )
+        try:
+            adapters.prepare(stand_in.spec, root, 1, False, raw)
+        finally:
+            os._exit(1)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL, "it was to die there"
 
 
 def test_killed_it_goes_on_where_it_was(stand_in: StandIn, made: Path, raw_folders: Path, tmp_path: Path) -> None:

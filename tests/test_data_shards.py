@@ -21,7 +21,8 @@ from cenbench.data.modality import ModalityDeclaration
 from cenbench.data.official.adapter import Adapter, OfficialFile, Sample, Scan, Unusable, choose
 from cenbench.data.official.prepare import prepare_official
 from cenbench.data.prepared import Prepared
-from cenbench.data.shards import Recipe, prepare_shards
+from cenbench.data.recipe import Recipe
+from cenbench.data.shards import prepare_shards
 from cenbench.errors import UserError
 from cenbench.matrix.specs import DatasetSpec
 

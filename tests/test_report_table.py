@@ -304,3 +304,23 @@ def test_larger_networks_are_the_papers_in_table_3_only(plan: Plan) -> None:
         assert judge(cell, table=3, **told).word == "reproduced"
         same = (cell.network.head, cell.network.depth) == ("refinenet", 101)
         assert judge(cell, table=7, **told).word == ("reproduced" if same else "not comparable")
+
+
+def test_a_number_is_held_against_the_papers_on_the_same_data_only() -> None:
+    """SUN RGB-D's beside SUN RGB-D's; the same cell beside NYUDv2's number is of other data."""
+    cell = load_plan(REPOSITORY / "params", "paper-sunrgbd").table("table3").cells[0]
+    told = {"table": 3, "metric": "miou_pct", "paper": 51.1, "ours": 51.1, "spread": 1.0, "stand_in": None}
+    assert judge(cell, **told, paper_data="sunrgbd").word == "reproduced"
+    for data in ("nyudv2", None):
+        verdict = judge(cell, **told, paper_data=data)
+        assert (verdict.word, "not nyudv2" in verdict.why) == ("not comparable", True)
+
+
+def test_table_3_judges_each_dataset_by_its_own_numbers() -> None:
+    layout = load_plan(REPOSITORY / "params", "paper-sunrgbd").table("table3")
+    records = {cell.id: record(cell, 51.1 + cell.seed / 10) for cell in layout.cells}
+    words = [
+        value.verdict.word for entry in build_table("paper-sunrgbd", layout, records).entries for value in entry.values
+    ]
+    assert "not comparable" not in words
+    assert words.count("none") == len(words) - 3, "PSPNet on ResNet-152 has the three sourced numbers"

@@ -12,13 +12,11 @@ import jinja2
 import numpy as np
 from PIL import Image
 
-from cenbench.data.contact_sheet import label_colours, to_picture
+from cenbench.data.contact_sheet import label_colours, small, to_picture
 from cenbench.data.prepared import Prepared
 from cenbench.errors import UserError
 from cenbench.files import write_text
 
-SIDE_PX = 512
-"""Pictures are shown at most this wide and high: a street scene of two megapixels would make a page nobody can open."""
 _DEPTH_PERCENTILES = 2, 98
 _LABELS = "semantic"
 
@@ -91,9 +89,7 @@ def _scene(prepared: Prepared, index: int, depths: Mapping[str, tuple[float, flo
             shown = to_picture(stored, name)
         if name == _LABELS:
             note = f"{float((stored == prepared.void).mean()):.1%} void, black"
-        pictures.append(
-            _Picture(name, entry.unit, note, _data_uri(_small(shown, smooth=name not in (*depths, _LABELS))))
-        )
+        pictures.append(_Picture(name, entry.unit, note, _data_uri(small(shown, name))))
     split = next(name for name, (start, stop) in prepared.manifest.splits.items() if start <= index < stop)
     return _Scene(prepared.scene_name(index), split, tuple(pictures))
 
@@ -135,17 +131,7 @@ def _depth_picture(stored_HW: np.ndarray, hole_HW: np.ndarray, near: float, far:
     return picture
 
 
-def _small(picture: np.ndarray, *, smooth: bool) -> Image.Image:
-    """At most `SIDE_PX` a side; labels and depth are not blended."""
-    image = Image.fromarray(picture)
-    scale = SIDE_PX / max(image.size)
-    if scale >= 1:
-        return image
-    width, height = (max(1, round(side * scale)) for side in image.size)
-    return image.resize((width, height), Image.Resampling.BILINEAR if smooth else Image.Resampling.NEAREST)
-
-
-def _data_uri(image: Image.Image) -> str:
+def _data_uri(picture: np.ndarray) -> str:
     buffer = io.BytesIO()
-    image.save(buffer, format="PNG")
+    Image.fromarray(picture).save(buffer, format="PNG")
     return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"

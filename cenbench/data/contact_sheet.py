@@ -16,7 +16,10 @@ from cenbench.errors import UserError
 from cenbench.files import atomic_path
 
 _NEAR_M, _FAR_M = 200 / 512, 4000 / 512
-"""Depth shown as black and white; log scale between."""
+"""Depth shown as black and white, log scale between; white is farther where a picture is: a street is no room."""
+_FAR_PERCENTILE = 98
+SIDE_PX = 512
+"""Pictures of a sheet are at most this wide and high: one of street scenes of two megapixels could not be opened."""
 _GRADIENT_TOP = 10_000.0
 _GUTTER_PX = 2
 
@@ -33,7 +36,9 @@ def to_picture(array: np.ndarray, modality: str, units_per_metre: float = UNITS_
         return label_colours(array)
     if modality.startswith("depth"):
         metres = np.maximum(array.astype(np.float64), 1) / units_per_metre
-        share = np.clip(np.log(metres / _NEAR_M) / np.log(_FAR_M / _NEAR_M), 0, 1)
+        measured = metres[array > 0]
+        far_m = max(_FAR_M, np.percentile(measured, _FAR_PERCENTILE)) if measured.size else _FAR_M
+        share = np.clip(np.log(metres / _NEAR_M) / np.log(far_m / _NEAR_M), 0, 1)
         gray = _gray(255 * share)
         gray[array == 0] = (110, 0, 0)
         return gray
@@ -48,6 +53,19 @@ def prepared_picture(prepared: Prepared, modality: str, index: int) -> np.ndarra
     return to_picture(prepared.array(modality)[index], modality, units)
 
 
+def small(picture: np.ndarray, modality: str) -> np.ndarray:
+    """A picture of a modality, at most `SIDE_PX` a side; labels and depth are not blended."""
+    height, width = picture.shape[:2]
+    scale = SIDE_PX / max(height, width)
+    if scale >= 1:
+        return picture
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    sharp = modality == "semantic" or modality.startswith("depth")
+    return np.asarray(
+        Image.fromarray(picture).resize(size, Image.Resampling.NEAREST if sharp else Image.Resampling.BILINEAR)
+    )
+
+
 def contact_sheet(prepared: Prepared, indices: Iterable[int], path: Path) -> None:
     """Write a PNG: one row a scene, one column a modality, in the manifest's order."""
     scenes = prepared.manifest.spec.train_scenes + prepared.manifest.spec.val_scenes
@@ -55,7 +73,7 @@ def contact_sheet(prepared: Prepared, indices: Iterable[int], path: Path) -> Non
     for index in indices:
         if not 0 <= index < scenes:
             raise UserError("no such scene", where=prepared.folder, found=index, expected=f"0 to {scenes - 1}")
-        pictures = [prepared_picture(prepared, name, index) for name in prepared.manifest.modalities]
+        pictures = [small(prepared_picture(prepared, name, index), name) for name in prepared.manifest.modalities]
         rows.append(np.concatenate([np.pad(each, _GUTTER) for each in pictures], axis=1))
     if not rows:
         raise UserError("a contact sheet needs at least one scene", where=path)

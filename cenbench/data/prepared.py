@@ -26,7 +26,8 @@ __all__ = ["Prepared", "dataset_key", "manifest_digest"]
 class Prepared:
     """Arrays of one prepared dataset, memory-mapped read-only.
 
-    Modalities: `rgb` u8 (N,H,W,3); `depth_euclidean`, `depth_zbuffer` u16 (N,H,W), 1/512 m, 0 = missing;
+    Modalities: `rgb` u8 (N,H,W,3); `depth_euclidean`, `depth_zbuffer` u16 (N,H,W), in 1/512 m or as their entry's
+    `units_per_metre` says, 0 = missing;
     `normal` u8 (N,H,W,3), 127.5-centred, camera axes; `shade` u8, `texture` u16, `edge` u16, `semantic` u8 (N,H,W).
     """
 

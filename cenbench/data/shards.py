@@ -13,73 +13,24 @@ import os
 import shutil
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cenbench.data.croissant import write_croissant
-from cenbench.data.manifest import (
-    MANIFEST,
-    FileEntry,
-    Manifest,
-    ModalityEntry,
-    SourceEntry,
-    dataset_key,
-    write_manifest,
-)
-from cenbench.data.modality import ModalityDeclaration
+from cenbench.data.manifest import MANIFEST, FileEntry, write_manifest
 from cenbench.data.progress import counting
+from cenbench.data.recipe import Recipe
 from cenbench.errors import UserError
 from cenbench.files import atomic_path, sha256_file, write_text
-from cenbench.matrix.specs import DatasetSpec
 
 SCENES_A_SHARD = 8
 _FINGERPRINT = "made-from"
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """A dataset to be made: what is in it, and the function that makes the arrays of one scene."""
-
-    spec: DatasetSpec
-    modalities: Mapping[str, ModalityDeclaration]
-    scenes: Sequence[Any]
-    """What `make` is called with, one a scene, in order: train, then val."""
-    make: Callable[[Any], Mapping[str, np.ndarray]]
-    """Arrays (H, W) or (H, W, 3) by modality; a pure function that runs in other processes. `UserError`: unusable."""
-    doing: str
-    """What it does, for the progress: `rendering`, `reading`."""
-    classes: tuple[str, ...]
-    licence: str
-    citation: str
-    fingerprint: Callable[[], str] | None = None
-    """Text that changes with the files the scenes are read from: shards made from other files are not continued."""
-    sources: Callable[[], tuple[SourceEntry, ...]] = tuple
-    """What the scenes were made from, for the manifest; asked for once all are read."""
-    names: tuple[str, ...] = ()
-    """What the dataset itself calls its scenes, in order; empty where it has no names for them."""
-    excluded: Mapping[str, str] = field(default_factory=dict)
-    """Samples of the dataset's lists that were left out -> why."""
-
-    @property
-    def key(self) -> str:
-        return dataset_key(self.spec)
-
-    def shards(self) -> list[range]:
-        """Numbers of the scenes of each shard."""
-        scenes = len(self.scenes)
-        return [range(start, min(start + SCENES_A_SHARD, scenes)) for start in range(0, scenes, SCENES_A_SHARD)]
-
-    def shape(self, modality: str) -> tuple[int, ...]:
-        channels = self.modalities[modality].channels
-        whole = (len(self.scenes), *self.spec.shape_px)
-        return (*whole, channels) if channels > 1 else whole
 
 
 def prepare_shards(recipe: Recipe, root: Path, workers: int, progress: bool, *, again: bool = False) -> Path:
@@ -106,7 +57,7 @@ def prepare_shards(recipe: Recipe, root: Path, workers: int, progress: bool, *, 
         (folder / MANIFEST).unlink(missing_ok=True)  # from here on the folder is neither the old dataset nor the new
         _remove_stale(folder)
         files = _join(recipe, partial, folder)
-        manifest = _manifest(recipe, files)
+        manifest = recipe.manifest(files)
         write_croissant(folder, manifest)
         write_manifest(folder, manifest)
         remove_shards(folder)
@@ -152,12 +103,18 @@ def _remove_stale(folder: Path) -> None:
         temporary.unlink()
 
 
+def _shards(recipe: Recipe) -> list[range]:
+    """Numbers of the scenes of each shard."""
+    scenes = len(recipe.scenes)
+    return [range(start, min(start + SCENES_A_SHARD, scenes)) for start in range(0, scenes, SCENES_A_SHARD)]
+
+
 def _shard_path(partial: Path, scenes: range) -> Path:
     return partial / f"scenes-{scenes.start:06d}.npz"
 
 
 def _make_missing(recipe: Recipe, partial: Path, workers: int, progress: bool) -> None:
-    todo = [scenes for scenes in recipe.shards() if not _shard_path(partial, scenes).exists()]
+    todo = [scenes for scenes in _shards(recipe) if not _shard_path(partial, scenes).exists()]
     done = len(recipe.scenes) - sum(len(scenes) for scenes in todo)
     problems: list[UserError] = []
     with counting(f"{recipe.doing} {recipe.key}", done, len(recipe.scenes), progress) as advance:
@@ -254,7 +211,7 @@ def _join(recipe: Recipe, partial: Path, folder: Path) -> dict[str, FileEntry]:
         header = {"descr": np.dtype(declared.dtype).str, "fortran_order": False, "shape": recipe.shape(name)}
         with atomic_path(path) as temporary, temporary.open("wb") as file:
             np.lib.format.write_array_header_1_0(file, header)
-            for scenes in recipe.shards():
+            for scenes in _shards(recipe):
                 with np.load(_shard_path(partial, scenes), allow_pickle=False) as shard:
                     file.write(_checked(shard[name], (len(scenes), *recipe.shape(name)[1:]), header["descr"]))
         files[path.name] = FileEntry(bytes=path.stat().st_size, sha256=sha256_file(path))
@@ -266,34 +223,3 @@ def _checked(array: np.ndarray, shape: tuple[int, ...], descr: object) -> bytes:
     if array.shape != shape or array.dtype.str != descr:
         raise AssertionError(f"a shard holds {array.shape} {array.dtype.str}, declared {shape} {descr}")
     return array.tobytes()
-
-
-def _manifest(recipe: Recipe, files: dict[str, FileEntry]) -> Manifest:
-    spec, train = recipe.spec, recipe.spec.train_scenes
-    modalities = {
-        name: ModalityEntry(
-            file=f"{name}.npy",
-            dtype=declared.dtype,
-            shape=recipe.shape(name),
-            unit=declared.unit,
-            range=declared.range,
-            missing=declared.missing,
-            units_per_metre=declared.units_per_metre,
-        )
-        for name, declared in recipe.modalities.items()
-    }
-    return Manifest(
-        name=spec.name,
-        version=spec.version,
-        spec=spec,
-        size_px=spec.shape_px,
-        splits={"train": (0, train), "val": (train, len(recipe.scenes))},
-        modalities=modalities,
-        classes=recipe.classes,
-        files=files,
-        licence=recipe.licence,
-        citation=recipe.citation,
-        sources=recipe.sources(),
-        scenes=recipe.names,
-        excluded=dict(recipe.excluded),
-    )

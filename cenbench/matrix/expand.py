@@ -168,8 +168,8 @@ def expand(spec: TableSpec, preset: Preset, numbers: Sequence[PaperNumber], path
     columns = tuple(Column(each.label, each.metrics or spec.metrics, each.emphasised) for each in spec.columns)
     paper = place(own, looked_up, [columns[asked.column].metrics for asked in slots_asked], path, whole=spec.whole)
     slots = tuple(
-        Slot(asked.row, asked.column, cells, terms["stream"], says)
-        for asked, (terms, cells), says in zip(slots_asked, made, paper, strict=True)
+        Slot(asked.row, asked.column, cells, terms["stream"], says, _paper_data(found))
+        for asked, (terms, cells), says, found in zip(slots_asked, made, paper, looked_up, strict=True)
     )
     sources = ", ".join(dict.fromkeys(each.source for each in own))
     labelled = tuple(Row(group.label if group else None, row_labels(spec, group, row)) for group, row, _ in rows)
@@ -260,6 +260,12 @@ def _paper_terms(terms: Terms, entries: Sequence[_Placed]) -> PaperTerms | None:
     for each in entries:
         words.update({str(name): word for name, word in each.entry.paper_terms.items()})
     return PaperTerms(words, as_preset=all(each.entry.override == Override() for each in entries))
+
+
+def _paper_data(slot: PaperTerms | None) -> str | None:
+    """`nyudv2` of a slot the paper's file calls `nyudv2/pspnet-resnet152`."""
+    dataset, named, _ = slot.terms["task"].partition("/") if slot else ("", "", "")
+    return dataset if named else None
 
 
 def _word(value: Any) -> str:

@@ -38,6 +38,8 @@ class Slot:
     cells: tuple[Cell, ...]
     stream: str
     paper: Mapping[str, float]
+    paper_data: str | None = None
+    """The dataset the paper's numbers are of, where its table has several."""
 
 
 @dataclass(frozen=True)

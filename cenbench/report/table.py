@@ -165,7 +165,16 @@ def _value(slot: Slot, table: int, metric: str, records: Sequence[CellRecord]) -
     spread = statistics.stdev(numbers) if len(numbers) > 1 and metric not in COSTS else None
     stand_in = next((record.stand_in[metric] for record in records if metric in record.stand_in), None)
     paper = slot.paper.get(metric)
-    verdict = judge(slot.cells[0], table=table, metric=metric, paper=paper, ours=ours, spread=spread, stand_in=stand_in)
+    verdict = judge(
+        slot.cells[0],
+        table=table,
+        metric=metric,
+        paper=paper,
+        ours=ours,
+        spread=spread,
+        stand_in=stand_in,
+        paper_data=slot.paper_data,
+    )
     return Value(metric, paper, ours, spread, len(numbers), verdict, stand_in)
 
 

@@ -12,6 +12,7 @@ SPREADS = 2.0
 """Reproduced: the paper's number lies within so many standard deviations of our mean."""
 
 _PAPER_DATA = {"segmentation": "nyudv2", "translation": "taskonomy"}
+"""What the paper's numbers are of, where a slot says nothing else."""
 _PAPER_WIDTH, _PAPER_LEVELS = 64, 8
 _PAPER_HEADS = {("refinenet", 101)}
 _TABLE_3_HEADS = {(head, depth) for head in ("refinenet", "pspnet") for depth in (101, 152)}
@@ -35,13 +36,17 @@ def judge(
     ours: float | None,
     spread: float | None,
     stand_in: str | None,
+    paper_data: str | None = None,
 ) -> Verdict:
-    """`spread` is the standard deviation over seeds, in the unit of the numbers; None for one seed."""
+    """`spread` is the standard deviation over seeds, in the unit of the numbers; None for one seed.
+
+    `paper_data` is the dataset the paper's number is of (`Slot.paper_data`).
+    """
     if paper is None:
         return Verdict("none", "the paper has no sourced number here")
     if ours is None:
         return Verdict("none", "no number of ours yet")
-    obstacles = _obstacles(cell, table, metric, stand_in)
+    obstacles = _obstacles(cell, table, metric, stand_in, paper_data or _PAPER_DATA[cell.task.kind])
     if obstacles:
         return Verdict("not comparable", "; ".join(obstacles))
     if spread is None:
@@ -53,8 +58,7 @@ def judge(
     )
 
 
-def _obstacles(cell: Cell, table: int, metric: str, stand_in: str | None) -> list[str]:
-    paper_data = _PAPER_DATA[cell.task.kind]
+def _obstacles(cell: Cell, table: int, metric: str, stand_in: str | None, paper_data: str) -> list[str]:
     found = []
     if cell.dataset.name != paper_data:
         found.append(f"other data ({cell.dataset.name}, not {paper_data})")

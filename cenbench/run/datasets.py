@@ -25,8 +25,21 @@ def find_dataset(paths: Paths, preset: str, name: str) -> DatasetSpec:
         where=paths.params / "presets" / f"{preset}.yaml",
         found=name,
         expected=", ".join(dataset_key(spec) for spec in specs),
-        mend=f"cenbench data list --preset {preset}",
+        mend=_presets_with(paths, name) or f"cenbench data list --preset {preset}",
     )
+
+
+def _presets_with(paths: Paths, name: str) -> str | None:
+    """How to name the dataset of another preset; None where no preset has it."""
+    presets = []
+    for path in sorted((paths.params / "presets").glob("*.yaml")):
+        try:
+            specs = datasets_of(paths, path.stem)
+        except UserError:
+            continue  # that preset's own mistake is told when it is asked for
+        if any(name in (spec.name, dataset_key(spec)) for spec in specs):
+            presets.append(path.stem)
+    return f"add --preset with one of: {', '.join(presets)}" if presets else None
 
 
 def open_dataset(paths: Paths, preset: str, name: str) -> Prepared:

@@ -10,7 +10,6 @@ from typing import Any
 import h5py
 import numpy as np
 from scipy.io import loadmat
-from scipy.io.matlab import MatReadError
 
 from cenbench.data.official.adapter import Sample, Split, Unusable
 from cenbench.data.official.images import metres_to_units
@@ -21,6 +20,8 @@ LABELED, SPLITS, MAPPING = "nyu_depth_v2_labeled.mat", "splits.mat", "classMappi
 RAW_CLASSES, CLASSES, VOID = 894, 40, 255
 _SHAPES = {"images": (3, 640, 480), "depths": (640, 480), "labels": (640, 480)}
 """Of one frame, as h5py sees it: MATLAB's axes in reverse, width before height."""
+_HDF5_ERRORS = (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError)
+"""What h5py raises on a damaged file."""
 
 
 def found_in(raw: Path) -> str | None:
@@ -89,11 +90,12 @@ def _open(raw: Path) -> Iterator[h5py.File]:
     try:
         with h5py.File(path, "r") as file:
             yield file
-    except OSError as error:
+    except _HDF5_ERRORS as error:
+        size = f"{path.stat().st_size:,} bytes" if path.exists() else "no such file"
         raise UserError(
             f"{LABELED} cannot be read: truncated, or another file",
             where=path,
-            found=f"{path.stat().st_size:,} bytes; {error}",
+            found=f"{size}; {error}",
             expected="2,972,037,809 bytes, MATLAB v7.3",
             mend="download it again",
         ) from error
@@ -131,7 +133,7 @@ def _load(path: Path, names: tuple[str, ...]) -> dict[str, Any]:
         raise UserError(
             f"{path.name} is missing", where=path, mend="see docs/datasets.md for where to get it"
         ) from error
-    except (MatReadError, ValueError, TypeError, OSError, NotImplementedError, EOFError) as error:
+    except Exception as error:  # SciPy raises whatever comes of parsing a damaged file, ZeroDivisionError included
         raise UserError(
             f"{path.name} cannot be read: truncated, or another file",
             where=path, found=str(error), expected="a MATLAB v5 file", mend="get it again",

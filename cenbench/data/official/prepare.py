@@ -10,7 +10,8 @@ from pathlib import Path
 
 from cenbench.data.manifest import MANIFEST, SourceEntry, dataset_key, manifest_digest, read_manifest
 from cenbench.data.official.adapter import Adapter, OfficialFile, Scan
-from cenbench.data.shards import Recipe, prepare_shards, remove_shards
+from cenbench.data.recipe import Recipe
+from cenbench.data.shards import prepare_shards, remove_shards
 from cenbench.errors import UserError
 from cenbench.files import digest, sha256_file
 from cenbench.matrix.specs import DatasetSpec

@@ -6,7 +6,8 @@ from functools import partial
 from pathlib import Path
 
 from cenbench.data.modality import ModalityDeclaration
-from cenbench.data.shards import Recipe, prepare_shards
+from cenbench.data.recipe import Recipe
+from cenbench.data.shards import prepare_shards
 from cenbench.data.synthrooms.parts import CLASSES
 from cenbench.data.synthrooms.scene import GRADIENT_RANGE, render_scene
 from cenbench.errors import UserError
