@@ -6,7 +6,7 @@ A file is known by its SHA-256. One that is not the published file is only used 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,6 +83,24 @@ def identified(path: Path, sha256: str) -> UsedFile:
         mend=f"put the file of {asset.url} there; or, for weights of your own: "
         f"cenbench weights add {asset.name} FILE --own 'WHAT THEY ARE' --replace",
     )
+
+
+def with_gone_files(
+    used: tuple[UsedFile, ...], cell: Cell, made_by: Mapping[str, str], paths: Paths
+) -> tuple[UsedFile, ...]:
+    """`used`, and the files that weights were trained from (`made_by`: file -> SHA-256) and that are no longer here.
+
+    So that a mark of one's own weights cannot be lost by deleting them.
+    """
+    here = {each.file for each in used}
+    gone = []
+    for name in trained_with(cell):
+        if name in made_by and name not in here:
+            try:
+                gone.append(identified(paths.weights / name, made_by[name]))
+            except UserError:
+                gone.append(UsedFile(name, made_by[name], "a file that is no longer here"))
+    return (*used, *gone)
 
 
 def own_note(path: Path) -> Path:

@@ -15,7 +15,7 @@ from cenbench.errors import CellFailed, CellSkipped, UserError, out_of_memory
 from cenbench.files import write_json
 from cenbench.matrix.cell import Cell
 from cenbench.run import provenance, publish
-from cenbench.run.assets import own_labels, pretrained_digest, trained_with, used_files
+from cenbench.run.assets import own_labels, pretrained_digest, trained_with, used_files, with_gone_files
 from cenbench.run.digests import Digests, current_digests
 from cenbench.run.heartbeat import Heartbeat
 from cenbench.run.lock import cell_lock
@@ -137,7 +137,7 @@ def _train_and_measure(
     if trained.imported:
         log.info("weights imported from %s: nothing is trained", trained.imported)
         times["imported"] = asdict(trained.imported)
-    if used:
+    if used := with_gone_files(used, cell, trained.identity, paths):
         times["pretrained"] = {each.file: {"sha256": each.sha256, "own": each.own or "no"} for each in used}
     measured = measure(cell, prepared, trained, device, paths)
     labels = own_labels(used, {metric for values in measured.metrics.values() for metric in values})
