@@ -98,3 +98,11 @@ def test_ready_labels_of_another_numbering_are_refused(tmp_path: Path) -> None:
     official_sunrgbd.rewrite_split(tmp_path, test=range(1, 6), train=(0, *range(6, 13)))
     with pytest.raises(UserError, match="numbered otherwise"):
         SUNRGBD().scan(tmp_path, official_sunrgbd.SPEC)
+
+
+def test_tables_of_the_zip_that_cannot_be_unpacked_beside_it(tmp_path: Path) -> None:
+    """A file stands where a folder has to be, which also root hears of."""
+    official_sunrgbd.write_zips(tmp_path)
+    (tmp_path / "SUNRGBDtoolbox").write_text("in the way")
+    with pytest.raises(UserError, match=r"cannot be unpacked beside SUNRGBDtoolbox\.zip"):
+        SUNRGBD().scan(tmp_path, official_sunrgbd.SPEC)

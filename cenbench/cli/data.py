@@ -90,7 +90,7 @@ def _introduce(adapter: Adapter) -> None:
 @app.command()
 def verify(dataset: Dataset, preset: Preset = "demo", root: Root = Path()) -> None:
     """Check every file of a prepared dataset: its sha256, its values' ranges; and count its classes."""
-    from cenbench.cli.data_values import values_table
+    from cenbench.cli.data_tables import values_report
     from cenbench.cli.options import wide_console
     from cenbench.data.check_values import check_values
     from cenbench.data.progress import counting
@@ -103,7 +103,7 @@ def verify(dataset: Dataset, preset: Preset = "demo", root: Root = Path()) -> No
     total = sum(entry.shape[0] for entry in prepared.manifest.modalities.values())
     with counting(f"reading {prepared.folder.name}", 0, total, sys.stderr.isatty(), "images") as advance:
         values = check_values(prepared, advance)
-    wide_console().print(values_table(values))
+    wide_console().print(values_report(values))
 
 
 @app.command()

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from rich.console import Group
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from cenbench.data.check_values import Values
     from cenbench.data.official.adapter import Adapter
     from cenbench.data.statistics import ClassShare, ModalityStatistics
 
@@ -28,6 +30,21 @@ def classes_table(classes: Iterable[ClassShare]) -> Table:
     for each in classes:
         table.add_row(str(each.label), each.name, f"{each.train:.2%}", f"{each.val:.2%}")
     return table
+
+
+def values_report(values: Values) -> Group:
+    """What `verify` counted: missing shares a line each, then the histogram of classes."""
+    lines: list[Table | str] = [
+        f"{name}: {share:.2%} of its pixels are missing" for name, share in values.missing.items()
+    ]
+    if values.classes:
+        table = _table(">label", "class", ">pixels", ">share")
+        for each in values.classes:
+            table.add_row(str(each.label), each.name, f"{each.pixels:,}", f"{each.share:.3%}")
+        table.add_section()
+        table.add_row("", "void", f"{values.void_pixels:,}", f"{values.void_share:.3%}")
+        lines += [table, "share: of the labelled pixels; of void: of all pixels"]
+    return Group(*lines)
 
 
 def adapters_table(adapters: Iterable[tuple[Adapter, str]]) -> Table:

@@ -19,12 +19,12 @@ LABELS = "semantic"
 
 @dataclass(frozen=True)
 class ClassCount:
-    """How many pixels of a dataset a class has. `share` is of the labelled pixels; None for void itself."""
+    """How many pixels of a dataset a class has. `share` is of the labelled pixels."""
 
     label: int
     name: str
     pixels: int
-    share: float | None
+    share: float
 
 
 @dataclass(frozen=True)

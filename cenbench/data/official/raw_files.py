@@ -29,6 +29,7 @@ class RawFiles:
         self._folder = folder
         self.archives = tuple(name for name in archives if (folder / name).is_file())
         """Those that are there."""
+        self._zips = {folder / name: _open(folder / name) for name in self.archives}
 
     def __contains__(self, name: str) -> bool:
         return self.on_disk(name) or self._archive(name) is not None
@@ -36,7 +37,7 @@ class RawFiles:
     def names(self, top: str) -> set[str]:
         """Official paths of all files below the folder `top`, on disk and in zips."""
         on_disk = {path.relative_to(self._folder).as_posix() for path in (self._folder / top).rglob("*.*")}
-        members = (name for each in self.archives for name in _open(self._folder / each).namelist())
+        members = (name for each in self._zips.values() for name in each.NameToInfo)
         return on_disk | {name for name in members if name.startswith(f"{top}/") and not name.endswith("/")}
 
     def on_disk(self, name: str) -> bool:
@@ -59,7 +60,7 @@ class RawFiles:
             return (self._folder / name).read_bytes()
         archive = self._archive_with(name)
         try:
-            return _open(archive).read(name)
+            return self._zips[archive].read(name)
         except _BROKEN as error:
             raise _damaged(archive, name, error) from error
 
@@ -70,8 +71,13 @@ class RawFiles:
             return path
         archive = self._archive_with(name)
         try:
-            with atomic_path(path) as temporary, _open(archive).open(name) as member, temporary.open("wb") as file:
+            with atomic_path(path) as temporary, self._zips[archive].open(name) as member, temporary.open("wb") as file:
                 shutil.copyfileobj(member, file, 1 << 20)
+        except OSError as error:
+            raise UserError(
+                f"{path.name} cannot be unpacked beside {archive.name}", where=path, found=error.strerror or str(error),
+                mend="let this folder be written to, or unpack the zip there yourself",
+            ) from error  # fmt: skip
         except _BROKEN as error:
             raise _damaged(archive, name, error) from error
         then = archive.stat().st_mtime_ns
@@ -79,8 +85,7 @@ class RawFiles:
         return path
 
     def _archive(self, name: str) -> Path | None:
-        paths = (self._folder / each for each in self.archives)
-        return next((path for path in paths if name in _open(path).NameToInfo), None)
+        return next((path for path, each in self._zips.items() if name in each.NameToInfo), None)
 
     def _archive_with(self, name: str) -> Path:
         archive = self._archive(name)
@@ -96,14 +101,14 @@ class RawFiles:
 def _open(archive: Path) -> zipfile.ZipFile:
     try:
         status = archive.stat()
-        return _opened(archive, status.st_mtime_ns, status.st_size)
+        return _opened(archive, status.st_mtime_ns, status.st_size, os.getpid())
     except _BROKEN as error:
         raise _damaged(archive, None, error) from error
 
 
 @lru_cache(maxsize=8)
-def _opened(archive: Path, mtime_ns: int, size: int) -> zipfile.ZipFile:
-    """Kept open in each process: the directory of 100,000 members takes a second to read, and is read once."""
+def _opened(archive: Path, mtime_ns: int, size: int, process: int) -> zipfile.ZipFile:
+    """Kept open, in each process its own: the directory of 100,000 members takes a second to read, and is read once."""
     return zipfile.ZipFile(archive)
 
 
