@@ -116,7 +116,9 @@ def test_s3_holds_data_and_raw_files_and_an_address_is_tracked_without_a_downloa
     raw.mkdir()
     (raw / "splits.mat").write_bytes(b"by hand")
     mine.run("dvc", "add", "data/raw/nyudv2/splits.mat")
-    boto3.client("s3", endpoint_url=s3).put_object(Bucket="shared", Key="labeled.mat", Body=b"published")
+    boto3.client("s3", endpoint_url=s3).put_object(
+        Bucket="shared", Key="labeled.mat", Body=b"published", ACL="public-read"
+    )
     mine.run("dvc", "import-url", "--no-download", f"{s3}/shared/labeled.mat", "data/raw/nyudv2/labeled.mat")
     assert not (raw / "labeled.mat").exists()
     assert "frozen: true" in (raw / "labeled.mat.dvc").read_text()
