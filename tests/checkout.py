@@ -13,7 +13,17 @@ from pathlib import Path
 from typing import Any
 
 REPOSITORY = Path(__file__).parents[1]
-PARTS = ("cenbench", "workflow", "profiles", "Snakefile", "params", "dvc.yaml", ".dvcignore")
+PARTS = (
+    "cenbench",
+    "workflow",
+    "profiles",
+    "Snakefile",
+    "params",
+    "dvc.yaml",
+    ".dvcignore",
+    "data/raw/README.md",
+    "weights/README.md",
+)
 
 PRESET = """
 name: demo
@@ -97,11 +107,12 @@ class Checkout:
             if source.is_dir():
                 shutil.copytree(source, root / part, ignore=shutil.ignore_patterns("__pycache__"))
             else:
+                (root / part).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(source, root / part)
         for table in (root / "params").glob("table*.yaml"):
             table.unlink()
         checkout = cls(root)
-        checkout.write("params/pipeline.yaml", "preset: demo\ntables: all\n")
+        checkout.write("params/pipeline.yaml", "preset: demo\ntables: all\npages: [table7, table8]\n")
         checkout.write("params/presets/demo.yaml", PRESET)
         checkout.write("params/table7.yaml", TABLE7)
         checkout.write("params/table8.yaml", TABLE8)

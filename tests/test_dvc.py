@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from checkout import Checkout
+from versioned import put_under_version
 
 WEIGHTS = "results/state/*/weights.safetensors"
 
@@ -14,19 +15,7 @@ WEIGHTS = "results/state/*/weights.safetensors"
 @pytest.fixture
 def versioned(finished: Checkout) -> Checkout:
     """A finished checkout under git and DVC, with `dvc repro` done and committed."""
-    finished.edit("dvc.yaml", "      - reports/${preset}/table9.html:\n          persist: true\n", "")
-    finished.write(".gitignore", "/data/\n/results/\n/reports/\n.snakemake/\n__pycache__/\n")
-    finished.run("git", "init", "-q")
-    finished.run("dvc", "init", "-q")
-    finished.run("dvc", "config", "core.analytics", "false")
-    finished.run("dvc", "repro")
-    commit(finished)
-    return finished
-
-
-def commit(checkout: Checkout) -> None:
-    checkout.run("git", "add", "-A")
-    checkout.run("git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "x")
+    return put_under_version(finished)
 
 
 def trained(checkout: Checkout) -> dict[str, int]:

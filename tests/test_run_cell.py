@@ -8,12 +8,17 @@ import subprocess
 import time
 from pathlib import Path
 
+import paper_one_step
 import pytest
+import torch
 from checkout import Checkout
 
+from cenbench.files import sha256_file
 from cenbench.matrix.plan import load_plan
 from cenbench.run.paths import Paths
 from cenbench.run.record import CellRecord, read_record
+
+RESNET18 = "resnet18-f37072fd.pth"
 
 
 def cell_ids(checkout: Checkout) -> dict[str, str]:
@@ -67,12 +72,50 @@ def test_absent_weights_skip_the_cell_and_their_arrival_runs_it(checkout: Checko
     assert record.reason is not None
     assert "resnet18" in record.reason
     assert checkout.planned(f"results/cells/{cell_id}/metrics.json") == {}
-    (checkout.root / "weights").mkdir()
-    (checkout.root / "weights" / "resnet18-f37072fd.pth").write_bytes(b"not weights")
+    (checkout.root / "weights" / RESNET18).write_bytes(b"not weights")
     assert checkout.planned(f"results/cells/{cell_id}/metrics.json") == {"cell": 1}
     output = run(checkout, cell_id, status=2)
-    assert "not a file of weights" in output
+    assert "nobody has said what it is" in output
     assert record_of(checkout, cell_id).state == "failed"
+
+
+def test_replaced_weights_train_their_cells_anew_and_ones_own_are_marked(checkout: Checkout, tmp_path: Path) -> None:
+    checkout.edit("params/presets/demo.yaml", "pretrained: false", "pretrained: true")
+    checkout.edit("params/presets/demo.yaml", "width: 4, decoder_width", "width: 64, decoder_width")
+    cell_id = cell_ids(checkout)["segmentation"]
+    target = f"results/cells/{cell_id}/metrics.json"
+    add = ("python", "-m", "cenbench", "weights", "add", "resnet18", str(tmp_path / "own.pth"))
+    paper_one_step.resnet_file(tmp_path / "own.pth", 18)
+    checkout.run(*add, "--own", "first")
+    checkout.snakemake(target)
+    record = record_of(checkout, cell_id)
+    assert record.state == "ok"
+    assert record.provenance["pretrained"] == {RESNET18: {"sha256": sha256_file(tmp_path / "own.pth"), "own": "first"}}
+    assert set(record.stand_in) == {"miou_pct", "pixel_acc_pct", "mean_acc_pct"}
+    assert all("(first)" in label for label in record.stand_in.values())
+    before = checkout.bytes_of("results/state/*/weights.safetensors")
+
+    state = torch.load(tmp_path / "own.pth", weights_only=True)
+    state["conv1.weight"] *= 2
+    torch.save(state, tmp_path / "own.pth")
+    checkout.run(*add, "--own", "second", "--replace")
+    record = record_of(checkout, cell_id)
+    assert (record.state, record.reason) == ("stale", "the pretrained weights changed since")
+    assert checkout.planned(target) == {"cell": 1}
+    checkout.snakemake(target)
+    assert record_of(checkout, cell_id).state == "ok"
+    after = checkout.bytes_of("results/state/*/weights.safetensors")
+    assert before.keys() == after.keys()
+    assert before != after, "trained from the new weights"
+
+    # Weights that are gone say nothing against what was made with them: nothing is trained again.
+    (checkout.root / "weights" / RESNET18).unlink()
+    assert record_of(checkout, cell_id).state == "ok"
+    checkout.snakemake(target)
+    record = record_of(checkout, cell_id)
+    assert record.state == "ok"
+    assert checkout.bytes_of("results/state/*/weights.safetensors") == after
+    assert all("(second)" in label for label in record.stand_in.values()), "the mark stays with what was made"
 
 
 def test_unknown_cell_names_the_nearest(checkout: Checkout) -> None:

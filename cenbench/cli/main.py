@@ -11,7 +11,7 @@ import traceback
 import typer
 
 from cenbench import __version__
-from cenbench.cli import cells, checkpoints, data, doctor, exports, pipeline, reports, status
+from cenbench.cli import cells, checkpoints, data, doctor, exports, pipeline, reports, results, status, weights
 from cenbench.errors import CellFailed, UserError
 from cenbench.run.redact import redacted
 
@@ -26,6 +26,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(data.app, name="data")
+app.add_typer(weights.app, name="weights")
+app.add_typer(results.app, name="results")
 app.command()(cells.plan)
 app.command()(cells.run)
 app.command()(status.status)

@@ -13,17 +13,22 @@ if TYPE_CHECKING:
     from cenbench.run.dag import Dag
 
 FILE = "params/pipeline.yaml"
+PAGES = "pages"
 
 
 def pipeline(
-    stage: Annotated[Literal["dataset", "tables"], typer.Argument(help="Which stage of dvc.yaml.")],
+    stage: Annotated[Literal["dataset", "tables", "pages"], typer.Argument(help="Which stage of dvc.yaml.")],
 ) -> None:
     """Run one stage of dvc.yaml for the preset and tables of params/pipeline.yaml; `dvc repro` calls it."""
     from cenbench.cli.data import prepare
+    from cenbench.cli.reports import report
 
     asked = read_asked(Path())
     if stage == "dataset":
         prepare(preset=asked.plan.preset)
+        return
+    if stage == "pages":
+        report(preset=asked.plan.preset, table=read_pages(Path(), asked))
         return
     config = [f"preset={asked.plan.preset}", f"tables={','.join(asked.tables)}"]
     os.execv(sys.executable, [sys.executable, "-m", "snakemake", "all_tables", "--config", *config])
@@ -35,7 +40,7 @@ def read_asked(root: Path) -> Dag:
     from cenbench.matrix.yaml_file import read_yaml
     from cenbench.run.dag import CONFIG_KEYS, Dag
 
-    asked = read_yaml(root / FILE)
+    asked = {key: value for key, value in read_yaml(root / FILE).items() if key != PAGES}
     for key in CONFIG_KEYS:
         if not isinstance(asked.get(key), str):
             raise UserError("a text is wanted", where=root / FILE, key=key, found=asked.get(key), expected="a name")
@@ -44,3 +49,15 @@ def read_asked(root: Path) -> Dag:
     except UserError as error:
         error.where = root / FILE if error.key in asked else error.where or root / FILE
         raise
+
+
+def read_pages(root: Path, asked: Dag) -> list[str]:
+    """The tables whose pages get versions; a `UserError` for one that the preset has not."""
+    from cenbench.errors import UserError
+    from cenbench.matrix.yaml_file import read_yaml
+
+    pages = read_yaml(root / FILE).get(PAGES)
+    if not isinstance(pages, list) or not pages or not all(name in asked.every_table for name in pages):
+        tables = ", ".join(asked.every_table)
+        raise UserError("tables of the preset are wanted", where=root / FILE, key=PAGES, found=pages, expected=tables)
+    return pages

@@ -21,6 +21,7 @@ from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorIncepti
 from torch_fidelity.registry import register_feature_extractor  # noqa: E402
 
 INCEPTION_FILE = "weights-inception-2015-12-05-6726825d.pth"
+_SHOWN = 300
 STAND_IN = "seeded-conv"
 STAND_IN_LABEL = "features of a small convolutional network with seeded random weights, not Inception's"
 
@@ -51,7 +52,7 @@ def check_installed(name: str, weights: Path) -> None:
         raise CellSkipped(
             "the Inception-v3 weights for FID and KID are not here",
             where=path,
-            mend=f"place torch-fidelity's {INCEPTION_FILE} in {weights}/, then run again",
+            mend=f"cenbench weights add inception-v3 FILE (torch-fidelity's {INCEPTION_FILE}), then run again",
         )
 
 
@@ -62,6 +63,12 @@ def load_extractor(name: str, weights: Path, device: torch.device) -> Extractor:
         return Extractor(name, f"{name} {_state_digest(network)}", STAND_IN_LABEL, network.to(device), device)
     check_installed(name, weights)
     path = weights / INCEPTION_FILE
+    network = read_inception(path)
+    return Extractor(name, f"{name} {sha256_file(path)}", None, network.to(device), device)
+
+
+def read_inception(path: Path) -> nn.Module:
+    """The network of torch-fidelity's file, every key and shape; `UserError` where `path` is no such file."""
     try:
         with path.open("rb") as file:
             state = load_tensors(file, path)
@@ -69,16 +76,16 @@ def load_extractor(name: str, weights: Path, device: torch.device) -> Extractor:
         safe = io.BytesIO()
         torch.save(state, safe)
         safe.seek(0)
-        network = FeatureExtractorInceptionV3("inception-v3-compat", ["2048"], feature_extractor_weights_path=safe)
+        return FeatureExtractorInceptionV3("inception-v3-compat", ["2048"], feature_extractor_weights_path=safe)
     except Exception as error:  # anything may be in the file, and torch-fidelity does not look before it leaps
-        found = error.found if isinstance(error, UserError) else str(error).partition("\n")[0]
+        # Of torch's list of what does not fit, the head and the first line.
+        found = error.found if isinstance(error, UserError) else " ".join(str(error).split("\n")[:2])[:_SHOWN]
         raise UserError(
             "not torch-fidelity's Inception-v3 weights",
             where=path,
             found=found or type(error).__name__,
-            mend=f"place torch-fidelity's {INCEPTION_FILE} in {weights}/ anew",
+            mend=f"cenbench weights add inception-v3 FILE (torch-fidelity's {INCEPTION_FILE})",
         ) from error
-    return Extractor(name, f"{name} {sha256_file(path)}", None, network.to(device), device)
 
 
 _FEATURES = "96"

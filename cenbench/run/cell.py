@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from cenbench.errors import CellFailed, CellSkipped, UserError, out_of_memory
 from cenbench.files import write_json
 from cenbench.matrix.cell import Cell
 from cenbench.run import provenance, publish
+from cenbench.run.assets import own_labels, pretrained_digest, trained_with, used_files, with_gone_files
 from cenbench.run.digests import Digests, current_digests
 from cenbench.run.heartbeat import Heartbeat
 from cenbench.run.lock import cell_lock
@@ -93,7 +94,7 @@ def _train_and_publish(cell: Cell, paths: Paths, device_name: str, heartbeat: He
     device = choose_device(device_name)
     prepared = Prepared.open(paths.data / dataset_key(cell.dataset))
     verify_once(prepared, paths.verified)
-    digests = current_digests(cell, paths.data)
+    digests = current_digests(cell, paths.data, pretrained_digest(cell, paths))
     started, start = provenance.now(), time.perf_counter()
     facts = provenance.environment(device, paths.root)
     try:
@@ -122,7 +123,9 @@ def _train_and_measure(
         from cenbench.train.translation import train
 
         check_installed(cell, paths.weights)
+    used = used_files(cell, paths)
     identity = {"training_id": cell.training_id, "training_code": digests.training_code, "data": prepared.digest}
+    identity |= {each.file: each.sha256 for each in used if each.file in trained_with(cell)}
     start = time.perf_counter()
     score = validation_score(cell, prepared, device, paths.weights, paths.features)
     trained = train(cell, prepared, paths.state(cell), device, paths.weights, identity, score, heartbeat.training)
@@ -134,4 +137,8 @@ def _train_and_measure(
     if trained.imported:
         log.info("weights imported from %s: nothing is trained", trained.imported)
         times["imported"] = asdict(trained.imported)
-    return measure(cell, prepared, trained, device, paths), trained.history, times
+    if used := with_gone_files(used, cell, trained.identity, paths):
+        times["pretrained"] = {each.file: {"sha256": each.sha256, "own": each.own or "no"} for each in used}
+    measured = measure(cell, prepared, trained, device, paths)
+    labels = own_labels(used, {metric for values in measured.metrics.values() for metric in values})
+    return replace(measured, stand_in={**measured.stand_in, **labels}), trained.history, times

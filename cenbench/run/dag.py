@@ -12,7 +12,7 @@ from cenbench.data.prepared import dataset_key
 from cenbench.errors import UserError
 from cenbench.files import digest, sha256_file
 from cenbench.matrix.plan import Plan, load_plan
-from cenbench.run.assets import pretrained_files
+from cenbench.run.assets import pretrained_sha256
 from cenbench.run.damage import set_aside_damaged
 from cenbench.run.digests import evaluation_code, training_code
 from cenbench.run.paths import Paths
@@ -111,11 +111,11 @@ class Dag:
         return f"data/prepared/{dataset_key(self.plan.cell(wildcards.cell).dataset)}/manifest.json"
 
     def depends_on(self, wildcards: _Wildcards) -> str:
-        """What runs a finished cell again, besides its data: code, and pretrained weights that came or went."""
+        """What runs a finished cell again, besides its data: code, and pretrained files that came, went or changed."""
         cell = self.plan.cell(wildcards.cell)
         parts = [f"train {training_code(cell)}", f"evaluate {evaluation_code(cell)}"]
-        for name in pretrained_files(cell):
-            parts.append(f"{name} {'present' if (self.paths.weights / name).exists() else 'absent'}")
+        for name, sha256 in pretrained_sha256(cell, self.paths).items():
+            parts.append(f"{name} {sha256 or 'absent'}")
         return ", ".join(parts)
 
     def report_depends_on(self, wildcards: _Wildcards) -> str:

@@ -1,4 +1,4 @@
-"""What a result depends on besides its cell: training code, evaluation code, data. Compared, never guessed.
+"""What a result depends on besides its cell: code, data, pretrained weights. Compared, never guessed.
 
 Code digests ignore comments and docstrings, so editing the docs runs nothing (see `cenbench.train.fingerprint`).
 Torch-free: the Snakefile asks for these at every start.
@@ -18,27 +18,36 @@ WHAT = {
     "training_code": "the training code changed since",
     "evaluation_code": "the evaluation code changed since",
     "data": "the dataset changed since",
+    "pretrained": "the pretrained weights changed since",
 }
 
 
 @dataclass(frozen=True)
 class Digests:
-    """SHA-256 of the code and data behind a result; `data` is None while the dataset is not prepared."""
+    """SHA-256 of the code, data and pretrained files behind a result.
+
+    `data` is None while the dataset is not prepared, `pretrained` where the cell rests on no such file or lacks one.
+    """
 
     training_code: str
     evaluation_code: str
     data: str | None
+    pretrained: str | None = None
 
     def as_dict(self) -> dict[str, str | None]:
         return asdict(self)
 
 
-def current_digests(cell: Cell, data: Path) -> Digests:
-    """The digests as of now, for the code on disk and the dataset prepared under `data`."""
+def current_digests(cell: Cell, data: Path, pretrained: str | None = None) -> Digests:
+    """The digests as of now, for the code on disk and the dataset prepared under `data`.
+
+    `pretrained` is what `cenbench.run.assets.pretrained_digest` says.
+    """
     return Digests(
         training_code=training_code(cell),
         evaluation_code=evaluation_code(cell),
         data=_data_digest(data / dataset_key(cell.dataset)),
+        pretrained=pretrained,
     )
 
 

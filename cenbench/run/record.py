@@ -10,6 +10,7 @@ from typing import Any, Literal
 from cenbench.errors import UserError
 from cenbench.files import read_json
 from cenbench.matrix.cell import Cell
+from cenbench.run.assets import pretrained_digest
 from cenbench.run.damage import read_published
 from cenbench.run.digests import WHAT, current_digests
 from cenbench.run.paths import Paths
@@ -54,7 +55,8 @@ def read_record(paths: Paths, cell: Cell) -> CellRecord:
         return nothing
     try:
         document, provenance = read_published(folder, FORMAT)
-        state, reason = _state(document, current_digests(cell, paths.data).as_dict())
+        now = current_digests(cell, paths.data, pretrained_digest(cell, paths))
+        state, reason = _state(document, now.as_dict())
         numbers, stand_in = document["metrics"], document["stand_in"]
     except (UserError, KeyError, TypeError, AttributeError) as error:
         reason = f"its record is damaged, run again to publish it anew: {error}"
@@ -76,10 +78,11 @@ def _state(document: Mapping[str, Any], now: Mapping[str, str | None]) -> tuple[
     if document["state"] == "skipped":
         return "skipped", document["reason"]
     made_by = document["digests"]
-    # A dataset that is no longer on this disk says nothing against a result made with it.
+    # A dataset or pretrained file that is no longer on this disk says nothing against a result made with it.
     # Imported weights were made by no training code of ours.
     ignored = {"training_code"} if document.get("origin") == "imported" else set()
-    changed = [WHAT[name] for name, value in now.items() if name not in ignored and value not in (None, made_by[name])]
+    expected = {name: value for name, value in now.items() if name not in ignored and value is not None}
+    changed = [WHAT[name] for name, value in expected.items() if made_by.get(name) != value]
     return ("stale", "; ".join(changed)) if changed else ("ok", None)
 
 

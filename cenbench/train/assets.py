@@ -1,12 +1,53 @@
-"""Pretrained files by name: where a user places them, and who makes them. Torch-free; nothing is ever downloaded."""
+"""Pretrained files by name: what they are, who makes them, how to know them. Torch-free; nothing is ever downloaded."""
 
 from __future__ import annotations
 
-IMAGENET_FILES = {
-    18: "resnet18-f37072fd.pth",
-    34: "resnet34-b627a593.pth",
-    50: "resnet50-19c8e357.pth",
-    101: "resnet101-5d3b4d8f.pth",
-    152: "resnet152-b121ed2d.pth",
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Asset:
+    """A published file of weights. Its name says the first eight digits of its SHA-256, as torch.hub checks them."""
+
+    name: str
+    file: str
+    """Its name below weights/."""
+    sha256: str
+    """SHA-256 (hex), or its first digits where no more of it is publicly known."""
+    url: str
+    what: str
+
+    def is_published(self, sha256: str) -> bool:
+        """Whether a file of this SHA-256 (64 hex digits) is the published one, as far as that is known."""
+        return sha256.startswith(self.sha256)
+
+
+_DEPTHS = {
+    # Digits beyond the eight of the name: from build recipes and code that check the file against them.
+    18: ("resnet18-f37072fd.pth", "f37072fd"),
+    34: ("resnet34-b627a593.pth", "b627a593"),
+    50: ("resnet50-19c8e357.pth", "19c8e3572231adff6824a2da93fd67b5986919a2e65f8b6007eab4edee220097"),
+    101: ("resnet101-5d3b4d8f.pth", "5d3b4d8f"),
+    152: ("resnet152-b121ed2d.pth", "b121ed2db97ec7e9f55a91300ceaf85a326de955e8a4ae09e3a0c8170d27f14f"),
 }
+_INCEPTION = Asset(
+    "inception-v3",
+    "weights-inception-2015-12-05-6726825d.pth",
+    "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
+    "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth",
+    "Inception-v3 of FID and KID, as torch-fidelity uses it",
+)
+IMAGENET_FILES = {depth: file for depth, (file, _) in _DEPTHS.items()}
 """ResNet depth -> the file of torchvision's ImageNet weights that the released code starts from (facts 2a)."""
+INCEPTION_FILE = _INCEPTION.file
+ASSETS = {
+    **{
+        f"resnet{depth}": Asset(
+            f"resnet{depth}", file, sha256, f"https://download.pytorch.org/models/{file}", f"ResNet-{depth} on ImageNet"
+        )
+        for depth, (file, sha256) in _DEPTHS.items()
+    },
+    _INCEPTION.name: _INCEPTION,
+}
+"""Name, as `cenbench weights add` takes it -> the file."""
+BY_FILE = {asset.file: asset for asset in ASSETS.values()}

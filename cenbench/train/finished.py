@@ -6,7 +6,7 @@ Weights trained elsewhere are kept the same way, with a note that says where the
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,8 @@ class Trained:
     """Where the weights came from, if they were not trained here."""
     selected: dict[str, float | int] | None = None
     """Step and validation score of the weights, where the best ones were selected; None where they are the last."""
+    identity: dict[str, str] = field(default_factory=dict)
+    """What they were made by: code, data, and the SHA-256 of each pretrained file under its name."""
 
 
 def find_finished(folder: Path, identity: dict[str, str]) -> Trained | None:
@@ -71,7 +73,7 @@ def find_finished(folder: Path, identity: dict[str, str]) -> Trained | None:
         return None
     drop_state(folder)  # left behind by a run that died right after its note
     history = (folder / "history.csv").read_bytes()
-    return Trained(folder, note["steps"], history, imported, note.get("selected"))
+    return Trained(folder, note["steps"], history, imported, note.get("selected"), note["identity"])
 
 
 def finish(
@@ -95,7 +97,7 @@ def finish(
     note |= {"selected": selected} if selected else {}
     write_json(folder / "finished.json", note)
     drop_state(folder)
-    return Trained(folder, steps, history, imported, selected)
+    return Trained(folder, steps, history, imported, selected, identity)
 
 
 def found_import(folder: Path) -> Imported | None:
@@ -130,7 +132,8 @@ def _read_note(folder: Path) -> dict[str, Any] | None:
 def _is_for(note: dict[str, Any], imported: Imported | None, identity: dict[str, str]) -> bool:
     if imported:
         return bool(note["identity"]["training_id"] == identity["training_id"])
-    return bool(note["identity"] == identity)
+    # What is not asked about, a pretrained file that is no longer here, says nothing against weights made with it.
+    return all(note["identity"].get(name) == value for name, value in identity.items())
 
 
 def _damage(folder: Path, sha256: dict[str, str]) -> str | None:

@@ -33,7 +33,7 @@ def load_imagenet(encoder: ResNet, depth: int, folder: Path) -> None:
         raise CellSkipped(
             f"the ImageNet weights of ResNet-{depth} are not here",
             where=path,
-            mend=f"place torchvision's {path.name} in {folder}/, then run again",
+            mend=f"cenbench weights add resnet{depth} FILE (torchvision's {path.name}), then run again",
         )
     with path.open("rb") as file:
         state = load_tensors(file, path)

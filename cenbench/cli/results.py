@@ -1,0 +1,61 @@
+"""`cenbench results`: finished cells from one clone to another."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cenbench.cli.options import Preset, Root
+
+app = typer.Typer(help="Finished cells in one file, for another clone.", no_args_is_help=True)
+
+
+@app.command("export")
+def export_command(
+    file: Annotated[Path, typer.Argument(help="The archive to write, e.g. results/demo.tar.")],
+    preset: Preset = "demo",
+    root: Root = Path(),
+) -> None:
+    """Write every finished cell of a preset, its record and its weights, to one file."""
+    from cenbench.matrix.plan import load_plan
+    from cenbench.run.paths import Paths
+    from cenbench.run.share import export_results
+
+    paths = Paths(root)
+    ids = export_results(load_plan(paths.params, preset), paths, file)
+    typer.echo(f"{file}: {len(ids)} cells; next: dvc add {file}; in the other clone: cenbench results import {file}")
+
+
+@app.command("import")
+def import_command(
+    file: Annotated[Path, typer.Argument(help="An archive of `cenbench results export`.")],
+    preset: Preset = "demo",
+    root: Root = Path(),
+) -> None:
+    """Take finished cells that are up to date with this clone's code, data and weights; say why of the others."""
+    from cenbench.matrix.plan import load_plan
+    from cenbench.run.paths import Paths
+    from cenbench.run.share import import_results
+
+    paths = Paths(root)
+    found = import_results(load_plan(paths.params, preset), paths, file)
+    for cell_id, why in found.refused.items():
+        typer.echo(f"not taken: {cell_id}\n  {why}")
+    if found.absent:
+        typer.echo(f"not in {file}: {len(found.absent)} cells of preset {preset}")
+    if found.taken:
+        _tell_snakemake(root, preset, found.taken)
+    typer.echo(f"{len(found.taken)} cells taken, {len(found.kept)} were finished here")
+    typer.echo(f"next: snakemake all_tables --config preset={preset}")
+
+
+def _tell_snakemake(root: Path, preset: str, cells: tuple[str, ...]) -> None:
+    """Snakemake keeps notes of what it made: with them a later change of code or parameters is seen."""
+    targets = [f"results/cells/{cell_id}/metrics.json" for cell_id in cells]
+    options = ["--touch", "--force", "--quiet", "all", "--cores", "1", "--config", f"preset={preset}"]
+    command = [sys.executable, "-m", "snakemake", *targets, *options]
+    subprocess.run(command, cwd=root, check=True, stdout=subprocess.DEVNULL)

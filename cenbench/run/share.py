@@ -1,0 +1,127 @@
+"""Finished cells in one file, for another clone: what is taken there is exactly what would come out there.
+
+An archive holds, for each cell, its published record and its finished training. Nothing else decides whether a cell is
+taken than what decides in the clone itself whether it is up to date: code, data, pretrained files.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cenbench.data.archive import unpack
+from cenbench.data.prepared import dataset_key
+from cenbench.errors import UserError
+from cenbench.files import atomic_path
+from cenbench.matrix.cell import Cell
+from cenbench.matrix.plan import Plan
+from cenbench.run.lock import cell_lock
+from cenbench.run.paths import Paths
+from cenbench.run.record import read_record
+
+TRAINING = ("weights.safetensors", "history.csv", "finished.json")
+"""What a finished training leaves, the note that it is whole last."""
+
+
+@dataclass(frozen=True)
+class Imported:
+    """Ids of the cells by what was done with them."""
+
+    taken: tuple[str, ...]
+    kept: tuple[str, ...]
+    """Finished here already: not touched."""
+    refused: Mapping[str, str] = field(default_factory=dict)
+    """id -> why the archive's record would be no result here."""
+    absent: tuple[str, ...] = ()
+    """Not in the archive, and not finished here."""
+
+
+def export_results(plan: Plan, paths: Paths, file: Path) -> list[str]:
+    """Write every finished cell of the plan to `file` (tar); the ids. The same cells give the same bytes.
+
+    Raises `UserError` where none is finished.
+    """
+    cells = [cell for cell in plan.cells.values() if read_record(paths, cell).state == "ok"]
+    if not cells:
+        raise UserError(f"no cell of preset {plan.preset!r} is finished here", mend="snakemake all_tables first")
+    members = sorted({path for cell in cells for path in _files(paths, cell)})
+    with atomic_path(file) as temporary, tarfile.open(temporary, "w", format=tarfile.PAX_FORMAT) as archive:
+        for path in members:
+            info = tarfile.TarInfo(path.relative_to(paths.root).as_posix())
+            info.size = path.stat().st_size
+            with path.open("rb") as content:
+                archive.addfile(info, content)
+    return [cell.id for cell in cells]
+
+
+def import_results(plan: Plan, paths: Paths, file: Path) -> Imported:
+    """Take from the archive every cell of the plan that is not finished here and whose record is up to date here.
+
+    Raises `UserError` for a file that is no archive or damaged; nothing is touched then.
+    """
+    if not file.is_file():
+        raise UserError("there is no such file", where=file, mend="cenbench results export FILE, in the other clone")
+    paths.results.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".import-", dir=paths.results) as folder:
+        there = _unpacked(file, Path(folder) / "clone", paths)
+        taken, kept, absent, refused = [], [], [], {}
+        for cell in plan.cells.values():
+            if read_record(paths, cell).state == "ok":
+                kept.append(cell.id)
+            elif not (there.cell(cell) / "metrics.json").exists():
+                absent.append(cell.id)
+            elif why := _obstacle(there, cell):
+                refused[cell.id] = why
+            else:
+                taken.append(cell)
+        for cell in taken:  # after all were looked at: two cells may share one training
+            _take(there, paths, cell)
+    return Imported(tuple(cell.id for cell in taken), tuple(kept), refused, tuple(absent))
+
+
+def _files(paths: Paths, cell: Cell) -> list[Path]:
+    published = [path for path in paths.cell(cell).rglob("*") if path.is_file()]
+    trained = [paths.state(cell) / name for name in TRAINING]
+    return [*published, *(path for path in trained if path.exists())]
+
+
+def _unpacked(file: Path, root: Path, paths: Paths) -> Paths:
+    """The archive's cells as those of a clone beside this clone's own data and pretrained files."""
+    unpack(file, root)
+    others = sorted(path.name for path in root.iterdir() if path.name != "results")
+    if others:
+        raise UserError("no archive of `cenbench results export`", where=file, found=others[0], expected="results/")
+    there = Paths(root)
+    there.data.parent.mkdir()
+    there.data.symlink_to(paths.data.resolve())
+    there.weights.symlink_to(paths.weights.resolve())
+    return there
+
+
+def _obstacle(there: Paths, cell: Cell) -> str | None:
+    key = dataset_key(cell.dataset)
+    if not (there.data / key / "manifest.json").exists():
+        return f"dataset {key} is not here to compare with: dvc pull, or cenbench data prepare"
+    if not (there.state(cell) / "finished.json").exists():
+        return "the archive has its record, not its training"
+    record = read_record(there, cell)
+    return None if record.state == "ok" else f"{record.state}: {record.reason}"
+
+
+def _take(there: Paths, here: Paths, cell: Cell) -> None:
+    """Training first, then the record, so that a kill between the two leaves a training to be measured."""
+    with cell_lock(here.state(cell)):
+        (here.state(cell) / "failure.json").unlink(missing_ok=True)
+        for name in TRAINING:
+            source = there.state(cell) / name
+            if source.exists():
+                os.utime(source)
+                source.replace(here.state(cell) / name)
+        shutil.rmtree(here.cell(cell), ignore_errors=True)
+        here.cell(cell).parent.mkdir(parents=True, exist_ok=True)
+        there.cell(cell).replace(here.cell(cell))

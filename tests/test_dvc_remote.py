@@ -1,0 +1,136 @@
+"""From one clone to another: data and pages by DVC, finished cells by an archive; nothing is trained again."""
+
+from __future__ import annotations
+
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+from checkout import Checkout
+from versioned import clone, commit, put_under_version
+
+WEIGHTS = "results/state/*/weights.safetensors"
+ARCHIVE = "results/demo.tar"
+
+
+def trained(checkout: Checkout) -> dict[str, int]:
+    return {path.parent.name: path.stat().st_mtime_ns for path in checkout.root.glob(WEIGHTS)}
+
+
+def test_a_second_clone_takes_data_and_cells_over_and_trains_nothing(finished: Checkout, tmp_path: Path) -> None:
+    put_under_version(finished)
+    finished.run("python", "-m", "cenbench", "results", "export", ARCHIVE)
+    finished.run("dvc", "add", ARCHIVE)
+    finished.run("dvc", "remote", "add", "-d", "store", str(tmp_path / "store"))
+    commit(finished)
+    finished.run("dvc", "push")
+
+    other = clone(finished, tmp_path / "other")
+    other.run("dvc", "pull")
+    assert other.bytes_of("data/prepared/*/*.npy") == finished.bytes_of("data/prepared/*/*.npy")
+    assert other.planned()["cell"] == 3, "results are not shared yet: Snakemake would train"
+    said = other.run("python", "-m", "cenbench", "results", "import", ARCHIVE)
+    assert "3 cells taken" in said
+    assert "cell" not in other.planned()
+    before = trained(other)
+    other.snakemake("all_tables")
+    assert trained(other) == before
+    for pattern in ("results/cells/*/metrics.json", "results/cells/*/samples/*", "reports/demo/*.html", WEIGHTS):
+        assert other.bytes_of(pattern) == finished.bytes_of(pattern), pattern
+    assert "Running stage" not in other.run("dvc", "repro")
+
+    # Snakemake knows what it was told: a change afterwards concerns the cells it concerns.
+    other.edit("params/table7.yaml", "l1: half, exchange: true}", "l1: all, exchange: true}")
+    assert other.planned()["cell"] == 1
+    other.edit("cenbench/metrics/kid.py", "def ", "_ADDED = 1\n\n\ndef ")
+    assert other.planned()["cell"] == 2, "the translation cell is measured again"
+
+
+def test_a_clone_with_other_code_or_data_takes_nothing_and_says_why(finished: Checkout, tmp_path: Path) -> None:
+    finished.run("python", "-m", "cenbench", "results", "export", ARCHIVE)
+    first = finished.root.joinpath(ARCHIVE).read_bytes()
+    finished.run("python", "-m", "cenbench", "results", "export", ARCHIVE)
+    assert finished.root.joinpath(ARCHIVE).read_bytes() == first, "the same cells give the same bytes"
+
+    other = Checkout.make(tmp_path / "other")
+    archive = str(finished.root / ARCHIVE)
+    said = other.run("python", "-m", "cenbench", "results", "import", archive)
+    assert said.count("is not here to compare with: dvc pull") == 3
+    assert "0 cells taken" in said
+    other.root.joinpath("data/prepared").symlink_to(finished.root / "data/prepared")
+    other.edit("cenbench/train/segmentation_loss.py", "def ", "_ADDED = 1\n\n\ndef ")
+    said = other.run("python", "-m", "cenbench", "results", "import", archive)
+    assert len(re.findall(r"not taken: rgb\+depth.*\n.*stale: the training code changed since", said)) == 2
+    assert "1 cells taken" in said
+    assert list(other.root.glob("results/.import-*")) == []
+
+
+def test_an_archive_cut_short_or_of_another_kind_touches_nothing(prepared_checkout: Checkout, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.tar"
+    bad.write_bytes(b"no archive")
+    said = prepared_checkout.run("python", "-m", "cenbench", "results", "import", str(bad), status=2)
+    assert "bad.tar" in said
+    assert "no cell of preset" in prepared_checkout.run(
+        "python", "-m", "cenbench", "results", "export", "x.tar", status=2
+    )
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
+    """The address of an S3 server on this machine, with a bucket named `shared`."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    address = f"http://127.0.0.1:{port}"
+    with (tmp_path / "s3.log").open("w") as log:
+        command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+        server = subprocess.Popen(command, stdout=log, stderr=log)
+        try:
+            for _ in range(600):
+                with socket.socket() as attempt:
+                    if attempt.connect_ex(("127.0.0.1", port)) == 0:
+                        break
+                time.sleep(0.1)
+            boto3.client("s3", endpoint_url=address).create_bucket(Bucket="shared")
+            yield address
+        finally:
+            server.terminate()
+            server.wait()
+
+
+def test_s3_holds_data_and_raw_files_and_an_address_is_tracked_without_a_download(
+    prepared_checkout: Checkout, tmp_path: Path, s3: str
+) -> None:
+    mine = Checkout.make(tmp_path / "mine")
+    put_under_version(mine, repro=False)
+    raw = mine.root / "data/raw/nyudv2"
+    raw.mkdir()
+    (raw / "splits.mat").write_bytes(b"by hand")
+    mine.run("dvc", "add", "data/raw/nyudv2/splits.mat")
+    boto3.client("s3", endpoint_url=s3).put_object(
+        Bucket="shared", Key="labeled.mat", Body=b"published", ACL="public-read"
+    )
+    mine.run("dvc", "import-url", "--no-download", f"{s3}/shared/labeled.mat", "data/raw/nyudv2/labeled.mat")
+    assert not (raw / "labeled.mat").exists()
+    assert "frozen: true" in (raw / "labeled.mat.dvc").read_text()
+    mine.run("dvc", "remote", "add", "-d", "store", "s3://shared/dvc")
+    mine.run("dvc", "remote", "modify", "store", "endpointurl", s3)
+    commit(mine)
+    mine.run("dvc", "push", "data/raw/nyudv2/splits.mat.dvc")
+
+    other = clone(mine, tmp_path / "other")
+    assert sorted(path.name for path in (other.root / "data/raw/nyudv2").iterdir() if path.suffix == ".dvc") == [
+        "labeled.mat.dvc", "splits.mat.dvc",
+    ]  # fmt: skip
+    other.run("dvc", "pull", "data/raw/nyudv2/splits.mat.dvc", "data/raw/nyudv2/labeled.mat.dvc")
+    assert (other.root / "data/raw/nyudv2/splits.mat").read_bytes() == b"by hand"
+    assert (other.root / "data/raw/nyudv2/labeled.mat").read_bytes() == b"published"
