@@ -62,8 +62,8 @@ def resampled(block_CHW: Tensor, rows: Taps, columns: Taps) -> Tensor:
 
     Columns are gathered as rows of the turned block: along the last axis a gather takes ten times as long.
     """
-    turned_CWH = _gathered(block_CHW, rows).transpose(1, 2).contiguous()
-    return _gathered(turned_CWH, columns).transpose(1, 2)
+    turned_CWh = _gathered(block_CHW.transpose(1, 2).contiguous(), columns)
+    return _gathered(turned_CWh.transpose(1, 2).contiguous(), rows)
 
 
 def crop_taps(window: Window, shape_px: tuple[int, int], crop_px: int, geometry: Geometry) -> tuple[Taps, Taps]:
