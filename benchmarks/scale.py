@@ -126,6 +126,7 @@ def _record(cell: Cell, paths: Paths) -> dict[str, object]:
 
 def lay_out(plan: Plan, root: Path) -> None:
     """The files of every cell, without running it."""
+    (root / "results" / "logs").mkdir(parents=True, exist_ok=True)
     for cell in plan.cells:
         stand_in_cell.finish(cell, root)
         (root / "results" / "logs" / f"{cell}.log").touch()
