@@ -117,6 +117,22 @@ def test_a_table_rendered_alone_leads_nowhere_that_is_not_there(
     assert set(json.loads((folder / "demo" / "metrics.json").read_text())) == {"table2"}
 
 
+def test_pages_of_cells_that_say_the_same_are_left_alone(
+    reports: Path, plan: Plan, records: dict[str, CellRecord]
+) -> None:
+    pages = reports / "demo" / "cells"
+    damaged, changed, *same = [cell.id for cell in plan.cells_of("table8")]
+    (pages / f"{damaged}.html").write_bytes(b"\xff cut sho")
+    before = {path.name: path.stat().st_mtime_ns for path in pages.iterdir()}
+    now = {**records, changed: record(plan.cells[changed], None, "missing", "its folder was deleted")}
+    render_tables(plan, ["table8"], now, reports)
+    after = {path.name: path.stat().st_mtime_ns for path in pages.iterdir()}
+    assert {name for name in before if after[name] != before[name]} == {f"{damaged}.html", f"{changed}.html"}
+    assert "its folder was deleted" in (pages / f"{changed}.html").read_text()
+    assert damaged in (pages / f"{damaged}.html").read_text()
+    assert len(same) == 10
+
+
 def test_hostile_text_is_shown_and_does_nothing(reports: Path, plan: Plan) -> None:
     page = Page(reports / "demo" / "cells" / f"{plan.cells_of('table7')[0].id}.html")
     assert "<script>alert('x')</script>" in page.text

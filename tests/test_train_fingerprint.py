@@ -37,8 +37,7 @@ def ours() -> tuple[Cell, Cell]:
 
 def forget() -> None:
     """Read the code anew: within one process it is taken not to change."""
-    fingerprint._parsed.cache_clear()
-    fingerprint._imported.cache_clear()
+    fingerprint._sources.cache_clear()
     run_digests._code.cache_clear()
 
 

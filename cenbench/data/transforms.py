@@ -1,4 +1,4 @@
-"""From stored values to network inputs, and the random geometry of training. Pure functions of arrays and a draw.
+"""From stored values to network inputs, and where the crops of training lie. Pure functions of arrays and a draw.
 
 A draw is four numbers of [0, 1) a sample: scale, mirror, top, left. Every modality and the label take the same one.
 """
@@ -6,8 +6,8 @@ A draw is four numbers of [0, 1) a sample: scale, mirror, top, left. Every modal
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 import numpy as np
@@ -50,17 +50,18 @@ def stored_name(token: str, kind: Kind) -> str:
     return token
 
 
-def normalise(raw: np.ndarray, modality: str, entry: ModalityEntry, kind: Kind) -> Tensor:
+def normalise(raw: np.ndarray | Tensor, modality: str, entry: ModalityEntry, kind: Kind) -> Tensor:
     """(B,H,W) or (B,H,W,3) stored values -> (B,3,H,W) float32; one channel is replicated to three.
+
+    A tensor is normalised on the device where it is.
 
     Segmentation: rgb by ImageNet's mean and deviation, depth in metres. All else: [-1, 1] (facts 2b).
     """
-    values = torch.from_numpy(raw.astype(np.float32))
+    values = raw.to(torch.float32) if isinstance(raw, Tensor) else torch.from_numpy(raw.astype(np.float32))
     values_BCHW = values.permute(0, 3, 1, 2) if values.ndim == 4 else values.unsqueeze(1)
     is_depth = modality.startswith("depth")
     if kind == "segmentation" and modality == "rgb":
-        mean = torch.tensor(IMAGENET_MEAN).view(3, 1, 1)
-        std = torch.tensor(IMAGENET_STD).view(3, 1, 1)
+        mean, std = (_channels(each, values.device) for each in (IMAGENET_MEAN, IMAGENET_STD))
         scaled_BCHW = (values_BCHW / 255 - mean) / std
     elif kind == "segmentation" and is_depth:
         scaled_BCHW = values_BCHW / entry.units_per_metre
@@ -71,6 +72,12 @@ def normalise(raw: np.ndarray, modality: str, entry: ModalityEntry, kind: Kind) 
         low, high = entry.range
         scaled_BCHW = ((values_BCHW - low) / (high - low) * 2 - 1).clamp(-1, 1)
     return scaled_BCHW.expand(-1, 3, -1, -1)
+
+
+@cache
+def _channels(values: tuple[float, ...], device: torch.device) -> Tensor:
+    """(C, 1, 1) on the device, made once: making it there waits for the device."""
+    return torch.tensor(values, device=device).view(-1, 1, 1)
 
 
 def interpolation(modality: str) -> Geometry:
@@ -148,22 +155,3 @@ def mirrored(image: Tensor, modality: str) -> Tensor:
     if modality == "normal":
         turned = turned * torch.tensor([-1.0, 1.0, 1.0], device=image.device).view(3, 1, 1)
     return turned
-
-
-def cut(image_CHW: Tensor, window: Window, crop_px: int, modality: str, fill: Sequence[float] = (0.0,)) -> Tensor:
-    """Scale, crop, mirror and pad one normalised image -> (C, crop, crop).
-
-    The padding is `fill` (one number, or one a channel) below and at the right, at the left where mirrored. It comes
-    last, because what it stands for (black, missing) has no direction that a mirror could turn.
-    """
-    whole_CHW = resized(image_CHW[None], (window.height, window.width), modality)[0]
-    piece_CHW = whole_CHW[:, window.top : window.top + crop_px, window.left : window.left + crop_px]
-    if window.mirror:
-        piece_CHW = mirrored(piece_CHW, modality)
-    channels, height, width = piece_CHW.shape
-    if (height, width) == (crop_px, crop_px):
-        return piece_CHW
-    cut_CHW = torch.tensor(fill).view(-1, 1, 1).expand(channels, crop_px, crop_px).clone()
-    left = crop_px - width if window.mirror else 0
-    cut_CHW[:, :height, left : left + width] = piece_CHW
-    return cut_CHW

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from cenbench.matrix.cell import Cell
 
@@ -44,7 +45,7 @@ class Slot:
 
 @dataclass(frozen=True)
 class TableLayout:
-    """A table without its numbers. `str()` of it names everything that is shown, so it can be digested."""
+    """A table without its numbers."""
 
     number: int
     name: str
@@ -68,3 +69,11 @@ class TableLayout:
     def cells(self) -> tuple[Cell, ...]:
         """Every cell the table needs, each once, in reading order."""
         return tuple({cell.id: cell for slot in self.slots for cell in slot.cells}.values())
+
+    def content(self) -> list[Any]:
+        """Everything that is shown, as plain values that can be digested; a cell is as good as its id."""
+        slots = [
+            [slot.row, slot.column, slot.stream, dict(slot.paper), [cell.id for cell in slot.cells]]
+            for slot in self.slots
+        ]
+        return [str(replace(self, slots=())), slots]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cenbench.errors import UserError
-from cenbench.files import read_json, write_json, write_text
+from cenbench.files import read_json, write_bytes, write_json, write_text
 from cenbench.matrix.plan import Plan
 from cenbench.report.cell_page import render_cell_page
 from cenbench.report.environment import page_templates
@@ -30,7 +30,7 @@ def render_tables(plan: Plan, names: Iterable[str], records: Mapping[str, CellRe
         layout = plan.table(name)
         for cell in layout.cells:
             page = render_cell_page(plan.preset, records[cell.id], plan.tables_of(cell.id))
-            write_text(folder / "cells" / f"{cell.id}.html", page)
+            _write_if_new(folder / "cells" / f"{cell.id}.html", page)
         table = build_table(plan.preset, layout, records)
         write_text(folder / f"{name}.html", render_html(table))
         write_text(folder / f"{name}.tex", render_latex(table))
@@ -50,6 +50,13 @@ def render_index(plan: Plan, names: Iterable[str], reports: Path) -> None:
     write_text(reports / plan.preset / "plots.csv", plots)
     page = page_templates().get_template("index.html").render(presets=_presets(reports))
     write_text(reports / "index.html", page)
+
+
+def _write_if_new(path: Path, page: str) -> None:
+    """A page that says this already is left alone: one changed cell renders its table, which may have a thousand."""
+    data = page.encode("utf-8")
+    if not path.exists() or path.read_bytes() != data:
+        write_bytes(path, data)
 
 
 def _json(reports: Path, preset: str, table: str) -> Path:

@@ -120,7 +120,7 @@ class Dag:
 
     def report_depends_on(self, wildcards: _Wildcards) -> str:
         """What renders a finished table again: its declaration, the report's code and its templates."""
-        return digest([str(self.plan.table(wildcards.table)), self.index_depends_on(wildcards)])
+        return digest([self.plan.table(wildcards.table).content(), self.index_depends_on(wildcards)])
 
     def index_depends_on(self, wildcards: _Wildcards) -> str:
         """What renders the index again, besides its tables: the report's code and its templates."""

@@ -1,46 +1,61 @@
-"""Batches off the critical path: the next one is cut and augmented while the device works on this one."""
+"""Batches off the critical path: the next one is read while the device works on this one.
+
+A thread reads what the crops of a step need, as stored; it is taken to the GPU as it is, a byte or two a value, and
+scaled and normalised there. The host only asks for that and never waits for the device.
+"""
 
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from cenbench.data.split import StoredBatch
 from cenbench.train.loop import Batches
 
-Batch = tuple[Tensor, Tensor]
+
+class TwoPartBatches(Batches, Protocol):
+    """Batches made in two parts: `batch(step)` is `finished(stored(step))`."""
+
+    def stored(self, step: int) -> StoredBatch:
+        """What a step's batch is made of, on the CPU."""
+
+    def finished(self, stored: StoredBatch) -> tuple[Tensor, Tensor]:
+        """The batch, on the device where `stored` is."""
 
 
 class Prefetched:
-    """The same batches, one step ahead in a thread, in page-locked memory so that copies to a GPU need no waiting."""
+    """The same batches on a device, read one step ahead in a thread.
 
-    def __init__(self, batches: Batches) -> None:
-        self._batches = batches
+    Through page-locked memory, so that copies to a GPU need no waiting.
+    """
+
+    def __init__(self, batches: TwoPartBatches, device: torch.device) -> None:
+        self._batches, self._device = batches, device
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="batches")
-        self._next: tuple[int, Future[Batch]] | None = None
+        self._next: tuple[int, Future[StoredBatch]] | None = None
 
     @property
     def steps_per_epoch(self) -> int:
         return self._batches.steps_per_epoch
 
-    def batch(self, step: int) -> Batch:
-        """The batch of `step`; then the one after it is begun."""
+    def batch(self, step: int) -> tuple[Tensor, Tensor]:
+        """The batch of `step`; the reading of the one after it is begun."""
         ready = self._next[1] if self._next is not None and self._next[0] == step else self._begin(step)
-        batch = ready.result()
+        stored = ready.result()
         self._next = (step + 1, self._begin(step + 1))
-        return batch
+        return self._batches.finished(stored.moved(lambda each: each.to(self._device, non_blocking=True)))
 
-    def _begin(self, step: int) -> Future[Batch]:
-        return self._thread.submit(self._make, step)
+    def _begin(self, step: int) -> Future[StoredBatch]:
+        return self._thread.submit(self._read, step)
 
-    def _make(self, step: int) -> Batch:
-        inputs, target = self._batches.batch(step)
-        if not torch.cuda.is_available():
-            return inputs, target
-        return inputs.pin_memory(), target.pin_memory()
+    def _read(self, step: int) -> StoredBatch:
+        stored = self._batches.stored(step)
+        return stored.moved(Tensor.pin_memory) if self._device.type == "cuda" else stored
 
 
-def for_device(batches: Batches, device: torch.device) -> Batches:
+def for_device(batches: TwoPartBatches, device: torch.device) -> Batches:
     """Prefetched where a GPU trains; on a CPU the thread would only take the time it saves."""
-    return Prefetched(batches) if device.type == "cuda" else batches
+    return Prefetched(batches, device) if device.type == "cuda" else batches

@@ -1,0 +1,181 @@
+"""How the scheduler's side grows with the matrix: the paper preset at so many seeds, with a stand-in for training.
+
+    python benchmarks/scale.py                       4 seeds: 628 cells, all of them run
+    python benchmarks/scale.py --seeds 64 --run-s 300     10,048 cells; 5 minutes of running them, the rest is laid out
+
+In a temporary checkout `cenbench run` is replaced by benchmarks/stand_in_cell.py (it sleeps and writes); params,
+workflow, reports and all other commands are the real ones. Times and peaks are of the process that is measured, not of
+the jobs it starts. docs/scaling.md says what came out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import stand_in_cell
+from plan import with_seeds
+from rich.console import Console
+from rich.table import Column, Table
+
+from cenbench.data.prepared import dataset_key
+from cenbench.matrix.cell import Cell
+from cenbench.matrix.plan import Plan, load_plan
+from cenbench.metrics.descriptions import COSTS, METRICS
+from cenbench.run.digests import current_digests
+from cenbench.run.paths import Paths
+from cenbench.run.record import FORMAT
+
+REPOSITORY = Path(__file__).parents[1]
+PARTS = ("cenbench", "workflow", "profiles", "Snakefile", "params")
+PRESET = ("--config", "preset=paper")
+TICKS_S = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass
+class Measured:
+    """One process: wall and CPU seconds of its own, peak resident memory, exit status (None: stopped by us)."""
+
+    wall_s: float
+    cpu_s: float
+    peak_mib: float
+    status: int | None
+
+
+def measured(command: list[str], root: Path, stop_after_s: float | None = None) -> Measured:
+    """Run a command in `root`, which must succeed; with `stop_after_s` it is killed then, with all it started."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    start = time.perf_counter()
+    log = (root / "measured.log").open("w")
+    process = subprocess.Popen(command, cwd=root, env=environment, stdout=log, stderr=log, start_new_session=True)
+    cpu_s = peak_mib = 0.0
+    stopped = False
+    while process.poll() is None:
+        cpu_s, peak_mib = _usage(process.pid) or (cpu_s, peak_mib)
+        if stop_after_s and time.perf_counter() - start > stop_after_s:
+            stopped = True
+            os.killpg(process.pid, signal.SIGKILL)
+        time.sleep(0.05)
+    log.close()
+    if process.returncode and not stopped:
+        sys.exit(f"{' '.join(command)} failed:\n{(root / 'measured.log').read_text()[-3000:]}")
+    return Measured(time.perf_counter() - start, cpu_s, peak_mib, None if stopped else process.returncode)
+
+
+def _usage(pid: int) -> tuple[float, float] | None:
+    """CPU seconds without children, and peak MiB, of a live process."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        peak = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    except OSError:
+        return None
+    return ((int(fields[11]) + int(fields[12])) / TICKS_S, int(peak[1]) / 1024) if peak else None
+
+
+def make_checkout(root: Path, seeds: int) -> Plan:
+    """A copy of this checkout with so many seeds, its datasets said to be prepared, and the stand-in in place."""
+    root.mkdir()
+    for part in PARTS:
+        source = REPOSITORY / part
+        if source.is_dir():
+            shutil.copytree(source, root / part, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, root / part)
+    shutil.copy(stand_in_cell.__file__, root / "cenbench" / "__main__.py")
+    with_seeds(root / "params", seeds)
+    paths, plan = Paths(root), load_plan(root / "params", "paper")
+    for dataset in {cell.dataset for cell in plan.cells.values()}:
+        folder = paths.data / dataset_key(dataset)
+        folder.mkdir(parents=True)
+        (folder / "manifest.json").write_text("{}\n")
+    (root / "stand-in").mkdir()
+    for cell in plan.cells.values():
+        (root / "stand-in" / f"{cell.id}.json").write_text(json.dumps(_record(cell, paths)))
+        (root / "stand-in" / f"{cell.id}.training-id").write_text(cell.training_id)
+    return plan
+
+
+def _record(cell: Cell, paths: Paths) -> dict[str, object]:
+    """`metrics.json` of a finished cell whose every number is its seed."""
+    numbers = {metric: float(cell.seed) for metric in METRICS if metric not in COSTS}
+    return {
+        "format": FORMAT,
+        "cell_id": cell.id,
+        "training_id": cell.training_id,
+        "state": "ok",
+        "reason": None,
+        "cell": cell.model_dump(mode="json"),
+        "digests": current_digests(cell, paths.data).as_dict(),
+        "metrics": dict.fromkeys(cell.streams, numbers),
+        "stand_in": {},
+        "parameters": {"total": 1, "fusion": 0, "flops": 1},
+    }
+
+
+def lay_out(plan: Plan, root: Path) -> None:
+    """The files of every cell, without running it."""
+    (root / "results" / "logs").mkdir(parents=True, exist_ok=True)
+    for cell in plan.cells:
+        stand_in_cell.finish(cell, root)
+        (root / "results" / "logs" / f"{cell}.log").touch()
+
+
+def inodes(root: Path) -> int:
+    """Files and folders below `root`."""
+    return sum(len(folders) + len(files) for _, folders, files in os.walk(root))
+
+
+def steps(plan: Plan, root: Path, run_s: float | None) -> Iterator[tuple[str, Measured]]:
+    """Everything a person would start, in that order."""
+    snakemake, cenbench = ["snakemake", "all_tables", *PRESET], [sys.executable, "-m", "cenbench"]
+    report = [*cenbench, "report", "--preset", "paper"]
+    yield "dry run, nothing there yet", measured([*snakemake, "-n"], root)
+    ran = measured(snakemake, root, run_s)
+    done = len(list((root / "results" / "cells").glob("*/metrics.json")))
+    yield f"run: {done} cells and, if not stopped, the tables", ran
+    largest = max(plan.tables, key=lambda table: len(table.cells)).name
+    if ran.status is None:
+        lay_out(plan, root)
+        yield "render every table and the index", measured(report, root)
+        yield "snakemake --touch --forceall", measured([*snakemake, "--touch", "--forceall"], root)
+    yield "run again, nothing to do", measured(snakemake, root)
+    yield f"render the largest, {largest}", measured([*report, "--table", largest], root)
+    yield "render the index", measured([*report, "--index"], root)
+    if "status" in subprocess.run([*cenbench, "--help"], cwd=root, capture_output=True, text=True, check=True).stdout:
+        yield "cenbench status --json", measured([*cenbench, "status", "--preset", "paper", "--json"], root)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=4, help="seeds of the paper preset: 157 cells each")
+    parser.add_argument("--run-s", type=float, help="stop running cells after so many seconds, and lay out the rest")
+    options = parser.parse_args()
+    console = Console()
+    with tempfile.TemporaryDirectory(prefix="cenbench-scale-") as folder:
+        root = Path(folder) / "checkout"
+        plan = make_checkout(root, options.seeds)
+        table = Table("step", *(Column(name, justify="right") for name in ("wall s", "CPU s", "peak MiB")))
+        table.title = f"{len(plan.cells)} cells, {os.cpu_count()} CPU cores"
+        for step, took in steps(plan, root, options.run_s):
+            row = (step, f"{took.wall_s:.1f}", f"{took.cpu_s:.1f}", f"{took.peak_mib:.0f}")
+            console.log(" | ".join(row))
+            table.add_row(*row)
+        console.print(table)
+        for name in ("results", "reports", ".snakemake"):
+            console.print(f"inodes below {name}: {inodes(root / name) / len(plan.cells):.1f} a cell")
+
+
+if __name__ == "__main__":
+    main()

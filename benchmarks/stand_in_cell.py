@@ -1,0 +1,44 @@
+"""A stand-in for `cenbench run`: sleeps, then leaves the files a finished cell leaves. Put in place of a checkout's
+`cenbench/__main__.py` by benchmarks/scale.py, in a temporary copy only; every other command runs as it is.
+
+It imports nothing but the standard library, so that what is measured is the scheduler and not ten thousand starts of
+torch. What a cell's `metrics.json` says was written down beforehand, one file a cell, below `stand-in/`.
+"""
+
+import shutil
+import sys
+import time
+from pathlib import Path
+
+PNG = bytes.fromhex(
+    "89504e470d0a1a0a0000000d494844520000000100000001080000000"
+    "03a7e9b550000000a49444154789c6360000000020001e221bc330000000049454e44ae426082"
+)
+SLEEP_S = 0.01
+SAMPLES = 4
+
+
+def finish(cell: str, root: Path) -> None:
+    """Everything that training, evaluating and publishing this cell would leave behind."""
+    metrics = root / "stand-in" / f"{cell}.json"
+    training_id = metrics.with_suffix(".training-id").read_text()
+    state, published = root / "results" / "state" / training_id, root / "results" / "cells" / cell
+    (published / "samples").mkdir(parents=True, exist_ok=True)
+    state.mkdir(parents=True, exist_ok=True)
+    for name in ("lock", "history.csv", "heartbeat.json", "weights.safetensors", "finished.json"):
+        (state / name).write_text("stand-in\n")
+    for number in range(SAMPLES):
+        (published / "samples" / f"{number:03}.png").write_bytes(PNG)
+    (published / "history.csv").write_text("step,loss\n1,1.0\n2,0.5\n")
+    (published / "provenance.json").write_text('{"revision": "stand-in", "train_s": 1.0}\n')
+    shutil.copy(metrics, published / "metrics.json")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["run"]:
+        time.sleep(SLEEP_S)
+        finish(sys.argv[2], Path.cwd())
+    else:
+        from cenbench.cli.main import main
+
+        main()

@@ -1,0 +1,142 @@
+"""The arrays of one split that a task reads: whole images, or crops of which only the rows and columns shown are read.
+
+A crop is made in two parts. On the host its blocks are read as they are stored, in one or two bytes a value; scaling,
+normalising and padding happen where the blocks are taken to: on the GPU where one trains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cenbench.data import transforms
+from cenbench.data.crop import Move, Taps, crop_taps, resampled
+from cenbench.data.prepared import Prepared
+from cenbench.data.transforms import Geometry, Window
+from cenbench.matrix.cell import Task
+
+RAM_LIMIT_BYTES = 2**30
+"""A split's arrays are read into memory once when they are smaller than this; else pages are read as needed."""
+
+
+@dataclass(frozen=True)
+class StoredCrop:
+    """What one sample's crop needs of each array, as stored: (h, w) or (h, w, 3), and where its pixels come from."""
+
+    blocks: tuple[Tensor, ...]
+    taps: Mapping[Geometry, tuple[Taps, Taps]]
+    mirror: bool
+
+    def moved(self, move: Move) -> StoredCrop:
+        """The same with its tensors elsewhere."""
+        taps = {geometry: (rows.moved(move), columns.moved(move)) for geometry, (rows, columns) in self.taps.items()}
+        return StoredCrop(tuple(move(block) for block in self.blocks), taps, self.mirror)
+
+
+@dataclass(frozen=True)
+class StoredBatch:
+    """The crops of a batch, not yet scaled and normalised."""
+
+    crops: tuple[StoredCrop, ...]
+    crop_px: int
+
+    def moved(self, move: Move) -> StoredBatch:
+        """The same with its tensors elsewhere: in page-locked memory, on a device."""
+        return StoredBatch(tuple(crop.moved(move) for crop in self.crops), self.crop_px)
+
+
+class Split:
+    """Scenes of one split: the inputs of a task and its target."""
+
+    def __init__(self, prepared: Prepared, task: Task, split: str, *, pad_depth_as_rgb: bool = False) -> None:
+        self._kind = task.kind
+        self._names = [transforms.stored_name(token, task.kind) for token in (*task.inputs, task.target)]
+        indices = prepared.indices(split)
+        rows = slice(int(indices[0]), int(indices[-1]) + 1)
+        self._arrays = {name: prepared.array(name)[rows] for name in self._names}
+        if sum(array.nbytes for array in self._arrays.values()) < RAM_LIMIT_BYTES:
+            self._arrays = {name: np.array(array) for name, array in self._arrays.items()}
+        self._entries = prepared.manifest.modalities
+        self._void = prepared.void
+        self._fill = {name: transforms.padding(name, task.kind, pad_depth_as_rgb) for name in self._names}
+        self._length = len(indices)
+        self.shape_px = prepared.manifest.size_px
+
+    def __len__(self) -> int:
+        return self._length
+
+    def whole(self, rows: np.ndarray) -> tuple[Tensor, Tensor]:
+        """(x_BMCHW float32, label_BHW int64 or y_BCHW float32): these scenes, unaugmented."""
+        *inputs, target = self._names
+        x_BMCHW = torch.stack([self._normalised(self._arrays[name][rows], name) for name in inputs], dim=1)
+        raw = self._arrays[target][rows]
+        if self._kind == "segmentation":
+            return x_BMCHW, torch.from_numpy(raw.astype(np.int64))
+        return x_BMCHW, self._normalised(raw, target).contiguous()
+
+    def stored(self, rows: Sequence[int], windows: Sequence[Window], crop_px: int) -> StoredBatch:
+        """One crop of each of these scenes, as stored."""
+        return StoredBatch(
+            tuple(self._stored(row, window, crop_px) for row, window in zip(rows, windows, strict=True)), crop_px
+        )
+
+    def finished(self, batch: StoredBatch) -> tuple[Tensor, Tensor]:
+        """(x_BMCHW float32, label_BHW int64 or y_BCHW float32), made where the batch is, without waiting for it."""
+        B, crop_px, device = len(batch.crops), batch.crop_px, batch.crops[0].blocks[0].device
+        x_BMCHW = torch.empty(B, len(self._names) - 1, 3, crop_px, crop_px, device=device)
+        if self._kind == "segmentation":
+            target = torch.full((B, 1, crop_px, crop_px), self._void, dtype=torch.int64, device=device)
+        else:
+            target = torch.empty(B, 3, crop_px, crop_px, device=device)
+        for crop, x_MCHW, target_CHW in zip(batch.crops, x_BMCHW, target, strict=True):
+            for name, block, image_CHW in zip(self._names, crop.blocks, (*x_MCHW, target_CHW), strict=True):
+                self._place(image_CHW, name, block, crop)
+        return x_BMCHW, target[:, 0] if self._kind == "segmentation" else target
+
+    def _stored(self, row: int, window: Window, crop_px: int) -> StoredCrop:
+        geometries = dict.fromkeys(transforms.interpolation(name) for name in self._names)
+        taps = {each: crop_taps(window, self.shape_px, crop_px, each) for each in geometries}
+        return StoredCrop(
+            tuple(_block(self._arrays[name], row, *taps[transforms.interpolation(name)]) for name in self._names),
+            taps,
+            window.mirror,
+        )
+
+    def _place(self, image_CHW: Tensor, name: str, block: Tensor, crop: StoredCrop) -> None:
+        """Fill one image of the batch. Padding is below and at the right, at the left where mirrored.
+
+        What it stands for (black, missing) has no direction that a mirror could turn, so it is not turned.
+        """
+        # One stored channel is scaled once, however many it becomes.
+        values_CHW = block[None] if name == "semantic" else self._normalised(block[None], name)[0, : _channels(block)]
+        piece_CHW = resampled(values_CHW, *crop.taps[transforms.interpolation(name)])
+        if crop.mirror and name == "normal":
+            piece_CHW[0].neg_()  # a wall that faced left now faces right
+        height, width = piece_CHW.shape[-2:]
+        side = image_CHW.shape[-1]
+        if (height, width) != (side, side) and name != "semantic":
+            _fill(image_CHW, self._fill[name])
+        left = side - width if crop.mirror else 0
+        image_CHW[:, :height, left : left + width] = piece_CHW
+
+    def _normalised(self, raw: np.ndarray | Tensor, name: str) -> Tensor:
+        return transforms.normalise(raw, name, self._entries[name], self._kind)
+
+
+def _block(array: np.ndarray, row: int, rows: Taps, columns: Taps) -> Tensor:
+    """A copy of what the taps need, so that nothing points into the file once a batch is on its way."""
+    return torch.from_numpy(np.array(array[row, rows.start : rows.stop, columns.start : columns.stop]))
+
+
+def _channels(block: Tensor) -> int:
+    return 3 if block.ndim == 3 else 1
+
+
+def _fill(image_CHW: Tensor, values: tuple[float, ...]) -> None:
+    """With one value for all channels, or one each."""
+    for channel_HW, value in zip(image_CHW, values * 3 if len(values) == 1 else values, strict=True):
+        channel_HW.fill_(value)
