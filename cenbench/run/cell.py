@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from cenbench.data.prepared import Prepared, dataset_key
-from cenbench.errors import CellSkipped, UserError
+from cenbench.errors import CellSkipped, Stopped, UserError
 from cenbench.files import write_json
 from cenbench.matrix.cell import Cell
 from cenbench.run import provenance, publish
@@ -18,9 +21,9 @@ from cenbench.run.heartbeat import Heartbeat
 from cenbench.run.lock import cell_lock
 from cenbench.run.paths import Paths
 from cenbench.train.device import choose_device
-from cenbench.train.loop import Stopped
 
 log = logging.getLogger("cenbench")
+LOG_FORMAT = "%(asctime)s %(message)s"
 
 
 def run_cell(cell: Cell, paths: Paths, device_name: str = "auto", *, wait: bool = False) -> None:
@@ -34,14 +37,31 @@ def run_cell(cell: Cell, paths: Paths, device_name: str = "auto", *, wait: bool 
     """
     log_to_stderr()
     folder = paths.state(cell)
-    with cell_lock(folder, wait=wait), Heartbeat(folder, cell.id) as heartbeat:
+    with (
+        cell_lock(folder, wait=wait),
+        Heartbeat(folder, cell.id) as heartbeat,
+        _kept_log(paths.run_log(cell)),
+    ):
         log.info("cell %s", cell.id)
         bring_to_record(cell, paths, device_name, heartbeat)
 
 
 def log_to_stderr() -> None:
     """Show what the package logs, with times."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, stream=sys.stderr)
+
+
+@contextmanager
+def _kept_log(path: Path) -> Iterator[None]:
+    """Append what is logged to `path` too: all its runs, of which Snakemake keeps the last one's log."""
+    handler = logging.FileHandler(path)
+    handler.setFormatter(logging.Formatter(LOG_FORMAT))
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        handler.close()
 
 
 def bring_to_record(cell: Cell, paths: Paths, device_name: str, heartbeat: Heartbeat) -> None:
@@ -49,8 +69,9 @@ def bring_to_record(cell: Cell, paths: Paths, device_name: str, heartbeat: Heart
     failure = paths.state(cell) / "failure.json"
     try:
         _train_and_publish(cell, paths, device_name, heartbeat)
-    except Stopped:
-        raise  # not a failure: the state is saved, the next run continues
+    except Stopped as stopped:
+        log.warning("%s", stopped)  # not a failure: the next run continues
+        raise
     except UserError as error:
         write_json(failure, {"reason": str(error), "cell_id": cell.id})
         raise
