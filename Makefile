@@ -10,7 +10,7 @@ PRESET ?= demo
 SIX_MINUTES := table7,table8,table9
 TABLES ?= $(if $(filter demo,$(PRESET)),$(SIX_MINUTES),all)
 
-.PHONY: help env demo test test-slow test-faults test-gpu lint format benchmarks clean
+.PHONY: help env demo test test-slow test-faults test-gpu test-cluster lint format benchmarks clean
 
 help: ## list these targets
 	@echo "cenbench: a benchmark harness for multimodal fusion by channel exchanging (CEN)"
@@ -33,10 +33,10 @@ demo: $(READY) ## render the embedded dataset, train tables 7, 8, 9 (TABLES=all:
 	@echo "Done. Open reports/index.html in a browser; next: source $(BIN)/activate && cenbench show table7"
 
 test: $(READY) ## run the tests that need no GPU and no long training
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not gpu and not slow" -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not gpu and not slow and not cluster" -n 2 --dist loadfile
 
 test-slow: $(READY) ## run the long end-to-end tests too (about 20 minutes on 2 cores)
-	$(BIN)/python -m pytest -m "not gpu"
+	$(BIN)/python -m pytest -m "not gpu and not cluster"
 
 # The table is printed in any case; of the cluster's faults those that a Slurm here allows.
 FAULTS := results/faults.jsonl
@@ -50,6 +50,9 @@ test-gpu: $(READY) ## run the tests that need a CUDA device
 	$(BIN)/python -m pytest -m gpu
 
 # Not `snakemake --lint`: it wants interpreter and preset among the params, where a change of either would train anew.
+test-cluster: $(READY) ## run the matrix on a real Slurm started here (ALL=1: every fault of docs/cluster.md)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/cluster -m "cluster$(if $(ALL),, and not slow)"
+
 lint: $(READY) ## ruff, mypy, snakefmt
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

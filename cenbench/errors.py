@@ -56,6 +56,13 @@ class CellFailed(UserError):
     """A cell's run ended without a result (non-finite loss, out of memory): shown in the table with its reason."""
 
 
+class Stopped(BaseException):
+    """Asked to stop by SIGTERM (preemption, a time limit ahead). Nothing is lost: the same command continues.
+
+    No `Exception`, as `KeyboardInterrupt` is none: what handles errors must not take it for one.
+    """
+
+
 class CellSkipped(UserError):
     """A cell that cannot run here for a reason that is nobody's mistake (pretrained weights absent)."""
 

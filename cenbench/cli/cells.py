@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from cenbench.cli.options import Preset, Root, wide_console
+from cenbench.errors import Stopped
 
 
 def plan(
@@ -41,9 +43,15 @@ def run(
     root: Root = Path(),
 ) -> None:
     """Train one cell, evaluate it, publish its record. Interrupted at any point, the same command continues."""
+    signal.signal(signal.SIGTERM, _stop)
     from cenbench.matrix.plan import load_plan
     from cenbench.run.cell import run_cell
     from cenbench.run.paths import Paths
 
     paths = Paths(root)
     run_cell(load_plan(paths.params, preset).cell(cell), paths, device, wait=wait)
+
+
+def _stop(*_: object) -> NoReturn:
+    """For SIGTERM outside of training, which saves its state first."""
+    raise Stopped("asked to stop; what was being done is done again next time")

@@ -1,10 +1,12 @@
 """`cenbench`: the commands, and the one place where an error becomes a message and an exit status.
 
-Exit status: 0 done; 1 a cell failed; 2 a mistake a person can mend (named in the message); 130 interrupted.
+Exit status: 0 done; 1 a cell failed; 2 a mistake a person can mend (named in the message); 130 interrupted; 143 asked
+to stop (SIGTERM), with everything saved.
 """
 
 from __future__ import annotations
 
+import signal
 import sys
 import traceback
 
@@ -12,8 +14,9 @@ import typer
 
 from cenbench import __version__
 from cenbench.cli import cells, checkpoints, data, doctor, exports, pipeline, reports, results, status, weights
-from cenbench.errors import CellFailed, UserError
+from cenbench.errors import CellFailed, Stopped, UserError
 from cenbench.run.redact import redacted
+from cenbench.run.slurm import back_into_the_queue
 
 app = typer.Typer(
     help="A benchmark harness for multimodal fusion by channel exchanging (CEN, NeurIPS 2020).\n\n"
@@ -59,6 +62,12 @@ def main() -> None:
     except CellFailed as error:
         _print_error(error)
         sys.exit(1)
+    except Stopped as error:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # Slurm sends another one with the requeue
+        job = back_into_the_queue()
+        then = f"its Slurm job {job} is back in the queue" if job else "the same command continues from there"
+        print(f"cenbench: {error}; {then}", file=sys.stderr)
+        sys.exit(143)
     except UserError as error:
         _print_error(error)
         sys.exit(2)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from cenbench.data.prepared import Prepared, dataset_key
 from cenbench.data.verified import verify_once
-from cenbench.errors import CellFailed, CellSkipped, UserError, out_of_memory
-from cenbench.files import write_json
+from cenbench.errors import CellFailed, CellSkipped, Stopped, UserError, out_of_memory
+from cenbench.files import room_to_write, write_json
 from cenbench.matrix.cell import Cell
 from cenbench.run import provenance, publish
 from cenbench.run.assets import own_labels, pretrained_digest, trained_with, used_files, with_gone_files
@@ -23,9 +25,9 @@ from cenbench.run.paths import Paths
 from cenbench.run.record import failure_reason
 from cenbench.run.redact import RedactingFormatter, redacted
 from cenbench.train.device import choose_device
-from cenbench.train.loop import Stopped
 
 log = logging.getLogger("cenbench")
+LOG_FORMAT = "%(asctime)s %(message)s"
 
 
 def run_cell(cell: Cell, paths: Paths, device_name: str = "auto", *, wait: bool = False) -> None:
@@ -39,7 +41,11 @@ def run_cell(cell: Cell, paths: Paths, device_name: str = "auto", *, wait: bool 
     """
     log_to_stderr()
     folder = paths.state(cell)
-    with cell_lock(folder, wait=wait), Heartbeat(folder, cell.id) as heartbeat:
+    with (
+        cell_lock(folder, wait=wait),
+        Heartbeat(folder, cell.id) as heartbeat,
+        _kept_log(paths.run_log(cell)),
+    ):
         log.info("cell %s", cell.id)
         bring_to_record(cell, paths, device_name, heartbeat)
 
@@ -47,8 +53,27 @@ def run_cell(cell: Cell, paths: Paths, device_name: str = "auto", *, wait: bool 
 def log_to_stderr() -> None:
     """Show what the package logs, with times and without secrets."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(RedactingFormatter("%(asctime)s %(message)s"))
+    handler.setFormatter(RedactingFormatter(LOG_FORMAT))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
+
+
+class _KeptLog(logging.FileHandler):
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Say nothing: the line is on stderr too, and a full disk is told by whatever has to be written."""
+
+
+@contextmanager
+def _kept_log(path: Path) -> Iterator[None]:
+    """Append what is logged to `path` too: all its runs, of which Snakemake keeps the last one's log."""
+    with room_to_write(path):
+        handler = _KeptLog(path)
+    handler.setFormatter(RedactingFormatter(LOG_FORMAT))
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        handler.close()
 
 
 def bring_to_record(cell: Cell, paths: Paths, device_name: str, heartbeat: Heartbeat) -> None:
@@ -58,8 +83,9 @@ def bring_to_record(cell: Cell, paths: Paths, device_name: str, heartbeat: Heart
         log.info("it is tried again; it failed before: %s", failure_reason(failure))
     try:
         _train_and_publish(cell, paths, device_name, heartbeat)
-    except Stopped:
-        raise  # not a failure: the state is saved, the next run continues
+    except Stopped as stopped:
+        log.warning("%s", stopped)  # not a failure: the next run continues
+        raise
     except UserError as error:
         _note_failure(failure, cell, str(error))
         raise

@@ -57,5 +57,9 @@ class Paths:
         """Resumable state and weights; only a cell's own run writes here."""
         return self.results / "state" / cell.training_id
 
+    def run_log(self, cell: Cell) -> Path:
+        """What all runs of a cell have logged; `log` is the last one's, which Snakemake owns."""
+        return self.state(cell) / "run.log"
+
     def log(self, cell: Cell) -> Path:
         return self.results / "logs" / f"{cell.id}.log"

@@ -28,7 +28,7 @@ class CellRecord:
     failed   ended without a result; `reason` says why, the next run tries again
     skipped  cannot run here for nobody's fault (weights absent); `reason` says what to do
     stale    finished, but by other code or data than what is here now; the numbers shown are the old ones
-    missing  not run yet
+    missing  not run yet, or begun and not finished
     """
 
     cell: Cell
@@ -52,7 +52,8 @@ def read_record(paths: Paths, cell: Cell) -> CellRecord:
     if failure.exists():
         return replace(nothing, state="failed", reason=failure_reason(failure))
     if not metrics.exists():
-        return nothing
+        begun = "begun, but not finished (killed, or still at work); the same command continues it"
+        return replace(nothing, reason=begun) if paths.run_log(cell).exists() else nothing
     try:
         document, provenance = read_published(folder, FORMAT)
         now = current_digests(cell, paths.data, pretrained_digest(cell, paths))

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from cenbench.errors import CellFailed, UserError
+from cenbench.errors import CellFailed, Stopped
 from cenbench.train.history import history_csv
 from cenbench.train.progress import Report, TrainingProgress
 from cenbench.train.selection import BestWeights
@@ -77,10 +77,6 @@ class _Run:
     window: list[Tensor] = field(default_factory=list)
 
 
-class Stopped(UserError):
-    """Training was asked to stop (SIGTERM); its state is saved."""
-
-
 def train_steps(
     trainer: Trainer,
     *,
@@ -118,11 +114,7 @@ def train_steps(
                 save.if_due()
             if stop_asked():
                 save.now()
-                raise Stopped(
-                    f"stopped at step {run.step} of {total}; its state is saved",
-                    where=folder / "state.pt",
-                    mend="run the same command again: it continues from here",
-                )
+                raise Stopped(f"asked to stop at step {run.step} of {total}; its state is saved")
     if best is not None:
         best.restore(trainer.network)
     names = ["step", "epoch", *trainer.losses, *trainer.learning_rates(), *trainer.below_theta()]

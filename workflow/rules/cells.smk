@@ -3,6 +3,7 @@
 # training too) the cell decides from its own state.
 
 
+# `exec`: a shell in between would die of the SIGTERM that tells the cell to save its state, and take the cell with it.
 rule cell:
     input:
         manifest=MATRIX.manifest_of,
@@ -16,7 +17,8 @@ rule cell:
     threads: 1
     resources:
         gpu=1,
+        slurm_extra=QUEUE.options_of_cell,
     params:
         depends_on=MATRIX.depends_on,
     shell:
-        "OMP_NUM_THREADS={threads} {PYTHON:q} -m cenbench run {wildcards.cell:q} --preset {PRESET:q} --wait > {log:q} 2>&1"
+        "exec env OMP_NUM_THREADS={threads} {PYTHON:q} -m cenbench run {wildcards.cell:q} --preset {PRESET:q} --wait > {log:q} 2>&1"

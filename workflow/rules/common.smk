@@ -8,6 +8,7 @@ sys.path.insert(0, workflow.basedir)
 from cenbench.errors import UserError
 from cenbench.run.controller import hold_working_directory
 from cenbench.run.dag import Dag
+from cenbench.run.slurm import Queue
 
 PYTHON = sys.executable
 # After kill -9 the same command is to go on, without `snakemake --unlock`.
@@ -28,6 +29,9 @@ if HOLD:  # no other controller is at work here
 # A dry run ends with what it would cost. Only at its end does the workflow know that it was one.
 atexit.register(MATRIX.end, workflow)
 
+# On a cluster: which jobs a controller that died has left there.
+QUEUE = Queue(Path.cwd())
+
 
 wildcard_constraints:
     cell="[^/]+",
@@ -38,4 +42,6 @@ wildcard_constraints:
 # A failed cell is shown in its tables with its reason, and Snakemake still ends non-zero.
 onerror:
     shell("{PYTHON:q} -m cenbench report --preset {PRESET:q} {MATRIX.asked_tables}")
-    shell("{PYTHON:q} -m cenbench report --preset {PRESET:q} --index {MATRIX.asked_tables}")
+    shell(
+        "{PYTHON:q} -m cenbench report --preset {PRESET:q} --index {MATRIX.asked_tables}"
+    )

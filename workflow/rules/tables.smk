@@ -1,6 +1,12 @@
 # Tables: rendered from whatever their cells' files say, once all of them were tried.
 
 
+# Seconds of one core each: made where Snakemake runs, also when cells are made on a cluster.
+localrules:
+    index,
+    table,
+
+
 # Every file is asked for by name, so that a deleted one is made again.
 rule all_tables:
     default_target: True

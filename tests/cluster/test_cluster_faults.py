@@ -1,0 +1,124 @@
+"""What breaks on a real Slurm while cells train: nothing is lost, and the bytes are those of a quiet run."""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import replace
+
+import pytest
+from login_node import COMMAND, RETRIED, LoginNode, fault
+from slurm_cluster import Cluster, wait_for
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group("cluster")]
+
+
+def test_requeued_cell_saves_and_continues(long: LoginNode, cluster: Cluster, undisturbed: dict[str, bytes]) -> None:
+    with fault("requeued by an administrator"):
+        controller = long.controller()
+        (cell,) = long.training()
+        cluster("scontrol", "requeue", long.job_of(cell).id)
+        assert long.finished(controller) == undisturbed
+        assert long.continued_where_it_stopped(cell)
+        assert RETRIED not in long.output
+
+
+def test_time_limit_is_met_with_the_state_saved(long: LoginNode, undisturbed: dict[str, bytes]) -> None:
+    """A cell is held, so that it is late; ahead of its limit Slurm wakes it (SIGCONT) and sends SIGTERM."""
+    with fault("time limit reached"):
+        hurried = replace(long, knobs=(("RUNTIME_MIN", "3"), ("SBATCH", "--signal=TERM@100")))
+        controller = hurried.controller()
+        (cell,) = hurried.training()
+        hurried.process_of(cell).suspend()
+        wait_for(lambda: "asked to stop" in hurried.log(cell), 150, "SIGTERM, 100 s ahead of three minutes")
+        assert hurried.finished(controller) == undisturbed
+        assert hurried.continued_where_it_stopped(cell)
+        assert RETRIED not in long.output
+
+
+def test_jobs_of_a_killed_controller_are_waited_for(
+    long: LoginNode, cluster: Cluster, undisturbed: dict[str, bytes]
+) -> None:
+    with fault("controller killed (kill -9), the same command again"):
+        controller = long.controller()
+        cells = long.training(2)
+        left = {cell: long.job_of(cell).id for cell in cells}
+        os.kill(controller.pid, signal.SIGKILL)
+        controller.wait()
+        again = long.controller()
+        for cell in cells:
+            wait_for(lambda cell=cell: waits_for(cluster, cell), 120, "the second controller's job")
+            assert f"afterany:{left[cell]}" in waits_for(cluster, cell), "none runs beside the one that is there"
+        assert long.finished(again) == undisturbed
+        for cell in cells:
+            assert "continuing from step" not in long.log(cell), "what went on was not begun again"
+            assert long.log(cell).count("step 400 of 400") == 1, "trained once"
+
+
+def test_cell_of_a_lost_node_continues_on_the_other(
+    long: LoginNode, cluster: Cluster, undisturbed: dict[str, bytes]
+) -> None:
+    with fault("node lost under a job"):
+        controller = long.controller()
+        (cell,) = long.training()
+        lost = long.job_of(cell)
+        cluster.kill_node(lost.node)
+        try:
+            wait_for(lambda: runs_elsewhere(long, cell, lost.node), 200, "the other node")
+            assert long.job_of(cell).id == lost.id, "requeued by Slurm, not submitted anew"
+        finally:
+            cluster.start_node(lost.node)
+        assert long.finished(controller) == undisturbed
+        assert "continuing from step" in long.log(cell)
+        assert RETRIED not in long.output
+
+
+def test_killed_cell_is_tried_again_with_more_memory(
+    long: LoginNode, cluster: Cluster, undisturbed: dict[str, bytes]
+) -> None:
+    """kill -9 is what the out-of-memory killer does."""
+    with fault("cell killed (kill -9, as when memory runs out)"):
+        controller = long.controller()
+        (cell,) = long.training()
+        assert long.job_of(cell).memory == "2000M"
+        long.process_of(cell).kill()
+        wait_for(lambda: "4000M" in [job.memory for job in cluster.jobs() if job.is_for(cell)], 120, "a second try")
+        assert long.finished(controller) == undisturbed
+        assert "continuing from step" in long.log(cell)
+
+
+def test_interrupted_controller_cancels_its_jobs_and_they_stay_cancelled(
+    long: LoginNode, cluster: Cluster, undisturbed: dict[str, bytes]
+) -> None:
+    """Ctrl-C: the cells save their states, and do not go back into the queue."""
+    with fault("controller interrupted (Ctrl-C), the same command again"):
+        controller = long.controller()
+        cells = long.training(2)
+        controller.send_signal(signal.SIGINT)
+        assert controller.wait(120) != 0
+        wait_for(lambda: not cluster.jobs(), 60, "an empty queue")
+        assert all("asked to stop at step" in long.log(cell) for cell in cells)
+        assert long.finished(long.controller()) == undisturbed
+        assert all("continuing from step" in long.log(cell) for cell in cells)
+
+
+def test_second_controller_is_refused_and_disturbs_nothing(
+    long: LoginNode, cluster: Cluster, undisturbed: dict[str, bytes]
+) -> None:
+    with fault("two controllers on one working directory"):
+        controller = long.controller()
+        long.training()
+        before = {job.id for job in cluster.jobs()}
+        assert "cannot be locked" in long.run(*COMMAND, "all_tables", status=1)
+        assert {job.id for job in cluster.jobs()} <= before, "nothing was submitted"
+        assert long.finished(controller) == undisturbed
+
+
+def waits_for(cluster: Cluster, cell: str) -> str:
+    """What a job of this cell waits for; empty where none waits."""
+    return "".join(job.waits_for for job in cluster.jobs() if job.is_for(cell) and "afterany" in job.waits_for)
+
+
+def runs_elsewhere(node: LoginNode, cell: str, lost: str) -> bool:
+    node.cluster.hurry()
+    return any(job.node != lost for job in node.running(cell))
