@@ -216,7 +216,11 @@ def _free_ports(count: int) -> list[int]:
 
 @contextlib.contextmanager
 def temporary_cluster() -> Iterator[Cluster]:
-    """A cluster in a folder that is gone afterwards. Its path is short: a socket's may have 107 characters."""
+    """A cluster in a folder that is gone afterwards. Its path is short: a socket's may have 107 characters.
+
+    SIGTERM takes it down as Ctrl-C does.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder = tempfile.TemporaryDirectory(prefix="slurm-", ignore_cleanup_errors=True)
     with folder as path, Cluster(Path(path)) as cluster:
         yield cluster
