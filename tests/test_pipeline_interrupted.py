@@ -23,8 +23,22 @@ DETERMINISTIC = (
 )
 
 
-@pytest.mark.parametrize("seconds", [3.0, 6.0, 9.0])
-@pytest.mark.parametrize("orphans", [False, True])
+def moment(orphans: bool, seconds: float, *, always: bool = False) -> object:
+    """When to kill; two of six in the default run, for their half minute each."""
+    return pytest.param(orphans, seconds, marks=() if always else pytest.mark.slow)
+
+
+@pytest.mark.parametrize(
+    ("orphans", "seconds"),
+    [
+        moment(False, 3.0),
+        moment(False, 6.0),
+        moment(False, 9.0, always=True),
+        moment(True, 3.0),
+        moment(True, 6.0, always=True),
+        moment(True, 9.0),
+    ],
+)
 def test_killed_then_the_same_command_gives_the_same_bytes(
     checkout: Checkout, finished_checkout: Checkout, seconds: float, orphans: bool, faults: Callable[[str], Tally]
 ) -> None:
