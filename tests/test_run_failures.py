@@ -166,11 +166,11 @@ def test_a_real_disk_that_fills_and_is_enlarged(
     tally, problems = faults("a small disk fills, then is enlarged"), []
     for kilobytes in (8, 400, 1500, 3000, *range(4500, 40_000, 1500)):
         small_disk(kilobytes)
-        try:
-            run_cell(cell, paths, "cpu")
-            break
-        except UserError as error:
-            with tally.one():
+        with tally.one():
+            try:
+                run_cell(cell, paths, "cpu")
+                break
+            except UserError as error:
                 assert "no room to write" in error.problem
                 assert "same command again" in str(error.mend)
                 problems.append(error.problem.split()[4])
