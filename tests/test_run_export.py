@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -16,10 +17,13 @@ from cenbench.data.prepared import Prepared
 from cenbench.errors import UserError
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.plan import load_plan
+from cenbench.run import assets
+from cenbench.run.assets import own_note
 from cenbench.run.cell import run_cell
 from cenbench.run.export import export_predictions
 from cenbench.run.paths import Paths
 from cenbench.run.prediction_files import label_files
+from cenbench.train.assets import IMAGENET_FILES
 
 STREETS = "{name: cityscapes, size_px: 12, width_px: 24, train_scenes: 9, val_scenes: 4, seed: 0}"
 
@@ -143,6 +147,22 @@ def test_what_cannot_be_exported_says_why(finished: Checkout) -> None:
     for weights in finished.root.glob("results/state/*/weights.safetensors"):
         weights.unlink()
     assert "no finished weights" in refused()
+
+
+def test_weights_made_with_another_pretrained_file_are_not_exported(
+    finished: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor is the state touched of the training that such a cell may be at."""
+    cell, paths = cell_of(finished, "segmentation"), Paths(finished.root)
+    monkeypatch.setattr(assets, "pretrained_files", lambda cell: [IMAGENET_FILES[18]])
+    path = paths.weights / IMAGENET_FILES[18]
+    path.write_bytes(b"new")
+    own_note(path).write_text(json.dumps({"sha256": hashlib.sha256(b"new").hexdigest(), "what": "another file"}))
+    state = paths.state(cell) / "state.pt"
+    state.write_bytes(b"a training under way")
+    with pytest.raises(UserError, match="no finished weights"):
+        export(finished, cell)
+    assert state.exists()
 
 
 def test_the_command_says_where_they_are_and_what_is_wrong(finished: Checkout) -> None:

@@ -85,6 +85,12 @@ def identified(path: Path, sha256: str) -> UsedFile:
     )
 
 
+def training_identity(cell: Cell, training_code: str, data: str, used: Iterable[UsedFile]) -> dict[str, str]:
+    """What the cell's weights are made by: code and data (digests), and the SHA-256 of each file they start from."""
+    made_by = {"training_id": cell.training_id, "training_code": training_code, "data": data}
+    return made_by | {each.file: each.sha256 for each in used if each.file in trained_with(cell)}
+
+
 def with_gone_files(
     used: tuple[UsedFile, ...], cell: Cell, made_by: Mapping[str, str], paths: Paths
 ) -> tuple[UsedFile, ...]:

@@ -17,7 +17,7 @@ from cenbench.errors import CellFailed, CellSkipped, Stopped, UserError, out_of_
 from cenbench.files import room_to_write, write_json
 from cenbench.matrix.cell import Cell
 from cenbench.run import provenance, publish
-from cenbench.run.assets import own_labels, pretrained_digest, trained_with, used_files, with_gone_files
+from cenbench.run.assets import own_labels, pretrained_digest, training_identity, used_files, with_gone_files
 from cenbench.run.digests import Digests, current_digests
 from cenbench.run.heartbeat import Heartbeat
 from cenbench.run.lock import cell_lock
@@ -151,8 +151,7 @@ def _train_and_measure(
 
         check_installed(cell, paths.weights)
     used = used_files(cell, paths)
-    identity = {"training_id": cell.training_id, "training_code": digests.training_code, "data": prepared.digest}
-    identity |= {each.file: each.sha256 for each in used if each.file in trained_with(cell)}
+    identity = training_identity(cell, digests.training_code, prepared.digest, used)
     start = time.perf_counter()
     score = validation_score(cell, prepared, device, paths.weights, paths.features)
     trained = train(cell, prepared, paths.state(cell), device, paths.weights, identity, score, heartbeat.training)

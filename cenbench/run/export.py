@@ -16,6 +16,7 @@ from cenbench.errors import UserError
 from cenbench.files import read_json, sha256_file, write_bytes, write_json
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.specs import SegmentationEvaluation
+from cenbench.run.assets import training_identity, used_files
 from cenbench.run.digests import current_digests
 from cenbench.run.paths import Paths
 from cenbench.run.prediction_files import label_files, png
@@ -34,7 +35,8 @@ def export_predictions(
     were counted from. Translation: the generated image, [-1, 1] as 0..255. Pictures that are there already and were
     made by the same weights are left as they are.
 
-    Raises `UserError`: no such stream, no finished weights of this code and data, or a folder with others' predictions.
+    Raises `UserError`: no such stream, no finished weights of this code, data and pretrained files, or a folder with
+    others' predictions.
     """
     if stream not in cell.streams:
         raise UserError("this cell has no such output", key="--stream", found=stream, expected=", ".join(cell.streams))
@@ -55,12 +57,12 @@ def export_predictions(
 
 
 def _finished(cell: Cell, paths: Paths, prepared: Prepared) -> Trained:
-    digests = current_digests(cell, paths.data)
-    identity = {"training_id": cell.training_id, "training_code": digests.training_code, "data": prepared.digest}
+    code = current_digests(cell, paths.data).training_code
+    identity = training_identity(cell, code, prepared.digest, used_files(cell, paths))
     trained = find_finished(paths.state(cell), identity)
     if trained is None:
         raise UserError(
-            "this cell has no finished weights made by the code and data that are here now",
+            "this cell has no finished weights made by the code, data and pretrained files that are here now",
             where=paths.state(cell),
             mend=f"cenbench run '{cell.id}' --preset PRESET (the preset you run), then export again",
         )
