@@ -197,6 +197,7 @@ def test_the_digest_is_read_once_and_again_after_any_change(source: Path, tmp_pa
     assert remembered_sha256(path, notes) == sha256_file(path)
     note.write_text("{")
     assert remembered_sha256(path, notes) == sha256_file(path), "a damaged note is no note"
+    assert remembered_sha256(path, path / "notes") == sha256_file(path), "where no note can be written it is read"
 
 
 def test_the_list_says_what_is_here_and_which_cells_need_it(tmp_path: Path) -> None:
