@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -14,6 +15,11 @@ import boto3
 import pytest
 from checkout import Checkout
 from versioned import clone, commit, put_under_version
+
+from cenbench.matrix.plan import load_plan
+from cenbench.run.lock import cell_lock
+from cenbench.run.paths import Paths
+from cenbench.run.share import import_results
 
 WEIGHTS = "results/state/*/weights.safetensors"
 ARCHIVE = "results/demo.tar"
@@ -64,6 +70,14 @@ def test_a_clone_with_other_code_or_data_takes_nothing_and_says_why(finished: Ch
     assert said.count("is not here to compare with: dvc pull") == 3
     assert "0 cells taken" in said
     other.root.joinpath("data/prepared").symlink_to(finished.root / "data/prepared")
+    plan, paths = load_plan(other.root / "params", "demo"), Paths(other.root)
+    busy = next(cell for cell in plan.cells.values() if cell.task.kind == "translation")
+    with cell_lock(paths.state(busy)):
+        found = import_results(plan, paths, finished.root / ARCHIVE)
+    assert "already being run" in found.refused[busy.id]
+    assert len(found.taken) == 2, "the others are taken all the same"
+    for cell_id in found.taken:
+        shutil.rmtree(other.root / "results/cells" / cell_id)
     other.edit("cenbench/train/segmentation_loss.py", "def ", "_ADDED = 1\n\n\ndef ")
     said = other.run("python", "-m", "cenbench", "results", "import", archive)
     assert len(re.findall(r"not taken: rgb\+depth.*\n.*stale: the training code changed since", said)) == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Annotated
 import typer
 
 from cenbench.cli.options import Preset, Root
+from cenbench.errors import UserError
 
 app = typer.Typer(help="Finished cells in one file, for another clone.", no_args_is_help=True)
 
@@ -58,4 +60,9 @@ def _tell_snakemake(root: Path, preset: str, cells: tuple[str, ...]) -> None:
     targets = [f"results/cells/{cell_id}/metrics.json" for cell_id in cells]
     options = ["--touch", "--force", "--quiet", "all", "--cores", "1", "--config", f"preset={preset}"]
     command = [sys.executable, "-m", "snakemake", *targets, *options]
-    subprocess.run(command, cwd=root, check=True, stdout=subprocess.DEVNULL)
+    if subprocess.run(command, cwd=root, check=False, stdout=subprocess.DEVNULL).returncode:
+        raise UserError(
+            f"the {len(cells)} cells are taken, but Snakemake could not be told: it would train them again",
+            where=root / ".snakemake",
+            mend=f"once no other Snakemake is at work here: {shlex.join(command)}",
+        )

@@ -36,7 +36,7 @@ class Imported:
     kept: tuple[str, ...]
     """Finished here already: not touched."""
     refused: Mapping[str, str] = field(default_factory=dict)
-    """id -> why the archive's record would be no result here."""
+    """id -> why the archive's record is not taken: it would be no result here, or the cell is being run."""
     absent: tuple[str, ...] = ()
     """Not in the archive, and not finished here."""
 
@@ -69,7 +69,7 @@ def import_results(plan: Plan, paths: Paths, file: Path) -> Imported:
     paths.results.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".import-", dir=paths.results) as folder:
         there = _unpacked(file, Path(folder) / "clone", paths)
-        taken, kept, absent, refused = [], [], [], {}
+        found, kept, absent, refused = [], [], [], {}
         for cell in plan.cells.values():
             if read_record(paths, cell).state == "ok":
                 kept.append(cell.id)
@@ -78,10 +78,16 @@ def import_results(plan: Plan, paths: Paths, file: Path) -> Imported:
             elif why := _obstacle(there, cell):
                 refused[cell.id] = why
             else:
-                taken.append(cell)
-        for cell in taken:  # after all were looked at: two cells may share one training
-            _take(there, paths, cell)
-    return Imported(tuple(cell.id for cell in taken), tuple(kept), refused, tuple(absent))
+                found.append(cell)
+        taken = []
+        for cell in found:  # after all were looked at: two cells may share one training
+            try:
+                _take(there, paths, cell)
+            except UserError as error:  # it is being run here; the others are taken all the same
+                refused[cell.id] = error.problem
+            else:
+                taken.append(cell.id)
+    return Imported(tuple(taken), tuple(kept), refused, tuple(absent))
 
 
 def _files(paths: Paths, cell: Cell) -> list[Path]:
