@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 from pathlib import Path
@@ -21,6 +22,7 @@ from cenbench.matrix.cell import Cell
 from cenbench.matrix.plan import Plan, load_plan
 from cenbench.matrix.size import finished_bytes, parameters, state_bytes
 from cenbench.report.render_checks import render_checks
+from cenbench.run.assets import own_note
 from cenbench.run.doctor.check import Check
 from cenbench.run.doctor.command import Said, ask, run
 from cenbench.run.doctor.device import PROBE, check_device
@@ -124,16 +126,27 @@ def test_datasets(tmp_path: Path) -> None:
 
 def test_weights_say_how_many_cells_would_be_skipped(paper: Plan, tmp_path: Path) -> None:
     translation_cells = sum(cell.task.kind == "translation" for cell in paper.cells.values())
+    paths = Paths(tmp_path)
+    paths.weights.mkdir()
+
+    def place(name: str) -> None:
+        (paths.weights / name).touch()
+        note = {"sha256": hashlib.sha256(b"").hexdigest(), "what": "nothing"}
+        own_note(paths.weights / name).write_text(json.dumps(note))
+
     for name in ("resnet101-5d3b4d8f.pth", "resnet152-b121ed2d.pth"):
-        (tmp_path / name).touch()
-    check = check_weights(paper.cells, tmp_path)
+        place(name)
+    check = check_weights(paper.cells, paths)
     assert check.outcome == "warning"
     assert check.found.startswith(
         f"{translation_cells} of {len(paper.cells)} cells would be skipped: weights-inception"
     )
-    (tmp_path / "weights-inception-2015-12-05-6726825d.pth").touch()
-    assert check_weights(paper.cells, tmp_path).outcome == "ok"
-    assert "no cell needs" in check_weights({}, tmp_path).found
+    place("weights-inception-2015-12-05-6726825d.pth")
+    assert check_weights(paper.cells, paths).outcome == "ok"
+    assert "no cell needs" in check_weights({}, paths).found
+    own_note(paths.weights / "resnet101-5d3b4d8f.pth").unlink()
+    check = check_weights(paper.cells, paths)
+    assert (check.outcome, "nobody has said what it is" in check.found) == ("problem", True)
 
 
 def disk(free_bytes: float, files: int = 10**9) -> Any:

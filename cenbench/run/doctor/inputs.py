@@ -12,7 +12,7 @@ from cenbench.matrix.cell import Cell
 from cenbench.matrix.cost import plan_datasets
 from cenbench.matrix.plan import Plan
 from cenbench.matrix.size import FILES_A_CELL, dataset_bytes, finished_bytes, state_bytes
-from cenbench.run.assets import pretrained_files
+from cenbench.run.assets import pretrained_files, used_files
 from cenbench.run.doctor.check import Check
 from cenbench.run.paths import Paths
 
@@ -21,12 +21,11 @@ RENDERED = ("synthrooms",)
 
 def input_checks(plan: Plan, paths: Paths) -> list[Check]:
     """A check a dataset, weights, and free space."""
-    raw = paths.root / "data" / "raw"
     datasets = [
-        check_dataset(each.name, dataset_key(each), paths.data, raw / each.name, plan.preset)
+        check_dataset(each.name, dataset_key(each), paths.data, paths.raw / each.name, plan.preset)
         for each in plan_datasets(plan)
     ]
-    return [*datasets, check_weights(plan.cells, paths.weights), check_space(plan, paths)]
+    return [*datasets, check_weights(plan.cells, paths), check_space(plan, paths)]
 
 
 def check_dataset(name: str, key: str, data: Path, raw: Path, preset: str) -> Check:
@@ -55,17 +54,23 @@ def _size(path: Path) -> int | None:
     return path.stat().st_size if path.exists() else None
 
 
-def check_weights(cells: Mapping[str, Cell], weights: Path) -> Check:
-    """Which cells would be skipped for want of pretrained weights."""
+def check_weights(cells: Mapping[str, Cell], paths: Paths) -> Check:
+    """Which cells would be skipped for want of pretrained weights; and whether those that are here can be used."""
+    try:
+        for cell in cells.values():
+            used_files(cell, paths)
+    except UserError as error:
+        return Check("weights", "problem", f"{error.where}: {error.problem}", error.mend)
     needed = {cell_id: pretrained_files(cell) for cell_id, cell in cells.items()}
     names = dict.fromkeys(name for files in needed.values() for name in files)
-    absent = [name for name in names if not (weights / name).exists()]
+    absent = [name for name in names if not (paths.weights / name).is_file()]
     if not names:
         return Check("weights", "ok", "no cell needs pretrained weights")
     skipped = sum(any(name in absent for name in files) for files in needed.values())
     if skipped:
         found = f"{skipped} of {len(cells)} cells would be skipped: {', '.join(absent)} absent"
-        return Check("weights", "warning", found, f"put them into {weights} (weights/README.md says where from)")
+        mend = "cenbench weights list, with this preset, says where they are published; then: cenbench weights add"
+        return Check("weights", "warning", found, mend)
     return Check("weights", "ok", f"{', '.join(names)} there")
 
 
