@@ -49,10 +49,10 @@ test-faults: $(READY) ## break everything that can break (100 kills, full disks,
 test-gpu: $(READY) ## run the tests that need a CUDA device
 	$(BIN)/python -m pytest -m gpu
 
-# Not `snakemake --lint`: it wants interpreter and preset among the params, where a change of either would train anew.
 test-cluster: $(READY) ## run the matrix on a real Slurm started here (ALL=1: every fault of docs/cluster.md)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/cluster -m "cluster$(if $(ALL),, and not slow)"
 
+# Not `snakemake --lint`: it wants interpreter and preset among the params, where a change of either would train anew.
 lint: $(READY) ## ruff, mypy, snakefmt
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
