@@ -249,6 +249,11 @@ def test_without_its_files_it_says_which_to_put_where(name: str, tmp_path: Path)
         assert file.name in str(caught.value.expected)
         assert file.where in str(caught.value.expected)
     assert not list(tmp_path.iterdir())
+    raw = tmp_path / "data/raw" / name
+    raw.mkdir(parents=True)
+    (raw / "images.zip.dvc").touch()
+    with pytest.raises(UserError, match=r"(?s)are not there.*only what DVC keeps.*dvc pull"):
+        adapters.prepare(spec, tmp_path / "data/prepared", 1, False)
     with pytest.raises(UserError, match="does not make that version"):
         adapters.prepare(spec.model_copy(update={"version": 99}), tmp_path, 1, False)
     assert dataset_key(spec).startswith(name)

@@ -113,6 +113,8 @@ def test_datasets(tmp_path: Path) -> None:
     absent = check_dataset("nyudv2", "nyudv2-1", data, raw, "paper")
     assert (absent.outcome, "cenbench data prepare nyudv2-1 --preset paper" in str(absent.mend)) == ("problem", True)
     raw.mkdir()
+    (raw / "splits.mat.dvc").touch()
+    assert check_dataset("nyudv2", "nyudv2-1", data, raw, "paper").outcome == "problem", "not pulled yet"
     (raw / "splits.mat").touch()
     assert check_dataset("nyudv2", "nyudv2-1", data, raw, "paper").outcome == "ok"
     prepared = write_dataset(data, {"rgb": np.zeros((3, 4, 4, 3), np.uint8)}, train_scenes=2)

@@ -42,11 +42,13 @@ def list_datasets(preset: Preset = "demo", root: Root = Path()) -> None:
 
 def _state(paths: Paths, name: str) -> str:
     """What of a published dataset is here, in any size."""
+    from cenbench.data.raw_folder import holds_raw_files
+
     prepared = sorted(manifest.parent.name for manifest in paths.data.glob(f"{name}-*/manifest.json"))
     if prepared:
         return f"prepared: {', '.join(prepared)}"
     raw = paths.raw / name
-    return f"raw files in {raw}" if raw.is_dir() and any(raw.iterdir()) else f"nothing in {raw}"
+    return f"raw files in {raw}" if holds_raw_files(raw) else f"nothing in {raw}"
 
 
 @app.command()

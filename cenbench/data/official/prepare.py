@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cenbench.data.manifest import MANIFEST, SourceEntry, dataset_key, manifest_digest, read_manifest
 from cenbench.data.official.adapter import Adapter, OfficialFile, Scan
+from cenbench.data.raw_folder import files_to_pull, holds_raw_files
 from cenbench.data.recipe import Recipe
 from cenbench.data.shards import prepare_shards, remove_shards
 from cenbench.errors import UserError
@@ -32,9 +33,9 @@ def prepare_official(
     folder = root / dataset_key(spec)
     complete = manifest_digest(folder) is not None
     given, raw = raw is not None, raw or default_raw(root, adapter.NAME)
-    if complete and not given and not _holds_files(raw):
+    if complete and not given and not holds_raw_files(raw):
         return folder
-    if not _holds_files(raw):
+    if not holds_raw_files(raw):
         raise absent(adapter, raw)
     try:
         scan = adapter.scan(raw, spec)
@@ -81,12 +82,15 @@ def default_raw(root: Path, name: str) -> Path:
 def absent(adapter: Adapter, raw: Path) -> UserError:
     """Which official files to put where."""
     wanted = [f"{file.name}{_size(file)}: {file.where}" for file in adapter.FILES]
+    tracked = files_to_pull(raw)
+    nothing = "only what DVC keeps in place of files" if tracked else "an empty folder"
+    pull = f"dvc pull (it knows files of {raw.name}); or " if tracked else ""
     return UserError(
         f"the official files of {adapter.TITLE} are not there",
         where=raw,
-        found="an empty folder" if raw.is_dir() else "no such folder",
+        found=nothing if raw.is_dir() else "no such folder",
         expected="\n    ".join(["", *wanted, f"see {adapter.URL} and docs/datasets.md"]),
-        mend=f"put them into {raw} (or name another folder with --raw), then run the same command again",
+        mend=f"{pull}put them into {raw} (or name another folder with --raw), then run the same command again",
     )
 
 
@@ -175,10 +179,6 @@ class FilesOfScan:
                 f"{name} is gone", where=self.raw / name, mend="put it back, then run the same command again"
             ) from error
         return stat.st_size, stat.st_mtime_ns
-
-
-def _holds_files(raw: Path) -> bool:
-    return raw.is_dir() and any(raw.iterdir())
 
 
 def _size(file: OfficialFile) -> str:

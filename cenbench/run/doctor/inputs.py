@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from cenbench.data.manifest import dataset_key, read_manifest
+from cenbench.data.raw_folder import holds_raw_files
 from cenbench.errors import UserError
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.cost import plan_datasets
@@ -36,7 +37,7 @@ def check_dataset(name: str, key: str, data: Path, raw: Path, preset: str) -> Ch
     if not (folder / "manifest.json").exists():
         if name in RENDERED:
             return Check(label, "ok", "not prepared yet; Snakemake renders it first")
-        if raw.is_dir() and any(raw.iterdir()):
+        if holds_raw_files(raw):
             return Check(label, "ok", f"not prepared yet; Snakemake makes it first of the files in {raw}")
         found = f"neither {folder / 'manifest.json'} nor official files in {raw}: cells that read it would fail"
         return Check(label, "problem", found, f"bring the official files to {raw}, then: {prepare}")
