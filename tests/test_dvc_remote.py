@@ -70,19 +70,30 @@ def test_a_clone_with_other_code_or_data_takes_nothing_and_says_why(finished: Ch
     assert said.count("is not here to compare with: dvc pull") == 3
     assert "0 cells taken" in said
     other.root.joinpath("data/prepared").symlink_to(finished.root / "data/prepared")
-    plan, paths = load_plan(other.root / "params", "demo"), Paths(other.root)
-    busy = next(cell for cell in plan.cells.values() if cell.task.kind == "translation")
-    with cell_lock(paths.state(busy)):
-        found = import_results(plan, paths, finished.root / ARCHIVE)
-    assert "already being run" in found.refused[busy.id]
-    assert len(found.taken) == 2, "the others are taken all the same"
-    for cell_id in found.taken:
-        shutil.rmtree(other.root / "results/cells" / cell_id)
     other.edit("cenbench/train/segmentation_loss.py", "def ", "_ADDED = 1\n\n\ndef ")
     said = other.run("python", "-m", "cenbench", "results", "import", archive)
     assert len(re.findall(r"not taken: rgb\+depth.*\n.*stale: the training code changed since", said)) == 2
     assert "1 cells taken" in said
     assert list(other.root.glob("results/.import-*")) == []
+
+
+def test_what_runs_here_or_was_trained_here_otherwise_is_left_alone(finished: Checkout, tmp_path: Path) -> None:
+    finished.run("python", "-m", "cenbench", "results", "export", ARCHIVE)
+    other = Checkout.make(tmp_path / "other")
+    other.root.joinpath("data/prepared").symlink_to(finished.root / "data/prepared")
+    plan, paths = load_plan(other.root / "params", "demo"), Paths(other.root)
+    busy, *others = plan.cells.values()
+    with cell_lock(paths.state(busy)):
+        found = import_results(plan, paths, finished.root / ARCHIVE)
+    assert "already being run" in found.refused[busy.id]
+    assert found.taken == tuple(cell.id for cell in others), "all the same"
+
+    shutil.rmtree(paths.cell(others[0]))
+    note = paths.state(others[0]) / "finished.json"
+    note.write_text(note.read_text().replace('"weights.safetensors": "', '"weights.safetensors": "0'))
+    found = import_results(plan, paths, finished.root / ARCHIVE)
+    assert "finished here, with other weights" in found.refused[others[0].id]
+    assert (found.taken, found.kept) == ((busy.id,), (others[1].id,))
 
 
 def test_an_archive_cut_short_or_of_another_kind_touches_nothing(prepared_checkout: Checkout, tmp_path: Path) -> None:

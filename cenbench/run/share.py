@@ -17,7 +17,7 @@ from pathlib import Path
 from cenbench.data.archive import unpack
 from cenbench.data.prepared import dataset_key
 from cenbench.errors import UserError
-from cenbench.files import atomic_path
+from cenbench.files import atomic_path, read_json
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.plan import Plan
 from cenbench.run.lock import cell_lock
@@ -75,7 +75,7 @@ def import_results(plan: Plan, paths: Paths, file: Path) -> Imported:
                 kept.append(cell.id)
             elif not (there.cell(cell) / "metrics.json").exists():
                 absent.append(cell.id)
-            elif why := _obstacle(there, cell):
+            elif why := _obstacle(there, paths, cell):
                 refused[cell.id] = why
             else:
                 found.append(cell)
@@ -109,14 +109,27 @@ def _unpacked(file: Path, root: Path, paths: Paths) -> Paths:
     return there
 
 
-def _obstacle(there: Paths, cell: Cell) -> str | None:
+def _obstacle(there: Paths, here: Paths, cell: Cell) -> str | None:
     key = dataset_key(cell.dataset)
     if not (there.data / key / "manifest.json").exists():
         return f"dataset {key} is not here to compare with: dvc pull, or cenbench data prepare"
     if not (there.state(cell) / "finished.json").exists():
         return "the archive has its record, not its training"
     record = read_record(there, cell)
-    return None if record.state == "ok" else f"{record.state}: {record.reason}"
+    if record.state != "ok":
+        return f"{record.state}: {record.reason}"
+    if _trained_otherwise(there.state(cell), here.state(cell)):
+        return "its training is finished here, with other weights: the next run measures those"
+    return None
+
+
+def _trained_otherwise(there: Path, here: Path) -> bool:
+    """Whether other weights of the same code and data are `here`, as GPUs make them: another cell may rest on them."""
+    try:
+        mine, other = read_json(here / "finished.json"), read_json(there / "finished.json")
+        return bool(mine["identity"] == other["identity"] and mine["sha256"] != other["sha256"])
+    except (UserError, KeyError, TypeError):
+        return False  # nothing here that could be measured
 
 
 def _take(there: Paths, here: Paths, cell: Cell) -> None:
