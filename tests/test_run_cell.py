@@ -133,10 +133,13 @@ def test_dataset_that_is_not_prepared_names_the_command(checkout: Checkout) -> N
 
 def test_truncated_dataset_file_is_named(checkout: Checkout) -> None:
     (array,) = checkout.root.glob("data/prepared/*/rgb.npy")
+    whole = checkout.bytes_of("data/prepared/*/*")
     array.write_bytes(array.read_bytes()[:-7])
     output = run(checkout, cell_ids(checkout)["segmentation"], status=2)
     assert "rgb.npy" in output
-    assert "to mend it" in output
+    assert "to mend it: run the same command again" in output
+    checkout.snakemake(*checkout.run("python", "-m", "cenbench", "plan", "--table", "table7", "--targets").split()[:1])
+    assert checkout.bytes_of("data/prepared/*/*") == whole
 
 
 def test_changed_byte_in_a_dataset_is_found_by_verify(checkout: Checkout) -> None:

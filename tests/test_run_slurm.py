@@ -24,6 +24,7 @@ def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    monkeypatch.setenv(OPTIONS, "--signal=TERM@300")
     return folder
 
 
@@ -53,6 +54,14 @@ def test_job_that_is_ended_or_may_not_be_requeued_is_left_alone(
     pretend(slurm, "scontrol", RUNNING.replace(*change))
     assert back_into_the_queue() is None
     assert len(called(slurm)) == 1
+
+
+def test_job_of_ones_own_around_snakemake_is_left_alone(slurm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    monkeypatch.delenv(OPTIONS)
+    pretend(slurm, "scontrol", RUNNING)
+    assert back_into_the_queue() is None
+    assert not (slurm / "called").exists()
 
 
 def test_outside_of_a_job_nothing_is_asked(slurm: Path) -> None:

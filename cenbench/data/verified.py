@@ -19,6 +19,20 @@ log = logging.getLogger("cenbench")
 SET_ASIDE = "manifest.damaged.json"
 
 
+def open_whole(folder: Path, notes: Path) -> Prepared:
+    """Open a prepared dataset in which every byte is as it was written; see `verify_once`.
+
+    One with a file missing or cut short is set aside as one with a flipped bit is. `UserError` for either.
+    """
+    try:
+        prepared = Prepared.open(folder)
+    except UserError as error:
+        error.mend = _set_aside(folder) or error.mend
+        raise
+    verify_once(prepared, notes)
+    return prepared
+
+
 def verify_once(prepared: Prepared, notes: Path) -> None:
     """Check every file against the manifest, unless `notes` says that this very file was found whole before.
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cenbench.data.prepared import Prepared, dataset_key
-from cenbench.data.verified import verify_once
+from cenbench.data.verified import open_whole
 from cenbench.errors import CellFailed, CellSkipped, Stopped, UserError, out_of_memory
 from cenbench.files import room_to_write, write_json
 from cenbench.matrix.cell import Cell
@@ -119,8 +119,7 @@ def _ran_out_of_memory(error: Exception) -> CellFailed:
 
 def _train_and_publish(cell: Cell, paths: Paths, device_name: str, heartbeat: Heartbeat) -> None:
     device = choose_device(device_name)
-    prepared = Prepared.open(paths.data / dataset_key(cell.dataset))
-    verify_once(prepared, paths.verified)
+    prepared = open_whole(paths.data / dataset_key(cell.dataset), paths.verified)
     digests = current_digests(cell, paths.data, pretrained_digest(cell, paths))
     started, start = provenance.now(), time.perf_counter()
     facts = provenance.environment(device, paths.root)

@@ -22,10 +22,11 @@ class _Wildcards(Protocol):
 def back_into_the_queue() -> str | None:
     """Put the batch job that this process belongs to back into Slurm's queue; its id, or None where it is not.
 
-    Not where Slurm is ending the job already: then it was cancelled, and is to stay so, or is requeued anyway.
+    Not where Slurm is ending the job already: then it was cancelled, and is to stay so, or is requeued anyway. Nor a
+    job that somebody wrote around `snakemake`, which knows nothing of the profile: its own end may be what stops us.
     """
     job = os.environ.get(_JOB)
-    if job is None:
+    if job is None or OPTIONS not in os.environ:
         return None
     words = _asked("scontrol", "--oneliner", "show", "job", job).split()
     facts = dict(word.split("=", 1) for word in words if "=" in word)
