@@ -79,6 +79,8 @@ def test_mean_spread_and_delta_over_seeds(plan: Plan) -> None:
     assert value.seeds == 3
     assert value.ours_text == "50.2 ± 1.2"
     assert value.delta_text == "−0.9"
+    other_instrument = replace(value, stand_in="not Inception's features")
+    assert (other_instrument.delta, other_instrument.delta_text) == (None, "")
 
 
 def test_one_seed_has_no_spread_and_no_verdict(plan: Plan) -> None:

@@ -37,8 +37,10 @@ class Value:
 
     @property
     def delta(self) -> float | None:
-        """Ours minus the paper's."""
-        return None if self.ours is None or self.paper is None else self.ours - self.paper
+        """Ours minus the paper's; None where ours is of another instrument, whose scale has nothing to do with it."""
+        if self.ours is None or self.paper is None or self.stand_in is not None:
+            return None
+        return self.ours - self.paper
 
     @property
     def paper_text(self) -> str:
