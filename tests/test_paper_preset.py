@@ -79,7 +79,7 @@ def test_one_step_of_one_cell_a_table_runs_through_and_every_table_is_rendered(t
         assert OWN in " ".join(record["stand_in"].values())
         page = (checkout.root / f"reports/{NAME}/{table}.html").read_text()
         assert f'href="cells/{cell}.html"' in page
-        assert OWN in page
+        assert (OWN in page) == (table != "table6"), "MAE and MSE are measured with nothing pretrained"
         entries = checkout.json(f"reports/{NAME}/{table}.json")["entries"]
         words = {value["verdict"]["word"] for entry in entries if entry["state"] == "ok" for value in entry["values"]}
         assert words <= {"none", "not comparable"}, "random weights reproduce nothing"

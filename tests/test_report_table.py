@@ -105,8 +105,10 @@ def test_other_data_network_or_features_are_never_held_against_the_paper(plan: P
     demo = load_plan(REPOSITORY / "params", "demo").table("table8").cells[0]
     fair = judge(cell, table=7, metric="miou_pct", paper=60.0, ours=60.0, spread=1.0, stand_in=None)
     assert fair.word == "reproduced"
+    few = cell.model_copy(update={"dataset": cell.dataset.model_copy(update={"train_scenes": 30})})
     for other, stand_in, why in (
         (demo, None, "synthrooms"),
+        (few, None, "30 and 500 scenes of 1,000 and 500 scenes"),
         (cell, "features of something else", "features of something else"),
         (Cell.model_validate({**cell.model_dump(), "network": demo.network}), None, "another network"),
     ):

@@ -13,6 +13,8 @@ SPREADS = 2.0
 
 _PAPER_DATA = {"segmentation": "nyudv2", "translation": "taskonomy"}
 """What the paper's numbers are of, where a slot says nothing else."""
+_PAPER_SCENES = {"nyudv2": (795, 654), "sunrgbd": (5285, 5050), "cityscapes": (2975, 500), "taskonomy": (1000, 500)}
+"""Scenes of the training and the validation split that the paper's numbers are of (facts 2 and 5)."""
 _PAPER_WIDTH, _PAPER_LEVELS = 64, 8
 _PAPER_HEADS = {("refinenet", 101)}
 _TABLE_3_HEADS = {(head, depth) for head in ("refinenet", "pspnet") for depth in (101, 152)}
@@ -62,6 +64,9 @@ def _obstacles(cell: Cell, table: int, metric: str, stand_in: str | None, paper_
     found = []
     if cell.dataset.name != paper_data:
         found.append(f"other data ({cell.dataset.name}, not {paper_data})")
+    elif (scenes := (cell.dataset.train_scenes, cell.dataset.val_scenes)) != _PAPER_SCENES[paper_data]:
+        told = "{:,} and {:,} scenes"
+        found.append(f"a part of the data ({told.format(*scenes)} of {told.format(*_PAPER_SCENES[paper_data])})")
     network = cell.network
     if isinstance(network, SegmentationNet):
         heads = _TABLE_3_HEADS if table == 3 else _PAPER_HEADS
