@@ -95,14 +95,16 @@ class LoginNode(Checkout):
         assert controller.returncode == 0, self.output
         return self.bytes_of(*DETERMINISTIC)
 
-    def training(self, count: int = 1) -> list[str]:
-        """Ids of `count` cells, once each has saved a state and trains on."""
+    def training(self) -> str:
+        """Id of a cell that has saved a state and trains on, once there is one."""
+        found: list[str] = []
 
-        def found() -> list[str]:
-            return [cell for cell, state in self._states.items() if (state / "state.pt").exists()]
+        def look() -> list[str]:
+            found.extend(cell for cell, state in self._states.items() if (state / "state.pt").exists())
+            return found
 
-        wait_for(lambda: len(found()) >= count, 240, f"{count} cells with a saved state")
-        return found()[:count]
+        wait_for(look, 240, "a cell with a saved state")
+        return found[0]
 
     def continued_where_it_stopped(self, cell: str) -> bool:
         """Whether a run of the cell was asked to stop and saved its state, and the next went on from that very step."""

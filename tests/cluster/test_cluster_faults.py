@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(900), p
 def test_requeued_cell_saves_and_continues(long: LoginNode, cluster: Cluster, undisturbed: dict[str, bytes]) -> None:
     with fault("requeued by an administrator"):
         controller = long.controller()
-        (cell,) = long.training()
+        cell = long.training()
         cluster("scontrol", "requeue", long.job_of(cell).id)
         assert long.finished(controller) == undisturbed
         assert long.continued_where_it_stopped(cell)
@@ -28,7 +28,7 @@ def test_time_limit_is_met_with_the_state_saved(long: LoginNode, undisturbed: di
     with fault("time limit reached"):
         hurried = replace(long, knobs=(("RUNTIME_MIN", "3"), ("SBATCH", "--signal=TERM@100")))
         controller = hurried.controller()
-        (cell,) = hurried.training()
+        cell = hurried.training()
         hurried.process_of(cell).suspend()
         wait_for(lambda: "asked to stop" in hurried.log(cell), 150, "SIGTERM, 100 s ahead of three minutes")
         assert hurried.finished(controller) == undisturbed
@@ -41,18 +41,16 @@ def test_jobs_of_a_killed_controller_are_waited_for(
 ) -> None:
     with fault("controller killed (kill -9), the same command again"):
         controller = long.controller()
-        cells = long.training(2)
-        left = {cell: long.job_of(cell).id for cell in cells}
+        cell = long.training()
+        left = long.job_of(cell).id
         os.kill(controller.pid, signal.SIGKILL)
         controller.wait()
         again = long.controller()
-        for cell in cells:
-            wait_for(lambda cell=cell: waits_for(cluster, cell), 120, "the second controller's job")
-            assert f"afterany:{left[cell]}" in waits_for(cluster, cell), "none runs beside the one that is there"
+        wait_for(lambda: waits_for(cluster, cell), 120, "the second controller's job")
+        assert f"afterany:{left}" in waits_for(cluster, cell), "none runs beside the one that is there"
         assert long.finished(again) == undisturbed
-        for cell in cells:
-            assert "continuing from step" not in long.log(cell), "what went on was not begun again"
-            assert long.log(cell).count("step 400 of 400") == 1, "trained once"
+        assert "continuing from step" not in long.log(cell), "what went on was not begun again"
+        assert long.log(cell).count("step 400 of 400") == 1, "trained once"
 
 
 def test_cell_of_a_lost_node_continues_on_the_other(
@@ -60,7 +58,7 @@ def test_cell_of_a_lost_node_continues_on_the_other(
 ) -> None:
     with fault("node lost under a job"):
         controller = long.controller()
-        (cell,) = long.training()
+        cell = long.training()
         lost = long.job_of(cell)
         cluster.kill_node(lost.node)
         try:
@@ -79,7 +77,7 @@ def test_killed_cell_is_tried_again_with_more_memory(
     """kill -9 is what the out-of-memory killer does."""
     with fault("cell killed (kill -9, as when memory runs out)"):
         controller = long.controller()
-        (cell,) = long.training()
+        cell = long.training()
         assert long.job_of(cell).memory == "2000M"
         long.process_of(cell).kill()
         wait_for(lambda: "4000M" in [job.memory for job in cluster.jobs() if job.is_for(cell)], 120, "a second try")
@@ -93,7 +91,7 @@ def test_interrupted_controller_cancels_its_jobs_and_they_stay_cancelled(
     """Ctrl-C: a cell saves its state, and does not go back into the queue."""
     with fault("controller interrupted (Ctrl-C), the same command again"):
         controller = long.controller()
-        (cell,) = long.training()
+        cell = long.training()
         controller.send_signal(signal.SIGINT)
         assert controller.wait(120) != 0
         wait_for(lambda: not cluster.jobs(), 60, "an empty queue")

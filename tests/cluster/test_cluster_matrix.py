@@ -18,7 +18,7 @@ def test_every_table_is_made_and_a_preempted_cell_continues(
     shutil.rmtree(long.root / "data")
     with fault("preempted by another partition's job"):
         controller = long.controller()
-        (cell,) = long.training()
+        cell = long.training()
         urgent = ("--partition=urgent", "--gres=gpu:1", f"--nodelist={long.job_of(cell).node}", "--mem=100")
         cluster("sbatch", *urgent, "--output=/dev/null", "--wrap=sleep 5")
         assert long.finished(controller) == undisturbed
