@@ -92,6 +92,18 @@ rows: [{stream: shade}, {stream: texture}, {stream: ensemble}]
 """
 
 
+def copy_code(root: Path) -> None:
+    """Copy what a run needs of this repository to `root`, which must not be there yet."""
+    root.mkdir(parents=True)
+    for part in PARTS:
+        source = REPOSITORY / part
+        if source.is_dir():
+            shutil.copytree(source, root / part, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            (root / part).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, root / part)
+
+
 @dataclass(frozen=True)
 class Checkout:
     """A folder with the pipeline in it, and the commands a user types there."""
@@ -101,14 +113,7 @@ class Checkout:
     @classmethod
     def make(cls, root: Path) -> Checkout:
         """Copy the code and profiles of this repository to `root`, with the tiny preset and tables above."""
-        root.mkdir(parents=True)
-        for part in PARTS:
-            source = REPOSITORY / part
-            if source.is_dir():
-                shutil.copytree(source, root / part, ignore=shutil.ignore_patterns("__pycache__"))
-            else:
-                (root / part).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(source, root / part)
+        copy_code(root)
         for table in (root / "params").glob("table*.yaml"):
             table.unlink()
         checkout = cls(root)

@@ -6,7 +6,6 @@ tables, networks, objectives, evaluation and its extractor are the paper's. Data
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from unittest import mock
 
@@ -14,7 +13,7 @@ import official_nyudv2
 import official_taskonomy
 import torch
 import yaml
-from checkout import PARTS, REPOSITORY, Checkout
+from checkout import Checkout, copy_code
 
 from cenbench.matrix.plan import Plan
 from cenbench.metrics.torchvision_shim import import_torchvision
@@ -25,14 +24,7 @@ DATASETS = {"segmentation": official_nyudv2.write_mat, "translation": official_t
 
 def make(root: Path, tables: list[str] | None = None) -> Checkout:
     """A checkout with the preset and the raw folders. `tables` leaves only these in the preset."""
-    root.mkdir(parents=True)
-    for part in PARTS:
-        source = REPOSITORY / part
-        if source.is_dir():
-            shutil.copytree(source, root / part, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            (root / part).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(source, root / part)
+    copy_code(root)
     checkout = Checkout(root)
     preset = one_step(yaml.safe_load((root / "params/presets/paper.yaml").read_text()))
     checkout.write(f"params/presets/{NAME}.yaml", yaml.safe_dump({**preset, "tables": tables or preset["tables"]}))
