@@ -25,6 +25,16 @@ PARTS = (
     "weights/README.md",
 )
 
+DETERMINISTIC = (
+    "results/cells/*/metrics.json",
+    "results/cells/*/history.csv",
+    "results/cells/*/samples/*.png",
+    "results/state/*/weights.safetensors",
+    "reports/demo/table*.csv",
+    "reports/demo/table*.tex",
+)
+"""What a run leaves that is the same bytes however it was interrupted, on CPU."""
+
 PRESET = """
 name: demo
 description: Seconds a cell, for tests.

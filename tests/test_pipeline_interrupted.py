@@ -8,19 +8,10 @@ import time
 from collections.abc import Callable
 
 import pytest
-from checkout import Checkout
+from checkout import DETERMINISTIC, Checkout
 from faults import Tally
 
 pytestmark = pytest.mark.faults
-
-DETERMINISTIC = (
-    "results/cells/*/metrics.json",
-    "results/cells/*/history.csv",
-    "results/cells/*/samples/*.png",
-    "results/state/*/weights.safetensors",
-    "reports/demo/table*.csv",
-    "reports/demo/table*.tex",
-)
 
 
 def moment(orphans: bool, seconds: float, *, always: bool = False) -> object:

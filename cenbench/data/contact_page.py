@@ -14,6 +14,7 @@ from PIL import Image
 
 from cenbench.data.contact_sheet import label_colours, small, to_picture
 from cenbench.data.prepared import Prepared
+from cenbench.data.statistics import labelled_shares
 from cenbench.errors import UserError
 from cenbench.files import write_text
 
@@ -98,11 +99,10 @@ def _legend(prepared: Prepared, rows: list[int]) -> list[_Class]:
     """Every class with its colour, and how much of the shown labels it is."""
     if _LABELS not in prepared.manifest.modalities:
         return []
-    counts = sum(np.bincount(prepared.array(_LABELS)[index].ravel(), minlength=256) for index in rows)
-    pixels = np.asarray(counts)[: len(prepared.classes)]
+    shares = labelled_shares(prepared, rows)
     colours = label_colours(np.arange(len(prepared.classes)))
     return [
-        _Class(label, name, "#{:02x}{:02x}{:02x}".format(*colours[label]), pixels[label] / max(1, int(pixels.sum())))
+        _Class(label, name, "#{:02x}{:02x}{:02x}".format(*colours[label]), float(shares[label]))
         for label, name in enumerate(prepared.classes)
     ]
 

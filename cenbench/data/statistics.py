@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,17 +65,17 @@ def class_shares(prepared: Prepared) -> list[ClassShare]:
     """Of every class, in the order of labels; empty where nothing is labelled."""
     if "semantic" not in prepared.manifest.modalities:
         return []
-    shares = {split: _shares(prepared, split) for split in ("train", "val")}
+    shares = {split: labelled_shares(prepared, prepared.indices(split)) for split in ("train", "val")}
     return [
         ClassShare(label, name, float(shares["train"][label]), float(shares["val"][label]))
         for label, name in enumerate(prepared.classes)
     ]
 
 
-def _shares(prepared: Prepared, split: str) -> np.ndarray:
-    """(K,) share of each class among the pixels of a split that are not void."""
+def labelled_shares(prepared: Prepared, scenes: Iterable[int]) -> np.ndarray:
+    """(K,) share of each class among the pixels of these scenes that are not void."""
     counts = np.zeros(256, np.int64)
-    for index in prepared.indices(split):
+    for index in scenes:
         counts += np.bincount(prepared.array("semantic")[index].ravel(), minlength=256)
     labelled = counts[: len(prepared.classes)]
     return labelled / max(1, labelled.sum())

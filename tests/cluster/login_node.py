@@ -12,21 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
-from checkout import Checkout
+from checkout import DETERMINISTIC, Checkout
 from slurm_cluster import Cluster, Job, wait_for
 
 from cenbench.matrix.plan import load_plan
 from cenbench.run.paths import Paths
 
 COMMAND = ("snakemake", "--profile", "slurm", "--config", "preset=demo", "--")
-DETERMINISTIC = (
-    "results/cells/*/metrics.json",
-    "results/cells/*/history.csv",
-    "results/cells/*/samples/*.png",
-    "results/state/*/weights.safetensors",
-    "reports/demo/table*.csv",
-    "reports/demo/table*.tex",
-)
 RETRIED = "Trying to restart job"
 # The knobs of profiles/slurm/config.yaml, for two nodes of two cores and cells of seconds.
 SITE = {
