@@ -4,9 +4,11 @@
     python benchmarks/step.py --cases demo             only cases whose name contains `demo`
     python benchmarks/step.py --device cuda --precision bfloat16
 
-Steps are interleaved; a CPU is measured by process time, so that other load matters little, a GPU by wall time with the
-queue drained. The baseline is `list_steps.py`: the released code's way, in this code's terms, and in float32 as it was
-released. With bfloat16 the list in that precision is measured too: what is left is what the formulation gives.
+Steps are interleaved. A CPU is measured by process time, so that other load matters little (`--wall`: by wall time,
+what more threads give), a GPU by wall time with its queue drained. The baseline is `list_steps.py`: the released code's
+way, in this code's terms, and in float32 as it was released. With bfloat16 the list in that precision is measured too:
+what is left is what the formulation gives. On a GPU a translation step is a replayed CUDA graph; `unrecorded` is the
+same step launched kernel by kernel.
 """
 
 from __future__ import annotations
@@ -27,12 +29,14 @@ from torch import Tensor
 
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.plan import load_plan
+from cenbench.train.recorded_step import EAGER_STEPS
 from cenbench.train.segmentation import SegmentationTrainer
 from cenbench.train.translation import TranslationTrainer
 
 PARAMS = Path(__file__).parents[1] / "params"
 CLASSES, VOID = 40, 255
 AGREEMENT = 1e-5
+Clock = Callable[[], float]
 
 
 @dataclass(frozen=True)
@@ -107,7 +111,11 @@ def steps(case: Case, device: torch.device, precision: str) -> dict[str, Callabl
             theirs_step()
 
     calls: dict[str, Callable[[], object]] = {"parallel": lambda: trainer.step(0), "float32": theirs_step}
-    return calls if precision == "float32" else {**calls, "bfloat16": listed_bfloat16}
+    if precision != "float32":
+        calls["bfloat16"] = listed_bfloat16
+    if device.type == "cuda" and isinstance(trainer, TranslationTrainer):
+        calls["unrecorded"] = lambda: trainer.step_on(x, y)
+    return calls
 
 
 @torch.no_grad()
@@ -121,24 +129,23 @@ def check_agreement(ours: torch.nn.Module, theirs: torch.nn.Module, x: Tensor) -
     ours.train(), theirs.train()
 
 
-def measure(case: Case, device: torch.device, precision: str, repeats: int) -> dict[str, float]:
+def measure(case: Case, device: torch.device, precision: str, repeats: int, clock: Clock) -> dict[str, float]:
     """Median seconds a step, by the names `steps` gives."""
     calls = steps(case, device, precision)
     taken: dict[str, list[float]] = {name: [] for name in calls}
-    for repeat in range(repeats + 1):
+    warm_up = EAGER_STEPS + 1 if device.type == "cuda" else 1
+    for repeat in range(repeats + warm_up):
         for name, step in calls.items():
-            start = clock(device)
+            start = clock()
             step()
-            if repeat:  # the first warms up
-                taken[name].append(clock(device) - start)
+            if repeat >= warm_up:
+                taken[name].append(clock() - start)
     return {name: statistics.median(seconds) for name, seconds in taken.items()}
 
 
-def clock(device: torch.device) -> float:
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-        return time.perf_counter()
-    return time.process_time()
+def drained_queue() -> float:
+    torch.cuda.synchronize()
+    return time.perf_counter()
 
 
 def main() -> None:
@@ -148,20 +155,24 @@ def main() -> None:
     parser.add_argument("--precision", default="float32", choices=("float32", "bfloat16"))
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
+    parser.add_argument("--wall", action="store_true", help="wall time on a CPU too; other load disturbs it")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     device = torch.device(options.device)
     where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {options.threads} thread(s)"
     table = Table(title=f"Training step on {where}, {options.precision}, median of {options.repeats}")
+    clock = drained_queue if device.type == "cuda" else time.perf_counter if options.wall else time.process_time
     lists = list(dict.fromkeys(["float32", options.precision]))
     headings = [*(f"list {name}, ms" for name in lists), "parallel, ms", *(f"ratio to {name}" for name in lists)]
+    headings += ["unrecorded, ms"] if device.type == "cuda" else []
     for heading in ("case", *headings):
         table.add_column(heading, justify="left" if heading == "case" else "right")
     for case in (case for case in CASES if options.cases in case.name):
-        taken = measure(case, device, options.precision, options.repeats)
-        shown = [taken[name] for name in (*lists, "parallel")]
-        ratios = [f"{taken[name] / taken['parallel']:.2f}" for name in lists]
-        table.add_row(case.name, *(f"{1e3 * seconds:.1f}" for seconds in shown), *ratios)
+        taken = measure(case, device, options.precision, options.repeats, clock)
+        shown = [f"{1e3 * taken[name]:.1f}" for name in (*lists, "parallel")]
+        shown += [f"{taken[name] / taken['parallel']:.2f}" for name in lists]
+        shown += [f"{1e3 * taken['unrecorded']:.1f}"] if "unrecorded" in taken else []
+        table.add_row(case.name, *shown)
     Console(width=140).print(table)
 
 

@@ -1,7 +1,8 @@
-"""On a GPU: no training step waits for the device, and a cell runs to its record. `make test-gpu`."""
+"""On a GPU: no training step waits for the device, and a recorded step is the step. `make test-gpu`."""
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from cenbench.data.batches import SegmentationBatches, TranslationBatches
 from cenbench.data.prepared import Prepared, dataset_key
 from cenbench.matrix.cell import Cell
 from cenbench.train.prefetch import for_device
+from cenbench.train.recorded_step import EAGER_STEPS, RecordedStep
 from cenbench.train.segmentation import SegmentationTrainer
 from cenbench.train.translation import TranslationTrainer
 
@@ -20,10 +22,14 @@ pytestmark = [
     pytest.mark.gpu,
     pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here"),
 ]
+STEPS = {("segmentation", name): changes for name, changes in SEGMENTATION.items()} | {
+    ("translation", name): changes for name, changes in TRANSLATION.items()
+}
+EXCHANGE = {"fusion": "exchange", "l1": "half"}
 
 
-def trainer_of(cell: Cell, root: Path) -> SegmentationTrainer | TranslationTrainer:
-    prepared, device = Prepared.open(root / dataset_key(cell.dataset)), torch.device("cuda")
+def trainer_of(cell: Cell, root: Path, device: torch.device) -> SegmentationTrainer | TranslationTrainer:
+    prepared = Prepared.open(root / dataset_key(cell.dataset))
     if cell.task.kind == "segmentation":
         batches = for_device(SegmentationBatches(prepared, cell.task, cell.protocol, cell.seed), device)
         return SegmentationTrainer(cell, batches, len(prepared.classes), prepared.void, device, root)
@@ -32,29 +38,58 @@ def trainer_of(cell: Cell, root: Path) -> SegmentationTrainer | TranslationTrain
     )
 
 
-@pytest.mark.parametrize(
-    ("kind", "name"),
-    [
-        ("segmentation", "own part"),
-        ("segmentation", "align"),
-        ("segmentation", "concat, merged"),
-        ("segmentation", "pspnet"),
-        ("segmentation", "bfloat16"),
-        ("translation", "align"),
-        ("translation", "concat"),
-        ("translation", "bfloat16"),
-    ],
-)
+@pytest.mark.parametrize(("kind", "name"), STEPS)
 def test_no_step_waits_for_the_device(prepared_checkout: Checkout, kind: str, name: str) -> None:
-    changes = {"segmentation": SEGMENTATION, "translation": TRANSLATION}[kind][name]
-    trainer = trainer_of(variant(prepared_checkout, kind, changes), prepared_checkout.root / "data" / "prepared")
+    cell = variant(prepared_checkout, kind, STEPS[kind, name])
+    trainer = trainer_of(cell, prepared_checkout.root / "data" / "prepared", torch.device("cuda"))
     trainer.begin(0)
-    for step in range(2):  # the first steps choose algorithms and allocate
+    for step in range(EAGER_STEPS + 1):  # the first choose algorithms, allocate, and are recorded
         trainer.step(step)
     torch.cuda.set_sync_debug_mode("error")
     try:
-        losses = trainer.step(2)
+        losses = trainer.step(EAGER_STEPS + 1)
     finally:
         torch.cuda.set_sync_debug_mode("default")
     assert losses.device.type == "cuda"
     assert bool(losses.isfinite().all())
+
+
+@pytest.mark.parametrize("changes", [EXCHANGE, *TRANSLATION.values()])
+def test_a_replayed_step_is_the_step(prepared_checkout: Checkout, changes: dict[str, object]) -> None:
+    """Losses of the first replays to the float32 of a GPU whose sums are in no fixed order; dropout masks alike."""
+    cell = variant(prepared_checkout, "translation", changes)
+    losses = {}
+    for recorded in (True, False):
+        trainer = trainer_of(cell, prepared_checkout.root / "data" / "prepared", torch.device("cuda"))
+        assert isinstance(trainer, TranslationTrainer)
+        if not recorded:
+            trainer._take = trainer.step_on
+        losses[recorded] = run(trainer, 0, EAGER_STEPS + 3)
+        if recorded:
+            assert isinstance(trainer._take, RecordedStep)
+            assert trainer._take.recorded
+    bfloat16 = cell.protocol.precision == "bfloat16"
+    torch.testing.assert_close(losses[True], losses[False], rtol=2e-2 if bfloat16 else 1e-3, atol=1e-4)
+
+
+def test_a_state_of_a_recorded_training_is_continued(prepared_checkout: Checkout) -> None:
+    cell = variant(prepared_checkout, "translation", EXCHANGE)
+    root, device = prepared_checkout.root / "data" / "prepared", torch.device("cuda")
+    whole, continued = (trainer_of(cell, root, device) for _ in range(2))
+    run(whole, 0, EAGER_STEPS + 2)
+    state = BytesIO()
+    torch.save(whole.state_dict(), state)
+    state.seek(0)
+    run(continued, 0, EAGER_STEPS + 1)  # recorded already, with a state that is replaced now
+    continued.load_state_dict(torch.load(state, weights_only=True))
+    last = EAGER_STEPS + 2, 2 * EAGER_STEPS + 4
+    torch.testing.assert_close(run(continued, *last), run(whole, *last), rtol=1e-3, atol=1e-4)
+
+
+def run(trainer: SegmentationTrainer | TranslationTrainer, first: int, end: int) -> torch.Tensor:
+    """Losses of the steps, each with its own seed as in the training loop."""
+    losses = []
+    for step in range(first, end):
+        torch.manual_seed(step)
+        losses.append(trainer.step(step))
+    return torch.stack(losses)

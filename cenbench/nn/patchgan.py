@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from cenbench.nn.init import normal_init
 from cenbench.nn.norm import GammaInit, ModalityNorm
+from cenbench.nn.rectify import leaky_relu_over
 
 
 class PatchGAN(nn.Module):
@@ -31,9 +31,9 @@ class PatchGAN(nn.Module):
         normal_init(self)
 
     def forward(self, condition_NCHW: Tensor, image_NCHW: Tensor) -> Tensor:
-        x = F.leaky_relu(self.convs[0](torch.cat([condition_NCHW, image_NCHW], dim=1)), 0.2)
+        x = leaky_relu_over(self.convs[0](torch.cat([condition_NCHW, image_NCHW], dim=1)), 0.2)
         for conv, norm in zip(self.convs[1:-1], self.norms, strict=True):
-            x = F.leaky_relu(norm(conv(x).unsqueeze(1)).squeeze(1), 0.2)
+            x = leaky_relu_over(norm(conv(x).unsqueeze(1)).squeeze(1), 0.2)
         return self.convs[-1](x)
 
 

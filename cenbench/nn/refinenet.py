@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from cenbench.nn.rectify import relu_over
 from cenbench.nn.sharing import Sharing
 
 _FOLDED_DIMENSIONS = 4
@@ -28,8 +29,8 @@ class ResidualUnits(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         for first, second in zip(self.first, self.second, strict=True):
             # The released code rectifies in place, so what it adds back is max(x, 0): outputs depend on it.
-            x = F.relu(x)
-            x = second(F.relu(first(x))) + x
+            x = relu_over(x)
+            x = second(relu_over(first(x))).add_(x)
         return x
 
 
@@ -42,9 +43,10 @@ class ChainedPooling(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         top = x
-        for conv in self.convs:
+        for level, conv in enumerate(self.convs):
             top = conv(F.max_pool2d(top, 5, stride=1, padding=2))
-            x = x + top
+            # The first pooling keeps its input for its gradient; what is summed after it is nobody's.
+            x = x + top if level == 0 else x.add_(top)
         return x
 
 
@@ -63,8 +65,8 @@ class RefineStage(nn.Module):
     def forward(self, x: Tensor, below: Tensor | None) -> Tensor:
         x = self.adapt(self.reduce(x))
         if self.join is not None and below is not None:
-            x = self.join(x) + below
-        x = self.refine(self.pool(F.relu(x)))
+            x = self.join(x).add_(below)
+        x = self.refine(self.pool(relu_over(x)))
         return x if self.out is None else self.out(x)
 
 

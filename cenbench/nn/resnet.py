@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from cenbench.nn.conv import ModalityConv
 from cenbench.nn.fusion_points import Fusion, operator_at
+from cenbench.nn.rectify import relu_over
 from cenbench.nn.sharing import Sharing
 
 LAYERS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
@@ -31,9 +32,9 @@ class Bottleneck(nn.Module):
         self.shortcut = _shortcut(sharing, inputs, 4 * width, stride)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = F.relu(self.norm1(self.conv1(x)))
-        y = F.relu(self.norm2(self.conv2(y)))
-        return F.relu(self.norm3(self.conv3(y)) + self.shortcut(x))
+        y = relu_over(self.norm1(self.conv1(x)))
+        y = relu_over(self.norm2(self.conv2(y)))
+        return relu_over(self.norm3(self.conv3(y)) + self.shortcut(x))
 
 
 class BasicBlock(nn.Module):
@@ -50,8 +51,8 @@ class BasicBlock(nn.Module):
         self.shortcut = _shortcut(sharing, inputs, width, stride)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = F.relu(self.norm1(self.conv1(x)))
-        return F.relu(self.norm2(self.conv2(y)) + self.shortcut(x))
+        y = relu_over(self.norm1(self.conv1(x)))
+        return relu_over(self.norm2(self.conv2(y)) + self.shortcut(x))
 
 
 def _shortcut(sharing: Sharing, inputs: int, outputs: int, stride: int) -> nn.Module:
@@ -116,7 +117,7 @@ class ResNet(nn.Module):
 
     def forward(self, x_BMCHW: Tensor) -> tuple[list[Tensor], Tensor]:
         """Outputs of the four stages, and the sum of the fusion operators' penalties (zero out of training)."""
-        x = F.relu(self.stem_norm(self.stem(x_BMCHW)))
+        x = relu_over(self.stem_norm(self.stem(x_BMCHW)))
         x = F.max_pool2d(x.flatten(0, 1), 3, stride=2, padding=1).unflatten(0, x.shape[:2])
         outputs, penalties = [], []
         for number, stage in enumerate(self.stages):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from cenbench.nn.ensemble import Ensemble
 from cenbench.nn.fusion_points import Fusion, levels_of, operator_at
 from cenbench.nn.init import normal_init
 from cenbench.nn.norm import GammaInit
 from cenbench.nn.outputs import Outputs
+from cenbench.nn.rectify import leaky_relu_over, relu_over
 from cenbench.nn.sharing import Convs, Norms, Sharing
 
 _DROPOUT_BLOCKS = 3
@@ -72,18 +72,18 @@ class UNet(nn.Module):
                 if operator.penalised and self.training:
                     penalties.append(operator.penalty(x))
             if level < deepest:
-                x = F.leaky_relu(x, 0.2)
+                x = leaky_relu_over(x, 0.2)
             outputs.append(x)
         return outputs, penalties
 
     def _decode(self, skips: list[Tensor]) -> Tensor:
         x = skips.pop()
         for block, (conv, norm) in enumerate(zip(self.up[:-1], self.up_norms, strict=True)):
-            x = norm(conv(F.relu(x)))
+            x = norm(conv(relu_over(x)))
             if block < _DROPOUT_BLOCKS:
                 x = self.dropout(x)
             x = torch.cat([x, skips.pop()], dim=2)
-        return self.up[-1](F.relu(x))
+        return self.up[-1](relu_over(x))
 
 
 def build_generator(

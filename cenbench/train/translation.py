@@ -20,6 +20,7 @@ from cenbench.train.finished import Trained, find_finished, finish, load_weights
 from cenbench.train.loop import Batches, train_steps
 from cenbench.train.prefetch import for_device
 from cenbench.train.progress import Report
+from cenbench.train.recorded_step import recorded_on
 from cenbench.train.selection import Score, best_weights
 from cenbench.train.translation_losses import adversarial_loss, image_distance_S
 
@@ -104,15 +105,20 @@ class TranslationTrainer:
         distances = (f"distance_{stream}" for stream in cell.streams)
         self.losses = ("discriminator", "adversarial", *distances, "l1", *penalty)
         settings: dict[str, Any] = {"lr": self.protocol.lr, "betas": (self.protocol.beta1, self.protocol.beta2)}
+        settings["capturable"] = device.type == "cuda"
         self._generator_adam = torch.optim.Adam(self.network.parameters(), fused=True, **settings)
         self._discriminator_adam = torch.optim.Adam(self.discriminator.parameters(), fused=True, **settings)
+        self._take = recorded_on(device, self.step_on)
 
     def begin(self, step: int) -> None:
         """One phase from first to last step; the optimisers are there already."""
 
     def step(self, step: int) -> Tensor:
-        """The discriminator's step, then the generator's, on one forward pass of the generator (or two)."""
         x_BMCHW, y_BCHW = (each.to(self.device, non_blocking=True) for each in self.batches.batch(step))
+        return self._take(x_BMCHW, y_BCHW)
+
+    def step_on(self, x_BMCHW: Tensor, y_BCHW: Tensor) -> Tensor:
+        """The discriminator's step, then the generator's, on one forward pass of the generator (or two)."""
         M = x_BMCHW.shape[1]
         # Modalities outermost, so that a row of the discriminator's answer is one modality's.
         condition = x_BMCHW.transpose(0, 1).flatten(0, 1)
@@ -163,6 +169,11 @@ class TranslationTrainer:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         for name, part in self._stateful().items():
             part.load_state_dict(state[name])
+        for adam in (self._generator_adam, self._discriminator_adam):
+            for group in adam.param_groups:  # those of a state may be another device's
+                group["capturable"] = self.device.type == "cuda"
+        # A recording would go on with the optimisers' state of before, in memory that is theirs no more.
+        self._take = recorded_on(self.device, self.step_on)
 
     def _stateful(self) -> dict[str, Any]:
         return {
