@@ -29,6 +29,7 @@ from torch import Tensor
 
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.plan import load_plan
+from cenbench.train.device import choose_device
 from cenbench.train.recorded_step import EAGER_STEPS
 from cenbench.train.segmentation import SegmentationTrainer
 from cenbench.train.translation import TranslationTrainer
@@ -133,7 +134,7 @@ def measure(case: Case, device: torch.device, precision: str, repeats: int, cloc
     """Median seconds a step, by the names `steps` gives."""
     calls = steps(case, device, precision)
     taken: dict[str, list[float]] = {name: [] for name in calls}
-    warm_up = EAGER_STEPS + 1 if device.type == "cuda" else 1
+    warm_up = EAGER_STEPS + 1  # on a GPU up to the recording, on a CPU until no new memory is asked for
     for repeat in range(repeats + warm_up):
         for name, step in calls.items():
             start = clock()
@@ -151,14 +152,14 @@ def drained_queue() -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", default="", help="only cases whose name contains this")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     parser.add_argument("--precision", default="float32", choices=("float32", "bfloat16"))
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
     parser.add_argument("--wall", action="store_true", help="wall time on a CPU too; other load disturbs it")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    device = torch.device(options.device)
+    device = choose_device(options.device)
     where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {options.threads} thread(s)"
     table = Table(title=f"Training step on {where}, {options.precision}, median of {options.repeats}")
     clock = drained_queue if device.type == "cuda" else time.perf_counter if options.wall else time.process_time
