@@ -30,7 +30,7 @@ from torch import Tensor
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.plan import load_plan
 from cenbench.train.device import choose_device
-from cenbench.train.recorded_step import EAGER_STEPS
+from cenbench.train.recorded_step import PLAIN_STEPS
 from cenbench.train.segmentation import SegmentationTrainer
 from cenbench.train.translation import TranslationTrainer
 
@@ -134,7 +134,7 @@ def measure(case: Case, device: torch.device, precision: str, repeats: int, cloc
     """Median seconds a step, by the names `steps` gives."""
     calls = steps(case, device, precision)
     taken: dict[str, list[float]] = {name: [] for name in calls}
-    warm_up = EAGER_STEPS + 1  # on a GPU up to the recording, on a CPU until no new memory is asked for
+    warm_up = PLAIN_STEPS + 1  # on a GPU up to the recording, on a CPU until no new memory is asked for
     for repeat in range(repeats + warm_up):
         for name, step in calls.items():
             start = clock()

@@ -14,7 +14,7 @@ from cenbench.data.batches import SegmentationBatches, TranslationBatches
 from cenbench.data.prepared import Prepared, dataset_key
 from cenbench.matrix.cell import Cell
 from cenbench.train.prefetch import for_device
-from cenbench.train.recorded_step import EAGER_STEPS, RecordedStep
+from cenbench.train.recorded_step import PLAIN_STEPS
 from cenbench.train.segmentation import SegmentationTrainer
 from cenbench.train.translation import TranslationTrainer
 
@@ -43,11 +43,11 @@ def test_no_step_waits_for_the_device(prepared_checkout: Checkout, kind: str, na
     cell = variant(prepared_checkout, kind, STEPS[kind, name])
     trainer = trainer_of(cell, prepared_checkout.root / "data" / "prepared", torch.device("cuda"))
     trainer.begin(0)
-    for step in range(EAGER_STEPS + 1):  # the first choose algorithms, allocate, and are recorded
+    for step in range(PLAIN_STEPS + 1):  # the first choose algorithms, allocate, and are recorded
         trainer.step(step)
     torch.cuda.set_sync_debug_mode("error")
     try:
-        losses = trainer.step(EAGER_STEPS + 1)
+        losses = trainer.step(PLAIN_STEPS + 1)
     finally:
         torch.cuda.set_sync_debug_mode("default")
     assert losses.device.type == "cuda"
@@ -63,11 +63,11 @@ def test_a_replayed_step_is_the_step(prepared_checkout: Checkout, changes: dict[
         trainer = trainer_of(cell, prepared_checkout.root / "data" / "prepared", torch.device("cuda"))
         assert isinstance(trainer, TranslationTrainer)
         if not recorded:
-            trainer._take = trainer.step_on
-        losses[recorded] = run(trainer, 0, EAGER_STEPS + 3)
+            trainer.recorded = None
+        losses[recorded] = run(trainer, 0, PLAIN_STEPS + 3)
         if recorded:
-            assert isinstance(trainer._take, RecordedStep)
-            assert trainer._take.recorded
+            assert trainer.recorded is not None
+            assert trainer.recorded.recorded
     bfloat16 = cell.protocol.precision == "bfloat16"
     torch.testing.assert_close(losses[True], losses[False], rtol=2e-2 if bfloat16 else 1e-3, atol=1e-4)
 
@@ -76,13 +76,13 @@ def test_a_state_of_a_recorded_training_is_continued(prepared_checkout: Checkout
     cell = variant(prepared_checkout, "translation", EXCHANGE)
     root, device = prepared_checkout.root / "data" / "prepared", torch.device("cuda")
     whole, continued = (trainer_of(cell, root, device) for _ in range(2))
-    run(whole, 0, EAGER_STEPS + 2)
+    run(whole, 0, PLAIN_STEPS + 2)
     state = BytesIO()
     torch.save(whole.state_dict(), state)
     state.seek(0)
-    run(continued, 0, EAGER_STEPS + 1)  # recorded already, with a state that is replaced now
+    run(continued, 0, PLAIN_STEPS + 1)  # recorded already, with a state that is replaced now
     continued.load_state_dict(torch.load(state, weights_only=True))
-    last = EAGER_STEPS + 2, 2 * EAGER_STEPS + 4
+    last = PLAIN_STEPS + 2, 2 * PLAIN_STEPS + 4
     torch.testing.assert_close(run(continued, *last), run(whole, *last), rtol=1e-3, atol=1e-4)
 
 

@@ -1,6 +1,7 @@
 """Without a GPU: no training step asks for an operation that reads values back, or takes data of the host along.
 
-On a GPU each of these makes the host wait, and none can be recorded. `test_gpu_step.py` asks the driver itself.
+On a GPU each of these makes the host wait, and none can be recorded. A move between devices can't be seen here, where
+there is one: `test_gpu_step.py` asks the driver itself.
 """
 
 from __future__ import annotations

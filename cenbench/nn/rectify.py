@@ -21,4 +21,4 @@ def leaky_relu_over(x: Tensor, slope: float) -> Tensor:
 
 def _may_be_written(x: Tensor) -> bool:
     """In place on a view costs two copies in the backward pass; what is a view is known only where gradients are."""
-    return x.requires_grad and not x._is_view()
+    return x.requires_grad and not x.is_leaf and not x._is_view()

@@ -26,7 +26,7 @@ def choose_device(name: str) -> torch.device:
     return torch.device("cuda" if cuda else "cpu")
 
 
-_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3  # of malloc.h
+_TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4  # of malloc.h
 _NEVER, _CHUNK_BYTES = 2**31 - 1, 2**28
 
 
@@ -34,10 +34,11 @@ def keep_freed_memory() -> bool:
     """Let this process keep what its tensors free, for the next step's; whether the C library could be told so.
 
     glibc gives large blocks back to the kernel, which zeroes every page again when the next step asks: up to a quarter
-    of a CPU step (`benchmarks/step.py`). The peak stays what it was. Other C libraries go on as they do.
+    of a CPU step (`benchmarks/README.md`). What was freed stays with the process until it ends. Other C libraries go on
+    as they do.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:
         return False
-    settings = ((_MMAP_THRESHOLD, _NEVER), (_TRIM_THRESHOLD, _NEVER), (_TOP_PAD, _CHUNK_BYTES))
+    settings = ((_MMAP_MAX, 0), (_TRIM_THRESHOLD, _NEVER), (_TOP_PAD, _CHUNK_BYTES))
     return all(mallopt(option, value) == 1 for option, value in settings)

@@ -8,17 +8,23 @@ torch's seed of that moment, so the step of a seed drops out what it would have 
 from __future__ import annotations
 
 import logging
+import math
+import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from cenbench.errors import UserError
+
 log = logging.getLogger("cenbench")
 Step = Callable[[Tensor, Tensor], Tensor]
 """A batch (x, y) -> losses, all on one device: fixed shapes, nothing read back, every effect on tensors that stay."""
-EAGER_STEPS = 3
+PLAIN_STEPS = 3
 """Taken as they are before the recording, so that optimisers have their state and convolutions their algorithms."""
+SWITCH = "CENBENCH_CUDA_GRAPHS"
 
 
 class Recorder(Protocol):
@@ -31,48 +37,65 @@ class Recorder(Protocol):
         """What `work` returns, still to be filled, and what does it: not done yet. RuntimeError where it can't be."""
 
 
-class RecordedStep:
-    """`step`, its first calls as they are, all others as replays of a recording: a `Step`.
+@dataclass(frozen=True)
+class _Recording:
+    """A recorded step with the tensors it reads and fills."""
 
-    A step that can't be recorded goes on as it is, and the log says so.
+    x: Tensor
+    y: Tensor
+    losses: Tensor
+    replay: Callable[[], None]
+
+    def replayed(self, x: Tensor, y: Tensor) -> Tensor:
+        if x.shape != self.x.shape or y.shape != self.y.shape:
+            raise ValueError(f"recorded for {tuple(self.x.shape)}, {tuple(self.y.shape)}, not for {tuple(x.shape)}")
+        self.x.copy_(x)
+        self.y.copy_(y)
+        self.replay()
+        # The next replay writes over these.
+        return self.losses.clone()
+
+
+class RecordedStep:
+    """Takes a step: the first times as it is, then by replaying its recording.
+
+    A step that can't be recorded goes on as it is, and the log says so. The step is given at each call, always the
+    same one: kept here, it and whoever owns this would keep each other alive.
     """
 
-    def __init__(self, step: Step, recorder: Recorder) -> None:
-        self._step, self._recorder = step, recorder
-        self._eager_left, self._impossible = EAGER_STEPS, False
-        self._inputs: tuple[Tensor, Tensor] | None = None
-        self._losses: Tensor
-        self._replay: Callable[[], None]
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._plain_left: float = PLAIN_STEPS
+        self._recording: _Recording | None = None
 
     @property
     def recorded(self) -> bool:
         """Whether calls are replays by now."""
-        return self._inputs is not None
+        return self._recording is not None
 
-    def __call__(self, x: Tensor, y: Tensor) -> Tensor:
-        if self._eager_left:
-            self._eager_left -= 1
-            return self._recorder.prepare(lambda: self._step(x, y))
-        if self._inputs is None and not self._impossible:
-            self._record(x, y)
-        if self._inputs is None:
-            return self._step(x, y)
-        for kept, new in zip(self._inputs, (x, y), strict=True):
-            kept.copy_(new)
-        self._replay()
-        # The next replay writes over these.
-        return self._losses.clone()
+    def __call__(self, step: Step, x: Tensor, y: Tensor) -> Tensor:
+        if self._recording is None and not self._plain_left:
+            self._record(step, x, y)
+        if self._recording is None:
+            self._plain_left -= 1
+            return self._recorder.prepare(lambda: step(x, y))
+        return self._recording.replayed(x, y)
 
-    def _record(self, x: Tensor, y: Tensor) -> None:
+    def _record(self, step: Step, x: Tensor, y: Tensor) -> None:
         kept_x, kept_y = x.clone(), y.clone()
         try:
-            self._losses, self._replay = self._recorder.record(lambda: self._step(kept_x, kept_y))
+            losses, replay = self._recorder.record(lambda: step(kept_x, kept_y))
+        except torch.OutOfMemoryError:
+            raise  # a plain step needs as much
         except RuntimeError as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
-            log.warning("this step can't be recorded as a CUDA graph, its kernels are launched singly: %s", reason)
-            self._impossible = True
+            said = (
+                "this step can't be recorded as a CUDA graph, its kernels are launched singly (%s=off: not tried): %s"
+            )
+            log.warning(said, SWITCH, reason)
+            self._plain_left = math.inf
         else:
-            self._inputs = kept_x, kept_y
+            self._recording = _Recording(kept_x, kept_y, losses, replay)
 
 
 class CudaRecorder:
@@ -102,6 +125,9 @@ class CudaRecorder:
         return result, graph.replay
 
 
-def recorded_on(device: torch.device, step: Step) -> Step:
-    """`step`, recorded where `device` has something to record with; else as it is."""
-    return RecordedStep(step, CudaRecorder(device)) if device.type == "cuda" else step
+def recorded_on(device: torch.device) -> RecordedStep | None:
+    """A recorded step for a GPU; None elsewhere, and where the environment says CENBENCH_CUDA_GRAPHS=off."""
+    setting = os.environ.get(SWITCH, "on")
+    if setting not in ("on", "off"):
+        raise UserError("unknown setting", key=SWITCH, found=setting, expected="on, off", mend=f"unset {SWITCH}")
+    return RecordedStep(CudaRecorder(device)) if device.type == "cuda" and setting == "on" else None

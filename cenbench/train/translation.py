@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from cenbench.data.batches import TranslationBatches
 from cenbench.data.prepared import Prepared
@@ -108,14 +110,16 @@ class TranslationTrainer:
         settings["capturable"] = device.type == "cuda"
         self._generator_adam = torch.optim.Adam(self.network.parameters(), fused=True, **settings)
         self._discriminator_adam = torch.optim.Adam(self.discriminator.parameters(), fused=True, **settings)
-        self._take = recorded_on(device, self.step_on)
+        self.recorded = recorded_on(device)
 
     def begin(self, step: int) -> None:
         """One phase from first to last step; the optimisers are there already."""
 
     def step(self, step: int) -> Tensor:
         x_BMCHW, y_BCHW = (each.to(self.device, non_blocking=True) for each in self.batches.batch(step))
-        return self._take(x_BMCHW, y_BCHW)
+        if self.recorded is None:
+            return self.step_on(x_BMCHW, y_BCHW)
+        return self.recorded(self.step_on, x_BMCHW, y_BCHW)
 
     def step_on(self, x_BMCHW: Tensor, y_BCHW: Tensor) -> Tensor:
         """The discriminator's step, then the generator's, on one forward pass of the generator (or two)."""
@@ -130,9 +134,8 @@ class TranslationTrainer:
             if self.protocol.two_generator_passes:
                 image_BSCHW, penalty, _ = self.network.outputs(x_BMCHW)
                 fake = image_BSCHW[:, :M].transpose(0, 1).flatten(0, 1)
-            self.discriminator.requires_grad_(False)
-            answer = self.discriminator(condition, fake)
-            self.discriminator.requires_grad_(True)
+            with _frozen(self.discriminator):
+                answer = self.discriminator(condition, fake)
         adversarial = adversarial_loss(answer.float().reshape(M, -1), real=True)
         distance_S = image_distance_S(image_BSCHW.float(), y_BCHW)
         l1 = self.sparsity.penalty()
@@ -173,7 +176,7 @@ class TranslationTrainer:
             for group in adam.param_groups:  # those of a state may be another device's
                 group["capturable"] = self.device.type == "cuda"
         # A recording would go on with the optimisers' state of before, in memory that is theirs no more.
-        self._take = recorded_on(self.device, self.step_on)
+        self.recorded = recorded_on(self.device)
 
     def _stateful(self) -> dict[str, Any]:
         return {
@@ -182,6 +185,16 @@ class TranslationTrainer:
             "generator_adam": self._generator_adam,
             "discriminator_adam": self._discriminator_adam,
         }
+
+
+@contextmanager
+def _frozen(network: nn.Module) -> Iterator[None]:
+    """No gradients for the weights of `network`, whatever happens within."""
+    network.requires_grad_(False)
+    try:
+        yield
+    finally:
+        network.requires_grad_(True)
 
 
 def _parts(cell: Cell) -> tuple[TranslationNet, TranslationProtocol]:
