@@ -89,10 +89,7 @@ class RecordedStep:
             raise  # a plain step needs as much
         except RuntimeError as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
-            said = (
-                "this step can't be recorded as a CUDA graph, its kernels are launched singly (%s=off: not tried): %s"
-            )
-            log.warning(said, SWITCH, reason)
+            log.warning("no CUDA graph of this step, it goes on kernel by kernel (%s=off: always): %s", SWITCH, reason)
             self._plain_left = math.inf
         else:
             self._recording = _Recording(kept_x, kept_y, losses, replay)
