@@ -38,6 +38,7 @@ from cenbench.matrix.plan import load_plan
 from cenbench.train.device import choose_device
 from cenbench.train.loop import Batches
 from cenbench.train.prefetch import TwoPartBatches, for_device
+from cenbench.train.recorded_step import PLAIN_STEPS
 from cenbench.train.segmentation import SegmentationTrainer
 from cenbench.train.translation import TranslationTrainer
 
@@ -164,7 +165,7 @@ class Watched:
 
 
 def waiting_share_pct(prepared: Prepared, cell: Cell, steps: int) -> float:
-    """Percent of the time of a training step, after two that warm up, in which the step had no batch yet."""
+    """Percent of the time of a training step, after those that warm up, in which the step had no batch yet."""
     device = choose_device("auto")
     watched = Watched(for_device(batches_of(prepared, cell), device))
     trainer: SegmentationTrainer | TranslationTrainer
@@ -173,8 +174,9 @@ def waiting_share_pct(prepared: Prepared, cell: Cell, steps: int) -> float:
     else:
         trainer = TranslationTrainer(cell, watched, device)
     start = 0.0
-    for step in range(steps + 2):
-        if step == 2:
+    warm_up = PLAIN_STEPS + 1  # on a GPU up to the recording
+    for step in range(steps + warm_up):
+        if step == warm_up:
             _drain(device)
             start, watched.waited_s = time.perf_counter(), 0.0
         trainer.begin(step)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from checkout import Checkout
-from test_run_variants import SEGMENTATION, TRANSLATION, variant
+from test_run_variants import TRANSLATION, VARIANTS, variant
 
 from cenbench.data.batches import SegmentationBatches, TranslationBatches
 from cenbench.data.prepared import Prepared, dataset_key
@@ -22,9 +22,6 @@ pytestmark = [
     pytest.mark.gpu,
     pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here"),
 ]
-STEPS = {("segmentation", name): changes for name, changes in SEGMENTATION.items()} | {
-    ("translation", name): changes for name, changes in TRANSLATION.items()
-}
 EXCHANGE = {"fusion": "exchange", "l1": "half"}
 
 
@@ -38,9 +35,9 @@ def trainer_of(cell: Cell, root: Path, device: torch.device) -> SegmentationTrai
     )
 
 
-@pytest.mark.parametrize(("kind", "name"), STEPS)
+@pytest.mark.parametrize(("kind", "name"), VARIANTS)
 def test_no_step_waits_for_the_device(prepared_checkout: Checkout, kind: str, name: str) -> None:
-    cell = variant(prepared_checkout, kind, STEPS[kind, name])
+    cell = variant(prepared_checkout, kind, VARIANTS[kind, name])
     trainer = trainer_of(cell, prepared_checkout.root / "data" / "prepared", torch.device("cuda"))
     trainer.begin(0)
     for step in range(PLAIN_STEPS + 1):  # the first choose algorithms, allocate, and are recorded
@@ -67,7 +64,7 @@ def test_a_replayed_step_is_the_step(prepared_checkout: Checkout, changes: dict[
         losses[recorded] = run(trainer, 0, PLAIN_STEPS + 3)
         if recorded:
             assert trainer.recorded is not None
-            assert trainer.recorded.recorded
+            assert trainer.recorded.replaying
     bfloat16 = cell.protocol.precision == "bfloat16"
     torch.testing.assert_close(losses[True], losses[False], rtol=2e-2 if bfloat16 else 1e-3, atol=1e-4)
 

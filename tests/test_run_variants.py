@@ -57,6 +57,11 @@ TRANSLATION: dict[str, dict[str, Any]] = {
         "evaluation": {"dropout_at_test": True, "instance_statistics_at_test": True, "stretch_images": True},
     },
 }
+VARIANTS = {
+    (kind, name): changes
+    for kind, variants in (("segmentation", SEGMENTATION), ("translation", TRANSLATION))
+    for name, changes in variants.items()
+}
 
 
 def variant(checkout: Checkout, kind: str, changes: dict[str, Any]) -> Cell:
@@ -74,10 +79,10 @@ def variant(checkout: Checkout, kind: str, changes: dict[str, Any]) -> Cell:
 
 @pytest.mark.parametrize(
     ("kind", "name"),
-    [*(("segmentation", name) for name in SEGMENTATION), *(("translation", name) for name in TRANSLATION)],
+    VARIANTS,
 )
 def test_variant_runs_to_its_record(prepared_checkout: Checkout, tmp_path: Path, kind: str, name: str) -> None:
-    cell = variant(prepared_checkout, kind, {"segmentation": SEGMENTATION, "translation": TRANSLATION}[kind][name])
+    cell = variant(prepared_checkout, kind, VARIANTS[kind, name])
     documents = []
     for attempt in ("first", "second"):
         paths = Paths(tmp_path / attempt)

@@ -79,7 +79,7 @@ def test_every_step_takes_its_own_batch_and_keeps_its_own_losses() -> None:
     assert len(found.unique()) == found.numel()  # no loss was written over by a later step's
     for ours, theirs in zip(recorded_network.parameters(), network.parameters(), strict=True):
         assert torch.equal(ours, theirs)
-    assert recorded.recorded
+    assert recorded.replaying
     assert (recorder.prepared, recorder.replayed) == (PLAIN_STEPS, 4)
 
 
@@ -88,7 +88,7 @@ def test_a_step_that_cannot_be_recorded_goes_on_and_the_log_says_why(caplog: pyt
     recorded = RecordedStep(Refusing())
     with caplog.at_level(logging.WARNING, "cenbench"):
         assert torch.equal(torch.stack(run(partial(recorded, training()[1]))), expected)
-    assert not recorded.recorded
+    assert not recorded.replaying
     messages = [record.getMessage() for record in caplog.records]
     assert len(messages) == 1, "asked again at every step"
     assert "operation not permitted when stream is capturing" in messages[0]
@@ -143,7 +143,7 @@ def trainer(prepared_checkout: Checkout) -> TranslationTrainer:
 def test_a_recording_that_breaks_half_way_leaves_a_trainer_that_goes_on(trainer: TranslationTrainer) -> None:
     trainer.recorded = RecordedStep(HalfWay(trainer))
     losses = torch.stack([trainer.step(step) for step in range(PLAIN_STEPS + 2)])
-    assert not trainer.recorded.recorded
+    assert not trainer.recorded.replaying
     assert bool(losses.isfinite().all())
     assert all(weight.requires_grad for weight in trainer.discriminator.parameters())
 

@@ -17,7 +17,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from cenbench.errors import UserError
+from cenbench.errors import UserError, out_of_memory
 
 log = logging.getLogger("cenbench")
 Step = Callable[[Tensor, Tensor], Tensor]
@@ -69,7 +69,7 @@ class RecordedStep:
         self._recording: _Recording | None = None
 
     @property
-    def recorded(self) -> bool:
+    def replaying(self) -> bool:
         """Whether calls are replays by now."""
         return self._recording is not None
 
@@ -85,9 +85,9 @@ class RecordedStep:
         kept_x, kept_y = x.clone(), y.clone()
         try:
             losses, replay = self._recorder.record(lambda: step(kept_x, kept_y))
-        except torch.OutOfMemoryError:
-            raise  # a plain step needs as much
         except RuntimeError as error:
+            if out_of_memory(error):
+                raise  # a plain step needs as much
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             log.warning("no CUDA graph of this step, it goes on kernel by kernel (%s=off: always): %s", SWITCH, reason)
             self._plain_left = math.inf

@@ -106,10 +106,14 @@ class TranslationTrainer:
         penalty = ["fusion_penalty"] if self.network.penalised else []
         distances = (f"distance_{stream}" for stream in cell.streams)
         self.losses = ("discriminator", "adversarial", *distances, "l1", *penalty)
-        settings: dict[str, Any] = {"lr": self.protocol.lr, "betas": (self.protocol.beta1, self.protocol.beta2)}
-        settings["capturable"] = device.type == "cuda"
-        self._generator_adam = torch.optim.Adam(self.network.parameters(), fused=True, **settings)
-        self._discriminator_adam = torch.optim.Adam(self.discriminator.parameters(), fused=True, **settings)
+        settings: dict[str, Any] = {
+            "lr": self.protocol.lr,
+            "betas": (self.protocol.beta1, self.protocol.beta2),
+            "fused": True,
+            "capturable": device.type == "cuda",
+        }
+        self._generator_adam = torch.optim.Adam(self.network.parameters(), **settings)
+        self._discriminator_adam = torch.optim.Adam(self.discriminator.parameters(), **settings)
         self.recorded = recorded_on(device)
 
     def begin(self, step: int) -> None:
