@@ -30,11 +30,12 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from cenbench.data.batches import SegmentationBatches, TranslationBatches
-from cenbench.data.manifest import FileEntry, Manifest, ModalityEntry, dataset_key, write_manifest
+from cenbench.data.manifest import FileEntry, Manifest, ModalityEntry, write_manifest
 from cenbench.data.prepared import Prepared
 from cenbench.files import sha256_file
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.plan import load_plan
+from cenbench.matrix.specs import dataset_key
 from cenbench.train.device import choose_device
 from cenbench.train.loop import Batches
 from cenbench.train.prefetch import TwoPartBatches, for_device

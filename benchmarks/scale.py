@@ -29,13 +29,13 @@ from plan import with_seeds
 from rich.console import Console
 from rich.table import Column, Table
 
-from cenbench.data.prepared import dataset_key
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.plan import Plan, load_plan
+from cenbench.matrix.specs import dataset_key
 from cenbench.metrics.descriptions import COSTS, METRICS
-from cenbench.run.digests import current_digests
-from cenbench.run.paths import Paths
-from cenbench.run.record import FORMAT
+from cenbench.paths import Paths
+from cenbench.records.digests import current_digests
+from cenbench.records.read import FORMAT
 
 REPOSITORY = Path(__file__).parents[1]
 PARTS = ("cenbench", "workflow", "profiles", "Snakefile", "params")

@@ -1,4 +1,4 @@
-"""The one error a user ever sees: what is wrong, where, what was found, what was expected, how to mend it."""
+"""The one error a user ever sees: what is wrong, where, what was found, what was expected, how to fix it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 
 
 class UserError(Exception):
-    """A mistake a person can mend. The command line prints it without a traceback and exits with status 2.
+    """A mistake a person can fix. The command line prints it without a traceback and exits with status 2.
 
-    `where` is the file (or folder), `key` the dotted key inside it, `found` and `expected` the values, `mend` the
+    `where` is the file (or folder), `key` the dotted key inside it, `found` and `expected` the values, `fix` the
     next thing to do, as a command where there is one.
     """
 
@@ -21,14 +21,14 @@ class UserError(Exception):
         key: str | None = None,
         found: object = None,
         expected: object = None,
-        mend: str | None = None,
+        fix: str | None = None,
     ) -> None:
         self.problem = problem
         self.where = where
         self.key = key
         self.found = found
         self.expected = expected
-        self.mend = mend
+        self.fix = fix
         super().__init__(problem)
 
     def __str__(self) -> str:
@@ -38,7 +38,7 @@ class UserError(Exception):
             ("key", self.key),
             ("found", self.found),
             ("expected", self.expected),
-            ("to mend it", self.mend),
+            ("fix", self.fix),
         ):
             if value is not None:
                 lines.append(f"  {label}: {value}")

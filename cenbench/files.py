@@ -28,7 +28,7 @@ def room_to_write(path: Path) -> Iterator[None]:
         raise UserError(
             f"no room to write {path.name}: {os.strerror(error.errno or 0)}; the version before it is intact",
             where=path,
-            mend="free space (or raise the quota), then run the same command again: it continues where it was",
+            fix="free space (or raise the quota), then run the same command again: it continues where it was",
         ) from error
 
 
@@ -95,14 +95,14 @@ def _indented(value: Any) -> str:
     return json.dumps(value, sort_keys=True, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
 
 
-def read_json(path: Path, *, mend: str | None = None) -> Any:
+def read_json(path: Path, *, fix: str | None = None) -> Any:
     """Read a JSON file; a missing or damaged one is a `UserError` naming it."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise UserError(f"{path.name} is missing", where=path, mend=mend) from error
+        raise UserError(f"{path.name} is missing", where=path, fix=fix) from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path.name} is not valid JSON", where=path, found=str(error), mend=mend) from error
+        raise UserError(f"{path.name} is not valid JSON", where=path, found=str(error), fix=fix) from error
 
 
 def write_sealed(path: Path, value: dict[str, Any]) -> None:

@@ -50,7 +50,7 @@ def _unreadable(error: Exception, where: Path) -> UserError:
             where=where,
             found=f"the type {_printable(offending[1])}",
             expected="tensors, numbers, text, and lists and dicts of them",
-            mend="where it was made: torch.save(model.state_dict(), NEW_FILE); then use that",
+            fix="where it was made: torch.save(model.state_dict(), NEW_FILE); then use that",
         )
     detail = re.search(r"WeightsUnpickler error:\s*(.+)", said) or re.search(r"(.+)", said)
     name = type(error).__name__

@@ -29,12 +29,12 @@ import torch
 import torch._dynamo  # optimisers and torchvision import it, for seconds
 
 from cenbench.errors import UserError
+from cenbench.evaluate import measure_segmentation, measure_translation  # noqa: F401 - imported here, once
 from cenbench.matrix.plan import load_plan
+from cenbench.paths import Paths
+from cenbench.records.read import read_record
 from cenbench.report.pages import render_index, render_tables
 from cenbench.run import cell as run
-from cenbench.run import measure_segmentation, measure_translation  # noqa: F401 - imported here, once
-from cenbench.run.paths import Paths
-from cenbench.run.record import read_record
 from cenbench.train import loop
 
 USER_ERROR = 2

@@ -105,4 +105,4 @@ def test_mistakes(root: Path) -> None:
     assert "is not prepared" in mistake("stats", "nyudv2")
     message = mistake("prepare", "nyudv2", "--preset", "demo")
     assert "preset 'demo' has no dataset 'nyudv2'" in message
-    assert "to mend it: add --preset with one of: paper" in message
+    assert "fix: add --preset with one of: paper" in message

@@ -174,7 +174,7 @@ def between_the_ends(flags: np.ndarray) -> np.ndarray:
 
 
 def test_values_stay_as_small_as_they_are_stored_until_the_device(noise: Prepared) -> None:
-    stored = SegmentationBatches(noise, SEGMENTATION, segmentation(batch_size=2), seed=1).stored(0)
+    stored = SegmentationBatches(noise, SEGMENTATION, segmentation(batch_size=2), seed=1).read(0)
     for crop in stored.crops:
         assert [block.dtype for block in crop.blocks] == [
             torch.uint8, torch.uint16, torch.uint8, torch.uint8, torch.uint8,
@@ -189,7 +189,7 @@ def test_a_batch_does_not_point_into_the_file(noise: Prepared, monkeypatch: pyte
     mapped = SegmentationBatches(noise, SEGMENTATION, protocol, seed=1)
     assert isinstance(mapped._split._arrays["rgb"], np.memmap)
     assert not isinstance(in_memory._split._arrays["rgb"], np.memmap)
-    for crop in mapped.stored(0).crops:
+    for crop in mapped.read(0).crops:
         for name, block in zip(("rgb", "depth_zbuffer"), crop.blocks, strict=False):
             assert block.shape[:2] == SHAPE
             assert not np.shares_memory(block.numpy(), noise.array(name))

@@ -18,11 +18,10 @@ import pytest
 from checkout import Checkout
 
 from cenbench.data import adapters
-from cenbench.data.manifest import dataset_key
 from cenbench.data.prepared import Prepared
 from cenbench.data.synthrooms.prepare import prepare_synthrooms
 from cenbench.errors import UserError
-from cenbench.matrix.specs import DatasetSpec
+from cenbench.matrix.specs import DatasetSpec, dataset_key
 
 SPEC = DatasetSpec(name="synthrooms", size_px=32, train_scenes=14, val_scenes=4, seed=1)
 """Three shards: 8, 8 and 2 scenes."""
@@ -70,7 +69,7 @@ def test_one_at_a_time_and_kill_9_while_rendering(tmp_path: Path, expected: dict
         os.killpg(process.pid, signal.SIGSTOP)
         output = checkout.run(*PREPARE, status=2)
         assert f"dataset {KEY} is being prepared by another process" in output
-        assert "to mend it: wait" in output
+        assert "fix: wait" in output
         assert "Traceback" not in output
         assert not (data / KEY).exists(), "it was to be killed before it was done"
         process.kill()
@@ -136,7 +135,7 @@ def full_disk(root: Path, workers: int = 1) -> UserError:
     """Prepare where there is no room; the error, which says how to go on."""
     with pytest.raises(UserError, match="no room to write") as caught:
         adapters.prepare(SPEC, root, workers, False)
-    assert "run the same command again" in str(caught.value.mend)
+    assert "run the same command again" in str(caught.value.fix)
     assert not (root / KEY / "manifest.json").exists()
     assert not list(root.rglob("*.tmp")), "what could not be finished gives its room back"
     return caught.value

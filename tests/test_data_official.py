@@ -24,9 +24,10 @@ from official_files import StandIn
 
 from cenbench.data import adapters, transforms
 from cenbench.data.adapters import ADAPTERS, find_adapter
-from cenbench.data.manifest import dataset_key, read_manifest
+from cenbench.data.manifest import read_manifest
 from cenbench.data.prepared import Prepared
 from cenbench.errors import UserError
+from cenbench.matrix.specs import dataset_key
 
 DATASETS = (official_cityscapes, official_nyudv2, official_sunrgbd, official_taskonomy)
 STAND_INS: dict[str, StandIn] = {each.label: each for dataset in DATASETS for each in dataset.STAND_INS}

@@ -1,4 +1,4 @@
-"""A prepared dataset is complete or says what is wrong: which file, what was found, how to mend it."""
+"""A prepared dataset is complete or says what is wrong: which file, what was found, how to fix it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from tiny_dataset import write_dataset
 
 from cenbench.data import adapters
 from cenbench.data.manifest import read_manifest
-from cenbench.data.prepared import Prepared, dataset_key, manifest_digest
+from cenbench.data.prepared import Prepared, manifest_digest
 from cenbench.errors import UserError
 from cenbench.files import digest
-from cenbench.matrix.specs import DatasetSpec
+from cenbench.matrix.specs import DatasetSpec, dataset_key
 
 SCENES, HEIGHT, WIDTH = 5, 4, 6
 
@@ -50,12 +50,10 @@ def mistake(folder: Path) -> UserError:
 
 
 def assert_mendable(error: UserError, path: Path) -> None:
-    """Every error of a damaged dataset names the file and the two steps that mend it."""
+    """Every error of a damaged dataset names the file and the two steps that fix it."""
     assert error.where == path
     assert str(path) in str(error)
-    assert (
-        error.mend == f"delete {path.parent} and run: cenbench data prepare tiny --preset PRESET (the preset you run)"
-    )
+    assert error.fix == f"delete {path.parent} and run: cenbench data prepare tiny --preset PRESET (the preset you run)"
 
 
 def test_arrays_are_those_written_and_cannot_be_changed(prepared: Prepared) -> None:
@@ -84,7 +82,7 @@ def test_without_its_manifest_a_folder_is_not_prepared(prepared: Prepared) -> No
     error = mistake(prepared.folder)
     assert "not prepared" in error.problem
     assert error.where == path
-    assert error.mend == "cenbench data prepare tiny --preset PRESET (the preset you run)"
+    assert error.fix == "cenbench data prepare tiny --preset PRESET (the preset you run)"
     assert manifest_digest(prepared.folder) is None
 
 

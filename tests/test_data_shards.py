@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from cenbench.data import shards
-from cenbench.data.manifest import MANIFEST, dataset_key, manifest_digest, read_manifest
+from cenbench.data.manifest import MANIFEST, manifest_digest, read_manifest
 from cenbench.data.modality import ModalityDeclaration
 from cenbench.data.official.adapter import Adapter, OfficialFile, Sample, Scan, Unusable, choose
 from cenbench.data.official.prepare import prepare_official
@@ -24,7 +24,7 @@ from cenbench.data.prepared import Prepared
 from cenbench.data.recipe import Recipe
 from cenbench.data.shards import prepare_shards
 from cenbench.errors import UserError
-from cenbench.matrix.specs import DatasetSpec
+from cenbench.matrix.specs import DatasetSpec, dataset_key
 
 SPEC = DatasetSpec(name="numbers", size_px=2, train_scenes=12, val_scenes=8, seed=0)
 KEY = dataset_key(SPEC)

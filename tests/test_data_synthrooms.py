@@ -10,14 +10,13 @@ import pytest
 from raycast import View, look
 from scipy import ndimage
 
-from cenbench.data.manifest import dataset_key
 from cenbench.data.prepared import Prepared
 from cenbench.data.synthrooms.parts import CLASSES
 from cenbench.data.synthrooms.prepare import prepare_synthrooms
 from cenbench.data.synthrooms.room import Room, random_room
 from cenbench.data.synthrooms.scene import render_scene
 from cenbench.errors import UserError
-from cenbench.matrix.specs import DatasetSpec
+from cenbench.matrix.specs import DatasetSpec, dataset_key
 
 SPEC = DatasetSpec(name="synthrooms", size_px=32, width_px=40, train_scenes=8, val_scenes=2, seed=3)
 SCENES = range(10)

@@ -46,7 +46,7 @@ def test_one_new_image_is_a_new_version_and_trains_exactly_the_cells_that_used_i
     assert len(before) == 3
     assert "Running stage" not in real.run("dvc", "repro")
 
-    # The authors mend one image.
+    # The authors fix one image.
     write_image(raw / "rgb/000005.png", np.ascontiguousarray(official_nyudv2.rgb(6)[6:474, 7:632]))
     real.run("python", "-m", "cenbench", "data", "prepare")
     real.run("python", "-m", "cenbench", "report")

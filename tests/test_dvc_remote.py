@@ -17,8 +17,8 @@ from checkout import Checkout
 from versioned import clone, commit, put_under_version
 
 from cenbench.matrix.plan import load_plan
+from cenbench.paths import Paths
 from cenbench.run.lock import cell_lock
-from cenbench.run.paths import Paths
 from cenbench.run.share import import_results
 
 WEIGHTS = "results/state/*/weights.safetensors"

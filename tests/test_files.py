@@ -71,7 +71,7 @@ def test_equal_values_have_equal_digests_and_what_is_no_number_is_refused(tmp_pa
 def test_json_that_is_missing_or_damaged_is_named(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     with pytest.raises(UserError, match=r"a.json is missing[\s\S]*do this"):
-        read_json(path, mend="do this")
+        read_json(path, fix="do this")
     path.write_bytes(b'{"a": ')
     with pytest.raises(UserError, match="not valid JSON"):
         read_json(path)

@@ -11,8 +11,9 @@ from checkout import Checkout
 from test_run_variants import TRANSLATION, VARIANTS, variant
 
 from cenbench.data.batches import SegmentationBatches, TranslationBatches
-from cenbench.data.prepared import Prepared, dataset_key
+from cenbench.data.prepared import Prepared
 from cenbench.matrix.cell import Cell
+from cenbench.matrix.specs import dataset_key
 from cenbench.train.prefetch import for_device
 from cenbench.train.recorded_step import PLAIN_STEPS
 from cenbench.train.segmentation import SegmentationTrainer

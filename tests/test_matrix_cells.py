@@ -60,7 +60,7 @@ TRANSLATION: dict[str, Any] = {
     },
 }
 # Pinned: whoever changes these makes every published cell of every user a new one, to be trained again. If a change of
-# meaning asks for that, raise _ID_VERSION in cell.py and say so in the commit; never mend this test alone.
+# meaning asks for that, raise _ID_VERSION in cell.py and say so in the commit; never fix this test alone.
 GOLDEN_SEGMENTATION = (
     "rgb+depth-to-semantic.exchange.shared-convs.unshared-norms.l1-half.64px.s1.fc6f5882af",
     "rgb+depth-to-semantic.exchange.shared-convs.unshared-norms.l1-half.64px.s1.904aeb63de",

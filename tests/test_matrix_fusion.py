@@ -129,7 +129,7 @@ def test_a_file_that_leaves_something_unsaid_is_named(other_folder: Path, missin
 
 
 @pytest.mark.parametrize(
-    ("row", "key", "found", "expected", "mend"),
+    ("row", "key", "found", "expected", "fix"),
     [
         ("{fusion: concta, stage: early}", "fusion", "'concta'", ALL_METHODS, "did you mean 'concat'?"),
         ("{fusion: self_att, stage: early}", "fusion", "'self_att'", ALL_METHODS, "did you mean 'self-att'?"),
@@ -146,7 +146,7 @@ def test_a_file_that_leaves_something_unsaid_is_named(other_folder: Path, missin
     ],
 )
 def test_a_wrong_word_is_named_with_its_key_and_the_allowed_ones(
-    params: Path, row: str, key: str, found: str | None, expected: str | None, mend: str
+    params: Path, row: str, key: str, found: str | None, expected: str | None, fix: str
 ) -> None:
     edit(params, "table2.yaml", MERGED_ROW, f"      - {row}\n")
     error = error_of(params)
@@ -154,7 +154,7 @@ def test_a_wrong_word_is_named_with_its_key_and_the_allowed_ones(
     assert error.key == f"groups[1].rows[0].{key}"
     assert error.found == found
     assert (expected or "") in str(error.expected)
-    assert mend in str(error.mend)
+    assert fix in str(error.fix)
 
 
 def test_only_of_a_group_is_named_too(params: Path) -> None:
@@ -370,7 +370,7 @@ DIGESTS = """
 import json
 from pathlib import Path
 from cenbench.matrix.plan import load_plan
-from cenbench.run.digests import evaluation_code, training_code
+from cenbench.records.digests import evaluation_code, training_code
 
 cells = load_plan(Path("params"), "demo").cells
 print(json.dumps({name: [training_code(cell), evaluation_code(cell)] for name, cell in cells.items()}))

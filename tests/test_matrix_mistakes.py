@@ -33,7 +33,7 @@ def error_of(params: Path, preset: str = "demo") -> UserError:
 
 
 @pytest.mark.parametrize(
-    ("row", "key", "found", "expected", "mend"),
+    ("row", "key", "found", "expected", "fix"),
     [
         (ROW.replace("shared", "shard", 1), "rows[2].convs", "'shard'", "shared, unshared", "did you mean 'shared'?"),
         (ROW.replace("none", "halve"), "rows[2].l1", "'halve'", "none, half, all", "did you mean 'half'?"),
@@ -65,7 +65,7 @@ def error_of(params: Path, preset: str = "demo") -> UserError:
     ],
 )
 def test_a_wrong_row_is_named(
-    params: Path, row: str, key: str, found: str | None, expected: str | None, mend: str | None
+    params: Path, row: str, key: str, found: str | None, expected: str | None, fix: str | None
 ) -> None:
     edit(params, "table7.yaml", ROW, row)
     error = error_of(params)
@@ -75,8 +75,8 @@ def test_a_wrong_row_is_named(
         assert error.found == found
     if expected is not None:
         assert str(error.expected) == expected
-    if mend is not None:
-        assert mend in str(error.mend)
+    if fix is not None:
+        assert fix in str(error.fix)
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_missing_files_are_named(params: Path) -> None:
     presets = sorted(path.stem for path in (params / "presets").glob("*.yaml"))
     assert {"demo", "paper", "study"} <= set(presets)
     assert ", ".join(presets) in str(error_of(params, "dmo").expected)
-    assert error_of(params, "dmo").mend == "did you mean 'demo'?"
+    assert error_of(params, "dmo").fix == "did you mean 'demo'?"
     assert error_of(params, "../presets/demo").problem == "there is no such preset"
     (params / "table8.yaml").unlink()
     error = error_of(params)

@@ -11,8 +11,8 @@ from cenbench.errors import UserError
 from cenbench.matrix.cost import cell_seconds, plan_cost
 from cenbench.matrix.plan import Plan, load_plan
 from cenbench.matrix.preset import CostModel
-from cenbench.matrix.render import duration, render_plan
 from cenbench.matrix.steps import total_steps
+from cenbench.report.terminal_plan import duration, render_plan
 
 PARAMS = Path(__file__).parents[1] / "params"
 
@@ -81,7 +81,7 @@ def test_a_glob_on_seeds_takes_seeds_out_of_slots() -> None:
 
 
 @pytest.mark.parametrize(
-    ("filters", "message", "expected", "mend"),
+    ("filters", "message", "expected", "fix"),
     [
         ({"tables": ["tabel7"]}, "no such table", "table7, table8, table9", "did you mean 'table7'?"),
         ({"tables": ["7"]}, "no such table", "table7, table8, table9", None),
@@ -95,19 +95,19 @@ def test_a_glob_on_seeds_takes_seeds_out_of_slots() -> None:
     ],
 )
 def test_an_unknown_filter_says_what_there_is(
-    demo: Plan, filters: dict[str, object], message: str, expected: str | None, mend: str | None
+    demo: Plan, filters: dict[str, object], message: str, expected: str | None, fix: str | None
 ) -> None:
     with pytest.raises(UserError, match=message) as caught:
         demo.select(**filters)  # type: ignore[arg-type]
     assert expected is None or expected in str(caught.value.expected)
-    assert mend is None or mend in str(caught.value.mend)
+    assert fix is None or fix in str(caught.value.fix)
 
 
 def test_an_unknown_cell_or_table_is_named(demo: Plan) -> None:
     known = next(iter(demo.cells))
     with pytest.raises(UserError, match="has no such cell") as caught:
         demo.cell(f"{known}0")
-    assert known in str(caught.value.mend)
+    assert known in str(caught.value.fix)
     with pytest.raises(UserError, match="has no such cell"):
         demo.tables_of("../../x")
     with pytest.raises(UserError, match="has no such table"):

@@ -495,7 +495,7 @@ def test_a_missing_row_is_an_error_unless_meant(params: Path) -> None:
     with pytest.raises(UserError, match="has no slot in this table") as caught:
         load_plan(params, "demo")
     assert caught.value.where == table
-    assert str(caught.value).count("whole: false") == 3  # one line a number, each with the mend
+    assert str(caught.value).count("whole: false") == 3  # one line a number, each with the fix
     table.write_text(f"{text}whole: false\n")
     assert len(load_plan(params, "demo").table("table7").rows) == 10
 

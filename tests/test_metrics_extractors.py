@@ -105,7 +105,7 @@ def test_absent_weights_skip_the_cell_and_say_where_to_put_them(tmp_path: Path) 
     with pytest.raises(CellSkipped) as caught:
         load_extractor("inception-v3", tmp_path, CPU)
     assert caught.value.where == tmp_path / INCEPTION_FILE
-    assert INCEPTION_FILE in str(caught.value.mend)
+    assert INCEPTION_FILE in str(caught.value.fix)
 
 
 class Malice:
@@ -157,7 +157,7 @@ def test_a_damaged_weights_file_is_named(name: str, tmp_path: Path) -> None:
         load_extractor("inception-v3", tmp_path, CPU)
     assert caught.value.where == path
     assert caught.value.found
-    assert caught.value.mend
+    assert caught.value.fix
 
 
 def test_reference_features_are_computed_once_and_then_read(stand_in: Extractor, tmp_path: Path) -> None:

@@ -16,9 +16,9 @@ from paper_one_step import NAME, add_stand_in_weights, inception_file, make, one
 from cenbench.matrix.plan import load_plan
 from cenbench.metrics.extractors import load_extractor
 from cenbench.nn.parameters import count_parameters
-from cenbench.run.add_weights import add_weights
+from cenbench.pretrained.add import add_weights
 from cenbench.train import segmentation
-from cenbench.train.pretrained import load_imagenet
+from cenbench.train.imagenet import load_imagenet
 
 OWN = "random numbers"
 

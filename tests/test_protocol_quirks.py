@@ -23,6 +23,7 @@ from cenbench.data import transforms
 from cenbench.data.batches import EvalBatches, SegmentationBatches, TranslationBatches
 from cenbench.data.prepared import Prepared
 from cenbench.errors import UserError
+from cenbench.evaluate import measure_segmentation, measure_translation, score_translation
 from cenbench.matrix import describe
 from cenbench.matrix.cell import Cell, Task
 from cenbench.matrix.plan import load_plan
@@ -43,12 +44,11 @@ from cenbench.metrics.images import stretch_to_uint8, to_uint8
 from cenbench.metrics.segmentation import SegmentationScores
 from cenbench.nn.norm import EPS, ModalityNorm, set_own_statistics
 from cenbench.nn.unet import UNet
-from cenbench.run import measure_segmentation, measure_translation, score_translation
-from cenbench.run.paths import Paths
-from cenbench.run.publish import Measured
+from cenbench.paths import Paths
+from cenbench.records.write import Measured
 from cenbench.train import segmentation as segmentation_training
 from cenbench.train import translation as translation_training
-from cenbench.train.finished import Trained, finish
+from cenbench.train.trained import Trained, finish
 
 PARAMS = Path(__file__).parents[1] / "params"
 CPU = torch.device("cpu")

@@ -17,6 +17,7 @@ from checkout import REPOSITORY
 from test_report_table import cost, record
 
 from cenbench.matrix.plan import Plan, load_plan
+from cenbench.records.read import CellRecord
 from cenbench.report.cell_page import render_cell_page
 from cenbench.report.curves import chart, read_history, training_charts
 from cenbench.report.pages import render_index, render_tables
@@ -24,9 +25,8 @@ from cenbench.report.render_csv import render_csv
 from cenbench.report.render_html import render_html
 from cenbench.report.render_json import metrics_document, render_json
 from cenbench.report.render_latex import render_latex, tex
-from cenbench.report.render_terminal import render_terminal
 from cenbench.report.table import Table, build_table
-from cenbench.run.record import CellRecord
+from cenbench.report.terminal_table import render_terminal
 
 HOSTILE = "<script>alert('x')</script> \\input{/etc/passwd} 100% & _x_ #1 $y$ {z} ~ ^ | \" \N{SNOWMAN}"
 

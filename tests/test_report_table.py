@@ -18,9 +18,9 @@ from cenbench.matrix.cell import Cell
 from cenbench.matrix.layout import TableLayout
 from cenbench.matrix.plan import Plan, load_plan
 from cenbench.metrics.descriptions import COSTS
-from cenbench.report.table import Entry, build_table, heading
+from cenbench.records.read import CellRecord, State
+from cenbench.report.table import FilledSlot, build_table, heading
 from cenbench.report.verdict import judge
-from cenbench.run.record import CellRecord, State
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def seeds(layout: TableLayout, *numbers: int) -> TableLayout:
     return replace(layout, slots=tuple(slots))
 
 
-def entry_of(layout: TableLayout, entries: tuple[Entry, ...], row: int, column: int) -> Entry:
+def entry_of(layout: TableLayout, entries: tuple[FilledSlot, ...], row: int, column: int) -> FilledSlot:
     return next(entry for entry in entries if (entry.row, entry.column) == (row, column))
 
 

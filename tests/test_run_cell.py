@@ -15,8 +15,8 @@ from checkout import Checkout
 
 from cenbench.files import sha256_file
 from cenbench.matrix.plan import load_plan
-from cenbench.run.paths import Paths
-from cenbench.run.record import CellRecord, read_record
+from cenbench.paths import Paths
+from cenbench.records.read import CellRecord, read_record
 
 RESNET18 = "resnet18-f37072fd.pth"
 
@@ -137,7 +137,7 @@ def test_truncated_dataset_file_is_named(checkout: Checkout) -> None:
     array.write_bytes(array.read_bytes()[:-7])
     output = run(checkout, cell_ids(checkout)["segmentation"], status=2)
     assert "rgb.npy" in output
-    assert "to mend it: run the same command again" in output
+    assert "fix: run the same command again" in output
     checkout.snakemake(*checkout.run("python", "-m", "cenbench", "plan", "--table", "table7", "--targets").split()[:1])
     assert checkout.bytes_of("data/prepared/*/*") == whole
 
@@ -148,7 +148,7 @@ def test_changed_byte_in_a_dataset_is_found_by_verify(checkout: Checkout) -> Non
     data[-5] ^= 4
     array.write_bytes(bytes(data))
     output = checkout.run("python", "-m", "cenbench", "data", "verify", "synthrooms", status=2)
-    for part in ("normal.npy", "sha256", "to mend it"):
+    for part in ("normal.npy", "sha256", "fix"):
         assert part in output
     assert "Traceback" not in output
 
@@ -184,8 +184,8 @@ def test_damaged_record_is_stale_and_says_what_to_do(finished: Checkout) -> None
 def test_stale_names_what_changed(finished: Checkout) -> None:
     with (finished.root / "cenbench/metrics/segmentation.py").open("a") as file:
         file.write("\n_ADDED = 1\n")
-    code = "from pathlib import Path; from cenbench.matrix.plan import load_plan; from cenbench.run.paths import Paths;"
-    code += "from cenbench.run.record import read_record; paths = Paths(Path());"
+    code = "from pathlib import Path; from cenbench.matrix.plan import load_plan; from cenbench.paths import Paths;"
+    code += "from cenbench.records.read import read_record; paths = Paths(Path());"
     code += "print([read_record(paths, cell).reason for cell in load_plan(paths.params, 'demo').cells.values()])"
     output = finished.run("python", "-c", code)
     assert output.count("the evaluation code changed since") == 2

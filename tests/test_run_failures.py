@@ -18,10 +18,10 @@ from faults import Tally
 from cenbench.errors import CellFailed, UserError
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.plan import load_plan
+from cenbench.paths import Paths
+from cenbench.records.read import read_record
 from cenbench.run import cell as run_module
 from cenbench.run.cell import run_cell
-from cenbench.run.paths import Paths
-from cenbench.run.record import read_record
 from cenbench.train import loop
 from cenbench.train.segmentation import SegmentationTrainer
 
@@ -53,7 +53,7 @@ def fail_and_retry(
     paths, cell = place
     with pytest.raises(CellFailed, match=reason) as caught:
         run_cell(cell, paths, "cpu")
-    assert "to mend it" in str(caught.value)
+    assert "fix" in str(caught.value)
     record = read_record(paths, cell)
     assert record.state == "failed"
     assert reason in str(record.reason)
@@ -74,7 +74,7 @@ def test_out_of_memory(
     caplog: pytest.LogCaptureFixture,
     faults: Faults,
 ) -> None:
-    from cenbench.run import measure_segmentation
+    from cenbench.evaluate import measure_segmentation
 
     if where == "a step":
         monkeypatch.setattr(SegmentationTrainer, "step", raising(error))
@@ -98,9 +98,9 @@ import resource, sys
 from pathlib import Path
 import torch, torch._dynamo
 from cenbench.matrix.plan import load_plan
-from cenbench.run import measure_segmentation
+from cenbench.evaluate import measure_segmentation
 from cenbench.run.cell import run_cell
-from cenbench.run.paths import Paths
+from cenbench.paths import Paths
 
 paths = Paths(Path(sys.argv[1]))
 cell = load_plan(paths.params, "demo").cell(sys.argv[2])
@@ -172,7 +172,7 @@ def test_a_real_disk_that_fills_and_is_enlarged(
                 break
             except UserError as error:
                 assert "no room to write" in error.problem
-                assert "same command again" in str(error.mend)
+                assert "same command again" in str(error.fix)
                 problems.append(error.problem.split()[4])
     assert len(problems) > 2, "it is to fill at several files"
     assert read_record(paths, cell).state == "ok"

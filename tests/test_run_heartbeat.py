@@ -119,7 +119,7 @@ def test_a_cell_beats_in_every_phase_and_its_numbers_are_those_of_a_run_that_doe
 ) -> None:
     """Two runs of one cell: one beats as fast as it can and records what it said, the other never after its first."""
     from cenbench.matrix.plan import load_plan
-    from cenbench.run.paths import Paths
+    from cenbench.paths import Paths
 
     said: list[dict[str, object]] = []
 

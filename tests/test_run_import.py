@@ -23,26 +23,27 @@ from tiny_dataset import write_dataset
 from torch import Tensor, nn
 
 from cenbench.cli.main import main
-from cenbench.data.prepared import Prepared, dataset_key
+from cenbench.data.prepared import Prepared
 from cenbench.errors import UserError
+from cenbench.evaluate import measure_segmentation, measure_translation
 from cenbench.files import read_json, write_json
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.plan import Plan, load_plan
+from cenbench.matrix.specs import dataset_key
 from cenbench.nn.exchange import ConstrainedNorm
 from cenbench.nn.norm import ModalityNorm
 from cenbench.nn.official import name_is_whole, official_names
+from cenbench.paths import Paths
+from cenbench.records.read import CellRecord, read_record
+from cenbench.records.write import Measured
 from cenbench.report.cell_page import render_cell_page
 from cenbench.run import cell as run_module
-from cenbench.run import measure_segmentation, measure_translation
 from cenbench.run.cell import run_cell
 from cenbench.run.import_checkpoint import import_checkpoint, read_checkpoint
 from cenbench.run.lock import cell_lock
-from cenbench.run.paths import Paths
-from cenbench.run.publish import Measured
-from cenbench.run.record import CellRecord, read_record
 from cenbench.train import segmentation, translation
-from cenbench.train.finished import finish
 from cenbench.train.state import save_state
+from cenbench.train.trained import finish
 
 DATASET = "dataset: &data {name: tiny, size_px: 32, train_scenes: 2, val_scenes: 4, seed: 1}"
 KIND = {"segmentation": "segmenter", "translation": "generator"}

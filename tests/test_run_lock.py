@@ -146,4 +146,4 @@ def test_a_file_system_without_locks_is_a_message(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(fcntl, "flock", refuse)
     with pytest.raises(UserError, match="takes no locks") as caught, cell_lock(tmp_path):
         pass
-    assert "cenbench doctor" in str(caught.value.mend)
+    assert "cenbench doctor" in str(caught.value.fix)

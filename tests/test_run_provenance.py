@@ -16,7 +16,7 @@ from test_report_table import record
 
 from cenbench.matrix.plan import load_plan
 from cenbench.report.cell_page import render_cell_page
-from cenbench.run.locked import installed_packages
+from cenbench.run.locked_environment import installed_packages
 from cenbench.run.provenance import driver_version, environment
 
 LOCK = "torch==0.0.1\n"

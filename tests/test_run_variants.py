@@ -11,9 +11,9 @@ from checkout import Checkout
 
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.plan import load_plan
+from cenbench.paths import Paths
+from cenbench.records.read import read_record
 from cenbench.run.cell import run_cell
-from cenbench.run.paths import Paths
-from cenbench.run.record import read_record
 
 SEGMENTATION: dict[str, dict[str, Any]] = {
     "concat, merged": {"fusion": "concat", "stage": "middle", "merged": True},

@@ -16,11 +16,11 @@ from checkout import REPOSITORY
 from cenbench.errors import UserError
 from cenbench.metrics.extractors import INCEPTION_FILE, load_extractor
 from cenbench.nn.segmenter import build_segmenter
+from cenbench.pretrained.catalog import IMAGENET_FILES
 from cenbench.report.environment import page_templates
 from cenbench.run.import_checkpoint import read_checkpoint
 from cenbench.tensor_file import load_tensors
-from cenbench.train.assets import IMAGENET_FILES
-from cenbench.train.pretrained import load_imagenet
+from cenbench.train.imagenet import load_imagenet
 from cenbench.train.state import load_state, save_state
 
 SOURCES = sorted([*(REPOSITORY / "cenbench").rglob("*.py"), *(REPOSITORY / "benchmarks").rglob("*.py")])

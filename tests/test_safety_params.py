@@ -12,14 +12,14 @@ from rich.console import Console
 
 from cenbench.errors import UserError
 from cenbench.matrix.plan import load_plan
-from cenbench.matrix.render import render_plan
+from cenbench.paths import Paths
+from cenbench.records.read import read_record
+from cenbench.redact import redacted
 from cenbench.report.render_html import render_html
 from cenbench.report.render_latex import render_latex
-from cenbench.report.render_terminal import render_terminal
 from cenbench.report.table import Table, build_table
-from cenbench.run.paths import Paths
-from cenbench.run.record import read_record
-from cenbench.run.redact import redacted
+from cenbench.report.terminal_plan import render_plan
+from cenbench.report.terminal_table import render_terminal
 
 SHOWN = (
     "<script>alert(1)</script>",

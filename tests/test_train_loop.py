@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 from cenbench.errors import CellFailed, UserError
 from cenbench.train import loop
-from cenbench.train.finished import find_finished, finish, load_weights
 from cenbench.train.loop import Stopped, train_steps
 from cenbench.train.state import load_state, save_state
+from cenbench.train.trained import finish, load_weights, open_finished
 
 IDENTITY = {"training_id": "a cell", "training_code": "x", "data": "y"}
 TOTAL = 60
@@ -177,17 +177,17 @@ def test_finished_weights_are_checked_and_made_again_when_damaged(
 ) -> None:
     network = nn.Linear(3, 2)
     finish(tmp_path, network, b"step\n1\n", 1, IDENTITY)
-    found = find_finished(tmp_path, IDENTITY)
+    found = open_finished(tmp_path, IDENTITY)
     assert found is not None
     assert found.history == b"step\n1\n"
     loaded = nn.Linear(3, 2)
     load_weights(loaded, tmp_path)
     assert torch.equal(loaded.weight, network.weight)
-    assert find_finished(tmp_path, {**IDENTITY, "data": "other"}) is None
+    assert open_finished(tmp_path, {**IDENTITY, "data": "other"}) is None
     weights = tmp_path / "weights.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1])
     with caplog.at_level(logging.WARNING):
-        assert find_finished(tmp_path, IDENTITY) is None
+        assert open_finished(tmp_path, IDENTITY) is None
     assert "weights.safetensors is damaged" in caplog.text
     with pytest.raises(UserError, match="cannot be loaded"):
         load_weights(loaded, tmp_path)

@@ -27,16 +27,16 @@ class Numbered:
         self.read: list[int] = []
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
-        return self.finished(self.stored(step))
+        return self.prepare(self.read(step))
 
-    def stored(self, step: int) -> StoredBatch:
+    def read(self, step: int) -> StoredBatch:
         self.read.append(step)
         if step == 5:
             raise ValueError("batch 5 cannot be read")
         line = taps(1, 1, 0, 1, "bilinear")
         return StoredBatch((StoredCrop((torch.full((1, 1), step),), {"bilinear": (line, line)}, False),), 1)
 
-    def finished(self, stored: StoredBatch) -> tuple[Tensor, Tensor]:
+    def prepare(self, stored: StoredBatch) -> tuple[Tensor, Tensor]:
         (block,) = stored.crops[0].blocks
         return block.flatten().float().expand(2), block.sum()
 

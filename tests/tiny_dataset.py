@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from cenbench.data.manifest import FileEntry, Manifest, ModalityEntry, dataset_key, write_manifest
+from cenbench.data.manifest import FileEntry, Manifest, ModalityEntry, write_manifest
 from cenbench.data.prepared import Prepared
-from cenbench.matrix.specs import DatasetSpec
+from cenbench.matrix.specs import DatasetSpec, dataset_key
 
 RANGES = {"texture": (0, 10_000), "edge": (0, 10_000), "semantic": (0, 9)}
 

@@ -23,9 +23,9 @@ def plan(
 ) -> None:
     """List the cells, which tables share them, and what each would cost. Trains nothing."""
     from cenbench.matrix.plan import load_plan
-    from cenbench.matrix.render import render_plan
-    from cenbench.run.paths import Paths
-    from cenbench.run.step_times import read_step_times
+    from cenbench.paths import Paths
+    from cenbench.report.terminal_plan import render_plan
+    from cenbench.schedule.step_times import read_step_times
 
     paths = Paths(root)
     chosen = load_plan(paths.params, preset).select(tables=table, task=task, method=method, glob=cells)
@@ -45,8 +45,8 @@ def run(
     """Train one cell, evaluate it, publish its record. Interrupted at any point, the same command continues."""
     signal.signal(signal.SIGTERM, _stop)
     from cenbench.matrix.plan import load_plan
+    from cenbench.paths import Paths
     from cenbench.run.cell import run_cell
-    from cenbench.run.paths import Paths
 
     paths = Paths(root)
     run_cell(load_plan(paths.params, preset).cell(cell), paths, device, wait=wait)

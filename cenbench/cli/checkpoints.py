@@ -20,9 +20,9 @@ def import_checkpoint(
 ) -> None:
     """Read a checkpoint of the released code into a cell, evaluate it, publish its record. Trains nothing."""
     from cenbench.matrix.plan import load_plan
+    from cenbench.paths import Paths
+    from cenbench.records.read import read_record
     from cenbench.run.import_checkpoint import import_checkpoint as run_import
-    from cenbench.run.paths import Paths
-    from cenbench.run.record import read_record
 
     paths = Paths(root)
     plan = load_plan(paths.params, preset)

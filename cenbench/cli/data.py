@@ -13,7 +13,8 @@ from cenbench.cli.options import Preset, Root
 
 if TYPE_CHECKING:  # every command imports what it needs: the others start quickly
     from cenbench.data.official.adapter import Adapter
-    from cenbench.run.paths import Paths
+    from cenbench.data.prepared import Prepared
+    from cenbench.paths import Paths
 
 app = typer.Typer(help="Prepare, verify and look at datasets.", no_args_is_help=True)
 
@@ -23,15 +24,15 @@ Dataset = Annotated[str, typer.Argument(help="A dataset of the preset: its name,
 @app.command("list")
 def list_datasets(preset: Preset = "demo", root: Root = Path()) -> None:
     """List the datasets of a preset and whether each is prepared; and the published datasets that can be read."""
-    from cenbench.cli.data_tables import adapters_table
     from cenbench.cli.options import wide_console
     from cenbench.data.adapters import ADAPTERS, find_adapter
-    from cenbench.data.prepared import dataset_key
-    from cenbench.run.datasets import datasets_of
-    from cenbench.run.paths import Paths
+    from cenbench.matrix.datasets import datasets_of
+    from cenbench.matrix.specs import dataset_key
+    from cenbench.paths import Paths
+    from cenbench.report.terminal_data import adapters_table
 
     paths, command = Paths(root), "cenbench data prepare"
-    for spec in datasets_of(paths, preset):
+    for spec in datasets_of(paths.params, preset):
         key = dataset_key(spec)
         ready = (paths.data / key / "manifest.json").exists()
         typer.echo(f"{key}  {'prepared' if ready else f'not prepared; next: {command} {key} --preset {preset}'}")
@@ -66,13 +67,13 @@ def prepare(
     """Make the memory-mapped arrays and manifest of datasets. Interrupted, the same command continues."""
     from cenbench.data import adapters
     from cenbench.errors import UserError, all_of
-    from cenbench.run.datasets import datasets_of, find_dataset
-    from cenbench.run.paths import Paths
+    from cenbench.matrix.datasets import datasets_of, find_dataset
+    from cenbench.paths import Paths
 
     if raw is not None and dataset is None:
-        raise UserError("--raw needs a dataset's name", mend=f"cenbench data prepare NAME --raw {raw}")
+        raise UserError("--raw needs a dataset's name", fix=f"cenbench data prepare NAME --raw {raw}")
     paths, problems = Paths(root), []
-    for spec in datasets_of(paths, preset) if dataset is None else [find_dataset(paths, preset, dataset)]:
+    for spec in datasets_of(paths.params, preset) if dataset is None else [find_dataset(paths.params, preset, dataset)]:
         try:
             if spec.name in adapters.ADAPTERS:
                 _introduce(adapters.find_adapter(spec.name))
@@ -84,6 +85,17 @@ def prepare(
         raise all_of(problems)
 
 
+def _open(root: Path, preset: str, dataset: str) -> Prepared:
+    """The prepared dataset of that name or key."""
+    from cenbench.data.prepared import Prepared
+    from cenbench.matrix.datasets import find_dataset
+    from cenbench.matrix.specs import dataset_key
+    from cenbench.paths import Paths
+
+    paths = Paths(root)
+    return Prepared.open(paths.data / dataset_key(find_dataset(paths.params, preset, dataset)))
+
+
 def _introduce(adapter: Adapter) -> None:
     """Whose work is about to be used, on which terms."""
     typer.echo(f"{adapter.TITLE} ({adapter.URL})\nlicence: {adapter.LICENCE}\ncite:\n{adapter.CITATION}\n")
@@ -92,14 +104,12 @@ def _introduce(adapter: Adapter) -> None:
 @app.command()
 def verify(dataset: Dataset, preset: Preset = "demo", root: Root = Path()) -> None:
     """Check every file of a prepared dataset: its sha256, its values' ranges; and count its classes."""
-    from cenbench.cli.data_tables import values_report
     from cenbench.cli.options import wide_console
     from cenbench.data.check_values import check_values
     from cenbench.data.progress import counting
-    from cenbench.run.datasets import open_dataset
-    from cenbench.run.paths import Paths
+    from cenbench.report.terminal_data import values_report
 
-    prepared = open_dataset(Paths(root), preset, dataset)
+    prepared = _open(root, preset, dataset)
     prepared.verify()
     typer.echo(f"{prepared.folder}: every file is as its manifest says")
     total = sum(entry.shape[0] for entry in prepared.manifest.modalities.values())
@@ -111,13 +121,11 @@ def verify(dataset: Dataset, preset: Preset = "demo", root: Root = Path()) -> No
 @app.command()
 def stats(dataset: Dataset, preset: Preset = "demo", root: Root = Path()) -> None:
     """Show what the values are like: range, mean and missing share a modality, class shares a split."""
-    from cenbench.cli.data_tables import classes_table, modalities_table
     from cenbench.cli.options import wide_console
     from cenbench.data.statistics import class_shares, modality_statistics
-    from cenbench.run.datasets import open_dataset
-    from cenbench.run.paths import Paths
+    from cenbench.report.terminal_data import classes_table, modalities_table
 
-    prepared, console = open_dataset(Paths(root), preset, dataset), wide_console()
+    prepared, console = _open(root, preset, dataset), wide_console()
     console.print(modalities_table(modality_statistics(prepared, name) for name in prepared.manifest.modalities))
     if classes := class_shares(prepared):
         console.print(classes_table(classes))
@@ -137,14 +145,12 @@ def show(
     from cenbench.data.contact_page import contact_page
     from cenbench.data.contact_sheet import contact_sheet
     from cenbench.errors import UserError
-    from cenbench.run.datasets import open_dataset
-    from cenbench.run.paths import Paths
 
     draw = {".png": contact_sheet, ".html": contact_page}.get(out.suffix.lower())
     if draw is None:
         raise UserError(
             "a contact sheet is a picture or a page", key="--out", found=out, expected="a .png or .html file"
         )
-    prepared = open_dataset(Paths(root), preset, dataset)
+    prepared = _open(root, preset, dataset)
     draw(prepared, range(scenes), out)
     typer.echo(f"{out}: {scenes} scenes")

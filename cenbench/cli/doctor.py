@@ -17,11 +17,11 @@ def doctor(
     root: Root = Path(),
 ) -> None:
     """Check this site for a preset, and say what to type next. Exit status 1 where there is a problem."""
+    from cenbench.doctor.check import checks_document, has_problem
+    from cenbench.doctor.site import next_command, site_checks
     from cenbench.matrix.plan import load_plan
-    from cenbench.report.render_checks import render_checks
-    from cenbench.run.doctor.check import checks_document, has_problem
-    from cenbench.run.doctor.site import next_command, site_checks
-    from cenbench.run.paths import Paths
+    from cenbench.paths import Paths
+    from cenbench.report.terminal_checks import render_checks
 
     paths = Paths(root)
     checks = site_checks(load_plan(paths.params, preset), paths)

@@ -21,10 +21,10 @@ def export(
 ) -> None:
     """Write a finished cell's predictions on the validation split as PNGs, labels in the dataset's own format."""
     from cenbench.matrix.plan import load_plan
-    from cenbench.run.export import export_predictions
-    from cenbench.run.paths import Paths
+    from cenbench.paths import Paths
+    from cenbench.run.export import export_cell
 
     paths = Paths(root)
     chosen = load_plan(paths.params, preset).cell(cell)
-    written = export_predictions(chosen, paths, out, stream, device, bar=sys.stderr.isatty())
+    written = export_cell(chosen, paths, out, stream, device, bar=sys.stderr.isatty())
     typer.echo(f"{out}: {written} predictions of {stream}; what they are is in predictions.json")

@@ -1,6 +1,6 @@
 """`cenbench`: the commands, and the one place where an error becomes a message and an exit status.
 
-Exit status: 0 done; 1 a cell failed; 2 a mistake a person can mend (named in the message); 130 interrupted; 143 asked
+Exit status: 0 done; 1 a cell failed; 2 a mistake a person can fix (named in the message); 130 interrupted; 143 asked
 to stop (SIGTERM), with everything saved.
 """
 
@@ -15,8 +15,8 @@ import typer
 from cenbench import __version__
 from cenbench.cli import cells, checkpoints, data, doctor, exports, pipeline, reports, results, status, weights
 from cenbench.errors import CellFailed, Stopped, UserError
-from cenbench.run.redact import redacted
-from cenbench.run.slurm import back_into_the_queue
+from cenbench.redact import redacted
+from cenbench.schedule.slurm import back_into_the_queue
 
 app = typer.Typer(
     help="A benchmark harness for multimodal fusion by channel exchanging (CEN, NeurIPS 2020).\n\n"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 if TYPE_CHECKING:
-    from cenbench.run.dag import Dag
+    from cenbench.schedule.dag import Dag
 
 FILE = "params/pipeline.yaml"
 PAGES = "pages"
@@ -38,7 +38,7 @@ def read_asked(root: Path) -> Dag:
     """What params/pipeline.yaml asks for; a `UserError` for an unknown key, preset or table."""
     from cenbench.errors import UserError
     from cenbench.matrix.yaml_file import read_yaml
-    from cenbench.run.dag import CONFIG_KEYS, Dag
+    from cenbench.schedule.dag import CONFIG_KEYS, Dag
 
     asked = {key: value for key, value in read_yaml(root / FILE).items() if key != PAGES}
     for key in CONFIG_KEYS:

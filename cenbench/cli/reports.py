@@ -18,9 +18,9 @@ def report(
 ) -> None:
     """Write the pages, LaTeX, CSV and JSON of the tables, from the cells' files as they are. Trains nothing."""
     from cenbench.matrix.plan import load_plan
+    from cenbench.paths import Paths
+    from cenbench.records.read import read_record
     from cenbench.report.pages import render_index, render_tables
-    from cenbench.run.paths import Paths
-    from cenbench.run.record import read_record
 
     paths = Paths(root)
     plan = load_plan(paths.params, preset)
@@ -42,10 +42,10 @@ def show(
 ) -> None:
     """Print one table to the terminal, with the paper's numbers beside ours."""
     from cenbench.matrix.plan import load_plan
-    from cenbench.report.render_terminal import render_terminal
+    from cenbench.paths import Paths
+    from cenbench.records.read import read_record
     from cenbench.report.table import build_table
-    from cenbench.run.paths import Paths
-    from cenbench.run.record import read_record
+    from cenbench.report.terminal_table import render_terminal
 
     paths = Paths(root)
     plan = load_plan(paths.params, preset).select(tables=[table])

@@ -24,7 +24,7 @@ def export_command(
 ) -> None:
     """Write every finished cell of a preset, its record and its weights, to one file."""
     from cenbench.matrix.plan import load_plan
-    from cenbench.run.paths import Paths
+    from cenbench.paths import Paths
     from cenbench.run.share import export_results
 
     paths = Paths(root)
@@ -40,7 +40,7 @@ def import_command(
 ) -> None:
     """Take finished cells that are up to date with this clone's code, data and weights; say why of the others."""
     from cenbench.matrix.plan import load_plan
-    from cenbench.run.paths import Paths
+    from cenbench.paths import Paths
     from cenbench.run.share import import_results
 
     paths = Paths(root)
@@ -64,5 +64,5 @@ def _tell_snakemake(root: Path, preset: str, cells: tuple[str, ...]) -> None:
         raise UserError(
             f"the {len(cells)} cells are taken, but Snakemake could not be told: it would train them again",
             where=root / ".snakemake",
-            mend=f"once no other Snakemake is at work here: {shlex.join(command)}",
+            fix=f"once no other Snakemake is at work here: {shlex.join(command)}",
         )

@@ -24,17 +24,17 @@ def status(
     """Show what every cell is doing, from files alone: no controller or scheduler needs to be alive."""
     from cenbench.errors import UserError
     from cenbench.matrix.plan import load_plan
-    from cenbench.report.render_status import render_status
-    from cenbench.run.paths import Paths
-    from cenbench.run.remaining import left_words
-    from cenbench.run.status import all_ended, plan_status, status_document
+    from cenbench.paths import Paths
+    from cenbench.report.terminal_status import render_status
+    from cenbench.schedule.remaining_cost import left_words
+    from cenbench.schedule.status import all_ended, plan_status, status_document
 
     paths, console = Paths(root), wide_console()
     plan = load_plan(paths.params, preset).select(tables=table)
     now = time.time()
     cells = plan_status(plan, paths, now)
     if as_json and watch:
-        raise UserError("--json is of one moment", key="--watch", mend="leave --watch out, and ask again when you like")
+        raise UserError("--json is of one moment", key="--watch", fix="leave --watch out, and ask again when you like")
     if as_json:
         typer.echo(json.dumps(status_document(plan, cells, now), indent=1))
         return

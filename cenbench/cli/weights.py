@@ -16,10 +16,10 @@ app = typer.Typer(help="Pretrained weights: which are needed, which are here; pl
 def list_weights(preset: Preset = "demo", root: Root = Path()) -> None:
     """List the pretrained files: where from, whether they are here, which cells of a preset need them."""
     from cenbench.cli.options import wide_console
-    from cenbench.cli.weights_table import weights_table
     from cenbench.matrix.plan import load_plan
-    from cenbench.run.paths import Paths
-    from cenbench.run.weights_list import list_pretrained
+    from cenbench.paths import Paths
+    from cenbench.pretrained.list import list_pretrained
+    from cenbench.report.terminal_weights import weights_table
 
     paths = Paths(root)
     listed = list_pretrained(load_plan(paths.params, preset), paths)
@@ -43,8 +43,8 @@ def add(
     root: Root = Path(),
 ) -> None:
     """Check a pretrained file (SHA-256, every key and shape, weights only) and place it in weights/."""
-    from cenbench.run.add_weights import add_weights
-    from cenbench.run.paths import Paths
+    from cenbench.paths import Paths
+    from cenbench.pretrained.add import add_weights
 
     placed = add_weights(name, file, Paths(root).weights, own=own, replace=replace)
     typer.echo(f"{placed.path} {'was there already' if placed.already else 'is placed'}; sha256 {placed.sha256}")

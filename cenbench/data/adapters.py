@@ -6,11 +6,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cenbench.data.manifest import dataset_key, manifest_digest
+from cenbench.data.manifest import manifest_digest
 from cenbench.data.prepared import Prepared
 from cenbench.data.shards import remove_shards
 from cenbench.errors import UserError
-from cenbench.matrix.specs import DatasetSpec
+from cenbench.matrix.specs import DatasetSpec, dataset_key
 
 if TYPE_CHECKING:  # readers bring h5py and SciPy with them: imported when one is asked for
     from cenbench.data.official.adapter import Adapter
@@ -39,7 +39,7 @@ def prepare(spec: DatasetSpec, root: Path, workers: int, progress: bool, raw: Pa
 
         return prepare_official(find_adapter(spec.name), spec, root, workers, progress, raw)
     if raw is not None:
-        raise UserError("synthrooms is rendered, not read", key="--raw", found=raw, mend="leave out --raw")
+        raise UserError("synthrooms is rendered, not read", key="--raw", found=raw, fix="leave out --raw")
     if complete:
         remove_shards(folder)
         return folder

@@ -62,10 +62,8 @@ def unpack(archive: Path, folder: Path, *, limit_bytes: int = LIMIT_BYTES, limit
         partial.rename(folder)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            mend = "free space (or raise the quota), then run the same command again"
-            raise UserError(
-                f"no room to unpack {archive.name}", where=folder, found=error.strerror, mend=mend
-            ) from error
+            fix = "free space (or raise the quota), then run the same command again"
+            raise UserError(f"no room to unpack {archive.name}", where=folder, found=error.strerror, fix=fix) from error
         raise _refused(archive, None, error.strerror or str(error), "a readable archive") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -158,5 +156,5 @@ def _refused(archive: Path, member: str | None, found: str, expected: str) -> Us
         where=archive,
         found=found,
         expected=expected,
-        mend="get the archive from its source again; nothing of it was kept",
+        fix="get the archive from its source again; nothing of it was kept",
     )

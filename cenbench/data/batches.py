@@ -35,17 +35,17 @@ class _TrainingBatches(ABC):
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
         """The inputs of a step and its target, on the CPU."""
-        return self.finished(self.stored(step))
+        return self.prepare(self.read(step))
 
-    def stored(self, step: int) -> StoredBatch:
+    def read(self, step: int) -> StoredBatch:
         """What the crops of a step need, as stored; read from disk or memory."""
         rows = _rows(self._seed, step, len(self._split), self._batch_size)
         windows = [self._window(draw) for draw in _draws(self._seed, step, self._batch_size)]
-        return self._split.stored(rows.tolist(), windows, self._crop_px)
+        return self._split.read(rows.tolist(), windows, self._crop_px)
 
-    def finished(self, stored: StoredBatch) -> tuple[Tensor, Tensor]:
+    def prepare(self, stored: StoredBatch) -> tuple[Tensor, Tensor]:
         """Scaled, normalised and padded, on the device where `stored` is."""
-        return self._split.finished(stored)
+        return self._split.prepare(stored)
 
     @abstractmethod
     def _window(self, draw: np.ndarray) -> Window:

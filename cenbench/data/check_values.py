@@ -76,7 +76,7 @@ def _check(prepared: Prepared, name: str, entry: ModalityEntry, scene: int, stor
             key=f"row {place[0]}, column {place[1]}",
             found=int(stored[place]),
             expected=allowed,
-            mend=f"delete {prepared.folder} and prepare the dataset again",
+            fix=f"delete {prepared.folder} and prepare the dataset again",
         )
     return int(hole.sum())
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from cenbench.data.manifest import Manifest, dataset_key
+from cenbench.data.manifest import Manifest
 from cenbench.files import write_json
+from cenbench.matrix.specs import dataset_key
 
 CROISSANT = "croissant.json"
 _CONTEXT = {

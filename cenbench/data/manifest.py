@@ -111,18 +111,11 @@ class Manifest(Frozen):
         return self
 
 
-def dataset_key(spec: DatasetSpec) -> str:
-    """Name of the folder of a prepared dataset: readable part, then ten hex digits over the whole spec."""
-    size = "x".join(str(side) for side in dict.fromkeys(spec.shape_px))
-    content = spec.model_dump(mode="json", exclude_defaults=True)
-    return f"{spec.name}-{size}px-{digest(content)[:10]}"
-
-
 def manifest_digest(folder: Path) -> str | None:
     """Digest of the manifest's content, None where there is no manifest. Reads nothing else."""
     if not (folder / MANIFEST).is_file():
         return None
-    return digest(read_json(folder / MANIFEST, mend=_mend(folder)))
+    return digest(read_json(folder / MANIFEST, fix=_fix(folder)))
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -130,9 +123,9 @@ def read_manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST
     if not path.is_file():
         raise UserError(
-            f"dataset {folder.name} is not prepared: it has no {MANIFEST}", where=path, mend=prepare_command(folder)
+            f"dataset {folder.name} is not prepared: it has no {MANIFEST}", where=path, fix=prepare_command(folder)
         )
-    document: Any = read_json(path, mend=_mend(folder))
+    document: Any = read_json(path, fix=_fix(folder))
     try:
         return Manifest.model_validate(document)
     except ValidationError as error:
@@ -142,7 +135,7 @@ def read_manifest(folder: Path) -> Manifest:
             where=path,
             key=".".join(str(part) for part in first["loc"]) or None,
             found=first["msg"],
-            mend=_mend(folder),
+            fix=_fix(folder),
         ) from error
 
 
@@ -156,10 +149,10 @@ def prepare_command(folder: Path) -> str:
     return f"cenbench data prepare {folder.name.split('-')[0]} --preset PRESET (the preset you run)"
 
 
-def _mend(folder: Path) -> str:
+def _fix(folder: Path) -> str:
     return f"delete {folder} and run: {prepare_command(folder)}"
 
 
 def damaged(problem: str, path: Path, *, key: str | None = None, found: object, expected: object) -> UserError:
     """The error of a file that is not what the manifest says."""
-    return UserError(problem, where=path, key=key, found=found, expected=expected, mend=_mend(path.parent))
+    return UserError(problem, where=path, key=key, found=found, expected=expected, fix=_fix(path.parent))

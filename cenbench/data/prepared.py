@@ -6,21 +6,12 @@ import tokenize
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cenbench.data.manifest import (
-    Manifest,
-    ModalityEntry,
-    damaged,
-    dataset_key,
-    manifest_digest,
-    read_manifest,
-)
+from cenbench.data.manifest import Manifest, ModalityEntry, damaged, read_manifest
 from cenbench.errors import UserError
 from cenbench.files import digest, sha256_file
 
 if TYPE_CHECKING:  # the scheduler imports this file: NumPy is imported where an array is opened
     import numpy as np
-
-__all__ = ["Prepared", "dataset_key", "manifest_digest"]
 
 
 class Prepared:

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from cenbench.data.manifest import FileEntry, Manifest, ModalityEntry, SourceEntry, dataset_key
+from cenbench.data.manifest import FileEntry, Manifest, ModalityEntry, SourceEntry
 from cenbench.data.modality import ModalityDeclaration
-from cenbench.matrix.specs import DatasetSpec
+from cenbench.matrix.specs import DatasetSpec, dataset_key
 
 
 @dataclass(frozen=True)

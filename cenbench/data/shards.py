@@ -52,7 +52,7 @@ def prepare_shards(recipe: Recipe, root: Path, workers: int, progress: bool, *, 
             raise UserError(
                 "the raw files changed while they were read",
                 where=folder.name,
-                mend="wait until nothing writes to them, then run the same command again: it reads them anew",
+                fix="wait until nothing writes to them, then run the same command again: it reads them anew",
             )
         (folder / MANIFEST).unlink(missing_ok=True)  # from here on the folder is neither the old dataset nor the new
         _remove_stale(folder)
@@ -77,7 +77,7 @@ def _lock(path: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise UserError(
-                f"dataset {path.stem} is being prepared by another process", where=path, mend="wait until it is done"
+                f"dataset {path.stem} is being prepared by another process", where=path, fix="wait until it is done"
             ) from error
         yield
 
@@ -146,7 +146,7 @@ def _make_in_processes(
             raise UserError(
                 f"a process {recipe.doing} scenes was ended from outside (out of memory?)",
                 where=partial,
-                mend="run the same command again with fewer --workers: it continues where it was",
+                fix="run the same command again with fewer --workers: it continues where it was",
             ) from error
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
@@ -199,7 +199,7 @@ def _refuse(problems: list[UserError]) -> None:
     raise UserError(
         f"{len(problems)} scenes cannot be read",
         found="\n    ".join(["", *shown, *more]),
-        mend="get these files again as they were published, then run the same command: it continues where it was",
+        fix="get these files again as they were published, then run the same command: it continues where it was",
     )
 
 

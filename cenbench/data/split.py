@@ -78,13 +78,13 @@ class Split:
             return x_BMCHW, torch.from_numpy(raw.astype(np.int64))
         return x_BMCHW, self._normalised(raw, target).contiguous()
 
-    def stored(self, rows: Sequence[int], windows: Sequence[Window], crop_px: int) -> StoredBatch:
+    def read(self, rows: Sequence[int], windows: Sequence[Window], crop_px: int) -> StoredBatch:
         """One crop of each of these scenes, as stored."""
         return StoredBatch(
             tuple(self._stored(row, window, crop_px) for row, window in zip(rows, windows, strict=True)), crop_px
         )
 
-    def finished(self, batch: StoredBatch) -> tuple[Tensor, Tensor]:
+    def prepare(self, batch: StoredBatch) -> tuple[Tensor, Tensor]:
         """(x_BMCHW float32, label_BHW int64 or y_BCHW float32), made where the batch is, without waiting for it."""
         B, crop_px, device = len(batch.crops), batch.crop_px, batch.crops[0].blocks[0].device
         x_BMCHW = torch.empty(B, len(self._names) - 1, 3, crop_px, crop_px, device=device)

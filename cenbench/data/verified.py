@@ -27,7 +27,7 @@ def open_whole(folder: Path, notes: Path) -> Prepared:
     try:
         prepared = Prepared.open(folder)
     except UserError as error:
-        error.mend = _set_aside(folder) or error.mend
+        error.fix = _set_aside(folder) or error.fix
         raise
     verify_once(prepared, notes)
     return prepared
@@ -51,7 +51,7 @@ def verify_once(prepared: Prepared, notes: Path) -> None:
         try:
             prepared.verify()
         except UserError as error:
-            error.mend = _set_aside(prepared.folder) or error.mend
+            error.fix = _set_aside(prepared.folder) or error.fix
             raise
         if (left := prepared.folder / SET_ASIDE).exists():
             left.unlink()
@@ -59,7 +59,7 @@ def verify_once(prepared: Prepared, notes: Path) -> None:
 
 
 def _set_aside(folder: Path) -> str | None:
-    """Take the manifest away, so that the dataset counts as not prepared; what mends it then. None: not ours to do."""
+    """Take the manifest away, so that the dataset counts as not prepared; what fixes it then. None: not ours to do."""
     try:
         (folder / MANIFEST).rename(folder / SET_ASIDE)
     except OSError:  # shared by many, and read-only here

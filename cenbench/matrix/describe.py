@@ -15,7 +15,7 @@ from cenbench.matrix.specs import (
     TranslationEvaluation,
     TranslationProtocol,
 )
-from cenbench.matrix.table import Entry, GroupSpec, RowSpec, TableSpec
+from cenbench.matrix.table import EntrySpec, GroupSpec, RowSpec, TableSpec
 
 _WORDS = {
     ("l1", "none"): "-",
@@ -51,11 +51,11 @@ def row_labels(spec: TableSpec, group: GroupSpec | None, row: RowSpec) -> tuple[
 
 
 def _term_labels(spec: TableSpec, group: GroupSpec | None, row: RowSpec) -> tuple[str, ...]:
-    layers: Sequence[Entry] = [each for each in (row, group, spec.defaults) if each is not None]
+    layers: Sequence[EntrySpec] = [each for each in (row, group, spec.defaults) if each is not None]
     return tuple(_word(stub.shows, (_says(each, stub.shows) for each in layers)) for stub in spec.stub)
 
 
-def _says(entry: Entry, shown: str) -> Any:
+def _says(entry: EntrySpec, shown: str) -> Any:
     """What an entry says of a stub's term; `exchange` and `fusion` are two ways to say one thing."""
     if shown == "exchange":
         fusion = entry.says("fusion")
@@ -144,7 +144,7 @@ def _dataset(dataset: DatasetSpec) -> str:
 
 def override_lines(spec: TableSpec) -> tuple[str, ...]:
     """What single groups, rows and columns do otherwise than the preset."""
-    entries: list[tuple[str, Entry]] = [("All of this table", spec.defaults)]
+    entries: list[tuple[str, EntrySpec]] = [("All of this table", spec.defaults)]
     for group in spec.groups:
         entries += [(group.label, group), *((_row_name(spec, group, row), row) for row in group.rows)]
     entries += [(_row_name(spec, None, row), row) for row in spec.rows]
@@ -157,6 +157,6 @@ def _row_name(spec: TableSpec, group: GroupSpec | None, row: RowSpec) -> str:
     return " / ".join([*([group.label] if group else []), *labels])
 
 
-def _overridden(entry: Entry) -> str:
+def _overridden(entry: EntrySpec) -> str:
     parts = entry.override.model_dump(exclude_defaults=True)
     return ", ".join(f"{part}.{key} {value}" for part, keys in parts.items() for key, value in keys.items())

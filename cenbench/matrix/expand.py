@@ -17,7 +17,7 @@ from cenbench.matrix.methods import methods
 from cenbench.matrix.mistakes import Location, Mistake, did_you_mean, dotted, from_details, report, shown
 from cenbench.matrix.paper_numbers import PaperNumber, PaperTerms, place
 from cenbench.matrix.preset import Preset
-from cenbench.matrix.table import TERMS, UNSAID, Entry, GroupSpec, Override, RowSpec, TableSpec, Term
+from cenbench.matrix.table import TERMS, UNSAID, EntrySpec, GroupSpec, Override, RowSpec, TableSpec, Term
 
 _PARTS = ("dataset", "network", "protocol", "evaluation")
 _CELL_TERMS: tuple[Term, ...] = ("task", "fusion", "stage", "merged", "convs", "norms", "l1")
@@ -29,7 +29,7 @@ Terms = Mapping[str, Any]
 class _Placed:
     """An entry of the declaration and where it stands in the file."""
 
-    entry: Entry
+    entry: EntrySpec
     location: Location
 
     def says(self, term: Term) -> bool:
@@ -77,11 +77,11 @@ class _Expansion:
             if not said and term in UNSAID:
                 terms[term] = UNSAID[term]
             elif not said:
-                mend = f"say `{term}:` in the row, its group, the column or the table's defaults"
-                self.mistakes.append(Mistake(dotted((*row.location, term)), "nothing says this term", mend=mend))
+                fix = f"say `{term}:` in the row, its group, the column or the table's defaults"
+                self.mistakes.append(Mistake(dotted((*row.location, term)), "nothing says this term", fix=fix))
             elif row in said and column in said:
-                problem, mend = "the columns say this term too", "say it in the rows or in the columns, not in both"
-                self.mistakes.append(Mistake(dotted((*row.location, term)), problem, mend=mend))
+                problem, fix = "the columns say this term too", "say it in the rows or in the columns, not in both"
+                self.mistakes.append(Mistake(dotted((*row.location, term)), problem, fix=fix))
             else:
                 terms[term] = said[-1].entry.says(term)
         return terms

@@ -57,9 +57,9 @@ def _read(path: Path) -> Method:
     ):
         if not fits:
             found = repr(said[name]) if name in said else "nothing, or no literal"
-            mend = f"see {_FOLDER / '__init__.py'}"
+            fix = f"see {_FOLDER / '__init__.py'}"
             problem = "a fusion method's file must declare this"
-            raise UserError(problem, where=path, key=name, found=found, expected=expected, mend=mend)
+            raise UserError(problem, where=path, key=name, found=found, expected=expected, fix=fix)
     fewest, most = said["INPUTS"]
     return Method(path.stem.replace("_", "-"), said["LABEL"], said["ACTS"], said["MERGES"], fewest, most)
 

@@ -42,20 +42,20 @@ _BOUNDS = {
 
 @dataclass(frozen=True)
 class Mistake:
-    """One thing to mend in one file; `key` is dotted, e.g. `rows[3].convs`."""
+    """One thing to fix in one file; `key` is dotted, e.g. `rows[3].convs`."""
 
     key: str
     problem: str
     found: object = None
     expected: object = None
-    mend: str | None = None
+    fix: str | None = None
 
     def line(self) -> str:
         """The mistake on one line, for a list of several."""
         parts = [f"{self.key}: {self.problem}" if self.key else self.problem]
         parts += [f"found {self.found}"] if self.found is not None else []
         parts += [f"expected {self.expected}"] if self.expected is not None else []
-        parts += [self.mend] if self.mend else []
+        parts += [self.fix] if self.fix else []
         return "; ".join(parts)
 
 
@@ -70,13 +70,13 @@ def report(path: Path, mistakes: Sequence[Mistake]) -> UserError:
             key=one.key or None,
             found=one.found,
             expected=one.expected,
-            mend=one.mend or "edit the file, then check it with: cenbench plan",
+            fix=one.fix or "edit the file, then check it with: cenbench plan",
         )
     lines = "\n".join(f"  {number}. {each.line()}" for number, each in enumerate(distinct, start=1))
     return UserError(
         f"{len(distinct)} mistakes in {path.name}:\n{lines}",
         where=path,
-        mend="edit the file, then check it with: cenbench plan",
+        fix="edit the file, then check it with: cenbench plan",
     )
 
 
@@ -116,7 +116,7 @@ def from_details(details: ErrorDetails, model: type[BaseModel], prefix: Location
         return Mistake(key, "unknown key", location[-1], ", ".join(allowed), did_you_mean(location[-1], allowed))
     if kind == "missing":
         place = dotted((*prefix, *location[:-1])) or "the file"
-        return Mistake(key, "this key is missing", mend=f"add `{location[-1]}:` to {place}")
+        return Mistake(key, "this key is missing", fix=f"add `{location[-1]}:` to {place}")
     if kind == "literal_error":
         allowed = [word.strip("'") for word in context["expected"].replace(" or ", ", ").split(", ")]
         hint = did_you_mean(details["input"], allowed)

@@ -45,9 +45,7 @@ def read_paper_numbers(params: Path) -> list[PaperNumber]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(
-            "the paper's numbers cannot be read", where=path, mend="git checkout -- params/paper"
-        ) from error
+        raise UserError("the paper's numbers cannot be read", where=path, fix="git checkout -- params/paper") from error
     try:
         rows = list(csv.reader(io.StringIO(text)))
     except csv.Error as error:  # a field that never ends, for one
@@ -126,9 +124,9 @@ def _misplaced(number: PaperNumber, fitting: int) -> Mistake:
     terms = ", ".join(f"{name} {value}" for name, value in number.terms)
     what = f"the paper's {number.metric} {number.value} ({terms}; line {number.line} of tables_reference.csv)"
     if fitting == 0:
-        mend = "put its row back, or say `whole: false` where rows are left out on purpose"
-        return Mistake("", f"{what} has no slot in this table", mend=mend)
+        fix = "put its row back, or say `whole: false` where rows are left out on purpose"
+        return Mistake("", f"{what} has no slot in this table", fix=fix)
     if fitting > 1:
-        mend = "say `in_paper: false` on the row that is not the paper's"
-        return Mistake("", f"{what} fits {fitting} slots of this table", mend=mend)
+        fix = "say `in_paper: false` on the row that is not the paper's"
+        return Mistake("", f"{what} fits {fitting} slots of this table", fix=fix)
     return Mistake("metrics", f"{what} is of a metric this table does not show")

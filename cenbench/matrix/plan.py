@@ -60,7 +60,7 @@ class Plan:
             raise UserError(
                 f"preset {self.preset!r} has no such cell; an id changes with every parameter of its cell",
                 found=shown(cell_id),
-                mend=near or f"list the ids: cenbench plan --preset {self.preset}",
+                fix=near or f"list the ids: cenbench plan --preset {self.preset}",
             )
         return self.cells[cell_id]
 
@@ -91,8 +91,8 @@ class Plan:
         if not selected.tables:
             asked = {"table": ", ".join(tables or ()), "task": task, "method": method, "glob": glob}
             found = ", ".join(f"{name} {value}" for name, value in asked.items() if value)
-            mend = f"list the ids: cenbench plan --preset {self.preset}"
-            raise UserError("no cell of the plan passes these filters together", found=found, mend=mend)
+            fix = f"list the ids: cenbench plan --preset {self.preset}"
+            raise UserError("no cell of the plan passes these filters together", found=found, fix=fix)
         return selected
 
     def _known(self, what: str, value: str, known: Iterable[str]) -> str:
@@ -103,7 +103,7 @@ class Plan:
                 f"preset {self.preset!r} has no such {what}",
                 found=shown(value),
                 expected=", ".join(there_are),
-                mend=did_you_mean(value, there_are),
+                fix=did_you_mean(value, there_are),
             )
         return value
 

@@ -142,11 +142,11 @@ def load_preset(params: Path, name: str) -> Preset:
             where=params / "presets",
             found=shown(name),
             expected=", ".join(known) or "one YAML file a preset, but the folder has none",
-            mend=did_you_mean(name, known),
+            fix=did_you_mean(name, known),
         )
     path = params / "presets" / f"{name}.yaml"
     preset = load_model(path, Preset)
     if preset.name != name:
-        mend = f"write `name: {name}`, or rename the file"
-        raise report(path, [Mistake("name", "the name differs from the file's name", shown(preset.name), name, mend)])
+        fix = f"write `name: {name}`, or rename the file"
+        raise report(path, [Mistake("name", "the name differs from the file's name", shown(preset.name), name, fix)])
     return preset

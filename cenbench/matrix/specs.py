@@ -11,6 +11,8 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_core.core_schema import ValidationInfo
 
+from cenbench.files import digest
+
 PositiveInt = Annotated[int, Field(ge=1, le=10**9)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -50,6 +52,13 @@ class DatasetSpec(Frozen):
     def shape_px(self) -> tuple[int, int]:
         """(height, width) of every stored image, pixels."""
         return self.size_px, self.width_px or self.size_px
+
+
+def dataset_key(spec: DatasetSpec) -> str:
+    """Name of the folder of a prepared dataset: readable part, then ten hex digits over the whole spec."""
+    size = "x".join(str(side) for side in dict.fromkeys(spec.shape_px))
+    content = spec.model_dump(mode="json", exclude_defaults=True)
+    return f"{spec.name}-{size}px-{digest(content)[:10]}"
 
 
 class SegmentationNet(Frozen):

@@ -41,7 +41,7 @@ class Override(Frozen):
     evaluation: dict[str, Any] = Field(default_factory=dict)
 
 
-class Entry(Frozen):
+class EntrySpec(Frozen):
     """What the table's defaults, a group, a row or a column may say about the cells it stands for."""
 
     task: TaskText | None = None
@@ -69,7 +69,7 @@ class Entry(Frozen):
     """False for an entry of your own: the paper has no number for it, whatever its terms are."""
 
     @model_validator(mode="after")
-    def _one_way_to_say_it(self) -> Entry:
+    def _one_way_to_say_it(self) -> EntrySpec:
         if self.fusion is not None and self.exchange is not None:
             raise ValueError("`exchange:` is short for a `fusion:`; say one of the two")
         return self
@@ -81,7 +81,7 @@ class Entry(Frozen):
         return getattr(self, term)
 
 
-class RowSpec(Entry):
+class RowSpec(EntrySpec):
     """A row. `labels` are made from its terms (see `StubColumn`) unless they are given."""
 
     labels: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
@@ -89,7 +89,7 @@ class RowSpec(Entry):
     """Labels of the columns this row has a number in; every column where nothing says it."""
 
 
-class ColumnSpec(Entry):
+class ColumnSpec(EntrySpec):
     """A column of numbers."""
 
     label: Text
@@ -98,7 +98,7 @@ class ColumnSpec(Entry):
     """What this column shows instead of the table's metrics."""
 
 
-class GroupSpec(Entry):
+class GroupSpec(EntrySpec):
     """Rows that stand together under one label, usually a task."""
 
     label: Text
@@ -125,7 +125,7 @@ class TableSpec(Frozen):
     """Metrics of the paper's file that are another of ours, e.g. its MSE is a root: `{mse_x10: rmse_x10}`."""
     stub: Annotated[tuple[StubColumn, ...], Field(min_length=1)]
     group_heading: Text | None = None
-    defaults: Entry = Entry()
+    defaults: EntrySpec = EntrySpec()
     groups: tuple[GroupSpec, ...] = ()
     rows: tuple[RowSpec, ...] = ()
     columns: Annotated[tuple[ColumnSpec, ...], Field(min_length=1)]
@@ -154,7 +154,7 @@ def load_table(params: Path, name: str) -> TableSpec:
             where=params,
             found=shown(name),
             expected=", ".join(known) or "table7.yaml and so on, but the folder has none",
-            mend=did_you_mean(name, known),
+            fix=did_you_mean(name, known),
         )
     path = params / f"{name}.yaml"
     table = load_model(path, TableSpec)

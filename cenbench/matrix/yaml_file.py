@@ -28,7 +28,7 @@ _SCALARS = (
     ("float", r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", list("-+.")),
 )
 _DEEPEST = 16
-_MEND = "see the comments at the top of the file, or compare with the version in git: git diff params"
+_FIX = "see the comments at the top of the file, or compare with the version in git: git diff params"
 
 
 def _refused(problem: str, place: Any) -> yaml.MarkedYAMLError:
@@ -80,17 +80,17 @@ def read_yaml(path: Path) -> dict[str, Any]:
     try:
         tree = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
     except FileNotFoundError as error:
-        raise UserError("this file is missing", where=path, mend="restore it: git checkout -- params") from error
+        raise UserError("this file is missing", where=path, fix="restore it: git checkout -- params") from error
     except OSError as error:
         raise UserError(f"this file cannot be read: {error.strerror}", where=path) from error
     except UnicodeDecodeError as error:
-        raise UserError("this file is not UTF-8 text", where=path, found=f"byte {error.start}", mend=_MEND) from error
+        raise UserError("this file is not UTF-8 text", where=path, found=f"byte {error.start}", fix=_FIX) from error
     except yaml.MarkedYAMLError as error:
         raise _not_yaml(path, error) from error
     except yaml.YAMLError as error:
-        raise UserError("this file is not valid YAML", where=path, found=shown(str(error)), mend=_MEND) from error
+        raise UserError("this file is not valid YAML", where=path, found=shown(str(error)), fix=_FIX) from error
     except RecursionError as error:
-        raise UserError("this file is nested too deep to be a declaration", where=path, mend=_MEND) from error
+        raise UserError("this file is nested too deep to be a declaration", where=path, fix=_FIX) from error
     if not isinstance(tree, dict):
         found = "an empty file" if tree is None else f"a {type(tree).__name__}: {shown(tree)}"
         raise UserError(
@@ -116,12 +116,12 @@ def _not_yaml(path: Path, error: yaml.MarkedYAMLError) -> UserError:
     problem = error.problem or "something here cannot be read"
     if problem.startswith("but") and error.context:
         problem = f"{error.context}, {problem}"
-    mend = _MEND
+    fix = _FIX
     if "'\\t'" in problem:
-        problem, mend = "a tab where spaces are needed", "indent with spaces, never with tabs"
+        problem, fix = "a tab where spaces are needed", "indent with spaces, never with tabs"
     mark = error.problem_mark
     place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-    return UserError(f"this file is not valid YAML; {place}{problem}", where=path, mend=mend)
+    return UserError(f"this file is not valid YAML; {place}{problem}", where=path, fix=fix)
 
 
 def _unusable_values(value: Any, location: Location) -> list[Mistake]:
@@ -133,7 +133,7 @@ def _unusable_values(value: Any, location: Location) -> list[Mistake]:
     if isinstance(value, list):
         return [each for index, child in enumerate(value) for each in _unusable_values(child, (*location, index))]
     if value is None:
-        return [Mistake(dotted(location), "this key has no value", mend="give it one, or remove the line")]
+        return [Mistake(dotted(location), "this key has no value", fix="give it one, or remove the line")]
     if isinstance(value, float) and not math.isfinite(value):
         return [Mistake(dotted(location), "this value is not a finite number", shown(value), "a finite number")]
     return []

@@ -52,7 +52,7 @@ def check_installed(name: str, weights: Path) -> None:
         raise CellSkipped(
             "the Inception-v3 weights for FID and KID are not here",
             where=path,
-            mend=f"cenbench weights add inception-v3 FILE (torch-fidelity's {INCEPTION_FILE}), then run again",
+            fix=f"cenbench weights add inception-v3 FILE (torch-fidelity's {INCEPTION_FILE}), then run again",
         )
 
 
@@ -84,7 +84,7 @@ def read_inception(path: Path) -> nn.Module:
             "not torch-fidelity's Inception-v3 weights",
             where=path,
             found=found or type(error).__name__,
-            mend=f"cenbench weights add inception-v3 FILE (torch-fidelity's {INCEPTION_FILE})",
+            fix=f"cenbench weights add inception-v3 FILE (torch-fidelity's {INCEPTION_FILE})",
         ) from error
 
 

@@ -42,7 +42,7 @@ class Segmenter(nn.Module):
         self.encoder = ResNet(sharing, fusion, depth, width, layers, dilated=head == "pspnet")
         # Only the encoder has statistics worth keeping: a head's are made in training or not at all.
         after = replace(sharing.merged() if fusion.merged else sharing, frozen_statistics=False)
-        # By name: an edit of one head is none of the other's training code (see `cenbench.run.digests`).
+        # By name: an edit of one head is none of the other's training code (see `cenbench.records.digests`).
         decoder = getattr(importlib.import_module(f"cenbench.nn.{head}"), _HEADS[head])
         self.decoder = decoder(after, self.encoder.channels, decoder_width, classes, dropout)
         self.ensemble = Ensemble(after.modalities)

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from cenbench.metrics.descriptions import METRICS
+from cenbench.records.read import CellRecord
 from cenbench.report.curves import training_charts
 from cenbench.report.environment import page_templates
 from cenbench.report.table import heading
-from cenbench.run.record import CellRecord
 
 LOG_LINES = 200
 

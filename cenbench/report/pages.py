@@ -10,6 +10,7 @@ from typing import Any
 from cenbench.errors import UserError
 from cenbench.files import read_json, write_bytes, write_json, write_text
 from cenbench.matrix.plan import Plan
+from cenbench.records.read import CellRecord
 from cenbench.report.cell_page import render_cell_page
 from cenbench.report.environment import page_templates
 from cenbench.report.render_csv import render_csv
@@ -17,7 +18,6 @@ from cenbench.report.render_html import render_html
 from cenbench.report.render_json import FORMAT, metrics_document, plots_frame, render_json
 from cenbench.report.render_latex import render_latex
 from cenbench.report.table import build_table
-from cenbench.run.record import CellRecord
 
 
 def render_tables(plan: Plan, names: Iterable[str], records: Mapping[str, CellRecord], reports: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cenbench.report.environment import latex_templates
-from cenbench.report.table import Entry, Table, Value
+from cenbench.report.table import FilledSlot, Table, Value
 
 _SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
@@ -28,11 +28,11 @@ def render_latex(table: Table) -> str:
     )
 
 
-def _slot(table: Table, row: int, column: int) -> Entry | None:
+def _slot(table: Table, row: int, column: int) -> FilledSlot | None:
     return table.entry(row, column)
 
 
-def _paper(entry: Entry | None) -> str:
+def _paper(entry: FilledSlot | None) -> str:
     if entry is None:
         return ""
     if all(value.paper is None for value in entry.values):
@@ -40,7 +40,7 @@ def _paper(entry: Entry | None) -> str:
     return " / ".join(tex(value.paper_text or "-") for value in entry.values)
 
 
-def _ours(entry: Entry | None) -> str:
+def _ours(entry: FilledSlot | None) -> str:
     """The numbers, best ones bold; the state where there is none."""
     if entry is None:
         return ""

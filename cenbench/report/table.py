@@ -9,8 +9,8 @@ from itertools import pairwise
 
 from cenbench.matrix.layout import Slot, TableLayout
 from cenbench.metrics.descriptions import COSTS, METRICS
+from cenbench.records.read import CellRecord, State
 from cenbench.report.verdict import Verdict, judge
-from cenbench.run.record import CellRecord, State
 
 WORST_FIRST: tuple[State, ...] = ("failed", "missing", "skipped", "stale", "ok")
 _COUNTED = {"params_m": ("total", 1e6), "fusion_params_m": ("fusion", 1e6), "gflops": ("flops", 1e9)}
@@ -62,7 +62,7 @@ class Value:
 
 
 @dataclass(frozen=True)
-class Entry:
+class FilledSlot:
     """One slot of the table, filled: a value a metric, and how its cells stand."""
 
     row: int
@@ -99,10 +99,10 @@ class Table:
 
     preset: str
     layout: TableLayout
-    entries: tuple[Entry, ...]
+    entries: tuple[FilledSlot, ...]
     orderings: tuple[Ordering, ...]
 
-    def entry(self, row: int, column: int) -> Entry | None:
+    def entry(self, row: int, column: int) -> FilledSlot | None:
         """The filled slot there; None where the table has none."""
         return next((each for each in self.entries if (each.row, each.column) == (row, column)), None)
 
@@ -144,14 +144,14 @@ def build_table(preset: str, layout: TableLayout, records: Mapping[str, CellReco
     return Table(preset, layout, tuple(entries), tuple(_orderings(layout, entries)))
 
 
-def _entry(slot: Slot, layout: TableLayout, records: Mapping[str, CellRecord]) -> Entry:
+def _entry(slot: Slot, layout: TableLayout, records: Mapping[str, CellRecord]) -> FilledSlot:
     found = [records[cell.id] for cell in slot.cells]
     worst = min(found, key=lambda record: WORST_FIRST.index(record.state))
     reason = worst.reason if len(found) == 1 or worst.reason is None else f"seed {worst.cell.seed}: {worst.reason}"
     values = tuple(_value(slot, layout.number, metric, found) for metric in layout.columns[slot.column].metrics)
     ids = tuple(cell.id for cell in slot.cells)
     imported = any(record.document.get("origin") == "imported" for record in found)
-    return Entry(slot.row, slot.column, slot.stream, worst.state, reason, values, ids, imported)
+    return FilledSlot(slot.row, slot.column, slot.stream, worst.state, reason, values, ids, imported)
 
 
 def _numbers(record: CellRecord, stream: str) -> dict[str, float]:
@@ -180,7 +180,7 @@ def _value(slot: Slot, table: int, metric: str, records: Sequence[CellRecord]) -
     return Value(metric, paper, ours, spread, len(numbers), verdict, stand_in)
 
 
-def _with_best(entry: Entry, entries: Sequence[Entry], layout: TableLayout) -> Entry:
+def _with_best(entry: FilledSlot, entries: Sequence[FilledSlot], layout: TableLayout) -> FilledSlot:
     """Mark the best of a column, within a group of rows; only where there is something to be better than."""
     group = layout.rows[entry.row].group
     rivals = [each for each in entries if each.column == entry.column and layout.rows[each.row].group == group]
@@ -195,7 +195,7 @@ def _with_best(entry: Entry, entries: Sequence[Entry], layout: TableLayout) -> E
     return replace(entry, values=tuple(values))
 
 
-def _orderings(layout: TableLayout, entries: Sequence[Entry]) -> Iterator[Ordering]:
+def _orderings(layout: TableLayout, entries: Sequence[FilledSlot]) -> Iterator[Ordering]:
     for name, line in _compared(layout, entries):
         for metric in layout.metrics:
             known = [
@@ -210,7 +210,7 @@ def _orderings(layout: TableLayout, entries: Sequence[Entry]) -> Iterator[Orderi
                 yield Ordering(metric, name, agree, len(pairs))
 
 
-def _compared(layout: TableLayout, entries: Sequence[Entry]) -> Iterator[tuple[str, list[Entry]]]:
+def _compared(layout: TableLayout, entries: Sequence[FilledSlot]) -> Iterator[tuple[str, list[FilledSlot]]]:
     """Networks that are held against each other: a column where a row is one network, a row where a column of its group
     is one, a whole group where every slot is a network of its own.
     """
@@ -226,7 +226,7 @@ def _compared(layout: TableLayout, entries: Sequence[Entry]) -> Iterator[tuple[s
             yield name, [entry for entry in entries if entry.row == number]
 
 
-def _row_is_one_network(entries: Sequence[Entry]) -> bool:
+def _row_is_one_network(entries: Sequence[FilledSlot]) -> bool:
     ordered = sorted(entries, key=lambda entry: entry.row)
     return all(a.cells == b.cells for a, b in pairwise(ordered) if a.row == b.row)
 

@@ -11,19 +11,22 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from cenbench.data.prepared import Prepared, dataset_key
+from cenbench.data.prepared import Prepared
 from cenbench.data.verified import open_whole
 from cenbench.errors import CellFailed, CellSkipped, Stopped, UserError, out_of_memory
+from cenbench.evaluate.measured import Measured
 from cenbench.files import room_to_write, write_json
 from cenbench.matrix.cell import Cell
-from cenbench.run import provenance, publish
-from cenbench.run.assets import own_labels, pretrained_digest, training_identity, used_files, with_gone_files
-from cenbench.run.digests import Digests, current_digests
+from cenbench.matrix.specs import dataset_key
+from cenbench.paths import Paths
+from cenbench.pretrained.used import own_labels, pretrained_digest, training_identity, used_files, with_gone_files
+from cenbench.records.digests import Digests, current_digests
+from cenbench.records.read import failure_reason
+from cenbench.records.write import write_finished, write_skipped
+from cenbench.redact import RedactingFormatter, redacted
+from cenbench.run import provenance
 from cenbench.run.heartbeat import Heartbeat
 from cenbench.run.lock import cell_lock
-from cenbench.run.paths import Paths
-from cenbench.run.record import failure_reason
-from cenbench.run.redact import RedactingFormatter, redacted
 from cenbench.train.device import choose_device
 
 log = logging.getLogger("cenbench")
@@ -113,7 +116,7 @@ def _ran_out_of_memory(error: Exception) -> CellFailed:
     return CellFailed(
         "out of memory",
         found=str(error).partition("\n")[0] or None,
-        mend="a smaller batch_size or crop_px, fewer cells at once, or a machine with more memory",
+        fix="a smaller batch_size or crop_px, fewer cells at once, or a machine with more memory",
     )
 
 
@@ -127,25 +130,25 @@ def _train_and_publish(cell: Cell, paths: Paths, device_name: str, heartbeat: He
         measured, history, times = _train_and_measure(cell, paths, prepared, digests, device, heartbeat)
     except CellSkipped as skipped:
         log.warning("skipped: %s", skipped)
-        publish.skipped(cell, paths, digests, str(skipped), {**facts, "started": started})
+        write_skipped(cell, paths, digests, str(skipped), {**facts, "started": started})
         return
     heartbeat.phase("publishing")
     times |= {"started": started, "finished": provenance.now(), "wall_s": time.perf_counter() - start}
-    publish.finished(cell, paths, digests, measured, history, {**facts, **times})
+    write_finished(cell, paths, digests, measured, history, {**facts, **times})
     log.info("published %s", paths.cell(cell))
 
 
 def _train_and_measure(
     cell: Cell, paths: Paths, prepared: Prepared, digests: Digests, device: Any, heartbeat: Heartbeat
-) -> tuple[publish.Measured, bytes, dict[str, Any]]:
+) -> tuple[Measured, bytes, dict[str, Any]]:
     """Only the modules of the cell's own task are imported: a segmentation cell never pays for Inception's."""
     if cell.task.kind == "segmentation":
-        from cenbench.run.measure_segmentation import measure
-        from cenbench.run.score_segmentation import validation_score
+        from cenbench.evaluate.measure_segmentation import measure
+        from cenbench.evaluate.score_segmentation import validation_score
         from cenbench.train.segmentation import train
     else:
-        from cenbench.run.measure_translation import measure
-        from cenbench.run.score_translation import check_installed, validation_score
+        from cenbench.evaluate.measure_translation import measure
+        from cenbench.evaluate.score_translation import check_installed, validation_score
         from cenbench.train.translation import train
 
         check_installed(cell, paths.weights)

@@ -15,26 +15,26 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from cenbench.data.prepared import Prepared, dataset_key
+from cenbench.data.prepared import Prepared
 from cenbench.errors import UserError
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.mistakes import shown
-from cenbench.matrix.specs import SegmentationNet, TranslationEvaluation
+from cenbench.matrix.specs import SegmentationNet, TranslationEvaluation, dataset_key
 from cenbench.nn.official import load_official
+from cenbench.paths import Paths
 from cenbench.run.cell import bring_to_record, log_to_stderr
 from cenbench.run.heartbeat import Heartbeat
 from cenbench.run.lock import cell_lock
-from cenbench.run.paths import Paths
 from cenbench.tensor_file import load_tensors
-from cenbench.train.finished import Imported, finish, found_import
 from cenbench.train.history import history_csv
+from cenbench.train.trained import ImportedWeights, finish, found_import
 
 log = logging.getLogger("cenbench")
 
 WRAPPERS = ("segmenter", "generator", "gen", "G", "state_dict", "model")
 """Keys under which the weights may lie where they are not the whole file, tried in this order."""
 _PARALLEL = "module."
-_MEND = {
+_FIX = {
     "segmenter": "give model-best.pth.tar (or checkpoint.pth.tar), and a cell of its backbone, inputs and classes",
     "generator": "give checkpoint-gen.pkl (not checkpoint-dis.pkl), and a cell of as many inputs and the same width",
 }
@@ -46,7 +46,7 @@ _PASSED_OVER = ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar",
 
 def import_checkpoint(
     file: Path, cell: Cell, paths: Paths, device_name: str = "auto", *, replace: bool = False
-) -> Imported:
+) -> ImportedWeights:
     """Bring the cell to its published record with the weights of `file`; nothing is trained.
 
     Raises `UserError`, and leaves the cell as it was, where the file is no such checkpoint, the released code has no
@@ -99,7 +99,7 @@ def _warn_of_running_statistics(cell: Cell) -> None:
         )
 
 
-def read_checkpoint(path: Path) -> tuple[Imported, object]:
+def read_checkpoint(path: Path) -> tuple[ImportedWeights, object]:
     """The file's name and digest, and what is in it: tensors and plain values. Nothing else is ever unpickled.
 
     Raises `UserError` for a file that cannot be read, is cut short, or holds any other type, which it names.
@@ -107,7 +107,7 @@ def read_checkpoint(path: Path) -> tuple[Imported, object]:
     try:
         with path.open("rb") as file:
             name = path.name.encode("utf-8", "replace").decode()
-            source = Imported(name, hashlib.file_digest(file, "sha256").hexdigest())
+            source = ImportedWeights(name, hashlib.file_digest(file, "sha256").hexdigest())
             file.seek(0)
             return source, load_tensors(file, path, passed_over=_PASSED_OVER)
     except OSError as error:
@@ -129,7 +129,7 @@ def _network(cell: Cell, classes: int, content: object, path: Path) -> nn.Module
         load_official(network, _weights(content), kind)
     except UserError as error:
         raise UserError(
-            error.problem, where=path, key=error.key, found=error.found, expected=error.expected, mend=_MEND[kind]
+            error.problem, where=path, key=error.key, found=error.found, expected=error.expected, fix=_FIX[kind]
         ) from error
     return network
 
@@ -168,7 +168,7 @@ def _tensor(name: object, value: object) -> Tensor:
     return value.detach()
 
 
-def _check_nothing_is_lost(folder: Path, source: Imported) -> None:
+def _check_nothing_is_lost(folder: Path, source: ImportedWeights) -> None:
     """`UserError` where the import would overwrite a training, or another import."""
     before = found_import(folder)
     if before is not None and before.sha256 == source.sha256:
@@ -185,5 +185,5 @@ def _check_nothing_is_lost(folder: Path, source: Imported) -> None:
         "this cell has weights already; nothing was touched",
         where=folder,
         found=found,
-        mend="add --replace to give them up for the checkpoint's",
+        fix="add --replace to give them up for the checkpoint's",
     )

@@ -61,7 +61,7 @@ def _take(file: BinaryIO, path: Path, wait: bool) -> None:
         raise UserError(
             f"this file system takes no locks: {error}",
             where=path,
-            mend="mount it with locks, or put the checkout elsewhere; to see what it can do: cenbench doctor",
+            fix="mount it with locks, or put the checkout elsewhere; to see what it can do: cenbench doctor",
         ) from error
 
 
@@ -108,7 +108,7 @@ def _held(path: Path, found: str) -> UserError:
         where=path,
         found=found,
         expected="one run of a cell at a time",
-        mend="wait for that run to end (it publishes the same result), or stop it, then run this again",
+        fix="wait for that run to end (it publishes the same result), or stop it, then run this again",
     )
 
 

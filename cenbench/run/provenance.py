@@ -15,9 +15,9 @@ from typing import Any
 
 import torch
 
+from cenbench.redact import redacted
 from cenbench.run.heartbeat import slurm_job
-from cenbench.run.locked import compare_with_lock
-from cenbench.run.redact import redacted
+from cenbench.run.locked_environment import compare_with_lock
 from cenbench.run.revision import revision
 
 PACKAGES = ("torch", "numpy", "snakemake", "dvc", "torch-fidelity", "pandas", "safetensors")

@@ -15,21 +15,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cenbench.data.archive import unpack
-from cenbench.data.prepared import dataset_key
 from cenbench.errors import UserError
 from cenbench.files import atomic_path, read_json
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.plan import Plan
+from cenbench.matrix.specs import dataset_key
+from cenbench.paths import Paths
+from cenbench.records.read import read_record
 from cenbench.run.lock import cell_lock
-from cenbench.run.paths import Paths
-from cenbench.run.record import read_record
 
 TRAINING = ("weights.safetensors", "history.csv", "finished.json")
 """What a finished training leaves, the note that it is whole last."""
 
 
 @dataclass(frozen=True)
-class Imported:
+class ImportResult:
     """Ids of the cells by what was done with them."""
 
     taken: tuple[str, ...]
@@ -48,7 +48,7 @@ def export_results(plan: Plan, paths: Paths, file: Path) -> list[str]:
     """
     cells = [cell for cell in plan.cells.values() if read_record(paths, cell).state == "ok"]
     if not cells:
-        raise UserError(f"no cell of preset {plan.preset!r} is finished here", mend="snakemake all_tables first")
+        raise UserError(f"no cell of preset {plan.preset!r} is finished here", fix="snakemake all_tables first")
     members = sorted({path for cell in cells for path in _files(paths, cell)})
     with atomic_path(file) as temporary, tarfile.open(temporary, "w", format=tarfile.PAX_FORMAT) as archive:
         for path in members:
@@ -59,13 +59,13 @@ def export_results(plan: Plan, paths: Paths, file: Path) -> list[str]:
     return [cell.id for cell in cells]
 
 
-def import_results(plan: Plan, paths: Paths, file: Path) -> Imported:
+def import_results(plan: Plan, paths: Paths, file: Path) -> ImportResult:
     """Take from the archive every cell of the plan that is not finished here and whose record is up to date here.
 
     Raises `UserError` for a file that is no archive or damaged; nothing is touched then.
     """
     if not file.is_file():
-        raise UserError("there is no such file", where=file, mend="cenbench results export FILE, in the other clone")
+        raise UserError("there is no such file", where=file, fix="cenbench results export FILE, in the other clone")
     paths.results.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".import-", dir=paths.results) as folder:
         there = _unpacked(file, Path(folder) / "clone", paths)
@@ -87,7 +87,7 @@ def import_results(plan: Plan, paths: Paths, file: Path) -> Imported:
                 refused[cell.id] = error.problem
             else:
                 taken.append(cell.id)
-    return Imported(tuple(taken), tuple(kept), refused, tuple(absent))
+    return ImportResult(tuple(taken), tuple(kept), refused, tuple(absent))
 
 
 def _files(paths: Paths, cell: Cell) -> list[Path]:

@@ -16,7 +16,7 @@ def choose_device(name: str) -> torch.device:
     if name not in DEVICES:
         raise UserError("unknown device", key="--device", found=name, expected=", ".join(DEVICES))
     if name == "cuda" and not torch.cuda.is_available():
-        raise UserError("no CUDA device can be used here", key="--device", found=name, mend="--device cpu")
+        raise UserError("no CUDA device can be used here", key="--device", found=name, fix="--device cpu")
     cuda = name == "cuda" or (name == "auto" and torch.cuda.is_available())
     # Shapes are fixed, so the convolution algorithms chosen in the first steps serve all others. CUDA runs are not
     # bitwise repeatable anyway: bilinear upsampling has no deterministic backward pass there.

@@ -145,7 +145,7 @@ def _one_step(trainer: Trainer, run: _Run, seed: int) -> None:
         raise CellFailed(
             f"out of memory at step {run.step}",
             found=str(error).splitlines()[0] if str(error) else None,
-            mend="a smaller batch_size or crop_px, or a device with more memory",
+            fix="a smaller batch_size or crop_px, or a device with more memory",
         ) from error
     run.step += 1
 
@@ -173,7 +173,7 @@ def _fail(trainer: Trainer, run: _Run, losses: Tensor, bad: int) -> None:
     raise CellFailed(
         f"non-finite loss at step {step}: {', '.join(broken)}",
         found=f"last finite values: {values or 'none, the first step is not finite'}",
-        mend="a smaller learning rate or lambda_l1, or float32 precision",
+        fix="a smaller learning rate or lambda_l1, or float32 precision",
     )
 
 

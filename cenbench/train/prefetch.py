@@ -17,12 +17,12 @@ from cenbench.train.loop import Batches
 
 
 class TwoPartBatches(Batches, Protocol):
-    """Batches made in two parts: `batch(step)` is `finished(stored(step))`."""
+    """Batches made in two parts: `batch(step)` is `prepare(read(step))`."""
 
-    def stored(self, step: int) -> StoredBatch:
+    def read(self, step: int) -> StoredBatch:
         """What a step's batch is made of, on the CPU."""
 
-    def finished(self, stored: StoredBatch) -> tuple[Tensor, Tensor]:
+    def prepare(self, stored: StoredBatch) -> tuple[Tensor, Tensor]:
         """The batch, on the device where `stored` is."""
 
 
@@ -46,13 +46,13 @@ class Prefetched:
         ready = self._next[1] if self._next is not None and self._next[0] == step else self._begin(step)
         stored = ready.result()
         self._next = (step + 1, self._begin(step + 1))
-        return self._batches.finished(stored.moved(lambda each: each.to(self._device, non_blocking=True)))
+        return self._batches.prepare(stored.moved(lambda each: each.to(self._device, non_blocking=True)))
 
     def _begin(self, step: int) -> Future[StoredBatch]:
         return self._thread.submit(self._read, step)
 
     def _read(self, step: int) -> StoredBatch:
-        stored = self._batches.stored(step)
+        stored = self._batches.read(step)
         return stored.moved(Tensor.pin_memory) if self._device.type == "cuda" else stored
 
 

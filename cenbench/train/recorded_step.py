@@ -126,5 +126,5 @@ def recorded_on(device: torch.device) -> RecordedStep | None:
     """A recorded step for a GPU; None elsewhere, and where the environment says CENBENCH_CUDA_GRAPHS=off."""
     setting = os.environ.get(SWITCH, "on")
     if setting not in ("on", "off"):
-        raise UserError("unknown setting", key=SWITCH, found=setting, expected="on, off", mend=f"unset {SWITCH}")
+        raise UserError("unknown setting", key=SWITCH, found=setting, expected="on, off", fix=f"unset {SWITCH}")
     return RecordedStep(CudaRecorder(device)) if device.type == "cuda" and setting == "on" else None

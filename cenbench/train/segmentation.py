@@ -15,13 +15,13 @@ from cenbench.matrix.specs import SegmentationNet, SegmentationPhase, Segmentati
 from cenbench.matrix.steps import total_steps
 from cenbench.nn.segmenter import Segmenter, build_segmenter
 from cenbench.nn.sparsity import Sparsity
-from cenbench.train.finished import Trained, find_finished, finish, load_weights
+from cenbench.train.imagenet import load_imagenet
 from cenbench.train.loop import Batches, train_steps
 from cenbench.train.prefetch import for_device
-from cenbench.train.pretrained import load_imagenet
 from cenbench.train.progress import Report
 from cenbench.train.segmentation_loss import segmentation_nll_S
 from cenbench.train.selection import Score, best_weights
+from cenbench.train.trained import Trained, finish, load_weights, open_finished
 
 
 def build(cell: Cell, classes: int) -> Segmenter:
@@ -64,7 +64,7 @@ def train(
     `identity` names the code and data; state and weights of another identity are not used. `score` is asked where the
     protocol selects the best weights; `report` is told of every few steps.
     """
-    done = find_finished(folder, identity)
+    done = open_finished(folder, identity)
     if done is not None:
         return done
     batches = for_device(SegmentationBatches(prepared, cell.task, _parts(cell)[1], cell.seed), device)

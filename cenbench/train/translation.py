@@ -18,12 +18,12 @@ from cenbench.matrix.steps import total_steps
 from cenbench.nn.patchgan import build_discriminator
 from cenbench.nn.sparsity import Sparsity
 from cenbench.nn.unet import UNet, build_generator
-from cenbench.train.finished import Trained, find_finished, finish, load_weights
 from cenbench.train.loop import Batches, train_steps
 from cenbench.train.prefetch import for_device
 from cenbench.train.progress import Report
 from cenbench.train.recorded_step import recorded_on
 from cenbench.train.selection import Score, best_weights
+from cenbench.train.trained import Trained, finish, load_weights, open_finished
 from cenbench.train.translation_losses import adversarial_loss, image_distance_S
 
 
@@ -61,7 +61,7 @@ def train(
     `identity` names the code and data; state and weights of another identity are not used. `score` is asked where the
     protocol selects the best weights; `report` is told of every few steps.
     """
-    done = find_finished(folder, identity)
+    done = open_finished(folder, identity)
     if done is not None:
         return done
     batches = for_device(TranslationBatches(prepared, cell.task, _parts(cell)[1], cell.seed), device)

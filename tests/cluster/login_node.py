@@ -16,7 +16,7 @@ from checkout import DETERMINISTIC, Checkout
 from slurm_cluster import Cluster, Job, wait_for
 
 from cenbench.matrix.plan import load_plan
-from cenbench.run.paths import Paths
+from cenbench.paths import Paths
 
 COMMAND = ("snakemake", "--profile", "slurm", "--config", "preset=demo", "--")
 RETRIED = "Trying to restart job"

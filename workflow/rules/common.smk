@@ -6,16 +6,17 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, workflow.basedir)
 from cenbench.errors import UserError
-from cenbench.run.controller import hold_working_directory
-from cenbench.run.dag import Dag
-from cenbench.run.slurm import Queue
+from cenbench.report.code import report_code
+from cenbench.schedule.controller_lock import hold_working_directory
+from cenbench.schedule.dag import Dag
+from cenbench.schedule.slurm import Queue
 
 PYTHON = sys.executable
 # After kill -9 the same command is to go on, without `snakemake --unlock`.
 HOLD = None if workflow.remote_exec else hold_working_directory(Path.cwd())
 
 try:
-    MATRIX = Dag.from_config(config, Path.cwd())
+    MATRIX = Dag.from_config(config, Path.cwd(), report_code())
 except UserError as error:
     raise WorkflowError(str(error))
 

@@ -113,7 +113,7 @@ class Unusable:
     def add(self, what: str, problem: str) -> None:
         self.problems.append((what, problem))
 
-    def refuse(self, raw: Path, problem: str, mend: str) -> None:
+    def refuse(self, raw: Path, problem: str, fix: str) -> None:
         """Raise one `UserError` that names them all (twenty, and how many more); nothing where all is well."""
         if not self.problems:
             return
@@ -121,7 +121,7 @@ class Unusable:
         if len(self.problems) > self.SHOWN:
             lines.append(f"and {len(self.problems) - self.SHOWN} more")
         raise UserError(
-            f"{problem}: {len(self.problems)}", where=raw, found="\n    ".join(["", *lines]).lstrip("\n"), mend=mend
+            f"{problem}: {len(self.problems)}", where=raw, found="\n    ".join(["", *lines]).lstrip("\n"), fix=fix
         )
 
 
@@ -139,7 +139,7 @@ def choose(raw: Path, spec: DatasetSpec, train: list[Sample], val: list[Sample])
                 key=f"dataset.{split}_scenes",
                 found=len(have),
                 expected=f"{want}, as the preset asks",
-                mend=f"get the rest of the dataset, or lower {split}_scenes in the preset",
+                fix=f"get the rest of the dataset, or lower {split}_scenes in the preset",
             )
         rows = np.sort(np.random.default_rng([spec.seed, number]).permutation(len(have))[:want])
         chosen += [have[row] for row in rows]

@@ -89,7 +89,7 @@ class Cityscapes(Adapter):
         if not any(lists.values()):
             raise UserError(
                 "no frame of Cityscapes is here", where=raw, found="no leftImg8bit/{train,val}/*/*_leftImg8bit.png",
-                expected=", ".join(file.name for file in self.FILES), mend="put the zips, or their folders, there",
+                expected=", ".join(file.name for file in self.FILES), fix="put the zips, or their folders, there",
             )  # fmt: skip
         return Scan(choose(raw, spec, lists["train"], lists["val"]), _MODALITIES, files.archives)
 

@@ -28,7 +28,7 @@ def to_classes(ids_HW: np.ndarray, where: Path) -> np.ndarray:
         wrong = np.unique(ids_HW[ids_HW > LAST_ID])
         raise UserError(
             "labels out of range", where=where, found=", ".join(map(str, wrong[:5])), expected=f"ids 0 to {LAST_ID}",
-            mend="use the gtFine_labelIds images, not labelTrainIds or color",
+            fix="use the gtFine_labelIds images, not labelTrainIds or color",
         )  # fmt: skip
     table = np.full(LAST_ID + 1, VOID, np.uint8)
     table[list(IDS.values())] = np.arange(len(IDS))

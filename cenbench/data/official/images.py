@@ -35,7 +35,7 @@ def read_image(
             mode = image.mode
             array = np.asarray(image)
     except FileNotFoundError as error:
-        raise UserError(f"{path.name} is missing", where=path, mend="get the file again") from error
+        raise UserError(f"{path.name} is missing", where=path, fix="get the file again") from error
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError) as error:
         raise _bad(path, "cannot be read: truncated, or not an image", str(error), "a whole PNG or JPEG") from error
     found_bits = _bit_depth(stored) or _BITS.get(mode, 0)
@@ -110,7 +110,7 @@ def _bad(path: Path, problem: str, found: str, expected: str) -> UserError:
         where=path,
         found=found,
         expected=expected,
-        mend="get the file again as it was published, then run the same command: it continues where it was",
+        fix="get the file again as it was published, then run the same command: it continues where it was",
     )
 
 

@@ -67,7 +67,7 @@ class NYUDv2(Adapter):
                 "two versions of NYUDv2 lie side by side",
                 where=raw,
                 found=f"{archive} and {folder}",
-                mend="keep one: move the other away, or name a folder with only one of them with --raw",
+                fix="keep one: move the other away, or name a folder with only one of them with --raw",
             )
         if not folder and not archive:
             raise UserError(

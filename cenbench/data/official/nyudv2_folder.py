@@ -34,7 +34,7 @@ def scan(raw: Path) -> tuple[list[Sample], list[Sample], tuple[str, ...]]:
             absent = [path for path in sample.files.values() if not (raw / path).is_file()]
             if absent:
                 unusable.add(f"{name}, {sample.id}", f"no {', no '.join(absent)}")
-    unusable.refuse(raw, "the lists name files that are not there", "get the rest of the folder, or mend the lists")
+    unusable.refuse(raw, "the lists name files that are not there", "get the rest of the folder, or fix the lists")
     twice = sorted({each.id for each in samples["train"]} & {each.id for each in samples["val"]})
     if twice:
         raise UserError("the lists share samples", where=raw, found=", ".join(twice[:20]), expected="none in both")
@@ -64,7 +64,7 @@ def _lines(path: Path) -> list[tuple[int, str]]:
         raise UserError(
             f"the list {path.name} is missing",
             where=path,
-            mend="copy it from semantic_segmentation/data/nyudv2 of the released code (github.com/yikaiw/CEN)",
+            fix="copy it from semantic_segmentation/data/nyudv2 of the released code (github.com/yikaiw/CEN)",
         ) from error
     except UnicodeDecodeError as error:
         raise UserError(f"the list {path.name} is no text", where=path, found=str(error)) from error

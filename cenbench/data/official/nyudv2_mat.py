@@ -97,7 +97,7 @@ def _open(raw: Path) -> Iterator[h5py.File]:
             where=path,
             found=f"{size}; {error}",
             expected="2,972,037,809 bytes, MATLAB v7.3",
-            mend="download it again",
+            fix="download it again",
         ) from error
 
 
@@ -107,7 +107,7 @@ def _frames(file: h5py.File, path: Path) -> int:
         if name not in file:
             raise UserError(
                 f"{LABELED} lacks {name}", where=path, key=name, found=", ".join(sorted(file)),
-                expected=", ".join(_SHAPES), mend="download it again",
+                expected=", ".join(_SHAPES), fix="download it again",
             )  # fmt: skip
         found = file[name].shape
         if found[1:] != shape or found[0] != file["images"].shape[0]:
@@ -131,12 +131,12 @@ def _load(path: Path, names: tuple[str, ...]) -> dict[str, Any]:
             found: dict[str, Any] = loadmat(file, variable_names=list(names))
     except FileNotFoundError as error:
         raise UserError(
-            f"{path.name} is missing", where=path, mend="see docs/datasets.md for where to get it"
+            f"{path.name} is missing", where=path, fix="see docs/datasets.md for where to get it"
         ) from error
     except Exception as error:  # SciPy raises whatever comes of parsing a damaged file, ZeroDivisionError included
         raise UserError(
             f"{path.name} cannot be read: truncated, or another file",
-            where=path, found=str(error), expected="a MATLAB v5 file", mend="get it again",
+            where=path, found=str(error), expected="a MATLAB v5 file", fix="get it again",
         ) from error  # fmt: skip
     if absent := [name for name in names if name not in found]:
         raise UserError(f"{path.name} lacks {', '.join(absent)}", where=path, expected=", ".join(names))

@@ -8,14 +8,14 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-from cenbench.data.manifest import MANIFEST, SourceEntry, dataset_key, manifest_digest, read_manifest
+from cenbench.data.manifest import MANIFEST, SourceEntry, manifest_digest, read_manifest
 from cenbench.data.official.adapter import Adapter, OfficialFile, Scan
 from cenbench.data.raw_folder import files_to_pull, holds_raw_files
 from cenbench.data.recipe import Recipe
 from cenbench.data.shards import prepare_shards, remove_shards
 from cenbench.errors import UserError
 from cenbench.files import digest, sha256_file
-from cenbench.matrix.specs import DatasetSpec
+from cenbench.matrix.specs import DatasetSpec, dataset_key
 
 
 def prepare_official(
@@ -90,7 +90,7 @@ def absent(adapter: Adapter, raw: Path) -> UserError:
         where=raw,
         found=nothing if raw.is_dir() else "no such folder",
         expected="\n    ".join(["", *wanted, f"see {adapter.URL} and docs/datasets.md"]),
-        mend=f"{pull}put them into {raw} (or name another folder with --raw), then run the same command again",
+        fix=f"{pull}put them into {raw} (or name another folder with --raw), then run the same command again",
     )
 
 
@@ -176,7 +176,7 @@ class FilesOfScan:
             stat = (self.raw / name).stat()
         except FileNotFoundError as error:
             raise UserError(
-                f"{name} is gone", where=self.raw / name, mend="put it back, then run the same command again"
+                f"{name} is gone", where=self.raw / name, fix="put it back, then run the same command again"
             ) from error
         return stat.st_size, stat.st_mtime_ns
 

@@ -76,7 +76,7 @@ class RawFiles:
         except OSError as error:
             raise UserError(
                 f"{path.name} cannot be unpacked beside {archive.name}", where=path, found=error.strerror or str(error),
-                mend="let this folder be written to, or unpack the zip there yourself",
+                fix="let this folder be written to, or unpack the zip there yourself",
             ) from error  # fmt: skip
         except _BROKEN as error:
             raise _damaged(archive, name, error) from error
@@ -93,7 +93,7 @@ class RawFiles:
             looked = ", ".join(["the folder", *self.archives])
             raise UserError(
                 f"{PurePosixPath(name).name} is missing", where=self._folder / name, found=f"not in {looked}",
-                mend="get the official file again, or unpack its zip here",
+                fix="get the official file again, or unpack its zip here",
             )  # fmt: skip
         return archive
 
@@ -119,5 +119,5 @@ def _damaged(archive: Path, member: str | None, error: Exception) -> UserError:
         where=archive,
         found=str(error) or type(error).__name__,
         expected="a whole zip file",
-        mend="compare its size with the official one, and get it again",
+        fix="compare its size with the official one, and get it again",
     )

@@ -147,7 +147,7 @@ def _has_ready_labels(raw: Path, files: RawFiles, test: Sequence[Frame]) -> bool
     if files.on_disk(LABELS):
         raise UserError(
             "two versions of the labels are side by side", where=raw, found=f"{LABELS} and {READY_LABELS}/",
-            expected="one of them", mend="move the other one elsewhere",
+            expected="one of them", fix="move the other one elsewhere",
         )  # fmt: skip
     if [frame.number for frame in test] != list(range(1, len(test) + 1)):
         raise UserError(
@@ -171,6 +171,6 @@ def _toolbox_labels(path: Path, sample: Sample, size: tuple[int, int]) -> np.nda
             key=f"SUNRGBD2Dseg({sample.index + 1}).seglabel",
             found=f"{labels_HW.shape[1]} x {labels_HW.shape[0]} pixels",
             expected=f"{size[1]} x {size[0]} pixels",
-            mend="use images and toolbox of one release",
+            fix="use images and toolbox of one release",
         )
     return labels_HW

@@ -129,7 +129,7 @@ def _load(path: Path, variable: str) -> Any:
     try:
         return scipy.io.loadmat(path, variable_names=[variable], squeeze_me=True, struct_as_record=False)[variable]
     except FileNotFoundError as error:
-        raise UserError("an official file is missing", where=path, mend="unpack SUNRGBDtoolbox.zip") from error
+        raise UserError("an official file is missing", where=path, fix="unpack SUNRGBDtoolbox.zip") from error
     except _MAT_ERRORS as error:
         raise _wrong(path, variable, error, "a MATLAB v5 file with this variable, whole") from error
 
@@ -141,7 +141,7 @@ def _wrong(path: Path, key: str | None, found: object, expected: str) -> UserErr
         key=key,
         found=str(found) or type(found).__name__,
         expected=expected,
-        mend="take it from the official SUNRGBDtoolbox.zip again",
+        fix="take it from the official SUNRGBDtoolbox.zip again",
     )
 
 

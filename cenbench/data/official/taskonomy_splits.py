@@ -63,7 +63,7 @@ def _by_lists(raw: Path, views: Views) -> Candidates:
                 unusable.add(f"{name}, {view}", "no such view")
             elif absent := lacks(views[view]):
                 unusable.add(f"{name}, {view}", f"no {', no '.join(absent)}")
-    unusable.refuse(raw, "the lists name images that are not there", "get the rest of the dataset, or mend the lists")
+    unusable.refuse(raw, "the lists name images that are not there", "get the rest of the dataset, or fix the lists")
     if twice := sorted(set(named["train"]) & set(named["val"])):
         raise UserError("the lists share views", where=raw, found=", ".join(twice[:20]), expected="none in both")
     return named["train"], named["val"]
@@ -77,7 +77,7 @@ def _read_list(path: Path) -> list[str]:
         raise UserError(
             f"the list {path.name} is missing, its other half is there",
             where=path,
-            mend="copy it from image2image_translation/data of github.com/yikaiw/CEN, or remove both",
+            fix="copy it from image2image_translation/data of github.com/yikaiw/CEN, or remove both",
         ) from error
     except UnicodeDecodeError as error:
         raise UserError(f"the list {path.name} is no text", where=path, found=str(error)) from error
@@ -104,7 +104,7 @@ def _by_table(raw: Path, tables: list[str], views: Views) -> Candidates:
     if len(tables) > 1:
         raise UserError(
             "several tables of buildings lie side by side", where=raw, found=", ".join(tables), expected="one",
-            mend="keep the one to go by (tiny, medium, full or fullplus)",
+            fix="keep the one to go by (tiny, medium, full or fullplus)",
         )  # fmt: skip
     split_of: dict[str, str] = {}
     with (raw / tables[0]).open(newline="", encoding="utf-8") as file:

@@ -38,7 +38,7 @@ def find_views(raw: Path) -> Views:
                     "two copies of Taskonomy lie side by side",
                     where=raw,
                     found=f"{other} and {path}",
-                    mend="keep one: move the other away, or name a folder with only one of them with --raw",
+                    fix="keep one: move the other away, or name a folder with only one of them with --raw",
                 )
             views[view][match[3]] = path
     if not views:

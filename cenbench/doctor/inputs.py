@@ -1,0 +1,103 @@
+"""What the cells of a preset need to be there: prepared data, pretrained weights, room on the disk."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from cenbench.data.manifest import read_manifest
+from cenbench.data.raw_folder import holds_raw_files
+from cenbench.doctor.check import Check
+from cenbench.errors import UserError
+from cenbench.matrix.cell import Cell
+from cenbench.matrix.cost import plan_datasets
+from cenbench.matrix.plan import Plan
+from cenbench.matrix.size import FILES_A_CELL, dataset_bytes, finished_bytes, state_bytes
+from cenbench.matrix.specs import dataset_key
+from cenbench.paths import Paths
+from cenbench.pretrained.used import pretrained_files, used_files
+
+RENDERED = ("synthrooms",)
+
+
+def input_checks(plan: Plan, paths: Paths) -> list[Check]:
+    """A check a dataset, weights, and free space."""
+    datasets = [
+        check_dataset(each.name, dataset_key(each), paths.data, paths.raw / each.name, plan.preset)
+        for each in plan_datasets(plan)
+    ]
+    return [*datasets, check_weights(plan.cells, paths), check_space(plan, paths)]
+
+
+def check_dataset(name: str, key: str, data: Path, raw: Path, preset: str) -> Check:
+    """Whether a dataset is prepared; one that is rendered, or whose official files are in `raw`, will be."""
+    label = f"data {name}"
+    folder = data / key
+    prepare = f"cenbench data prepare {key} --preset {preset}"
+    if not (folder / "manifest.json").exists():
+        if name in RENDERED:
+            return Check(label, "ok", "not prepared yet; Snakemake renders it first")
+        if holds_raw_files(raw):
+            return Check(label, "ok", f"not prepared yet; Snakemake makes it first of the files in {raw}")
+        found = f"neither {folder / 'manifest.json'} nor official files in {raw}: cells that read it would fail"
+        return Check(label, "problem", found, f"bring the official files to {raw}, then: {prepare}")
+    try:
+        files = read_manifest(folder).files
+    except UserError as error:
+        return Check(label, "problem", str(error.problem), f"delete {folder}, then: {prepare}")
+    wrong = [file for file, entry in files.items() if _size(folder / file) != entry.bytes]
+    if wrong:
+        return Check(label, "problem", f"damaged: {', '.join(wrong)}", f"delete {folder}, then: {prepare}")
+    return Check(label, "ok", f"prepared, {sum(entry.bytes for entry in files.values()) / 1e9:.2f} GB")
+
+
+def _size(path: Path) -> int | None:
+    return path.stat().st_size if path.exists() else None
+
+
+def check_weights(cells: Mapping[str, Cell], paths: Paths) -> Check:
+    """Which cells would be skipped for want of pretrained weights; and whether those that are here can be used."""
+    try:
+        for cell in cells.values():
+            used_files(cell, paths)
+    except UserError as error:
+        return Check("weights", "problem", f"{error.where}: {error.problem}", error.fix)
+    needed = {cell_id: pretrained_files(cell) for cell_id, cell in cells.items()}
+    names = dict.fromkeys(name for files in needed.values() for name in files)
+    absent = [name for name in names if not (paths.weights / name).is_file()]
+    if not names:
+        return Check("weights", "ok", "no cell needs pretrained weights")
+    skipped = sum(any(name in absent for name in files) for files in needed.values())
+    if skipped:
+        found = f"{skipped} of {len(cells)} cells would be skipped: {', '.join(absent)} absent"
+        fix = "cenbench weights list, with this preset, says where they are published; then: cenbench weights add"
+        return Check("weights", "warning", found, fix)
+    return Check("weights", "ok", f"{', '.join(names)} there")
+
+
+def check_space(plan: Plan, paths: Paths, statvfs: Callable[[Path], os.statvfs_result] = os.statvfs) -> Check:
+    """Whether the cells and datasets that are not there yet have room, in bytes and in files."""
+    place = next(each for each in (paths.results, *paths.results.absolute().parents) if each.exists())
+    disk = statvfs(place)
+    waiting = [cell for cell in plan.cells.values() if not (paths.cell(cell) / "metrics.json").exists()]
+    need = needed_bytes(waiting, plan.cost.workers)
+    absent = (each for each in plan_datasets(plan) if not (paths.data / dataset_key(each) / "manifest.json").exists())
+    need += sum(dataset_bytes(each) for each in absent)
+    free = float(disk.f_bavail) * disk.f_frsize
+    said = f"{free / 1e9:,.1f} GB free, about {need / 1e9:,.1f} GB needed for {len(waiting)} cells"
+    if free < need:
+        return Check("free space", "problem", said, "free space, raise the quota, or run fewer tables at a time")
+    if disk.f_files and disk.f_favail < len(waiting) * FILES_A_CELL:
+        files = f"{disk.f_favail:,} files may still be made, {len(waiting) * FILES_A_CELL:,} are needed"
+        return Check("free space", "problem", files, "remove files, or raise the quota of inodes")
+    if free < 2 * need:
+        return Check("free space", "warning", said, "this is close: the need is an estimate")
+    return Check("free space", "ok", f"{said} (quotas of users are not seen here)")
+
+
+def needed_bytes(waiting: Iterable[Cell], workers: int) -> float:
+    """Every waiting cell finished, and the states of the largest ones that run at the same time."""
+    cells = list(waiting)
+    running = sorted((state_bytes(cell) for cell in cells), reverse=True)[:workers]
+    return sum(finished_bytes(cell) for cell in cells) + sum(running)

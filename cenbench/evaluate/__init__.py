@@ -1,0 +1,1 @@
+"""From a trained cell to metrics, samples and exported predictions. Trains nothing."""

@@ -1,0 +1,67 @@
+"""Where the files of a run lie, all below the folder of the checkout."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cenbench.matrix.cell import Cell
+
+
+@dataclass(frozen=True)
+class Paths:
+    """The layout of docs/architecture.md, 'Files a run makes'. `root` is the checkout (or any folder a test likes)."""
+
+    root: Path
+
+    @property
+    def params(self) -> Path:
+        return self.root / "params"
+
+    @property
+    def data(self) -> Path:
+        return self.root / "data" / "prepared"
+
+    @property
+    def raw(self) -> Path:
+        """Official files of published datasets, a folder each."""
+        return self.root / "data" / "raw"
+
+    @property
+    def weights(self) -> Path:
+        """Pretrained weights a user has placed; nothing here is ever downloaded."""
+        return self.root / "weights"
+
+    @property
+    def results(self) -> Path:
+        return self.root / "results"
+
+    @property
+    def features(self) -> Path:
+        return self.results / "features"
+
+    @property
+    def verified(self) -> Path:
+        """Notes of which dataset files were read whole and found as their manifest says."""
+        return self.results / "verified"
+
+    @property
+    def reports(self) -> Path:
+        return self.root / "reports"
+
+    def cell(self, cell: Cell) -> Path:
+        """Published outputs; Snakemake owns this folder and may delete what is in it."""
+        return self.results / "cells" / cell.id
+
+    def state(self, cell: Cell) -> Path:
+        """Resumable state and weights; only a cell's own run writes here."""
+        return self.results / "state" / cell.training_id
+
+    def run_log(self, cell: Cell) -> Path:
+        """What all runs of a cell have logged; `log` is the last one's, which Snakemake owns."""
+        return self.state(cell) / "run.log"
+
+    def log(self, cell: Cell) -> Path:
+        return self.results / "logs" / f"{cell.id}.log"

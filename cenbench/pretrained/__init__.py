@@ -1,0 +1,1 @@
+"""Pretrained weights: which exist, which a cell uses, adding them."""

@@ -1,0 +1,52 @@
+"""What is published is checked before it is believed: a record with a changed byte is named, and made again."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from cenbench.errors import UserError
+from cenbench.files import read_json, read_sealed, sha256_file
+from cenbench.matrix.cell import Cell
+from cenbench.paths import Paths
+
+log = logging.getLogger("cenbench")
+METRICS, PROVENANCE, SET_ASIDE = "metrics.json", "provenance.json", "metrics.damaged.json"
+
+
+def read_published(folder: Path, version: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """metrics.json and provenance.json of a cell. `UserError` where a file of the record is missing or has changed.
+
+    A record of another format `version` is returned unchecked: it may have been sealed in another way.
+    """
+    plain = read_json(folder / METRICS)
+    if isinstance(plain, Mapping) and plain.get("format") in range(1, version):
+        return dict(plain), dict(read_json(folder / PROVENANCE))
+    document, provenance = read_sealed(folder / METRICS), read_sealed(folder / PROVENANCE)
+    for name, expected in document["files"].items():
+        path = folder / name
+        found = sha256_file(path) if path.is_file() else "no such file"
+        if found != expected:
+            problem = f"{name} has changed since it was written"
+            raise UserError(problem, where=path, key="sha256", found=found, expected=expected)
+    return document, provenance
+
+
+def set_aside_damaged(paths: Paths, cells: Iterable[Cell], version: int) -> None:
+    """Rename metrics.json of every damaged record, so that Snakemake, which looks at no content, makes it again.
+
+    Where the weights are whole that trains nothing: the cell is evaluated and published anew.
+    """
+    for cell in cells:
+        folder = paths.cell(cell)
+        if not (folder / METRICS).exists():
+            continue
+        try:
+            read_published(folder, version)
+        except (UserError, KeyError, TypeError, AttributeError) as error:
+            log.warning("cell %s is published again, its record is damaged: %s", cell.id, error)
+            with suppress(FileNotFoundError):  # its cell may be publishing anew at this moment
+                (folder / METRICS).replace(folder / SET_ASIDE)

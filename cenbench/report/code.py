@@ -1,0 +1,12 @@
+"""A digest of what renders the reports: code and templates. A change of it renders them again and trains nothing."""
+
+from __future__ import annotations
+
+from cenbench.files import digest, sha256_file
+from cenbench.records.fingerprint import code_digest
+from cenbench.report.environment import FOLDER
+
+
+def report_code() -> str:
+    """SHA-256 (hex) of the code behind `cenbench.report.pages` and of every template."""
+    return digest([code_digest(("cenbench.report.pages",)), *map(sha256_file, sorted(FOLDER.iterdir()))])

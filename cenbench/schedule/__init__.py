@@ -1,0 +1,1 @@
+"""What Snakemake needs: the DAG, Slurm, status and cost. Torch-free; trains nothing."""

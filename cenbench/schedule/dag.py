@@ -1,0 +1,132 @@
+"""What the Snakefile asks: which tables, which cells, which files, and what each job depends on. Torch-free."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from cenbench.errors import UserError
+from cenbench.files import digest
+from cenbench.matrix.plan import Plan, load_plan
+from cenbench.matrix.specs import dataset_key
+from cenbench.paths import Paths
+from cenbench.pretrained.used import pretrained_sha256
+from cenbench.records.digests import evaluation_code, training_code
+from cenbench.records.read import FORMAT
+from cenbench.records.verify import set_aside_damaged
+from cenbench.schedule.remaining_cost import remaining_lines
+
+DEFAULT_PRESET = "demo"
+CONFIG_KEYS = ("preset", "tables")
+ALL = "all"
+TABLE_SUFFIXES = ("html", "tex", "csv", "json")
+
+
+class _Wildcards(Protocol):
+    cell: str
+    table: str
+
+
+class _Workflow(Protocol):
+    """Of Snakemake's workflow what is asked of it here."""
+
+    dag: Any
+
+    @property
+    def dryrun(self) -> bool: ...
+
+
+@dataclass(frozen=True)
+class Dag:
+    """The plan of one preset, answered in Snakemake's terms: paths relative to the checkout, and job parameters."""
+
+    plan: Plan
+    paths: Paths
+    tables: tuple[str, ...]
+    """Names of the tables `all_tables` makes."""
+    report_code: str
+    """Digest of what renders tables (`cenbench.report.code`): a change renders them again."""
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], root: Path, report_code: str = "") -> Dag:
+        """Read `--config preset=NAME tables=table7,table8` (all of the preset's tables where nothing is said).
+
+        Any other key is an error, not something silently without effect.
+        """
+        for key in config:
+            if key not in CONFIG_KEYS:
+                raise UserError(
+                    "unknown configuration key", where="snakemake --config", key=key, expected=", ".join(CONFIG_KEYS)
+                )
+        paths = Paths(root)
+        plan = load_plan(paths.params, str(config.get("preset", DEFAULT_PRESET)))
+        asked = str(config.get("tables", ALL))
+        names = [table.name for table in plan.tables]
+        chosen = names if asked == ALL else [plan.table(name.strip()).name for name in asked.split(",")]
+        return cls(plan, paths, tuple(dict.fromkeys(chosen)), report_code)
+
+    def set_aside_damaged(self) -> None:
+        """Make Snakemake see records that have changed since they were written: they are published again."""
+        set_aside_damaged(self.paths, self.plan.cells.values(), FORMAT)
+
+    @property
+    def every_table(self) -> list[str]:
+        """Names of all tables of the preset; each is a target of its own."""
+        return [table.name for table in self.plan.tables]
+
+    @property
+    def asked_tables(self) -> str:
+        """The tables `all_tables` makes, as options of `cenbench report`."""
+        return " ".join(f"--table {name}" for name in self.tables)
+
+    def end(self, workflow: _Workflow) -> None:
+        """After a dry run, say what the cells it would have submitted cost."""
+        found = workflow.dryrun and workflow.dag is not None
+        jobs = workflow.dag.needrun_jobs(exclude_finished=False) if found else ()
+        if cells := {job.wildcards.cell for job in jobs if job.rule.name == "cell"}:
+            print("", *remaining_lines(self.plan, self.paths, cells), sep="\n", file=sys.stderr)
+
+    def all_files(self) -> list[str]:
+        """What a finished run has made: records of cells, tables, and the index over them."""
+        folder = f"reports/{self.plan.preset}"
+        tables = dict.fromkeys(file for name in self.tables for file in self.files_of(name))
+        return [*tables, "reports/index.html", f"{folder}/metrics.json", f"{folder}/plots.csv"]
+
+    def files_of(self, table: str) -> list[str]:
+        """One table's files and the records it is made of.
+
+        The records by name: after a failure the table is there, and Snakemake would not look for what it was made of.
+        """
+        records = [_record(cell.id) for cell in self.plan.cells_of(table)]
+        return [*records, *(f"reports/{self.plan.preset}/{table}.{suffix}" for suffix in TABLE_SUFFIXES)]
+
+    def metrics_of(self, wildcards: _Wildcards) -> list[str]:
+        """The records a table is made of."""
+        return [_record(cell.id) for cell in self.plan.cells_of(wildcards.table)]
+
+    def manifest_of(self, wildcards: _Wildcards) -> str:
+        """The prepared dataset a cell reads."""
+        return f"data/prepared/{dataset_key(self.plan.cell(wildcards.cell).dataset)}/manifest.json"
+
+    def depends_on(self, wildcards: _Wildcards) -> str:
+        """What runs a finished cell again, besides its data: code, and pretrained files that came, went or changed."""
+        cell = self.plan.cell(wildcards.cell)
+        parts = [f"train {training_code(cell)}", f"evaluate {evaluation_code(cell)}"]
+        for name, sha256 in pretrained_sha256(cell, self.paths).items():
+            parts.append(f"{name} {sha256 or 'absent'}")
+        return ", ".join(parts)
+
+    def report_depends_on(self, wildcards: _Wildcards) -> str:
+        """What renders a finished table again: its declaration, the report's code and its templates."""
+        return digest([self.plan.table(wildcards.table).content(), self.index_depends_on(wildcards)])
+
+    def index_depends_on(self, wildcards: _Wildcards) -> str:
+        """What renders the index again, besides its tables: the report's code and its templates."""
+        return self.report_code
+
+
+def _record(cell_id: str) -> str:
+    return f"results/cells/{cell_id}/metrics.json"

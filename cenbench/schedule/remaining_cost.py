@@ -1,0 +1,53 @@
+"""What is still to be done, and what that costs: for the end of a dry run, and for the status. Torch-free."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from cenbench.matrix.cost import PlanCost, StepTimes, cell_seconds, plan_cost, plan_datasets
+from cenbench.matrix.cost_lines import cost_lines, duration
+from cenbench.matrix.plan import Plan
+from cenbench.matrix.specs import DatasetSpec, dataset_key
+from cenbench.paths import Paths
+from cenbench.schedule.status import FINISHED, CellStatus
+from cenbench.schedule.step_times import read_step_times
+
+
+def remaining_cost(plan: Plan, paths: Paths, waiting: Collection[str], measured: StepTimes | None) -> PlanCost:
+    """The cost of the cells whose ids are `waiting`, and of the datasets they read that are not prepared yet."""
+    prepared = [each for each in plan_datasets(plan) if _is_prepared(each, paths)]
+    return plan_cost(plan, measured, only=waiting, prepared=prepared)
+
+
+def remaining_lines(plan: Plan, paths: Paths, waiting: Collection[str]) -> list[str]:
+    """What would be submitted, and its cost. Seconds come from every finished cell of the plan."""
+    datasets = {plan.cell(cell_id).dataset for cell_id in waiting}
+    absent = sum(not _is_prepared(each, paths) for each in datasets)
+    before = f", and {absent} dataset{'s' if absent > 1 else ''} prepared first" if absent else ""
+    first = f"{len(waiting)} of {len(plan.cells)} cells of preset {plan.preset} would be submitted{before}."
+    measured = read_step_times(plan, paths)
+    return [first, *cost_lines(remaining_cost(plan, paths, waiting, measured), plan.cost, measured)]
+
+
+def left_words(plan: Plan, paths: Paths, cells: Sequence[CellStatus]) -> str:
+    """What is left to do, in words: hours of work, and how long that takes at the number of cells running now."""
+    running = [cell for cell in cells if cell.state == "running"]
+    waiting = [cell.cell_id for cell in cells if cell.state not in ("running", *FINISHED)]
+    measured = read_step_times(plan, paths)
+    left_s = sum(_running_left_s(plan, cell, measured) for cell in running)
+    left_s += 3600 * remaining_cost(plan, paths, waiting, measured).total_h
+    if not left_s:
+        return ""
+    work = f"{left_s / 3600:,.2f} {measured.unit if measured else plan.cost.unit}-hours left"
+    return f"{work}, about {duration(left_s / len(running))} with {len(running)} at a time." if running else f"{work}."
+
+
+def _running_left_s(plan: Plan, cell: CellStatus, measured: StepTimes | None) -> float:
+    """What the running cell says itself, else what a cell like it takes in all."""
+    if cell.left_s is not None or (cell.beat and cell.beat.phase in ("evaluating", "publishing")):
+        return cell.left_s or 0.0
+    return cell_seconds(plan.cell(cell.cell_id), plan.cost, measured)
+
+
+def _is_prepared(dataset: DatasetSpec, paths: Paths) -> bool:
+    return (paths.data / dataset_key(dataset) / "manifest.json").exists()

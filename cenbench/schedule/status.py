@@ -1,0 +1,132 @@
+"""What every cell of a plan is doing, from files alone: no controller and no scheduler is asked. Torch-free."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from cenbench.matrix.cell import Cell
+from cenbench.matrix.plan import Plan
+from cenbench.paths import Paths
+from cenbench.records.read import CellRecord, read_record
+from cenbench.run.heartbeat import Beat, read_beat
+from cenbench.schedule.submitted_jobs import submitted_job
+
+Activity = Literal["running", "lost", "queued", "failed", "stale", "skipped", "missing", "ok"]
+STATES: tuple[Activity, ...] = ("running", "lost", "queued", "failed", "stale", "skipped", "missing", "ok")
+"""In the order of what a person wants to see first."""
+FINISHED: tuple[Activity, ...] = ("ok", "skipped")
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class CellStatus:
+    """A cell's state at one moment.
+
+    running  its heartbeat is fresh
+    lost     it was running, and its heartbeat stopped: killed, or its node went down
+    queued   given to a scheduler, and not begun
+    ok, failed, skipped, stale, missing  as in `CellRecord`; nothing runs it
+    """
+
+    cell_id: str
+    tables: tuple[str, ...]
+    state: Activity
+    reason: str | None
+    now: float
+    """Unix seconds at which this was so."""
+    beat: Beat | None = None
+    """The last heartbeat of a cell that is running or lost."""
+    job: str | None = None
+    """The scheduler's job, of a cell that is queued, running or lost."""
+    log: Path | None = None
+
+    @property
+    def age_s(self) -> float | None:
+        """Seconds since the last heartbeat."""
+        return None if self.beat is None else max(0.0, self.beat.age_s(self.now))
+
+    @property
+    def idle_s(self) -> float | None:
+        """Seconds since a running cell last told of a step, or of another phase."""
+        if self.beat is None or self.state != "running":
+            return None
+        return max(0.0, self.now - self.beat.progressed)
+
+    @property
+    def left_s(self) -> float | None:
+        """Seconds of training left, of a running cell that knows its rate."""
+        if self.beat is None or self.beat.left_s is None or self.state != "running":
+            return None
+        return max(0.0, self.beat.left_s - max(0.0, self.beat.age_s(self.now)))
+
+    def as_dict(self) -> dict[str, Any]:
+        """One entry of `status_document`."""
+        beat = self.beat
+        return {
+            "cell_id": self.cell_id,
+            "tables": list(self.tables),
+            "state": self.state,
+            "reason": self.reason,
+            "phase": beat.phase if beat else None,
+            "step": beat.step if beat else None,
+            "total": beat.total if beat else None,
+            "steps_per_s": beat.steps_per_s if beat else None,
+            "left_s": self.left_s,
+            "heartbeat_age_s": self.age_s,
+            "idle_s": self.idle_s,
+            "host": beat.host if beat else None,
+            "node": beat.node if beat else None,
+            "pid": beat.pid if beat else None,
+            "job": self.job,
+            "log": str(self.log) if self.log else None,
+        }
+
+
+def plan_status(plan: Plan, paths: Paths, now: float) -> list[CellStatus]:
+    """The status of every cell of the plan at `now` (Unix seconds), in the plan's order."""
+    return [_status(plan, paths, cell, now) for cell in plan.cells.values()]
+
+
+def counts(cells: Sequence[CellStatus]) -> dict[Activity, int]:
+    """state -> cells in it, every state named."""
+    found = Counter(cell.state for cell in cells)
+    return {state: found[state] for state in STATES}
+
+
+def all_ended(cells: Sequence[CellStatus]) -> bool:
+    """Whether nothing runs or waits to be run: every cell is finished or failed."""
+    return all(cell.state in (*FINISHED, "failed") for cell in cells)
+
+
+def status_document(plan: Plan, cells: Sequence[CellStatus], now: float) -> dict[str, Any]:
+    """What `cenbench status --json` prints: docs/status.md describes it; `format` changes when it does."""
+    entries: list[Mapping[str, Any]] = [cell.as_dict() for cell in cells]
+    return {"format": FORMAT, "preset": plan.preset, "time": now, "counts": counts(cells), "cells": entries}
+
+
+def _status(plan: Plan, paths: Paths, cell: Cell, now: float) -> CellStatus:
+    record, beat = read_record(paths, cell), read_beat(paths.state(cell))
+    # Cells that share their training share the folder: the beat is of the one it names.
+    if beat is not None and beat.cell_id != cell.id:
+        beat = None
+    state, reason, job = _state(paths.root, record, beat, now)
+    seen = beat if state in ("running", "lost") else None
+    return CellStatus(cell.id, plan.tables_of(cell.id), state, reason, now, seen, job, record.log)
+
+
+def _state(root: Path, record: CellRecord, beat: Beat | None, now: float) -> tuple[Activity, str | None, str | None]:
+    """State, reason and job. A finished record outweighs a stopped heartbeat: its run died after its last word."""
+    if beat is not None and beat.is_fresh(now):
+        return "running", None, beat.job
+    if record.state in FINISHED:
+        return record.state, record.reason, None
+    if beat is not None:
+        return "lost", f"its heartbeat stopped while {beat.phase}; the next run goes on from its saved state", beat.job
+    job = submitted_job(root, record.cell)
+    if job is not None:
+        return "queued", f"submitted as job {job}", job
+    return record.state, record.reason, None

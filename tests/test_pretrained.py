@@ -1,0 +1,225 @@
+"""`cenbench weights`: the published file, or one that is called one's own; whole, of that network, weights only."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import paper_one_step
+import pytest
+import torch
+from checkout import REPOSITORY
+from typer.testing import CliRunner
+
+from cenbench.cli.main import app
+from cenbench.errors import UserError
+from cenbench.files import sha256_file
+from cenbench.matrix.plan import load_plan
+from cenbench.metrics import extractors
+from cenbench.paths import Paths
+from cenbench.pretrained import list as weights_list
+from cenbench.pretrained import used as assets
+from cenbench.pretrained.add import add_weights
+from cenbench.pretrained.catalog import ASSETS, IMAGENET_FILES, INCEPTION_FILE
+from cenbench.pretrained.used import identified, own_note, pretrained_sha256
+from cenbench.sha256_cache import cached_sha256
+
+NAME, FILE = "resnet18", IMAGENET_FILES[18]
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("downloads") / "download.pth"
+    paper_one_step.resnet_file(path, 18)
+    return path
+
+
+@pytest.fixture
+def published(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if `source` were torchvision's file."""
+    asset = dataclasses.replace(ASSETS[NAME], sha256=sha256_file(source)[:8])
+    monkeypatch.setitem(ASSETS, NAME, asset)
+    monkeypatch.setitem(assets.BY_FILE, FILE, asset)
+
+
+def test_file_names_carry_the_digits_of_their_sha256_as_torch_hub_checks_them() -> None:
+    for asset in ASSETS.values():
+        assert f"-{asset.sha256[:8]}.pth" in asset.file
+        assert len(asset.sha256) in (8, 64)
+        assert asset.url.endswith(f"/{asset.file}")
+    assert extractors.INCEPTION_FILE == INCEPTION_FILE
+
+
+def test_torch_fidelity_and_torchvision_publish_these_very_files() -> None:
+    paper_one_step.import_torchvision()
+    from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3
+    from torchvision import models
+
+    assert ASSETS["inception-v3"].url == URL_INCEPTION_V3
+    for depth in (18, 34):  # the others it has saved anew since, under other digits
+        assert ASSETS[f"resnet{depth}"].url == models.get_model_weights(f"resnet{depth}")["IMAGENET1K_V1"].url
+
+
+def test_the_published_file_is_placed_and_found_again(source: Path, tmp_path: Path, published: None) -> None:
+    placed = add_weights(NAME, source, tmp_path)
+    assert placed.path == tmp_path / FILE
+    assert placed.path.read_bytes() == source.read_bytes()
+    assert (placed.own, placed.already) == (None, False)
+    assert identified(placed.path, placed.sha256).own is None
+    assert add_weights(NAME, source, tmp_path).already
+    assert [path.name for path in tmp_path.iterdir()] == [FILE]
+
+
+def test_another_sha256_is_refused_unless_it_is_called_ones_own(source: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"not the published resnet18") as caught:
+        add_weights(NAME, source, tmp_path / "weights")
+    assert caught.value.found == sha256_file(source)
+    assert str(caught.value.expected).startswith("f37072fd")
+    assert ASSETS[NAME].url in str(caught.value.fix)
+    assert not (tmp_path / "weights").exists()
+    placed = add_weights(NAME, source, tmp_path / "weights", own="trained by us")
+    assert identified(placed.path, placed.sha256).own == "trained by us"
+
+
+def test_a_file_put_there_by_hand_is_not_used_in_silence(source: Path, tmp_path: Path) -> None:
+    path = tmp_path / FILE
+    path.write_bytes(source.read_bytes())
+    with pytest.raises(UserError, match="nobody has said what it is"):
+        identified(path, sha256_file(path))
+    own_note(path).write_text('{"sha256": "' + "0" * 64 + '", "what": "other bytes"}')
+    with pytest.raises(UserError, match="nobody has said what it is"):
+        identified(path, sha256_file(path))
+
+
+def test_published_weights_are_not_ones_own(source: Path, tmp_path: Path, published: None) -> None:
+    with pytest.raises(UserError, match="this is the published file"):
+        add_weights(NAME, source, tmp_path, own="mine")
+
+
+def test_own_weights_need_a_word_and_a_name_that_exists(source: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="need a word"):
+        add_weights(NAME, source, tmp_path, own=" ")
+    with pytest.raises(UserError, match=r"(?s)no such weights.*resnet50.*did you mean"):
+        add_weights("resnet05", source, tmp_path)
+    with pytest.raises(UserError, match="no such file"):
+        add_weights(NAME, tmp_path / "absent.pth", tmp_path)
+
+
+class Malice:
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self) -> tuple[object, tuple[str, ...]]:
+        return (exec, (f"open({str(self.target)!r}, 'w').close()",))
+
+
+def spoiled(source: Path, path: Path, how: str) -> Path:
+    state = torch.load(source, weights_only=True)
+    if how == "cut short":
+        path.write_bytes(source.read_bytes()[:100_000])
+        return path
+    if how == "malice":
+        state["conv1.weight"] = Malice(path.with_name("was-run"))
+    elif how == "key":
+        del state["layer2.1.bn2.running_var"]
+    elif how == "more":
+        state["layer5.weight"] = torch.zeros(1)
+    elif how == "shape":
+        state["layer1.0.conv1.weight"] = torch.zeros(64, 64, 1, 1)
+    elif how == "nan":
+        state["bn1.bias"][3] = float("nan")
+    elif how == "list":
+        state = list(state.values())
+    torch.save(state, path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ("cut short", r"(?s)cut short, damaged, or another kind.*bad\.pth"),
+        ("malice", r"(?s)run code of whoever made it.*bad\.pth.*the type exec"),
+        ("key", r"(?s)torchvision's layout.*layer2\.1\.bn2\.running_var.*no such key"),
+        ("more", r"(?s)torchvision's layout.*layer5\.weight.*has not"),
+        ("shape", r"(?s)torchvision's layout.*layer1\.0\.conv1\.weight.*\(64, 64, 1, 1\).*\(64, 64, 3, 3\)"),
+        ("nan", r"(?s)not finite.*bn1\.bias"),
+        ("list", r"(?s)not a state dict.*list"),
+    ],
+)
+def test_a_file_that_is_not_that_network_is_named_and_not_placed(
+    source: Path, tmp_path: Path, how: str, message: str
+) -> None:
+    bad = spoiled(source, tmp_path / "bad.pth", how)
+    with pytest.raises(UserError, match=message):
+        add_weights(NAME, bad, tmp_path / "weights", own="mine")
+    assert not (tmp_path / "weights").exists()
+    assert not (tmp_path / "was-run").exists()
+
+
+def test_files_of_torchvisions_first_years_have_no_counters_and_ones_own_may_have_other_classes(
+    source: Path, tmp_path: Path
+) -> None:
+    state = torch.load(source, weights_only=True)
+    state = {key: value for key, value in state.items() if "num_batches" not in key}
+    state["fc.weight"], state["fc.bias"] = torch.zeros(10, 512), torch.zeros(10)
+    torch.save(state, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
+    assert add_weights(NAME, tmp_path / "old.pth", tmp_path, own="ten classes").path.exists()
+
+
+def test_other_weights_are_replaced_only_when_asked(source: Path, tmp_path: Path) -> None:
+    add_weights(NAME, source, tmp_path, own="first")
+    state = torch.load(source, weights_only=True)
+    state["bn1.bias"] += 1
+    torch.save(state, tmp_path / "second.pth")
+    with pytest.raises(UserError, match="other weights are there already") as caught:
+        add_weights(NAME, tmp_path / "second.pth", tmp_path, own="second")
+    assert caught.value.where == tmp_path / FILE
+    assert (tmp_path / FILE).read_bytes() == source.read_bytes()
+    placed = add_weights(NAME, tmp_path / "second.pth", tmp_path, own="second", replace=True)
+    assert identified(placed.path, placed.sha256).own == "second"
+
+
+def test_inceptions_layout_is_checked_too(tmp_path: Path, source: Path) -> None:
+    with pytest.raises(UserError, match=r"(?s)Inception-v3 weights.*Missing key"):
+        add_weights("inception-v3", source, tmp_path, own="a ResNet")
+
+
+def test_the_digest_is_read_once_and_again_after_any_change(source: Path, tmp_path: Path) -> None:
+    path, notes = tmp_path / FILE, tmp_path / "notes"
+    path.write_bytes(source.read_bytes())
+    first = cached_sha256(path, notes)
+    assert first == sha256_file(path)
+    note = notes / f"{FILE}.json"
+    note.write_text(note.read_text().replace(first, "f" * 64))
+    assert cached_sha256(path, notes) == "f" * 64, "an untouched file is not read again"
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    assert cached_sha256(path, notes) == sha256_file(path)
+    note.write_text("{")
+    assert cached_sha256(path, notes) == sha256_file(path), "a damaged note is no note"
+    assert cached_sha256(path, path / "notes") == sha256_file(path), "where no note can be written it is read"
+
+
+def test_the_list_says_what_is_here_and_which_cells_need_it(tmp_path: Path) -> None:
+    plan = load_plan(REPOSITORY / "params", "paper")
+    listed = {each.asset.name: each for each in weights_list.list_pretrained(plan, Paths(tmp_path))}
+    assert listed.keys() == ASSETS.keys()
+    assert {each.state for each in listed.values()} == {"absent"}
+    assert set(listed["resnet152"].tables) == {"table3"}
+    assert listed["resnet50"].cells == ()
+    needed = sum(len(listed[name].cells) for name in ("resnet101", "resnet152", "inception-v3"))
+    assert needed == len(plan.cells), "every cell of the paper preset rests on one pretrained file"
+    cell = plan.cell(listed["resnet152"].cells[0])
+    assert pretrained_sha256(cell, Paths(tmp_path)) == {IMAGENET_FILES[152]: None}
+
+
+def test_the_commands_say_what_to_do_next(source: Path, tmp_path: Path) -> None:
+    runner = CliRunner()
+    added = runner.invoke(app, ["weights", "add", NAME, str(source), "--own", "trained by us", "--root", str(tmp_path)])
+    assert added.exit_code == 0, added.output
+    assert f"dvc add {tmp_path / 'weights' / FILE}" in added.output
+    (tmp_path / "params").symlink_to(REPOSITORY / "params")
+    listed = runner.invoke(app, ["weights", "list", "--preset", "paper", "--root", str(tmp_path)]).output
+    assert "your own: trained by us" in listed
+    assert f"cenbench weights add resnet101 {IMAGENET_FILES[101]}" in listed

@@ -1,0 +1,112 @@
+"""What the Snakefile asks for: `--config tables=` narrows what is made, a wrong one is told, and no rule is lost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from checkout import REPOSITORY
+
+from cenbench.errors import UserError
+from cenbench.schedule.dag import Dag
+
+DEMO = ("table2", "table4", "table6", "table7", "table8", "table9")
+
+
+@dataclass
+class Wildcards:
+    """What Snakemake hands to an input function."""
+
+    cell: str = ""
+    table: str = ""
+
+
+def dag(**config: Any) -> Dag:
+    return Dag.from_config(config, REPOSITORY)
+
+
+def files(cells: set[str], tables: tuple[str, ...]) -> set[str]:
+    """What a run of these cells and tables leaves behind, written out."""
+    records = {f"results/cells/{cell}/metrics.json" for cell in cells}
+    pages = {f"reports/demo/{name}.{suffix}" for name in tables for suffix in ("html", "tex", "csv", "json")}
+    return records | pages | {"reports/index.html", "reports/demo/metrics.json", "reports/demo/plots.csv"}
+
+
+@pytest.mark.parametrize("asked", ["table7,table8", "table7, table8", "table7,table8,table7"])
+def test_some_tables_ask_only_for_their_files_and_cells(asked: str) -> None:
+    """Oracle: the cells of tables 7 and 8, which share none: 11 and 12."""
+    narrowed = dag(tables=asked)
+    cells = {cell.id for name in ("table7", "table8") for cell in narrowed.plan.cells_of(name)}
+    assert len(cells) == 11 + 12
+    assert set(narrowed.all_files()) == files(cells, ("table7", "table8"))
+    assert len(narrowed.all_files()) == 11 + 12 + 2 * 4 + 3, "nothing twice"
+    assert narrowed.tables == ("table7", "table8")
+    assert narrowed.asked_tables == "--table table7 --table table8"
+
+
+def test_a_cell_of_two_asked_tables_is_asked_for_once() -> None:
+    narrowed = dag(tables="table7,table8,table9")
+    assert len(narrowed.all_files()) == len(set(narrowed.all_files())) == 27 + 3 * 4 + 3
+
+
+@pytest.mark.parametrize("config", [{}, {"tables": "all"}, {"preset": "demo", "tables": "all"}])
+def test_all_tables_are_the_presets(config: dict[str, str]) -> None:
+    whole = dag(**config)
+    assert whole.tables == tuple(whole.every_table) == DEMO
+    assert set(whole.all_files()) == files(set(whole.plan.cells), DEMO)
+    assert len(whole.all_files()) == 145 + 6 * 4 + 3
+
+
+def test_tables_of_another_preset_are_its_own() -> None:
+    paper = dag(preset="paper", tables="table3")
+    assert paper.tables == ("table3",)
+    assert "reports/paper/table3.tex" in paper.all_files()
+    assert len(paper.all_files()) == 8 * 3 + 4 + 3
+
+
+def test_narrowing_loses_no_rule_and_no_cell() -> None:
+    """`snakemake table9 --config tables=table7` still makes table 9: each table stays a target of its own."""
+    narrowed = dag(tables="table7")
+    assert tuple(narrowed.every_table) == DEMO
+    records = narrowed.metrics_of(Wildcards(table="table9"))
+    assert records == [f"results/cells/{cell.id}/metrics.json" for cell in narrowed.plan.cells_of("table9")]
+    assert narrowed.plan.cells.keys() == dag().plan.cells.keys()
+
+
+def test_narrowing_makes_nothing_anew() -> None:
+    """What a job depends on says nothing of which tables were asked for, else narrowing would train or render again."""
+    whole, narrowed = dag(), dag(tables="table7,table8")
+    seven = Wildcards(table="table7")
+    assert whole.report_depends_on(seven) == narrowed.report_depends_on(seven)
+    assert whole.index_depends_on(seven) == narrowed.index_depends_on(seven)
+    for cell in narrowed.plan.cells_of("table8")[:2]:
+        wildcards = Wildcards(cell=cell.id)
+        assert whole.depends_on(wildcards) == narrowed.depends_on(wildcards)
+        assert whole.manifest_of(wildcards) == narrowed.manifest_of(wildcards)
+
+
+@pytest.mark.parametrize(
+    ("asked", "found", "fix"),
+    [
+        ("tabel7", "'tabel7'", "did you mean 'table7'?"),
+        ("table7,table5", "'table5'", "did you mean"),
+        ("table7,", "''", None),
+        ("", "''", None),
+        ("7", "'7'", None),
+        ("all,table7", "'all'", None),
+        ("../table7", "'../table7'", "did you mean 'table7'?"),
+    ],
+)
+def test_an_unknown_table_is_named_with_those_there_are(asked: str, found: str, fix: str | None) -> None:
+    with pytest.raises(UserError, match="preset 'demo' has no such table") as caught:
+        dag(tables=asked)
+    assert caught.value.found == found
+    assert caught.value.expected == ", ".join(DEMO)
+    assert fix is None or fix in str(caught.value.fix)
+
+
+def test_another_configuration_key_is_an_error() -> None:
+    with pytest.raises(UserError, match="unknown configuration key") as caught:
+        dag(table="table7")
+    assert (caught.value.key, caught.value.expected) == ("table", "preset, tables")

@@ -1,0 +1,289 @@
+"""The status of every cell from files alone: what runs, what was lost, what waits, and what to type next."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+from subprocess import Popen
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from checkout import REPOSITORY, Checkout
+from rich.console import Console
+from snakemake.persistence.file import FilePersistence
+
+from cenbench.evaluate.measured import Measured
+from cenbench.files import write_json
+from cenbench.matrix.cell import Cell
+from cenbench.matrix.plan import Plan, load_plan
+from cenbench.paths import Paths
+from cenbench.records.digests import current_digests
+from cenbench.records.write import write_finished
+from cenbench.report.terminal_status import next_command, render_status
+from cenbench.run.heartbeat import FILE, LOST_AFTER_S, Beat, read_beat
+from cenbench.schedule.remaining_cost import left_words
+from cenbench.schedule.status import CellStatus, all_ended, counts, plan_status, status_document
+from cenbench.schedule.submitted_jobs import submitted_job
+
+NOW = 1_800_000_000.0
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> Paths:
+    """A checkout in which nothing has run."""
+    return Paths(Checkout.make(tmp_path / "checkout").root)
+
+
+@pytest.fixture
+def plan(paths: Paths) -> Plan:
+    """Three cells: two of segmentation, one of translation."""
+    return load_plan(paths.params, "demo")
+
+
+def cells_of(plan: Plan) -> list[Cell]:
+    return list(plan.cells.values())
+
+
+def publish_ok(paths: Paths, cell: Cell) -> None:
+    write_finished(cell, paths, current_digests(cell, paths.data), Measured({"rgb": {}}), b"", {})
+
+
+def leave_beat(paths: Paths, cell: Cell, age_s: float, **more: Any) -> Beat:
+    then = NOW - age_s
+    beat = Beat(cell.id, "training", "host1", "node1", 42, "7", then - 90, then - 1, then, 30, 120, 1.5, 60.0)
+    beat = replace(beat, **more)
+    write_json(paths.state(cell) / FILE, asdict(beat))
+    return beat
+
+
+def submit(root: Path, cell: Cell, job: str | None) -> None:
+    """Leave the note that Snakemake leaves, under the name it gives it."""
+    folder = root / ".snakemake" / "incomplete"
+    folder.mkdir(parents=True, exist_ok=True)
+    snakemake = SimpleNamespace(_fetch_max_len=lambda subject: os.pathconf(subject, "PC_NAME_MAX"))
+    note = Path(FilePersistence._record_path(snakemake, str(folder), f"results/cells/{cell.id}/metrics.json"))
+    note.parent.mkdir(parents=True, exist_ok=True)
+    note.write_text(json.dumps({"external_jobid": job}))
+
+
+def states(plan: Plan, paths: Paths) -> list[str]:
+    return [cell.state for cell in plan_status(plan, paths, NOW)]
+
+
+def test_a_fresh_heartbeat_is_a_running_cell(plan: Plan, paths: Paths) -> None:
+    leave_beat(paths, cells_of(plan)[0], age_s=5)
+    seen, *others = plan_status(plan, paths, NOW)
+    assert seen.state == "running"
+    assert (seen.age_s, seen.idle_s, seen.left_s) == (5, 6, 55)
+    expected = {"phase": "training", "step": 30, "total": 120, "steps_per_s": 1.5, "node": "node1", "job": "7"}
+    assert {key: seen.as_dict()[key] for key in expected} == expected
+    assert [cell.state for cell in others] == ["missing", "missing"]
+
+
+@pytest.mark.parametrize(("age_s", "state"), [(LOST_AFTER_S - 1, "running"), (LOST_AFTER_S + 1, "lost")])
+def test_a_heartbeat_that_stopped_is_a_lost_cell(plan: Plan, paths: Paths, age_s: float, state: str) -> None:
+    leave_beat(paths, cells_of(plan)[0], age_s)
+    seen = plan_status(plan, paths, NOW)[0]
+    assert (seen.state, seen.age_s) == (state, age_s)
+    assert (seen.left_s is None) == (state == "lost")
+
+
+@pytest.mark.parametrize(("ahead_s", "state"), [(20, "running"), (3600, "lost")])
+def test_a_clock_that_is_ahead(plan: Plan, paths: Paths, ahead_s: float, state: str) -> None:
+    leave_beat(paths, cells_of(plan)[0], -ahead_s)
+    seen = plan_status(plan, paths, NOW)[0]
+    assert (seen.state, seen.age_s) == (state, 0)
+
+
+def test_every_other_state_is_its_record(plan: Plan, paths: Paths) -> None:
+    done, bad, _ = cells_of(plan)
+    publish_ok(paths, done)
+    write_json(paths.state(bad) / "failure.json", {"reason": "out of memory at step 3\n  found: x", "cell_id": bad.id})
+    assert states(plan, paths) == ["ok", "failed", "missing"]
+    assert plan_status(plan, paths, NOW)[1].reason == "out of memory at step 3\n  found: x"
+
+
+def test_a_finished_record_outweighs_the_heartbeat_of_a_run_killed_after_it(plan: Plan, paths: Paths) -> None:
+    cell = cells_of(plan)[0]
+    publish_ok(paths, cell)
+    leave_beat(paths, cell, LOST_AFTER_S + 1)
+    assert states(plan, paths)[0] == "ok"
+    leave_beat(paths, cell, 1)  # but one that beats is being made again
+    assert states(plan, paths)[0] == "running"
+
+
+def test_a_retry_that_was_killed_is_lost_and_not_what_failed_before_it(plan: Plan, paths: Paths) -> None:
+    cell = cells_of(plan)[0]
+    write_json(paths.state(cell) / "failure.json", {"reason": "before", "cell_id": cell.id})
+    leave_beat(paths, cell, LOST_AFTER_S + 1)
+    assert states(plan, paths)[0] == "lost"
+
+
+def test_a_heartbeat_is_of_the_cell_it_names(plan: Plan, paths: Paths) -> None:
+    """Two cells that differ in how they are measured share a training, and so the folder of its heartbeat."""
+    leave_beat(paths, cells_of(plan)[0], 1, cell_id="another-measurement")
+    assert states(plan, paths) == ["missing"] * 3
+
+
+def test_a_job_that_was_submitted_is_queued_until_it_beats(plan: Plan, paths: Paths) -> None:
+    first, second, _ = cells_of(plan)
+    submit(paths.root, first, "4711")
+    submit(paths.root, second, None)  # a job of this machine is not queued anywhere
+    seen = plan_status(plan, paths, NOW)
+    assert [cell.state for cell in seen] == ["queued", "missing", "missing"]
+    assert seen[0].job == "4711"
+    leave_beat(paths, first, 1)
+    assert states(plan, paths)[0] == "running"
+
+
+@pytest.mark.parametrize("letters", [3, 180, 500])
+def test_notes_are_where_snakemake_keeps_them(tmp_path: Path, plan: Plan, letters: int) -> None:
+    """A long name is cut into folders."""
+    cell: Any = SimpleNamespace(id="x" * letters)
+    assert submitted_job(tmp_path, cell) is None
+    submit(tmp_path, cell, "9")
+    assert submitted_job(tmp_path, cell) == "9"
+
+
+def training(checkout: Checkout, plan: Plan) -> Popen[str]:
+    """Run the plan's first cell, and return once it says that it has trained some steps."""
+    cell = cells_of(plan)[0]
+    process = checkout.start("python", "-m", "cenbench", "run", cell.id)
+    deadline = time.monotonic() + 120
+    while True:
+        seen = plan_status(plan, Paths(checkout.root), time.time())[0]
+        if seen.beat and (seen.beat.pid, seen.beat.phase, seen.state) == (process.pid, "training", "running"):
+            return process
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_a_killed_cell_is_lost_and_a_stopped_one_is_not(checkout: Checkout) -> None:
+    checkout.edit("params/presets/demo.yaml", "epochs: 3\n", "epochs: 2000\n")  # long enough to be seen
+    paths = Paths(checkout.root)
+    plan = load_plan(paths.params, "demo").select(tables=["table8"])
+    process = training(checkout, plan)
+    process.kill()
+    process.communicate()
+    lost = plan_status(plan, paths, time.time() + LOST_AFTER_S + 1)[0]
+    assert lost.state == "lost"
+    assert lost.reason is not None
+    assert "while training" in lost.reason
+    process = training(checkout, plan)  # on this host nothing has to be waited for
+    process.terminate()
+    output, _ = process.communicate(timeout=60)
+    assert "its state is saved" in output
+    assert read_beat(paths.state(cells_of(plan)[0])) is None
+    assert plan_status(plan, paths, time.time() + LOST_AFTER_S + 1)[0].state == "missing"
+
+
+def printed(plan: Plan, cells: list[CellStatus], left: str = "", height: int | None = None) -> str:
+    console = Console(width=200)
+    with console.capture() as capture:
+        console.print(render_status(plan, cells, left, height))
+    return capture.get()
+
+
+def test_the_table_has_a_line_a_cell_and_says_what_to_type(plan: Plan, paths: Paths) -> None:
+    done, runs, _ = cells_of(plan)
+    publish_ok(paths, done)
+    leave_beat(paths, runs, 4)
+    seen = plan_status(plan, paths, NOW)
+    text = printed(plan, seen, left_words(plan, paths, seen))
+    lines = text.splitlines()
+    assert "training 30 of 120" in lines[1]
+    assert runs.id in lines[1], "what runs comes first"
+    for part in ("node1 job 7", "1.5", "56 s", "4 s ago"):
+        assert part in lines[1]
+    assert all(cell.id in text for cell in cells_of(plan))
+    assert "3 cells of preset demo: 1 running, 1 missing, 1 ok." in text
+    assert "with 1 at a time." in text
+    assert "next: cenbench status --preset demo --watch" in text
+
+
+def test_a_cell_that_beats_but_does_not_move_is_pointed_at(plan: Plan, paths: Paths) -> None:
+    leave_beat(paths, cells_of(plan)[0], 1, progressed=NOW - 1200)
+    assert "training 30 of 120; nothing new for 20 min" in printed(plan, plan_status(plan, paths, NOW))
+
+
+def test_a_narrow_terminal_still_says_state_step_and_age(plan: Plan, paths: Paths) -> None:
+    leave_beat(paths, cells_of(plan)[0], 4)
+    console = Console(width=100)
+    with console.capture() as capture:
+        console.print(render_status(plan, plan_status(plan, paths, NOW), "", height=24))
+    line = capture.get().splitlines()[1]
+    for part in ("running", "training 30 of 120", "1.5", "56 s", "4 s ago"):
+        assert part in line
+    assert len(line) <= 100
+
+
+def test_columns_that_say_nothing_are_left_out(plan: Plan, paths: Paths) -> None:
+    assert printed(plan, plan_status(plan, paths, NOW)).splitlines()[0].split() == ["cell", "state", "what"]
+
+
+def test_a_low_terminal_counts_what_it_cannot_show() -> None:
+    plan = load_plan(REPOSITORY / "params", "demo")
+    cells = [CellStatus(cell_id, ("table7",), "missing", "not run yet", NOW) for cell_id in plan.cells]
+    cells[-1] = replace(cells[-1], state="lost")
+    text = printed(plan, cells, height=20)
+    assert cells[-1].cell_id in text
+    assert "and 133 more (133 missing)" in text
+    assert len(text.splitlines()) < 20
+
+
+def test_next_command(plan: Plan) -> None:
+    def after(*found: str) -> str:
+        each: Any = [CellStatus("x", (), state, None, NOW, log=Path("a.log")) for state in found]  # type: ignore[arg-type]
+        return next_command(plan, each)
+
+    again = "snakemake all_tables --config preset=demo"
+    assert after("ok", "skipped") == "cenbench show table7 --preset demo"
+    assert after("ok", "lost").startswith(again)
+    assert after("stale").startswith(again)
+    assert after("missing", "running") == "cenbench status --preset demo --watch"
+    assert after("failed", "ok").startswith(f"tail a.log; then {again}")
+
+
+def test_json_is_as_documented(plan: Plan, paths: Paths) -> None:
+    leave_beat(paths, cells_of(plan)[0], 4)
+    command = ("python", "-m", "cenbench", "status", "--json", "--root", str(paths.root))
+    told = json.loads(Checkout(paths.root).run(*command))
+    assert list(told) == ["format", "preset", "time", "counts", "cells"]
+    assert told["counts"] == counts(plan_status(plan, paths, told["time"]))
+    assert [cell["cell_id"] for cell in told["cells"]] == list(plan.cells)
+    document = status_document(plan, plan_status(plan, paths, NOW), NOW)
+    page = (REPOSITORY / "docs" / "status.md").read_text()
+    for key in [*document, *document["counts"], *document["cells"][0]]:
+        assert f"`{key}`" in page, f"docs/status.md does not explain {key}"
+
+
+def test_watching_ends_when_every_cell_has_ended(plan: Plan, paths: Paths) -> None:
+    for cell in cells_of(plan):
+        publish_ok(paths, cell)
+    assert all_ended(plan_status(plan, paths, NOW))
+    output = Checkout(paths.root).run("python", "-m", "cenbench", "status", "--watch")
+    assert "3 cells of preset demo: 3 ok." in output
+
+
+def test_watching_is_left_by_ctrl_c(plan: Plan, paths: Paths) -> None:
+    process = Checkout(paths.root).start("python", "-m", "cenbench", "status", "--watch")
+    time.sleep(2.5)
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "3 missing" in output
+    assert "Traceback" not in output
+
+
+def test_mistakes_are_messages(paths: Paths) -> None:
+    checkout = Checkout(paths.root)
+    assert "no such table" in checkout.run("python", "-m", "cenbench", "status", "--table", "table5", status=2)
+    both = checkout.run("python", "-m", "cenbench", "status", "--json", "--watch", status=2)
+    assert "leave --watch out" in both
