@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "metrics": {"metrics"},
     "pretrained": {"pretrained", "matrix", "metrics"},
     "train": {"train", "matrix", "data", "nn", "pretrained.catalog"},
-    "evaluate": {"evaluate", "matrix", "data", "nn", "metrics", "train"},
+    "evaluate": {"evaluate", "matrix", "data", "nn", "metrics", "train", "pretrained.catalog"},
     "records": {"records", "matrix", "data", "pretrained", "evaluate.measured"},
     "run": {"run", "matrix", "data", "nn", "pretrained", "train", "evaluate", "records"},
     "schedule": {"schedule", "matrix", "data", "pretrained", "records", "run"},

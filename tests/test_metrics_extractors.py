@@ -18,7 +18,7 @@ from faults import Tally
 from torch import Tensor
 
 from cenbench.errors import CellSkipped, UserError
-from cenbench.metrics.extractors import INCEPTION_FILE, STAND_IN_LABEL, Extractor, load_extractor
+from cenbench.metrics.extractors import STAND_IN_LABEL, Extractor, load_extractor
 from cenbench.metrics.reference_features import reference_features
 from cenbench.metrics.torchvision_shim import import_torchvision
 
@@ -66,24 +66,24 @@ def test_features_do_not_depend_on_batches_and_see_the_picture(stand_in: Extract
 
 @pytest.fixture(scope="module")
 def inception_weights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder with a state dict of random weights, as torch-fidelity's file holds them (91 MiB)."""
-    folder = tmp_path_factory.mktemp("weights")
+    """A file with a state dict of random weights, as torch-fidelity's holds them (91 MiB)."""
+    path = tmp_path_factory.mktemp("weights") / "inception.pth"
     with (
         mock.patch.object(FeatureExtractorInceptionV3, "load_state_dict"),
         mock.patch.object(feature_extractor_inceptionv3, "load_state_dict_from_url"),
     ):
         torch.manual_seed(5)
         network = FeatureExtractorInceptionV3("random", ["2048"])
-    torch.save(network.state_dict(), folder / INCEPTION_FILE)
-    yield folder
-    (folder / INCEPTION_FILE).unlink()
+    torch.save(network.state_dict(), path)
+    yield path
+    path.unlink()
 
 
 def test_inception_reads_its_file_and_gives_its_features(inception_weights: Path) -> None:
     extractor = load_extractor("inception-v3", inception_weights, CPU)
     assert extractor.stand_in is None
-    path = inception_weights / INCEPTION_FILE
-    reference = FeatureExtractorInceptionV3("reference", ["2048"], feature_extractor_weights_path=str(path))
+    path = str(inception_weights)
+    reference = FeatureExtractorInceptionV3("reference", ["2048"], feature_extractor_weights_path=path)
     images = noise(3, 2)
     found = extractor.features(images)
     assert found.shape == (2, 2048)
@@ -93,19 +93,20 @@ def test_inception_reads_its_file_and_gives_its_features(inception_weights: Path
 
 
 def test_inception_is_named_by_the_bytes_of_its_file(inception_weights: Path, tmp_path: Path) -> None:
-    state = torch.load(inception_weights / INCEPTION_FILE, weights_only=True)
+    state = torch.load(inception_weights, weights_only=True)
     state["fc.bias"] += 1
-    torch.save(state, tmp_path / INCEPTION_FILE)
-    identities = [load_extractor("inception-v3", folder, CPU).identity for folder in (inception_weights, tmp_path)]
+    other = tmp_path / "other.pth"
+    torch.save(state, other)
+    identities = [load_extractor("inception-v3", path, CPU).identity for path in (inception_weights, other)]
     assert identities[0] != identities[1]
     assert all(each.startswith("inception-v3 ") for each in identities)
 
 
 def test_absent_weights_skip_the_cell_and_say_where_to_put_them(tmp_path: Path) -> None:
     with pytest.raises(CellSkipped) as caught:
-        load_extractor("inception-v3", tmp_path, CPU)
-    assert caught.value.where == tmp_path / INCEPTION_FILE
-    assert INCEPTION_FILE in str(caught.value.fix)
+        load_extractor("inception-v3", tmp_path / "inception.pth", CPU)
+    assert caught.value.where == tmp_path / "inception.pth"
+    assert "inception.pth" in str(caught.value.fix)
 
 
 class Malice:
@@ -120,10 +121,10 @@ class Malice:
 
 def test_a_pickle_with_code_in_it_is_refused_and_not_run(tmp_path: Path) -> None:
     target = tmp_path / "was-run"
-    path = tmp_path / INCEPTION_FILE
+    path = tmp_path / "inception.pth"
     torch.save({"Conv2d_1a_3x3.conv.weight": Malice(target)}, path)
     with pytest.raises(UserError, match="not torch-fidelity's Inception-v3 weights") as caught:
-        load_extractor("inception-v3", tmp_path, CPU)
+        load_extractor("inception-v3", path, CPU)
     assert caught.value.where == path
     assert not target.exists()
     assert "two options" not in str(caught.value), "torch's advice to load it with trust is no advice of ours"
@@ -151,10 +152,10 @@ DAMAGED = {
 
 @pytest.mark.parametrize("name", DAMAGED)
 def test_a_damaged_weights_file_is_named(name: str, tmp_path: Path) -> None:
-    path = tmp_path / INCEPTION_FILE
+    path = tmp_path / "inception.pth"
     path.write_bytes(DAMAGED[name])
     with pytest.raises(UserError, match="not torch-fidelity's Inception-v3 weights") as caught:
-        load_extractor("inception-v3", tmp_path, CPU)
+        load_extractor("inception-v3", path, CPU)
     assert caught.value.where == path
     assert caught.value.found
     assert caught.value.fix

@@ -53,7 +53,7 @@ def test_full_size_networks_start_from_the_file_and_private_norms_from_the_same_
 def test_an_inception_of_ones_own_is_read_once_it_is_called_so(tmp_path: Path) -> None:
     inception_file(tmp_path / "download.pth")
     placed = add_weights("inception-v3", tmp_path / "download.pth", tmp_path, own=OWN)
-    extractor = load_extractor("inception-v3", tmp_path, torch.device("cpu"))
+    extractor = load_extractor("inception-v3", placed.path, torch.device("cpu"))
     assert extractor.identity == f"inception-v3 {placed.sha256}"
 
 

@@ -15,12 +15,11 @@ from cenbench.cli.main import app
 from cenbench.errors import UserError
 from cenbench.files import sha256_file
 from cenbench.matrix.plan import load_plan
-from cenbench.metrics import extractors
 from cenbench.paths import Paths
 from cenbench.pretrained import list as weights_list
 from cenbench.pretrained import used as assets
 from cenbench.pretrained.add import add_weights
-from cenbench.pretrained.catalog import ASSETS, IMAGENET_FILES, INCEPTION_FILE
+from cenbench.pretrained.catalog import ASSETS, IMAGENET_FILES
 from cenbench.pretrained.used import identified, own_note, pretrained_sha256
 from cenbench.sha256_cache import cached_sha256
 
@@ -47,7 +46,6 @@ def test_file_names_carry_the_digits_of_their_sha256_as_torch_hub_checks_them() 
         assert f"-{asset.sha256[:8]}.pth" in asset.file
         assert len(asset.sha256) in (8, 64)
         assert asset.url.endswith(f"/{asset.file}")
-    assert extractors.INCEPTION_FILE == INCEPTION_FILE
 
 
 def test_torch_fidelity_and_torchvision_publish_these_very_files() -> None:

@@ -14,7 +14,7 @@ import torch
 from checkout import REPOSITORY
 
 from cenbench.errors import UserError
-from cenbench.metrics.extractors import INCEPTION_FILE, load_extractor
+from cenbench.metrics.extractors import load_extractor
 from cenbench.nn.segmenter import build_segmenter
 from cenbench.pretrained.catalog import IMAGENET_FILES
 from cenbench.report.environment import page_templates
@@ -104,8 +104,8 @@ def read_imagenet(folder: Path, content: object) -> None:
 
 
 def read_inception(folder: Path, content: object) -> None:
-    torch.save(content, folder / INCEPTION_FILE)
-    load_extractor("inception-v3", folder, torch.device("cpu"))
+    torch.save(content, folder / "inception.pth")
+    load_extractor("inception-v3", folder / "inception.pth", torch.device("cpu"))
 
 
 def read_released(folder: Path, content: object) -> None:

@@ -21,12 +21,13 @@ from cenbench.metrics.images import stretch_to_uint8, to_uint8
 from cenbench.metrics.reference_features import reference_features
 from cenbench.metrics.translation import TranslationScores
 from cenbench.nn.norm import set_own_statistics
+from cenbench.pretrained.catalog import INCEPTION_FILE
 from cenbench.train.selection import Score
 
 
 def check_installed(cell: Cell, weights: Path) -> None:
     """Raises `CellSkipped` where what measures the cell is absent: asked before hours of training."""
-    extractors.check_installed(_evaluation(cell).extractor, weights)
+    extractors.check_installed(_evaluation(cell).extractor, weights / INCEPTION_FILE)
 
 
 def validation_score(cell: Cell, prepared: Prepared, device: torch.device, weights: Path, features: Path) -> Score:
@@ -53,7 +54,7 @@ def new_scores(
 ) -> TranslationScores:
     """Scores without an image yet. Raises `CellSkipped` where the feature extractor's weights are absent."""
     evaluation = _evaluation(cell)
-    extractor = load_extractor(evaluation.extractor, weights, device)
+    extractor = load_extractor(evaluation.extractor, weights / INCEPTION_FILE, device)
     return TranslationScores(
         cell.streams,
         extractor,

@@ -20,7 +20,6 @@ from torch_fidelity.feature_extractor_base import FeatureExtractorBase  # noqa: 
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3  # noqa: E402
 from torch_fidelity.registry import register_feature_extractor  # noqa: E402
 
-INCEPTION_FILE = "weights-inception-2015-12-05-6726825d.pth"
 _SHOWN = 300
 STAND_IN = "seeded-conv"
 STAND_IN_LABEL = "features of a small convolutional network with seeded random weights, not Inception's"
@@ -46,25 +45,23 @@ class Extractor:
 
 
 def check_installed(name: str, weights: Path) -> None:
-    """Raises `CellSkipped` where the extractor's weights are absent: to be asked before hours of training."""
-    path = weights / INCEPTION_FILE
-    if name != STAND_IN and not path.exists():
+    """Raises `CellSkipped` where `weights`, the file of the extractor's weights, is absent: ask before training."""
+    if name != STAND_IN and not weights.exists():
         raise CellSkipped(
             "the Inception-v3 weights for FID and KID are not here",
-            where=path,
-            fix=f"cenbench weights add inception-v3 FILE (torch-fidelity's {INCEPTION_FILE}), then run again",
+            where=weights,
+            fix=f"cenbench weights add inception-v3 FILE (torch-fidelity's {weights.name}), then run again",
         )
 
 
 def load_extractor(name: str, weights: Path, device: torch.device) -> Extractor:
-    """`inception-v3` from `weights`/INCEPTION_FILE (absent: `CellSkipped`), or `seeded-conv`."""
+    """`inception-v3` from the file `weights` (absent: `CellSkipped`), or `seeded-conv`, which reads no file."""
     if name == STAND_IN:
         network: nn.Module = SeededConv(STAND_IN, [_FEATURES])
         return Extractor(name, f"{name} {_state_digest(network)}", STAND_IN_LABEL, network.to(device), device)
     check_installed(name, weights)
-    path = weights / INCEPTION_FILE
-    network = read_inception(path)
-    return Extractor(name, f"{name} {sha256_file(path)}", None, network.to(device), device)
+    network = read_inception(weights)
+    return Extractor(name, f"{name} {sha256_file(weights)}", None, network.to(device), device)
 
 
 def read_inception(path: Path) -> nn.Module:
@@ -84,7 +81,7 @@ def read_inception(path: Path) -> nn.Module:
             "not torch-fidelity's Inception-v3 weights",
             where=path,
             found=found or type(error).__name__,
-            fix=f"cenbench weights add inception-v3 FILE (torch-fidelity's {INCEPTION_FILE})",
+            fix="cenbench weights add inception-v3 FILE, with the file that torch-fidelity publishes",
         ) from error
 
 
