@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from cenbench.errors import UserError
+from cenbench.strict_json import read_strict
 
 _SEAL = "sha256"
 
@@ -96,13 +97,20 @@ def _indented(value: Any) -> str:
 
 
 def read_json(path: Path, *, fix: str | None = None) -> Any:
-    """Read a JSON file; a missing or damaged one is a `UserError` naming it."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise UserError(f"{path.name} is missing", where=path, fix=fix) from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path.name} is not valid JSON", where=path, found=str(error), fix=fix) from error
+    """Read a JSON file strictly (`cenbench.strict_json`); for whatever is wrong with it, a `UserError` naming it."""
+    return read_strict(path, fix=fix)[0]
+
+
+def read_json_object(path: Path, *, fix: str | None = None) -> dict[str, Any]:
+    """`read_json` of a file that holds an object; `UserError` for one that holds anything else."""
+    return _object(read_json(path, fix=fix), path, fix)
+
+
+def _object(value: Any, path: Path, fix: str | None = None) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        found = type(value).__name__
+        raise UserError(f"{path.name} does not hold an object", where=path, found=found, expected="{...}", fix=fix)
+    return value
 
 
 def write_sealed(path: Path, value: dict[str, Any]) -> None:
@@ -112,10 +120,11 @@ def write_sealed(path: Path, value: dict[str, Any]) -> None:
 
 def read_sealed(path: Path) -> dict[str, Any]:
     """What `write_sealed` wrote, without the seal. `UserError` where any byte of it has changed since."""
-    document = read_json(path)
-    sealed = dict(document) if isinstance(document, dict) else {}
-    expected, found = sealed.pop(_SEAL, None), digest(sealed)
-    if found != expected or path.read_text(encoding="utf-8") != _indented(document):
+    value, text = read_strict(path)
+    document = _object(value, path)
+    sealed = {key: content for key, content in document.items() if key != _SEAL}
+    expected, found = document.get(_SEAL), digest(sealed)
+    if found != expected or text != _indented(document):
         raise UserError(
             f"{path.name} has changed since it was written", where=path, key=_SEAL, found=found, expected=expected
         )

@@ -30,7 +30,7 @@ MAY_IMPORT = {
         *("doctor", "report"),
     },
 }
-EVERYONE = {"errors", "files", "paths", "redact", "sha256_cache", "tensor_file"}
+EVERYONE = {"errors", "files", "paths", "redact", "sha256_cache", "strict_json", "tensor_file"}
 
 
 def imports(path: Path) -> set[str]:

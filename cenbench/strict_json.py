@@ -1,0 +1,135 @@
+"""Read a JSON file strictly: a regular file of sane size, UTF-8, standard JSON, values that can be written again.
+
+What json.loads accepts and later code cannot handle is refused here, in one place: NaN and Infinity, numbers that
+overflow, integers of thousands of digits, duplicate keys, lone surrogates, nesting deep enough to exhaust the stack.
+Every reason becomes a `UserError` that names the file; no other exception leaves this module.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import stat
+from pathlib import Path
+from typing import Any
+
+from cenbench.errors import UserError
+
+LARGEST_BYTES = 256 * 2**20
+DEEPEST = 100
+"""Levels of nesting; what this program writes has fewer than ten."""
+_LONGEST_INT = 20
+"""Digits and a sign: every 64-bit integer fits."""
+_LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_KINDS = (
+    (stat.S_ISDIR, "a directory"),
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+
+
+def read_strict(path: Path, *, fix: str | None = None) -> tuple[Any, str]:
+    """The value in `path`, and the text it was read from (read once, so that both are of the same moment).
+
+    `UserError` where the file is missing, cannot be read, is not a regular file, is larger than `LARGEST_BYTES`, or is
+    not strict JSON.
+    """
+    data = read_regular(path, LARGEST_BYTES, fix=fix)
+    try:
+        text = data.decode("utf-8")
+        return parse(text), text
+    except ValueError as error:  # JSONDecodeError and UnicodeDecodeError are ValueErrors too
+        raise UserError(f"{path.name} is not valid JSON", where=path, found=str(error), fix=fix) from None
+
+
+def read_regular(path: Path, largest_bytes: int, *, fix: str | None = None) -> bytes:
+    """The bytes of a regular file; never waits on a pipe. `UserError` otherwise; see `read_strict`."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(handle, "rb") as file:
+            status = os.fstat(handle)
+            if not stat.S_ISREG(status.st_mode):
+                raise _not_regular(path, status.st_mode, fix)
+            if status.st_size > largest_bytes:
+                found, expected = f"{status.st_size:,} bytes", f"at most {largest_bytes:,}"
+                raise UserError(f"{path.name} is too large", where=path, found=found, expected=expected, fix=fix)
+            return file.read()
+    except FileNotFoundError as error:
+        raise UserError(f"{path.name} is missing", where=path, fix=fix) from error
+    except IsADirectoryError:
+        raise _not_regular(path, stat.S_IFDIR, fix) from None
+    except (OSError, MemoryError) as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise UserError(f"{path.name} cannot be read: {reason}", where=path, fix=fix) from error
+
+
+def parse(text: str) -> Any:
+    """The JSON value in `text`; ValueError says what is not strict about it."""
+    if text.count("[") + text.count("{") > DEEPEST:
+        _check_depth(text)
+    try:
+        value = json.loads(
+            text, parse_constant=_refuse, parse_int=_int, parse_float=_float, object_pairs_hook=_without_duplicates
+        )
+    except RecursionError:
+        raise ValueError(f"nested more than {DEEPEST} levels deep") from None
+    if "\\u" in text:  # the only way for one to get into a text that was valid UTF-8
+        _check_surrogates(value)
+    return value
+
+
+def _not_regular(path: Path, mode: int, fix: str | None) -> UserError:
+    found = next((name for is_kind, name in _KINDS if is_kind(mode)), "a special file")
+    return UserError(f"{path.name} is not a regular file", where=path, found=found, expected="a file", fix=fix)
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not a JSON number")
+
+
+def _int(text: str) -> int:
+    if len(text) > _LONGEST_INT:
+        raise ValueError(f"an integer of {len(text):,} digits")
+    return int(text)
+
+
+def _float(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError(f"{text[:_LONGEST_INT]} overflows")
+    return value
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    mapping = dict(pairs)
+    if len(mapping) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"duplicate key {next(key for key in keys if keys.count(key) > 1)!r}")
+    return mapping
+
+
+def _check_depth(text: str) -> None:
+    """Count brackets outside of strings; cheaper than finding out by exhausting the stack."""
+    depth, place = 0, 0
+    for match in re.finditer(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', text):
+        depth += match[0] in "[{"
+        depth -= match[0] in "]}"
+        if depth > DEEPEST:
+            place = match.start()
+            raise ValueError(f"nested more than {DEEPEST} levels deep at character {place:,}")
+
+
+def _check_surrogates(value: Any) -> None:
+    waiting = [value]
+    while waiting:
+        found = waiting.pop()
+        if isinstance(found, dict):
+            waiting += [*found, *found.values()]
+        elif isinstance(found, list):
+            waiting += found
+        elif isinstance(found, str) and _LONE_SURROGATE.search(found):
+            raise ValueError("a lone surrogate in a text: it cannot be written again")
