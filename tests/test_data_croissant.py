@@ -12,7 +12,8 @@ import pytest
 from tiny_dataset import write_dataset
 
 from cenbench.data.croissant import write_croissant
-from cenbench.data.prepared import Prepared, manifest_digest
+from cenbench.data.manifest import manifest_digest
+from cenbench.data.prepared import Prepared
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,8 @@ from pydantic import ValidationError
 from tiny_dataset import write_dataset
 
 from cenbench.data import adapters
-from cenbench.data.manifest import read_manifest
-from cenbench.data.prepared import Prepared, manifest_digest
+from cenbench.data.manifest import manifest_digest, read_manifest
+from cenbench.data.prepared import Prepared
 from cenbench.errors import UserError
 from cenbench.files import digest
 from cenbench.matrix.specs import DatasetSpec, dataset_key
@@ -184,6 +184,7 @@ WRONG: dict[str, tuple[Callable[[dict[str, Any]], object], str | None]] = {
     "a file outside": (lambda document: document["modalities"]["rgb"].update(file="../rgb.npy"), "modalities.rgb.file"),
     "another size": (lambda document: document.update(size_px=[HEIGHT, WIDTH + 1]), None),
     "a short split": (lambda document: document["splits"].update(val=[3, 4]), None),
+    "splits that overlap": (lambda document: document["splits"].update(val=[0, 2]), None),
     "one split": (lambda document: document["splits"].pop("val"), None),
     "an unlisted file": (lambda document: document["files"].pop("rgb.npy"), None),
     "too few scenes": (lambda document: document["modalities"]["rgb"].update(shape=[4, HEIGHT, WIDTH, 3]), None),

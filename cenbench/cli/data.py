@@ -14,6 +14,7 @@ from cenbench.cli.options import Preset, Root
 if TYPE_CHECKING:  # every command imports what it needs: the others start quickly
     from cenbench.data.official.adapter import Adapter
     from cenbench.data.prepared import Prepared
+    from cenbench.data.statistics import Statistics
     from cenbench.paths import Paths
 
 app = typer.Typer(help="Prepare, verify and look at datasets.", no_args_is_help=True)
@@ -105,30 +106,34 @@ def _introduce(adapter: Adapter) -> None:
 def verify(dataset: Dataset, preset: Preset = "demo", root: Root = Path()) -> None:
     """Check every file of a prepared dataset: its sha256, its values' ranges; and count its classes."""
     from cenbench.cli.options import wide_console
-    from cenbench.data.check_values import check_values
-    from cenbench.data.progress import counting
-    from cenbench.report.terminal_data import values_report
+    from cenbench.report.terminal_data import verify_report
 
     prepared = _open(root, preset, dataset)
     prepared.verify()
     typer.echo(f"{prepared.folder}: every file is as its manifest says")
-    total = sum(entry.shape[0] for entry in prepared.manifest.modalities.values())
-    with counting(f"reading {prepared.folder.name}", 0, total, sys.stderr.isatty(), "images") as advance:
-        values = check_values(prepared, advance)
-    wide_console().print(values_report(values))
+    wide_console().print(verify_report(_statistics(prepared)))
 
 
 @app.command()
 def stats(dataset: Dataset, preset: Preset = "demo", root: Root = Path()) -> None:
     """Show what the values are like: range, mean and missing share a modality, class shares a split."""
     from cenbench.cli.options import wide_console
-    from cenbench.data.statistics import class_shares, modality_statistics
     from cenbench.report.terminal_data import classes_table, modalities_table
 
-    prepared, console = _open(root, preset, dataset), wide_console()
-    console.print(modalities_table(modality_statistics(prepared, name) for name in prepared.manifest.modalities))
-    if classes := class_shares(prepared):
-        console.print(classes_table(classes))
+    statistics, console = _statistics(_open(root, preset, dataset)), wide_console()
+    console.print(modalities_table(statistics.modalities))
+    if statistics.classes:
+        console.print(classes_table(statistics.classes))
+
+
+def _statistics(prepared: Prepared) -> Statistics:
+    """Read the whole dataset, reporting progress on stderr."""
+    from cenbench.data.progress import counting
+    from cenbench.data.statistics import read_statistics
+
+    images = sum(entry.shape[0] for entry in prepared.manifest.modalities.values())
+    with counting(f"reading {prepared.folder.name}", 0, images, sys.stderr.isatty(), "images") as advance:
+        return read_statistics(prepared, advance)
 
 
 @app.command()

@@ -14,7 +14,7 @@ from PIL import Image
 
 from cenbench.data.contact_sheet import label_colours, small, to_picture
 from cenbench.data.prepared import Prepared
-from cenbench.data.statistics import labelled_shares
+from cenbench.data.statistics import label_shares
 from cenbench.errors import UserError
 from cenbench.files import write_text
 
@@ -99,7 +99,7 @@ def _legend(prepared: Prepared, rows: list[int]) -> list[_Class]:
     """Every class with its colour, and how much of the shown labels it is."""
     if _LABELS not in prepared.manifest.modalities:
         return []
-    shares = labelled_shares(prepared, rows)
+    shares = label_shares(prepared, rows)
     colours = label_colours(np.arange(len(prepared.classes)))
     return [
         _Class(label, name, "#{:02x}{:02x}{:02x}".format(*colours[label]), float(shares[label]))

@@ -101,6 +101,8 @@ class Manifest(Frozen):
         lengths = {split: stop - start for split, (start, stop) in self.splits.items()}
         if lengths != {"train": self.spec.train_scenes, "val": self.spec.val_scenes}:
             raise ValueError(f"split lengths {lengths} differ from the spec's")
+        if sorted(index for limits in self.splits.values() for index in range(*limits)) != list(range(scenes)):
+            raise ValueError(f"splits {self.splits} do not hold every scene once")
         if self.scenes and len(self.scenes) != scenes:
             raise ValueError(f"{len(self.scenes)} names for {scenes} scenes")
         for name, entry in self.modalities.items():

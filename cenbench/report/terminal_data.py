@@ -9,41 +9,43 @@ from rich.console import Group
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from cenbench.data.check_values import Values
     from cenbench.data.official.adapter import Adapter
-    from cenbench.data.statistics import ClassShare, ModalityStatistics
+    from cenbench.data.statistics import ClassStatistics, ModalityStatistics, Statistics
 
 
 def modalities_table(modalities: Iterable[ModalityStatistics]) -> Table:
-    """One line a modality, in stored units."""
+    """One line per modality, in stored units."""
     table = _table("modality", *(">" + heading for heading in ("min", "mean", "max", "missing")), "unit")
-    for each in modalities:
-        mean = "" if each.mean is None else f"{each.mean:.1f}"
-        missing = f"{each.missing_share:.2%}" if each.missing_share else ""
-        table.add_row(each.name, _number(each.least), mean, _number(each.most), missing, each.unit)
+    for modality in modalities:
+        mean = "" if modality.mean is None else f"{modality.mean:.1f}"
+        missing = f"{modality.missing_share:.2%}" if modality.missing_share else ""
+        low, high = _number(modality.minimum), _number(modality.maximum)
+        table.add_row(modality.name, low, mean, high, missing, modality.unit)
     return table
 
 
-def classes_table(classes: Iterable[ClassShare]) -> Table:
-    """One line a class: its share of the labelled pixels of each split."""
+def classes_table(classes: Iterable[ClassStatistics]) -> Table:
+    """One line per class: its share of the labelled pixels of each split."""
     table = _table(">label", "class", ">train", ">val")
-    for each in classes:
-        table.add_row(str(each.label), each.name, f"{each.train:.2%}", f"{each.val:.2%}")
+    for entry in classes:
+        table.add_row(str(entry.label), entry.name, f"{entry.train.share:.2%}", f"{entry.val.share:.2%}")
     return table
 
 
-def values_report(values: Values) -> Group:
-    """What `verify` counted: missing shares a line each, then the histogram of classes."""
+def verify_report(statistics: Statistics) -> Group:
+    """What `verify` counted: one line per missing share, then the pixels of each class."""
     lines: list[Table | str] = [
-        f"{name}: {share:.2%} of its pixels are missing" for name, share in values.missing.items()
+        f"{modality.name}: {modality.missing_share:.2%} of its pixels are missing"
+        for modality in statistics.modalities
+        if modality.missing_share is not None and modality.name != "semantic"
     ]
-    if values.classes:
+    if statistics.classes:
         table = _table(">label", "class", ">pixels", ">share")
-        for each in values.classes:
-            table.add_row(str(each.label), each.name, f"{each.pixels:,}", f"{each.share:.3%}")
+        for entry in statistics.classes:
+            table.add_row(str(entry.label), entry.name, f"{entry.total.pixels:,}", f"{entry.total.share:.3%}")
         table.add_section()
-        table.add_row("", "void", f"{values.void_pixels:,}", f"{values.void_share:.3%}")
-        lines += [table, "share: of the labelled pixels; of void: of all pixels"]
+        table.add_row("", "void", f"{statistics.void.pixels:,}", f"{statistics.void.share:.3%}")
+        lines += [table, "share: of labelled pixels; for void: of all pixels"]
     return Group(*lines)
 
 
