@@ -68,7 +68,7 @@ class Layers:
         return Parallel(self.modalities, self.norms_shared, make)
 
     def exchange(self, xs: Tensors, norm: Parallel) -> Tensors:
-        """Equation 6 by boolean masks, modality by modality (facts 3, Exchange)."""
+        """Exchange by boolean masks, modality by modality (paper.md#exchange)."""
         if self.theta is None:
             return xs
         outputs = []

@@ -1,4 +1,7 @@
-"""Stand-ins for NYUDv2 (facts 5): the authors' .mat, and the released code's folder. Pixels hold their own number."""
+"""Stand-ins for NYUDv2: the authors' .mat, and the released code's folder. Pixels hold their own number.
+
+Source: paper.md#nyudv2.
+"""
 
 from __future__ import annotations
 

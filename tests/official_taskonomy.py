@@ -1,4 +1,7 @@
-"""Stand-ins for Taskonomy (facts 5): the sample building with the released code's lists, and Omnidata's folders."""
+"""Stand-ins for Taskonomy: the sample building with the released code's lists, and Omnidata's folders.
+
+Source: paper.md#taskonomy.
+"""
 
 from __future__ import annotations
 

@@ -212,7 +212,7 @@ def test_a_task_reads_as_it_is_written() -> None:
 
 
 def test_steps_are_those_of_the_released_code_at_the_papers_size() -> None:
-    """facts.md 2a: 795 images in batches of 6, the rest dropped: 132 a epoch, 39,600 over 3 x 100 epochs."""
+    """paper.md#segmentation: 795 images in batches of 6, the rest dropped: 132 a epoch, 39,600 over 3 x 100 epochs."""
     phase = {"epochs": 100, "lr_encoder": 0.01, "lr_decoder": 0.01}
     paper = changed(changed(SEGMENTATION, "protocol.phases", [phase] * 3), "protocol.batch_size", 6)
     paper = changed(paper, "dataset.train_scenes", 795)

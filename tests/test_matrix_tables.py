@@ -398,7 +398,7 @@ def test_a_few_numbers_read_off_the_supplement_by_eye(demo: Plan) -> None:
 
 
 def test_a_few_numbers_of_tables_1_to_6_read_off_the_notes_by_eye(tables: Mapping[str, TableLayout]) -> None:
-    """facts.md, section 1."""
+    """paper.md#tables."""
     one, two, three, four, five, six = (tables[f"table{number}"] for number in range(1, 7))
     assert all(slot.paper == {} for slot in one.slots)  # which rows of table 7 it has was not seen
     assert slot_at(two, 0, 0).paper == {"miou_pct": 45.5}  # RGB alone
@@ -501,7 +501,7 @@ def test_a_missing_row_is_an_error_unless_meant(params: Path) -> None:
 
 
 def test_the_paper_preset_is_the_released_codes() -> None:
-    """facts.md 2a and 2b, typed here a second time."""
+    """paper.md#segmentation and paper.md#translation, typed here a second time."""
     plan = load_plan(PARAMS, "paper")
     seven, eight = plan.table("table7").cells[0], plan.table("table8").cells[0]
     assert isinstance(seven.protocol, SegmentationProtocol)
@@ -565,7 +565,7 @@ def test_planning_imports_neither_torch_nor_pandas() -> None:
 
 
 def test_resnet_152_is_trained_half_as_long_again() -> None:
-    """facts 2a: 39,600 iterations, 59,400 for ResNet-152 (RefineNet; PSPNet is not in the released code)."""
+    """39,600 steps, 59,400 for ResNet-152 (paper.md#segmentation). PSPNet is not in the released code."""
     for preset in ("paper", "paper-official"):
         steps = {
             (cell.network.head, cell.network.depth): total_steps(cell)

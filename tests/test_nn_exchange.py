@@ -1,4 +1,7 @@
-"""Equation 6, by loops over modalities and channels; gradients by finite differences; nothing waits for the device."""
+"""Exchange by loops over modalities and channels; gradients by finite differences; nothing waits for the device.
+
+Source: paper.md#equation-6.
+"""
 
 from __future__ import annotations
 

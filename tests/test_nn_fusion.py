@@ -148,7 +148,7 @@ def test_merged_streams(method: str, stage: str, modalities: int) -> None:
 
 
 PAPER = {"classes": 40, "depth": 101, "width": 64, "decoder_width": 256, "dropout": 0.5, "theta": 0.02}
-# Millions of parameters, facts.md section 1, table 2: shared convs, then the commonly used setting.
+# Millions of parameters, paper.md#parameters: shared convs, then the commonly used setting.
 COUNTS = {
     "concat": ((118.73, 120.30, 126.59, 129.34), (120.07, 147.73, 168.99, 171.74)),
     "self-att": ((123.51, 139.44, 203.14, 231.01), (124.85, 166.87, 245.53, 273.40)),
@@ -206,7 +206,10 @@ def test_flops_of_a_convolution_in_closed_form() -> None:
 
 
 def test_a_frozen_networks_head_keeps_its_norms() -> None:
-    """Released statistics are ImageNet's, of the encoder; a head's norms have none to keep (facts 2a, FREEZE_BN)."""
+    """Released statistics are ImageNet's, of the encoder; a head's norms have none to keep.
+
+    Source: paper.md#frozen-statistics.
+    """
     net = segmenter("none", 2, head="pspnet", freeze_norm_statistics=True)
     frozen = {name.split(".")[0] for name, module in net.named_modules() if getattr(module, "frozen", False)}
     assert frozen == {"encoder"}

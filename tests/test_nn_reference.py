@@ -61,7 +61,7 @@ def released_l1(net: nn.Module) -> Tensor:
     """The released choice of halves: they alternate over the list of norms, modality by modality, layer by layer.
 
     With two modalities that is the first half of one and the second of the other, which is what `Sparsity` does; with
-    one or three it is not (facts 2c, item 4), so the reference values need this.
+    one or three it is not (paper.md#two-modalities), so the reference values need this.
     """
     norms = [module for module in net.modules() if isinstance(module, ConstrainedNorm)]
     total, index = torch.zeros(()), 0

@@ -38,7 +38,7 @@ def test_full_size_networks_start_from_the_file_and_private_norms_from_the_same_
     cell = plan.cells_of("table3")[networks.index((head, 101, "exchange"))]
     network = segmentation.build(cell, 40)
     if head == "refinenet":
-        assert count_parameters(network) == 118_201_578  # the released code's network (facts 1, table 2)
+        assert count_parameters(network) == 118_201_578  # the released code's network (paper.md#parameters)
     load_imagenet(network.encoder, 101, weights)
     theirs = torch.load(weights / "resnet101-5d3b4d8f.pth", weights_only=True)
     ours = network.encoder.state_dict()

@@ -54,7 +54,7 @@ class _TrainingBatches(ABC):
 
 class SegmentationBatches(_TrainingBatches):
     """(x_BMCHW float32, label_BHW int64): scaled by U(scale_min, scale_max), padded, mirrored, cropped to `crop_px`
-    (facts 2a). rgb is normalised as ImageNet's, depth in metres; padding is void.
+    (paper.md#segmentation-images). rgb is normalised as ImageNet's, depth in metres; padding is void.
     """
 
     def __init__(self, prepared: Prepared, task: Task, protocol: SegmentationProtocol, seed: int) -> None:
@@ -72,7 +72,7 @@ class SegmentationBatches(_TrainingBatches):
 
 class TranslationBatches(_TrainingBatches):
     """(x_BMCHW float32, y_BCHW float32), both in [-1, 1]: resized to `resize_px`, cropped to `crop_px`, mirrored
-    (facts 2b).
+    (paper.md#translation-images).
     """
 
     def __init__(self, prepared: Prepared, task: Task, protocol: TranslationProtocol, seed: int) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 UNITS_PER_METRE = 512.0
-"""Depth is stored in 1/512 m, as Taskonomy has it (facts 5), where a declaration says nothing else."""
+"""Depth is stored in 1/512 m, as Taskonomy has it (paper.md#taskonomy), where a declaration says nothing else."""
 
 
 @dataclass(frozen=True)

@@ -23,11 +23,14 @@ Kind = Literal["segmentation", "translation"]
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 RELEASED_UNITS_PER_METRE = 5000.0
-"""The released segmentation code stores depth in 1/5000 m (facts 2a, 5)."""
+"""The released segmentation code stores depth in 1/5000 m (paper.md#segmentation-images)."""
 BLACK = -1.0
-"""A translation image's 0 after normalisation, which is what its crops find past the edge (facts 2b)."""
+"""A translation image's 0 after normalisation, which is what its crops find past the edge.
+
+Source: paper.md#translation-images.
+"""
 LOG_DEPTH_SPAN = 11.1
-"""log(1 + 65535) = 11.09: what the released code divides log depth by, in 1/512 m (facts 5)."""
+"""log(1 + 65535) = 11.09: what the released code divides log depth by, in 1/512 m (paper.md#translation-images)."""
 
 Geometry = Literal["nearest-exact", "bilinear"]
 
@@ -55,7 +58,8 @@ def normalise(raw: np.ndarray | Tensor, modality: str, entry: ModalityEntry, kin
 
     A tensor is normalised on the device where it is.
 
-    Segmentation: rgb by ImageNet's mean and deviation, depth in metres. All else: [-1, 1] (facts 2b).
+    Segmentation: rgb by ImageNet's mean and deviation, depth in metres. All else: [-1, 1]
+    (paper.md#translation-images).
     """
     values = raw.to(torch.float32) if isinstance(raw, Tensor) else torch.from_numpy(raw.astype(np.float32))
     values_BCHW = values.permute(0, 3, 1, 2) if values.ndim == 4 else values.unsqueeze(1)
@@ -89,7 +93,8 @@ def padding(modality: str, kind: Kind, depth_as_rgb: bool = False) -> tuple[floa
     """What a normalised image holds past its edge: one number for all channels, or one each.
 
     Segmentation: zero, which is ImageNet's mean colour, and missing depth. `depth_as_rgb`: the released code pads depth
-    with that colour's bytes (123.675, 116.28, 103.53) and divides by 5000 only then (facts 2a). Translation: black.
+    with that colour's bytes (123.675, 116.28, 103.53) and divides by 5000 only then (paper.md#segmentation-images).
+    Translation: black.
     """
     if kind == "translation":
         return (BLACK,)
@@ -123,7 +128,7 @@ def translation_window(
     """Resize the shorter side to `resize_px` keeping proportions, mirror with probability 1/2, crop anywhere.
 
     `past_edge`: a crop may begin one pixel too far and take in a black row or column, as in the released code, whose
-    `randint(0, 286 - 256 + 1)` counts both ends (facts 2b).
+    `randint(0, 286 - 256 + 1)` counts both ends (paper.md#translation-images).
     """
     scale = resize_px / min(shape_px)
     height, width = (round(side * scale) for side in shape_px)

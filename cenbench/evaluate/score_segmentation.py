@@ -38,8 +38,9 @@ def validation_score(cell: Cell, prepared: Prepared, device: torch.device, weigh
 def predict(network: nn.Module, x_BMCHW: Tensor, task: Task, evaluation: SegmentationEvaluation) -> Tensor:
     """Classes of every stream at the images' size, int64 (B, S, H, W).
 
-    Logits are brought to that size by bicubic interpolation, as the released evaluation does (facts 3). Of several
-    scales, and of images and their mirror images, the class probabilities are averaged; one is held at a time.
+    Logits are brought to that size by bicubic interpolation, as the released evaluation does
+    (paper.md#segmentation-evaluation). Of several scales, and of images and their mirror images, the class
+    probabilities are averaged; one is held at a time.
     """
     H, W = x_BMCHW.shape[-2:]
     if evaluation.scales == (1.0,) and not evaluation.flip:

@@ -31,7 +31,10 @@ def check_installed(cell: Cell, weights: Path) -> None:
 
 
 def validation_score(cell: Cell, prepared: Prepared, device: torch.device, weights: Path, features: Path) -> Score:
-    """What `selection: best` goes by: the lowest FID of any output, negated so that higher is better (facts 2b)."""
+    """What `selection: best` goes by: the lowest FID of any output, negated so that higher is better.
+
+    Source: paper.md#translation-evaluation.
+    """
 
     @torch.inference_mode()
     def score(network: nn.Module) -> float:

@@ -62,7 +62,7 @@ def dataset_key(spec: DatasetSpec) -> str:
 
 
 class SegmentationNet(Frozen):
-    """ResNet encoder, and RefineNet (facts 3) or PSPNet on it."""
+    """ResNet encoder, and RefineNet (paper.md#refinenet) or PSPNet on it."""
 
     head: Literal["refinenet", "pspnet"]
     depth: Literal[18, 34, 50, 101, 152]
@@ -76,7 +76,7 @@ class SegmentationNet(Frozen):
 
 
 class TranslationNet(Frozen):
-    """U-Net generator and PatchGAN discriminator (facts 2b, 3)."""
+    """U-Net generator (paper.md#u-net) and PatchGAN discriminator (paper.md#patchgan)."""
 
     head: Literal["unet"]
     levels: Annotated[int, Field(ge=3, le=9)]
@@ -88,7 +88,10 @@ class TranslationNet(Frozen):
 
 
 class SegmentationPhase(Frozen):
-    """A stretch of training at constant learning rates; optimisers are made anew at its start (facts 2a)."""
+    """A stretch of training at constant learning rates; optimisers are made anew at its start.
+
+    Source: paper.md#segmentation.
+    """
 
     epochs: PositiveInt
     lr_encoder: PositiveFloat
@@ -116,7 +119,10 @@ def check_quirks(name: str, part: BaseModel, quirks: tuple[str, ...]) -> None:
 
 
 class SegmentationProtocol(Frozen):
-    """How a segmentation cell is trained (facts 2a). Names are the paper's; QUIRKS are the released code's own."""
+    """How a segmentation cell is trained. Names are the paper's; QUIRKS are the released code's own.
+
+    Source: paper.md#segmentation.
+    """
 
     QUIRKS: ClassVar[tuple[str, ...]] = (
         "freeze_norm_statistics",
@@ -132,9 +138,9 @@ class SegmentationProtocol(Frozen):
     momentum: Fraction
     weight_decay: NonNegativeFloat
     lambda_l1: NonNegativeFloat
-    """Weight of the l1 norm of the constrained scaling factors (equation 4)."""
+    """Weight of the l1 norm of the constrained scaling factors (paper.md#equation-4)."""
     theta: PositiveFloat
-    """Exchange threshold on |gamma| (equation 6)."""
+    """Exchange threshold on |gamma| (paper.md#equation-6)."""
     gamma_init: Literal["ones", "uniform"] = "ones"
     """Scaling factors of a random start: at one, or at U(0, 1), where few steps are to bring only some under theta."""
     lambda_per_head: bool = False
@@ -148,7 +154,10 @@ class SegmentationProtocol(Frozen):
     select_every_epochs: PositiveInt = 5
     """How often `best` looks."""
     exchange_own_part_only: bool = False
-    """Exchange only within each modality's own part of the channels: the paper's text, not its code (facts 2c, 3)."""
+    """Exchange only within each modality's own part of the channels: the paper's text, not its code.
+
+    Source: paper.md#own-part.
+    """
     align_weight: NonNegativeFloat = 1.0
     """Weight of the alignment method's MMD."""
     auxiliary_weight: NonNegativeFloat = 0.4
@@ -170,7 +179,7 @@ class SegmentationProtocol(Frozen):
 
 
 class TranslationProtocol(Frozen):
-    """How a translation cell is trained (facts 2b). QUIRKS are the released code's own."""
+    """How a translation cell is trained (paper.md#translation). QUIRKS are the released code's own."""
 
     QUIRKS: ClassVar[tuple[str, ...]] = ("two_generator_passes", "crop_past_edge", "selection")
 
@@ -186,7 +195,7 @@ class TranslationProtocol(Frozen):
     image_weight: NonNegativeFloat = 100.0
     """Weight of the l1 distance between generated and target image."""
     gamma_init: Literal["uniform", "ones"] = "uniform"
-    """Scaling factors start at U(0, 1), as in the torch the paper used, or at one (facts 2b, 'init')."""
+    """Scaling factors start at U(0, 1), as in the torch the paper used, or at one (paper.md#initial-weights)."""
     two_generator_passes: bool = False
     """Generate anew for the generator's own step, with other dropout, as the released code does."""
     crop_past_edge: bool = False
@@ -196,7 +205,10 @@ class TranslationProtocol(Frozen):
     select_every_epochs: PositiveInt = 5
     """How often `best` looks."""
     exchange_own_part_only: bool = False
-    """Exchange only within each modality's own part of the channels: the paper's text, not its code (facts 2c, 3)."""
+    """Exchange only within each modality's own part of the channels: the paper's text, not its code.
+
+    Source: paper.md#own-part.
+    """
     align_weight: NonNegativeFloat = 1.0
     """Weight of the alignment method's MMD."""
     resize_px: PositiveInt

@@ -7,7 +7,9 @@ from cenbench.matrix.specs import SegmentationProtocol
 
 
 def steps_per_epoch(cell: Cell) -> int:
-    """floor(training scenes / batch): the last, incomplete batch of an epoch is dropped (facts.md 2a; 132 for NYUDv2).
+    """floor(training scenes / batch): the last, incomplete batch of an epoch is dropped.
+
+    132 for NYUDv2, as in the released code (paper.md#segmentation).
 
     Both kinds of task follow it. Translation loses nothing at the paper's batch of one; at larger batches every step
     keeps the same shape, and scenes left over in one epoch are drawn in another, for each epoch shuffles anew.

@@ -1,6 +1,6 @@
 """MAE, MSE and root MSE of images in [-1, 1], pooled over every value of the whole set, times ten.
 
-The paper's "MSE" column is a root mean squared error (facts 1, table 6): compare `rmse_x10` with it. Roots are taken
+The paper's "MSE" column is a root mean squared error (paper.md#table-6): compare `rmse_x10` with it. Roots are taken
 once, of the pooled mean; the mean of roots by batch would depend on the batch size.
 """
 

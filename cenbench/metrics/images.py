@@ -15,7 +15,9 @@ def to_uint8(image_BCHW: Tensor) -> Tensor:
 
 
 def stretch_to_uint8(image_BCHW: Tensor) -> Tensor:
-    """Each image's own least..greatest value, over all channels, to 0..255, cut down to whole numbers (facts 3).
+    """Each image's own least..greatest value, over all channels, to 0..255, cut down to whole numbers.
+
+    Source: paper.md#translation-evaluation.
 
     That is what the released code measures, for generated and real images alike: contrast and brightness of every image
     are lost. An image of one value becomes 0. A value that is no number is a `UserError`.

@@ -1,4 +1,7 @@
-"""Pixel accuracy, mean accuracy and mean IoU, from one confusion matrix pooled over the set (facts 3, evaluation)."""
+"""Pixel accuracy, mean accuracy and mean IoU, from one confusion matrix pooled over the set.
+
+Source: paper.md#segmentation-evaluation.
+"""
 
 from __future__ import annotations
 

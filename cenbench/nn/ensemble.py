@@ -1,4 +1,4 @@
-"""The ensemble: a sum of the modalities' outputs, weighted by the softmax of learned scores (facts 3)."""
+"""The ensemble: a sum of the modalities' outputs, weighted by the softmax of learned scores (paper.md#ensemble)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Channel exchange (equation 6) and the disjoint sub-parts of the channels that it is meant for."""
+"""Channel exchange (paper.md#equation-6) and the disjoint sub-parts of the channels that it is meant for."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from cenbench.nn.norm import Kind, ModalityNorm, NormFlags
 
 
 def exchange(x_BMCHW: Tensor, gamma_MC: Tensor, theta: float, own_part_MC: Tensor | None = None) -> Tensor:
-    """Replace each channel whose |gamma| is under `theta` by the mean of the other modalities' channels (equation 6).
+    """Replace each channel whose |gamma| is under `theta` by the mean of the other modalities' channels.
+
+    Source: paper.md#equation-6.
 
     All read the original values: where both of two modalities fall under the threshold they swap. A channel at exactly
     `theta` is kept. The gradient follows the copied value: the replaced channel gets none here, its donors get its.
     `own_part_MC` (bool) restricts replacing to modality m's own sub-part, as the paper says; the released code does not
-    (facts 2c, item 3). Nothing here waits for the device: the mask is applied by `where`, never read.
+    (paper.md#own-part). Nothing here waits for the device: the mask is applied by `where`, never read.
 
     x_BMCHW needs M >= 2; gamma_MC holds the scaling factors of the norm x came from.
     """
@@ -47,7 +49,9 @@ def own_parts(modalities: int, channels: int) -> Tensor:
 
 
 class ConstrainedNorm(ModalityNorm):
-    """A norm whose scaling factors are under the l1 term (equation 4), and the exchange after it (equation 6).
+    """A norm whose scaling factors are under the l1 term, and the exchange after it.
+
+    Source: paper.md#equation-4, paper.md#equation-6.
 
     `theta` None: no exchange. What follows in the network is the activation.
     """

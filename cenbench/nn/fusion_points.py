@@ -63,7 +63,7 @@ def operator_at(operators: nn.ModuleDict, level: int) -> FusionOperator | None:
 
 
 def levels_of(stage: str, levels: int) -> frozenset[int]:
-    """Levels a table's stage stands for, in a U-Net of so many (supplement, section 3): 1st, 4th of 8, last, every."""
+    """Levels a table's stage stands for, in a U-Net of so many (paper.md#fusion-stages): 1st, 4th of 8, last, every."""
     places: dict[str, Iterable[int]] = {
         "early": [0],
         "middle": [levels // 2 - 1],
@@ -74,7 +74,7 @@ def levels_of(stage: str, levels: int) -> frozenset[int]:
 
 
 def resnet_levels_of(stage: str) -> frozenset[int]:
-    """Stages of a ResNet a table's stage stands for (supplement, section 2): after the 2nd, 3rd, 4th, every one."""
+    """Stages of a ResNet a table's stage stands for (paper.md#fusion-stages): after the 2nd, 3rd, 4th, every one."""
     places: dict[str, Iterable[int]] = {"early": [1], "middle": [2], "late": [3], "all": range(4)}
     return frozenset(places[stage])
 

@@ -32,10 +32,11 @@ class ModalityNorm(nn.Module):
     statistics in training; what is shared or not there is the running statistics that `eval()` normalises by.
 
     `frozen` keeps the running statistics as they are and normalises by them in training too, as the released
-    segmentation code does (facts 2a, FREEZE_BN); gamma and beta still train.
+    segmentation code does (paper.md#frozen-statistics); gamma and beta still train.
 
     `own_statistics` (instance norms; see `set_own_statistics`) normalises each image by its own statistics in `eval()`
-    too, and leaves the running ones alone: the released translation code never calls `eval()` (facts 2b, IN).
+    too, and leaves the running ones alone: the released translation code never calls `eval()`
+    (paper.md#instance-statistics).
     """
 
     running_mean: Tensor
@@ -59,7 +60,7 @@ class ModalityNorm(nn.Module):
         gamma = torch.ones(channels) if gamma_init == "ones" else torch.rand(channels)
         affine_rows = 1 if affine_shared else modalities
         statistics_rows = 1 if statistics_shared else modalities
-        # Private copies start equal, as the released code's do (facts 3, model_init).
+        # Private copies start equal, as the released code's do (paper.md#initial-weights).
         self.weight = nn.Parameter(gamma.repeat(affine_rows, 1))
         self.bias = nn.Parameter(torch.zeros(affine_rows, channels))
         self.register_buffer("running_mean", torch.zeros(statistics_rows, channels))

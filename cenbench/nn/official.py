@@ -1,4 +1,4 @@
-"""State dicts of the paper's released code, read into our modules: strictly, by key and shape (facts 3).
+"""State dicts of the paper's released code, read into our modules: strictly, by key and shape (paper.md#networks).
 
 Only key and shape are looked at here; where the file lies and how it is opened is the caller's business.
 """
@@ -50,7 +50,7 @@ _DISCRIMINATOR = (
     (r"norms\.(\d)\.(\w+)", r"conv<<\1>>.insnorm.module.\2"),
 )
 _TABLES = {"segmenter": _SEGMENTER, "generator": _GENERATOR, "discriminator": _DISCRIMINATOR}
-# Norms the released networks carry and never apply (facts 2c, item 1), and a counter ours do without.
+# Norms the released networks carry and never apply (paper.md#unused-norms), and a counter ours do without.
 _UNUSED = {
     "segmenter": r".*\.num_batches_tracked",
     "generator": r".*\.num_batches_tracked|(conv1|conv{last}|deconv{last})\.insnorm_\w+\..*",

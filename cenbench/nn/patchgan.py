@@ -1,4 +1,4 @@
-"""The PatchGAN discriminator: one for all modalities, norms included (facts 2b)."""
+"""The PatchGAN discriminator: one for all modalities, norms included (paper.md#patchgan)."""
 
 from __future__ import annotations
 

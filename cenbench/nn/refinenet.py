@@ -1,4 +1,6 @@
-"""The RefineNet decoder over parallel modalities: the original one with 3x3 convolutions, without norms (facts 3).
+"""The RefineNet decoder over parallel modalities: the original one with 3x3 convolutions, without norms.
+
+Source: paper.md#refinenet.
 
 No layer here tells modalities apart, so they stay folded into four dimensions from the encoder's stages to the
 classifier, with channels last in memory: a CPU pools five times as fast so, and convolves without reordering.

@@ -19,7 +19,7 @@ STAGES = range(4)
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3 (constrained norm, exchange), 1x1, and the residual (facts 3)."""
+    """1x1, 3x3 (constrained norm, exchange), 1x1, and the residual (paper.md#resnet)."""
 
     expansion = 4
 
@@ -38,7 +38,7 @@ class Bottleneck(nn.Module):
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions, both constrained: the supplement (section 2) names every 3x3 one."""
+    """Two 3x3 convolutions, both constrained: the paper constrains every 3x3 one (paper.md#resnet)."""
 
     expansion = 1
 

@@ -86,7 +86,7 @@ def build_segmenter(
     The weights are drawn from torch's global generator: seed it first. `fusion` is a method of `cenbench.nn.fusion`
     (`exchange` is the paper's), acting after the encoder stages `stage` stands for (early, middle, late, all);
     `merged` lets one stream go on after the last of them, then S = 2. `theta` is read only by exchange;
-    `own_part_only` restricts exchange to each modality's own sub-part of the channels (facts 2c, item 3); `layers`
+    `own_part_only` restricts exchange to each modality's own sub-part of the channels (paper.md#own-part); `layers`
     gives other block counts a stage than `depth` has. ValueError where the arguments do not go together, e.g. exchange
     with one modality or with shared scaling factors.
     """

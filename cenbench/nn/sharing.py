@@ -24,7 +24,7 @@ class Sharing:
     norms: Norms
     norm_kind: Kind
     exchange_theta: float | None = None
-    """Exchange threshold of equation 6; None: no exchange."""
+    """Exchange threshold (paper.md#equation-6); None: no exchange."""
     own_part_only: bool = False
     """Exchange only within each modality's own sub-part of the channels, as the paper but not its code does."""
     gamma_init: GammaInit = "ones"

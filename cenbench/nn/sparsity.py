@@ -1,4 +1,4 @@
-"""The l1 term on the scaling factors (equation 4), and how many of them it has driven under the threshold."""
+"""The l1 term on the scaling factors (paper.md#equation-4), and how many of them it has driven under the threshold."""
 
 from __future__ import annotations
 

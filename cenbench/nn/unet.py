@@ -1,4 +1,4 @@
-"""The translation generator: a pix2pix U-Net over parallel modalities, exchanging in its encoder (facts 3)."""
+"""The translation generator: a pix2pix U-Net over parallel modalities, exchanging in its encoder (paper.md#u-net)."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class UNet(nn.Module):
     """`x_BM3HW -> image_BS3HW` in [-1, 1]; stream S - 1 is the ensemble. H and W are multiples of 2**levels.
 
     Every encoder convolution but the first and the last is followed by a constrained norm and exchange (the released
-    code's six of eight at 256 px; facts 2c, item 1). Other fusion operators act after an encoder convolution and its
-    norm, before the activation, as exchange does.
+    code's six of eight at 256 px; paper.md#unused-norms). Other fusion operators act after an encoder convolution and
+    its norm, before the activation, as exchange does.
     """
 
     def __init__(self, sharing: Sharing, fusion: Fusion, *, levels: int, width: int, dropout: float) -> None:
@@ -102,10 +102,11 @@ def build_generator(
 ) -> UNet:
     """U-Net: `x_BM3HW -> image_BS3HW` in [-1, 1], S = modalities + 1 (the ensemble last). Seed torch first.
 
-    H and W must be multiples of 2**levels. The norms that the released code makes and never applies (facts 2c, item 1)
-    are not made: 2 x 579 parameters a modality fewer at paper size. `fusion` is a method of `cenbench.nn.fusion`, after
-    the encoder convolutions `stage` stands for (early, middle, late, all). ValueError where the arguments do not
-    go together, e.g. exchange with one modality, or at the first or last convolution, which has no norm.
+    H and W must be multiples of 2**levels. The norms that the released code makes and never applies
+    (paper.md#unused-norms) are not made: 2 x 579 parameters a modality fewer at paper size. `fusion` is a method of
+    `cenbench.nn.fusion`, after the encoder convolutions `stage` stands for (early, middle, late, all). ValueError where
+    the arguments do not go together, e.g. exchange with one modality, or at the first or last convolution, which has no
+    norm.
     """
     plan = Fusion(fusion, levels_of(stage, levels))
     if plan.declares("ACTS") == "norms" and not plan.levels & set(range(1, levels - 1)):

@@ -38,7 +38,10 @@ _INCEPTION = Asset(
     "Inception-v3 of FID and KID, as torch-fidelity uses it",
 )
 IMAGENET_FILES = {depth: file for depth, (file, _) in _DEPTHS.items()}
-"""ResNet depth -> the file of torchvision's ImageNet weights that the released code starts from (facts 2a)."""
+"""ResNet depth -> the file of torchvision's ImageNet weights that the released code starts from.
+
+Source: paper.md#initial-weights.
+"""
 INCEPTION_FILE = _INCEPTION.file
 ASSETS = {
     **{

@@ -14,7 +14,7 @@ SPREADS = 2.0
 _PAPER_DATA = {"segmentation": "nyudv2", "translation": "taskonomy"}
 """What the paper's numbers are of, where a slot says nothing else."""
 _PAPER_SCENES = {"nyudv2": (795, 654), "sunrgbd": (5285, 5050), "cityscapes": (2975, 500), "taskonomy": (1000, 500)}
-"""Scenes of the training and the validation split that the paper's numbers are of (facts 2 and 5)."""
+"""Scenes of the training and the validation split that the paper's numbers are of (paper.md#datasets)."""
 _PAPER_WIDTH, _PAPER_LEVELS = 64, 8
 _PAPER_HEADS = {("refinenet", 101)}
 _TABLE_3_HEADS = {(head, depth) for head in ("refinenet", "pspnet") for depth in (101, 152)}

@@ -1,4 +1,7 @@
-"""Training a segmentation cell (facts 2a): SGD in phases, one loss an output, l1 on the scaling factors."""
+"""Training a segmentation cell: SGD in phases, one loss an output, l1 on the scaling factors.
+
+Source: paper.md#segmentation.
+"""
 
 from __future__ import annotations
 

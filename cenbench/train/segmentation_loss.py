@@ -1,4 +1,4 @@
-"""The loss of segmentation (facts 2a), by stream, so that history can tell them apart."""
+"""The loss of segmentation (paper.md#segmentation-loss), by stream, so that history can tell them apart."""
 
 from __future__ import annotations
 

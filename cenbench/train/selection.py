@@ -1,6 +1,7 @@
 """Which weights are measured in the end: the last, or those that scored best on the validation split on the way.
 
-The second is what the released code does (protocol `official`); it selects on the split it reports (facts 2a, 2b).
+The second is what the released code does (protocol `official`); it selects on the split it reports
+(paper.md#selection).
 """
 
 from __future__ import annotations

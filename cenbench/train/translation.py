@@ -1,4 +1,7 @@
-"""Training a translation cell (facts 2b): a conditional GAN with l1 to the target and l1 on the scaling factors."""
+"""Training a translation cell: a conditional GAN with l1 to the target and l1 on the scaling factors.
+
+Source: paper.md#translation.
+"""
 
 from __future__ import annotations
 

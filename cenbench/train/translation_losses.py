@@ -1,4 +1,4 @@
-"""The losses of translation (facts 2b)."""
+"""The losses of translation (paper.md#translation-losses)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from torch.nn import functional as F
 
 
 def adversarial_loss(logits_MN: Tensor, *, real: bool) -> Tensor:
-    """Binary cross-entropy of each modality's patches against `real`, summed over modalities (facts 2b).
+    """Binary cross-entropy of each modality's patches against `real`, summed over modalities.
+
+    Source: paper.md#translation-losses.
 
     `logits_MN` holds one row a modality. From logits this is sigmoid and BCELoss of the released code, without its
     overflow.

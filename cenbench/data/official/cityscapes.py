@@ -1,4 +1,4 @@
-"""Cityscapes: left images, fine labels, and depth from disparity (facts 5). Unpacked, or as zips."""
+"""Cityscapes: left images, fine labels, and depth from disparity (paper.md#cityscapes). Unpacked, or as zips."""
 
 from __future__ import annotations
 

@@ -63,7 +63,8 @@ def resize_nearest(array: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def resize_bilinear(array: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """(H, W[, 3]) u8 or u16 brought to `size` (height, width): bilinear, over all of a pixel's area where it shrinks.
 
-    Pillow's filter, which is what torchvision's `Resize` applies to images in the released code (facts 2b).
+    Pillow's filter, which is what torchvision's `Resize` applies to images in the released code
+    (paper.md#translation-images).
     """
     if array.shape[:2] == size:
         return array

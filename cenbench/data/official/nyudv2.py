@@ -1,4 +1,6 @@
-"""NYU Depth v2 (facts 5): the labelled .mat of its authors, or the folder of PNGs the released code of CEN reads.
+"""NYU Depth v2: the labelled .mat of its authors, or the folder of PNGs the released code of CEN reads.
+
+Source: paper.md#nyudv2.
 
 Both give the same: 40 classes, the white border of the colour image cropped away (468 x 625), depth in 1/5000 m.
 """

@@ -1,4 +1,7 @@
-"""NYUDv2 as the released code of CEN reads it (facts 5): PNGs and two lists, prepared by the authors of RefineNet."""
+"""NYUDv2 as the released code of CEN reads it: PNGs and two lists, prepared by the authors of RefineNet.
+
+Source: paper.md#nyudv2.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""NYUDv2 as its authors publish it (facts 5): one HDF5 .mat of 1,449 labelled frames, the split, 894 classes to 40."""
+"""NYUDv2 as its authors publish it: one HDF5 .mat of 1,449 labelled frames, the split, 894 classes to 40.
+
+Source: paper.md#nyudv2.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""SUN RGB-D: images and depth of SUNRGBD.zip, split and labels of SUNRGBDtoolbox.zip (facts 5), unpacked or not.
+"""SUN RGB-D: images and depth of SUNRGBD.zip, split and labels of SUNRGBDtoolbox.zip, unpacked or not.
+
+Source: paper.md#sun-rgb-d.
 
 The images differ in size (four sensors); all are brought to the size the spec asks for.
 """

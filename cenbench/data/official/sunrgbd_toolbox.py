@@ -1,4 +1,4 @@
-"""What SUNRGBDtoolbox says of the images: which there are, in which split, and their labels (facts 5).
+"""What SUNRGBDtoolbox says of the images: which there are, in which split, and their labels (paper.md#sun-rgb-d).
 
 The metadata is a MATLAB v5 file, the labels are HDF5 (MATLAB v7.3), whose axes come reversed. The label file would not
 fit into memory whole (MATLAB wants 64 GB): each label is read by its own reference.

@@ -1,4 +1,6 @@
-"""Taskonomy (facts 5): the sample building the released code of CEN uses, or what Omnidata's downloader brings.
+"""Taskonomy: the sample building the released code of CEN uses, or what Omnidata's downloader brings.
+
+Source: paper.md#taskonomy.
 
 A view is a point and a view of it in a building; a file is `point_P_view_V_domain_D.png`, 512 x 512, in a folder of its
 domain. Folders of buildings may lie above or below that of the domain, so both layouts are read by one rule.
@@ -20,7 +22,7 @@ from cenbench.matrix.specs import DatasetSpec
 SIZE = (512, 512)
 MISSING_DEPTH = 65535
 EDGE_TOPS = {"edge_texture": 11355, "edge_occlusion": 11584}
-"""What the released code divides 16-bit edges by (facts 2b)."""
+"""What the released code divides 16-bit edges by (paper.md#translation-images)."""
 STORED = {"reshading": "shade", "edge_texture": "texture", "edge_occlusion": "edge"}
 """Domains that a task calls by another name; all others keep theirs."""
 

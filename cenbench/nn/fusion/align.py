@@ -1,4 +1,4 @@
-"""Alignment: modalities are drawn together by a multi-kernel MMD with 11 Gaussian kernels (supplement, section 2).
+"""Alignment: modalities are drawn together by a multi-kernel MMD with 11 Gaussian kernels (paper.md#fusion-baselines).
 
 After Song et al., Modality Compensation Network (IEEE TIP 2020): a residual adaptation block, one for all modalities,
 carries the features into a common space, where the MMD of Long et al. (ICML 2015) between each two is penalised.

@@ -1,4 +1,4 @@
-"""Concatenation: feature maps stacked on channels, and a 1x1 convolution back to C (supplement, section 2)."""
+"""Concatenation: feature maps stacked on channels, and a 1x1 convolution back to C (paper.md#fusion-baselines)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Channel exchanging, the paper's method (equation 6). It acts behind the norms: see `cenbench.nn.exchange`."""
+"""Channel exchanging, the paper's method. It acts behind the norms: see `cenbench.nn.exchange`.
+
+Source: paper.md#equation-6.
+"""
 
 LABEL = "Ours"
 ACTS = "norms"

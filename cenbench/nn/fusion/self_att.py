@@ -1,4 +1,4 @@
-"""Self-attention: the SSMA block of Valada, Mohan and Burgard (IJCV 2019), reduction 16 (supplement, section 2).
+"""Self-attention: the SSMA block of Valada, Mohan and Burgard (IJCV 2019), reduction 16 (paper.md#fusion-baselines).
 
 Stacked maps pass a bottleneck of 3x3 convolutions to a sigmoid gate on themselves; a 3x3 convolution brings the gated
 stack back to C. Without norm and biases, as the parameter counts the paper's sizes lead to have it (20.25 C^2 for two
