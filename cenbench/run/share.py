@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cenbench.data.archive import unpack
 from cenbench.errors import UserError
 from cenbench.files import atomic_path, read_json
 from cenbench.matrix.cell import Cell
@@ -22,6 +21,7 @@ from cenbench.matrix.plan import Plan
 from cenbench.matrix.specs import dataset_key
 from cenbench.paths import Paths
 from cenbench.records.read import read_record
+from cenbench.run.archive import unpack
 from cenbench.run.lock import cell_lock
 
 TRAINING = ("weights.safetensors", "history.csv", "finished.json")

@@ -1,4 +1,4 @@
-"""An archive from elsewhere writes below its folder or not at all, and the error names the member."""
+"""Unpacking an untrusted archive writes below its folder or nothing, and the error names the member."""
 
 from __future__ import annotations
 
@@ -7,28 +7,17 @@ import io
 import os
 import random
 import resource
-import stat
 import tarfile
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from cenbench.data.archive import unpack
 from cenbench.errors import UserError
+from cenbench.run.archive import unpack
 
 CONTENT = {"rgb/000.png": b"\x89PNG" + bytes(range(256)) * 40, "labels/a/b.txt": b"7\n", "empty": b""}
 OUTSIDE = ("../evil", "a/../../evil", "/tmp/evil", "//evil", "..", "C:\\evil", "C:/evil", "a\\..\\..\\evil", "a\nb", "")
-
-
-def make_zip(path: Path, members: dict[str, bytes], types: dict[str, int] | None = None) -> Path:
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
-        for name, data in members.items():
-            info = zipfile.ZipInfo("placeholder")
-            info.filename, info.compress_type = name, zipfile.ZIP_DEFLATED
-            info.external_attr = (types or {}).get(name, stat.S_IFREG | 0o777) << 16
-            packed.writestr(info, data)
-    return path
 
 
 def make_tar(path: Path, members: dict[str, bytes], types: dict[str, bytes] | None = None, mode: str = "w:gz") -> Path:
@@ -61,10 +50,9 @@ def refusal(archive: Path, tmp_path: Path, **limits: int) -> UserError:
     return caught.value
 
 
-@pytest.mark.parametrize("mode", ["zip", "w:gz", "w:bz2", "w:xz", "w"])
-def test_an_honest_archive_is_unpacked_whole(tmp_path: Path, mode: str) -> None:
-    path = tmp_path / "raw.archive"
-    archive = make_zip(path, CONTENT) if mode == "zip" else make_tar(path, CONTENT, mode=mode)
+@pytest.mark.parametrize("mode", ["w:gz", "w:bz2", "w:xz", "w"])
+def test_an_ordinary_archive_is_unpacked_completely(tmp_path: Path, mode: str) -> None:
+    archive = make_tar(tmp_path / "raw.archive", CONTENT, mode=mode)
     folder = unpack(archive, tmp_path / "raw")
     assert contents(folder) == CONTENT
     assert not any(path.stat().st_mode & 0o7133 for path in folder.rglob("*") if path.is_file()), "0644, not 4777"
@@ -72,15 +60,24 @@ def test_an_honest_archive_is_unpacked_whole(tmp_path: Path, mode: str) -> None:
     times = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
     archive.unlink()
     assert unpack(archive, folder) == folder
-    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == times, "what is there is left alone"
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == times, "an existing folder is left alone"
 
 
 @pytest.mark.parametrize("name", OUTSIDE)
-@pytest.mark.parametrize("make", [make_zip, make_tar])
-def test_a_name_that_leads_outside_is_refused(tmp_path: Path, make: type, name: str) -> None:
-    error = refusal(make(tmp_path / "raw", {"good": b"1", name: b"evil"}), tmp_path)
+def test_a_name_that_leads_outside_is_refused(tmp_path: Path, name: str) -> None:
+    error = refusal(make_tar(tmp_path / "raw", {"good": b"1", name: b"evil"}), tmp_path)
     assert repr(name) in error.problem
     assert "leads outside" in str(error.found)
+
+
+def test_a_sparse_file_is_refused(tmp_path: Path) -> None:
+    """Its header may declare far fewer bytes than are written."""
+    with tarfile.open(tmp_path / "raw.tar", "w", format=tarfile.PAX_FORMAT) as packed:
+        info = tarfile.TarInfo("holes")
+        info.size = 512
+        info.pax_headers = {"GNU.sparse.map": "0,512", "GNU.sparse.size": "1", "GNU.sparse.name": "holes"}
+        packed.addfile(info, io.BytesIO(b"x" * 512))
+    assert "header" in str(refusal(tmp_path / "raw.tar", tmp_path).found)
 
 
 @pytest.mark.parametrize(
@@ -103,23 +100,16 @@ def test_links_and_devices_of_a_tar_are_refused(tmp_path: Path, kind: bytes, fou
         archive.unlink()
 
 
-@pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFCHR, stat.S_IFIFO])
-def test_links_and_devices_of_a_zip_are_refused(tmp_path: Path, kind: int) -> None:
-    error = refusal(make_zip(tmp_path / "raw.zip", {"way": b"/etc", "way/x": b"2"}, {"way": kind | 0o777}), tmp_path)
-    assert "'way'" in error.problem
-
-
-@pytest.mark.parametrize("make", [make_zip, make_tar])
-def test_limits_hold_for_what_is_written_not_for_what_is_said(tmp_path: Path, make: type) -> None:
-    bomb = make(tmp_path / "raw", {"small": b"1", "bomb": bytes(50_000_000)})
+def test_limits_on_bytes_and_members_hold(tmp_path: Path) -> None:
+    bomb = make_tar(tmp_path / "raw", {"small": b"1", "bomb": bytes(50_000_000)})
     assert bomb.stat().st_size < 100_000
     assert "'bomb'" in refusal(bomb, tmp_path, limit_bytes=1_000_000).problem
-    many = make(tmp_path / "many", {str(number): b"" for number in range(20)})
+    many = make_tar(tmp_path / "many", {str(number): b"" for number in range(20)})
     assert "'7'" in refusal(many, tmp_path, limit_files=7).problem
     assert len(contents(unpack(many, tmp_path / "enough", limit_files=20))) == 20
 
 
-def test_one_name_twice_is_refused(tmp_path: Path) -> None:
+def test_a_repeated_name_is_refused(tmp_path: Path) -> None:
     archive = tmp_path / "raw.tar"
     for first, second in (("a", "a"), ("a", "a/b"), ("a/b", "a"), ("a", "./a")):
         with tarfile.open(archive, "w") as packed:
@@ -130,28 +120,21 @@ def test_one_name_twice_is_refused(tmp_path: Path) -> None:
         assert error.expected == "each name once"
 
 
-@pytest.mark.parametrize("make", [make_zip, make_tar])
-def test_a_damaged_archive_is_named(tmp_path: Path, make: type) -> None:
-    whole = make(tmp_path / "raw", {"noise": os.urandom(100_000)}).read_bytes()
+def test_a_damaged_archive_is_named(tmp_path: Path) -> None:
+    whole = make_tar(tmp_path / "raw", {"noise": os.urandom(100_000)}).read_bytes()
     cut, flipped = whole[: len(whole) // 2], bytearray(whole)
     flipped[len(whole) // 2] ^= 1
     for data in (cut, bytes(flipped), b"", b"<html>404</html>"):
         (tmp_path / "raw").write_bytes(data)
         assert "cannot be unpacked" in refusal(tmp_path / "raw", tmp_path).problem
+    with zipfile.ZipFile(tmp_path / "raw", "w") as packed:
+        packed.writestr("a", b"1")
+    assert refusal(tmp_path / "raw", tmp_path).expected == "a complete tar archive"
     (tmp_path / "raw").unlink()
     assert "No such file" in str(refusal(tmp_path / "raw", tmp_path).found)
 
 
-def test_an_encrypted_zip_is_named(tmp_path: Path) -> None:
-    path = make_zip(tmp_path / "raw.zip", {"secret": b"1" * 100})
-    data = bytearray(path.read_bytes())
-    for signature, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
-        data[data.index(signature) + flags] |= 1
-    path.write_bytes(data)
-    assert "encrypted" in str(refusal(path, tmp_path).found)
-
-
-def test_a_full_disk_leaves_nothing_and_the_same_call_goes_on(tmp_path: Path) -> None:
+def test_a_full_disk_leaves_nothing_and_the_same_call_succeeds_later(tmp_path: Path) -> None:
     archive = make_tar(tmp_path / "raw.tgz", {"a": b"1", "big": os.urandom(200_000)})
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
@@ -165,18 +148,18 @@ def test_a_full_disk_leaves_nothing_and_the_same_call_goes_on(tmp_path: Path) ->
     assert len(contents(unpack(archive, tmp_path / "raw"))) == 2
 
 
-def test_what_a_killed_unpacking_left_is_no_dataset(tmp_path: Path) -> None:
+def test_leftovers_of_a_killed_unpacking_are_removed(tmp_path: Path) -> None:
     half = tmp_path / "raw.unpacking"
     half.mkdir()
     (half / "old").write_bytes(b"half")
-    folder = unpack(make_zip(tmp_path / "raw.zip", CONTENT), tmp_path / "raw")
+    folder = unpack(make_tar(tmp_path / "raw.tgz", CONTENT), tmp_path / "raw")
     assert contents(folder) == CONTENT
     assert not half.exists()
 
 
-@pytest.mark.parametrize("make", [make_zip, make_tar])
-def test_any_flipped_byte_gives_an_error_or_files_inside(tmp_path: Path, make: type) -> None:
-    whole = make(tmp_path / "whole", CONTENT, **({"mode": "w"} if make is make_tar else {})).read_bytes()
+@pytest.mark.parametrize("mode", ["w", "w:gz"])
+def test_any_flipped_byte_gives_an_error_or_files_inside(tmp_path: Path, mode: str) -> None:
+    whole = make_tar(tmp_path / "whole", CONTENT, mode=mode).read_bytes()
     draw = random.Random(4)
     for number in range(300):
         data = bytearray(whole)
