@@ -104,7 +104,8 @@ def label_shares(prepared: Prepared, scenes: Iterable[int]) -> np.ndarray:
     for scene in scenes:
         pixels += np.bincount(prepared.array(LABELS)[scene].ravel(), minlength=_LABEL_VALUES)
     labelled = pixels[: len(prepared.classes)]
-    return labelled / max(1, labelled.sum())
+    shares: np.ndarray = labelled / max(1, labelled.sum())
+    return shares
 
 
 class _Values:

@@ -70,4 +70,4 @@ def _views(x_BMCHW: Tensor, task: Task, evaluation: SegmentationEvaluation) -> I
 def _to_size(logits_BSKhw: Tensor, size: tuple[int, int]) -> Tensor:
     B, S = logits_BSKhw.shape[:2]
     up = F.interpolate(logits_BSKhw.flatten(0, 1), size=size, mode="bicubic", align_corners=False)
-    return up.unflatten(0, (B, S))
+    return torch.unflatten(up, 0, (B, S))

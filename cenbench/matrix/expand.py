@@ -36,7 +36,8 @@ class _Placed:
         return self.entry.says(term) is not None
 
     def overrides(self, part: str) -> dict[str, Any]:
-        return getattr(self.entry.override, part)
+        overridden: dict[str, Any] = getattr(self.entry.override, part)
+        return overridden
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ def _generator(network: TranslationNet) -> float:
     pairs = list(pairwise(widths))
     down = sum(16 * a * b for a, b in pairs)
     up = sum(16 * a * b * (1 if level == network.levels - 1 else 2) for level, (a, b) in enumerate(pairs))
-    return down + up
+    return float(down + up)
 
 
 def finished_bytes(cell: Cell) -> float:

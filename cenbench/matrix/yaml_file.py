@@ -42,7 +42,7 @@ class _Loader(yaml.SafeLoader):
     """How many anchored values the parser is inside of."""
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        event = self.peek_event()
+        event = self.peek_event()  # type: ignore[no-untyped-call]  # PyYAML's stubs leave it without types
         if getattr(event, "tag", None) is not None:
             raise _refused("tags (!) are not used here", event)
         if isinstance(event, yaml.AliasEvent):

@@ -40,8 +40,9 @@ class Extractor:
     @torch.inference_mode()
     def features(self, image_u8_BCHW: Tensor) -> Tensor:
         """Features (B, D) in float64 on the CPU, of uint8 images (B, 3, H, W)."""
-        (features,) = self.network(image_u8_BCHW.to(self.device))
-        return features.double().cpu()
+        features_BD: Tensor
+        (features_BD,) = self.network(image_u8_BCHW.to(self.device))
+        return features_BD.double().cpu()
 
 
 def check_installed(name: str, weights: Path) -> None:
@@ -73,7 +74,10 @@ def read_inception(path: Path) -> nn.Module:
         safe = io.BytesIO()
         torch.save(state, safe)
         safe.seek(0)
-        return FeatureExtractorInceptionV3("inception-v3-compat", ["2048"], feature_extractor_weights_path=safe)
+        network: nn.Module = FeatureExtractorInceptionV3(
+            "inception-v3-compat", ["2048"], feature_extractor_weights_path=safe
+        )
+        return network
     except Exception as error:  # anything may be in the file, and torch-fidelity does not look before it leaps
         # Of torch's list of what does not fit, the head and the first line.
         found = error.found if isinstance(error, UserError) else " ".join(str(error).split("\n")[:2])[:_SHOWN]
@@ -89,7 +93,7 @@ _FEATURES = "96"
 _SEED = 20201206
 
 
-class SeededConv(FeatureExtractorBase):
+class SeededConv(FeatureExtractorBase):  # type: ignore[misc]  # torch-fidelity has no types
     """Three strided convolutions with seeded random weights; mean and deviation of their last and middle maps.
 
     Float64 throughout, so features do not depend on how images are batched. It sees colour, contrast and texture; it

@@ -46,7 +46,8 @@ def _read(path: Path) -> Tensor | None:
         return None
     try:
         with safetensors.safe_open(path, framework="pt") as file:
-            features_ND, expected = file.get_tensor("features_ND"), file.metadata()["sha256"]
+            features_ND: Tensor = file.get_tensor("features_ND")
+            expected = file.metadata()["sha256"]
     except (SafetensorError, KeyError, TypeError, OSError) as error:
         log.warning("%s is damaged (%s): its features are computed again", path, error)
         return None

@@ -59,7 +59,7 @@ def _mean_squared_distance(z_NC: Tensor) -> Tensor:
 
 def _kernel_sum(a_NC: Tensor, b_NC: Tensor, width: Tensor) -> Tensor:
     """Sum of k(a, b) over all pairs."""
-    total: Tensor = _KernelSum.apply(a_NC, b_NC, width)
+    total: Tensor = _KernelSum.apply(a_NC, b_NC, width)  # type: ignore[no-untyped-call]  # torch leaves it untyped
     return total
 
 
@@ -70,7 +70,7 @@ class _KernelSum(torch.autograd.Function):
     def forward(ctx: Any, a_NC: Tensor, b_NC: Tensor, width: Tensor) -> Tensor:
         total, gradient_b = a_NC.new_zeros(()), torch.zeros_like(b_NC)
         gradients_a = []
-        for rows in a_NC.split(_BLOCK):
+        for rows in torch.split(a_NC, _BLOCK):
             kernels, slope = _kernels(rows, b_NC, width)
             total += kernels
             # dk/da = -slope (a - b), and the other way round for b.

@@ -34,7 +34,8 @@ class PatchGAN(nn.Module):
         x = leaky_relu_over(self.convs[0](torch.cat([condition_NCHW, image_NCHW], dim=1)), 0.2)
         for conv, norm in zip(self.convs[1:-1], self.norms, strict=True):
             x = leaky_relu_over(norm(conv(x).unsqueeze(1)).squeeze(1), 0.2)
-        return self.convs[-1](x)
+        answers: Tensor = self.convs[-1](x)
+        return answers
 
 
 def build_discriminator(*, width: int, layers: int, gamma_init: GammaInit = "ones") -> PatchGAN:

@@ -42,7 +42,7 @@ class PyramidBranch(nn.Module):
         # Neither step tells modalities apart, and the folds around them are views.
         pooled_BMChw = F.adaptive_avg_pool2d(x_BMCHW.flatten(0, 1), self.grid).unflatten(0, (B, M))
         y = F.interpolate(self.unit(pooled_BMChw).flatten(0, 1), size=(H, W), mode="bilinear", align_corners=True)
-        return y.unflatten(0, (B, M))
+        return torch.unflatten(y, 0, (B, M))
 
     def _check(self, batch: int, modalities: int) -> None:
         norm = self.unit.norm

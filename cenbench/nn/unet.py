@@ -83,7 +83,8 @@ class UNet(nn.Module):
             if block < _DROPOUT_BLOCKS:
                 x = self.dropout(x)
             x = torch.cat([x, skips.pop()], dim=2)
-        return self.up[-1](relu_over(x))
+        image_BMCHW: Tensor = self.up[-1](relu_over(x))
+        return image_BMCHW
 
 
 def build_generator(

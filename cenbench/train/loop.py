@@ -156,7 +156,7 @@ def _write_row(trainer: Trainer, run: _Run, steps_per_epoch: int) -> float:
     finite = losses.isfinite().all(1)
     if not bool(finite.all()):
         _fail(trainer, run, losses, int(finite.logical_not().nonzero()[0]))
-    mean = losses.mean(0).tolist()
+    mean: list[float] = losses.mean(0).tolist()
     below = torch.stack(list(trainer.below_theta().values())).tolist()
     epoch = run.step / steps_per_epoch
     run.rows.append([run.step, epoch, *mean, *trainer.learning_rates().values(), *below])

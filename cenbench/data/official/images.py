@@ -72,7 +72,8 @@ def resize_bilinear(array: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     if array.dtype == np.uint8:
         return np.asarray(Image.fromarray(array).resize(whole, Image.Resampling.BILINEAR))
     blended = np.asarray(Image.fromarray(array.astype(np.float32)).resize(whole, Image.Resampling.BILINEAR))
-    return np.rint(blended).astype(array.dtype)
+    rounded: np.ndarray = np.rint(blended).astype(array.dtype)
+    return rounded
 
 
 def check_labels(labels_HW: np.ndarray, classes: int, void: int, path: Path) -> None:

@@ -73,7 +73,7 @@ def pattern_rgb(material: Material, rng: np.random.Generator) -> np.ndarray:
     if weight_HW is None:
         return _painting(rng)
     first, second = np.array(material.colour), np.array(material.second)
-    mixed = first * (1 - weight_HW[..., None]) + second * weight_HW[..., None]
+    mixed: np.ndarray = first * (1 - weight_HW[..., None]) + second * weight_HW[..., None]
     return mixed.astype(np.float32)
 
 

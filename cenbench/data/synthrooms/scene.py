@@ -44,7 +44,8 @@ def render_scene(spec: DatasetSpec, index: int) -> dict[str, np.ndarray]:
 def _shade(buffers: Buffers) -> np.ndarray:
     """White surfaces under one fixed light."""
     facing_HW = np.clip(buffers.normal_HWC @ (_LIGHT / np.linalg.norm(_LIGHT)), 0, 1)
-    return np.rint(255 * (0.1 + 0.9 * facing_HW)).astype(np.uint8)
+    shaded_HW: np.ndarray = np.rint(255 * (0.1 + 0.9 * facing_HW)).astype(np.uint8)
+    return shaded_HW
 
 
 def _gradient(values_HW: np.ndarray, full: float) -> np.ndarray:
@@ -53,4 +54,5 @@ def _gradient(values_HW: np.ndarray, full: float) -> np.ndarray:
     across = (p[:-2, 2:] + 2 * p[1:-1, 2:] + p[2:, 2:] - p[:-2, :-2] - 2 * p[1:-1, :-2] - p[2:, :-2]) / 8
     down = (p[2:, :-2] + 2 * p[2:, 1:-1] + p[2:, 2:] - p[:-2, :-2] - 2 * p[:-2, 1:-1] - p[:-2, 2:]) / 8
     share = np.clip(np.hypot(across, down) / full, 0, 1)
-    return np.rint(share * GRADIENT_RANGE[1]).astype(np.uint16)
+    gradient_HW: np.ndarray = np.rint(share * GRADIENT_RANGE[1]).astype(np.uint16)
+    return gradient_HW

@@ -38,7 +38,8 @@ class Operator(FusionOperator):
 
     def forward(self, x_BMCHW: Tensor) -> Tensor:
         x = x_BMCHW.flatten(0, 1)
-        return (x + self.conv1(F.relu(self.conv3(x)))).view_as(x_BMCHW)
+        y: Tensor = x + self.conv1(F.relu(self.conv3(x)))
+        return y.view_as(x_BMCHW)
 
     def penalty(self, y_BMCHW: Tensor) -> Tensor:
         """Mean over pairs of modalities of the squared MMD; a position of a feature map is a sample."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from cenbench.nn.fusion_operator import FusionOperator, own_first
@@ -27,8 +28,7 @@ class Operator(FusionOperator):
         return modalities * channels**2
 
     def forward(self, x_BMCHW: Tensor) -> Tensor:
-        y: Tensor = self.conv(own_first(x_BMCHW))
-        return y.unflatten(0, x_BMCHW.shape[:2])
+        return torch.unflatten(self.conv(own_first(x_BMCHW)), 0, x_BMCHW.shape[:2])
 
     def merge(self, x_BMCHW: Tensor) -> Tensor:
         y: Tensor = self.conv(x_BMCHW.flatten(1, 2))

@@ -35,7 +35,7 @@ class Operator(FusionOperator):
         return 9 * modalities * channels * (2 * _squeezed(channels) + channels)
 
     def forward(self, x_BMCHW: Tensor) -> Tensor:
-        return self._fuse(own_first(x_BMCHW)).unflatten(0, x_BMCHW.shape[:2])
+        return torch.unflatten(self._fuse(own_first(x_BMCHW)), 0, x_BMCHW.shape[:2])
 
     def merge(self, x_BMCHW: Tensor) -> Tensor:
         return self._fuse(x_BMCHW.flatten(1, 2)).unsqueeze(1)
