@@ -24,8 +24,8 @@ from cenbench.doctor.environment import check_packages, check_python, check_revi
 from cenbench.doctor.inputs import check_dataset, check_space, check_weights, needed_bytes
 from cenbench.doctor.site import next_command
 from cenbench.matrix.cell import Cell
+from cenbench.matrix.disk_size import finished_bytes, parameters, state_bytes
 from cenbench.matrix.plan import Plan, load_plan
-from cenbench.matrix.size import finished_bytes, parameters, state_bytes
 from cenbench.matrix.specs import dataset_key
 from cenbench.paths import Paths
 from cenbench.pretrained.used import own_note

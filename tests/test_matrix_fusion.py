@@ -88,7 +88,7 @@ def test_the_files_say_to_torch_what_they_say_to_the_matrix() -> None:
     """The matrix reads the files, the networks import them."""
     for name, method in methods().items():
         file = importlib.import_module(f"cenbench.nn.fusion.{name.replace('-', '_')}")
-        inputs = (method.fewest, method.most)
+        inputs = (method.min_inputs, method.max_inputs)
         assert (method.label, method.acts, method.merges, inputs) == (file.LABEL, file.ACTS, file.MERGES, file.INPUTS)
         assert hasattr(file, "Operator") == (method.acts == "points")
 
@@ -115,8 +115,8 @@ def test_a_file_that_leaves_something_unsaid_is_named(other_folder: Path, missin
     file = other_folder / "the_median.py"
     file.write_text("".join(f"{name} = {value}\n" for name, value in said.items()))
     assert methods() == {"the-median": Method("the-median", "Median", "points", True, 3, None)}
-    assert (methods()["the-median"].takes(2), methods()["the-median"].takes(3)) == (False, True)
-    assert methods()["the-median"].wants == "at least 3 modalities"
+    assert (methods()["the-median"].accepts(2), methods()["the-median"].accepts(3)) == (False, True)
+    assert methods()["the-median"].inputs_text == "at least 3 modalities"
     methods.cache_clear()
     file.write_text("".join(f"{name} = {value}\n" for name, value in said.items() if name != missing))
     with pytest.raises(
@@ -255,7 +255,7 @@ def test_what_a_unet_cannot_is_named_for_every_column_it_concerns(
     edit(params, "table4.yaml", ALL_STAGES_ROW, f"      - {row.replace('}', ', in_paper: false}')}\n")
     error = error_of(params)
     lines = str(error).splitlines()
-    assert f"{len(columns)} mistakes in table4.yaml" in str(error)
+    assert f"{len(columns)} errors in table4.yaml" in str(error)
     for column in columns:
         [line] = [each for each in lines if f"groups[0] with groups[0].rows[0] with columns[{column}]: " in each]
         assert message in line

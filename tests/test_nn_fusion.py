@@ -57,7 +57,7 @@ BUILD = {"segmenter": segmenter, "generator": generator}
 
 
 def modalities_for(method: str) -> list[int]:
-    return [count for count in (1, 2, 3, 4) if methods()[method].takes(count)]
+    return [count for count in (1, 2, 3, 4) if methods()[method].accepts(count)]
 
 
 def drawn(modalities: int) -> Tensor:

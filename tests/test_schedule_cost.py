@@ -11,7 +11,7 @@ from checkout import REPOSITORY, Checkout
 
 from cenbench.files import write_json
 from cenbench.matrix.cell import Cell
-from cenbench.matrix.cost import cell_seconds, modelled_step_s, plan_cost, work
+from cenbench.matrix.cost import cell_seconds, modelled_step_s, plan_cost, step_work
 from cenbench.matrix.cost_lines import cost_lines
 from cenbench.matrix.plan import Plan, load_plan
 from cenbench.matrix.steps import total_steps
@@ -47,7 +47,7 @@ def test_nothing_finished_is_an_estimate(plan: Plan, tmp_path: Path) -> None:
 def test_a_cell_costs_what_its_other_seeds_took(plan: Plan, tmp_path: Path) -> None:
     """Seeds 1 and 2 took 2 and 4 seconds a step, with 100 and 300 seconds besides: seed 3 is their median."""
     paths, cells = Paths(tmp_path), of_kind(plan, "segmentation")
-    first, second, third = (cell for cell in cells if work(cell) == work(cells[0]))
+    first, second, third = (cell for cell in cells if step_work(cell) == step_work(cells[0]))
     steps = total_steps(first)
     finish(paths, first, train_s=2.0 * steps, wall_s=2.0 * steps + 100)
     finish(paths, second, train_s=4.0 * steps, wall_s=4.0 * steps + 300)
@@ -83,7 +83,7 @@ def test_only_steps_that_were_taken_count(plan: Plan, tmp_path: Path) -> None:
     (paths.cell(damaged) / "provenance.json").write_text("{")
     measured = read_step_times(plan, paths)
     assert measured is not None
-    assert (measured.cells, measured.step_s) == (1, {work(continued): 2.0})
+    assert (measured.cells, measured.step_s) == (1, {step_work(continued): 2.0})
 
 
 def test_devices_are_not_mixed(plan: Plan, tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ from cenbench.doctor.check import Check
 from cenbench.errors import UserError
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.cost import plan_datasets
+from cenbench.matrix.disk_size import FILES_PER_CELL, dataset_bytes, finished_bytes, state_bytes
 from cenbench.matrix.plan import Plan
-from cenbench.matrix.size import FILES_A_CELL, dataset_bytes, finished_bytes, state_bytes
 from cenbench.matrix.specs import dataset_key
 from cenbench.paths import Paths
 from cenbench.pretrained.used import pretrained_files, used_files
@@ -88,8 +88,8 @@ def check_space(plan: Plan, paths: Paths, statvfs: Callable[[Path], os.statvfs_r
     said = f"{free / 1e9:,.1f} GB free, about {need / 1e9:,.1f} GB needed for {len(waiting)} cells"
     if free < need:
         return Check("free space", "problem", said, "free space, raise the quota, or run fewer tables at a time")
-    if disk.f_files and disk.f_favail < len(waiting) * FILES_A_CELL:
-        files = f"{disk.f_favail:,} files may still be made, {len(waiting) * FILES_A_CELL:,} are needed"
+    if disk.f_files and disk.f_favail < len(waiting) * FILES_PER_CELL:
+        files = f"{disk.f_favail:,} files may still be made, {len(waiting) * FILES_PER_CELL:,} are needed"
         return Check("free space", "problem", files, "remove files, or raise the quota of inodes")
     if free < 2 * need:
         return Check("free space", "warning", said, "this is close: the need is an estimate")

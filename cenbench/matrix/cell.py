@@ -153,8 +153,8 @@ class Cell(Frozen):
         if self.fusion not in methods():
             raise ValueError(f"unknown fusion {self.fusion!r}; allowed: {', '.join(methods())}")
         method, modalities = methods()[self.fusion], len(self.task.inputs)
-        if not method.takes(modalities):
-            raise ValueError(f"{self.fusion} needs {method.wants}; {self.task} has {modalities}")
+        if not method.accepts(modalities):
+            raise ValueError(f"{self.fusion} needs {method.inputs_text}; {self.task} has {modalities}")
         if method.acts == "norms" and self.norms in ("shared", "stats-unshared"):
             raise ValueError(
                 f"{self.fusion} needs scaling factors of each modality's own; norms: {self.norms} shares them "

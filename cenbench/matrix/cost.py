@@ -25,10 +25,10 @@ class StepTimes:
     unit: Literal["CPU", "GPU"]
     cells: int
     step_s: Mapping[str, float]
-    """`work(cell)` -> seconds a step, from cells that differ by their seed only."""
-    to_model: Mapping[str, float]
+    """`step_work(cell)` -> seconds a step, from cells that differ by their seed only."""
+    model_ratio: Mapping[str, float]
     """task kind -> measured by modelled seconds a step, for cells that no finished one is like."""
-    besides_s: Mapping[str, float]
+    overhead_s: Mapping[str, float]
     """task kind -> seconds of a cell besides its steps."""
 
 
@@ -52,7 +52,7 @@ class PlanCost:
         return (self.datasets_s + self.cells_s) / 3600
 
 
-def work(cell: Cell) -> str:
+def step_work(cell: Cell) -> str:
     """Equal for cells whose steps are the same work: all but their seeds and how they are measured."""
     return digest(cell.model_dump(mode="json", exclude={"seed", "evaluation"}))
 
@@ -66,10 +66,10 @@ def modelled_step_s(cell: Cell, model: CostModel) -> float:
 def cell_seconds(cell: Cell, model: CostModel, measured: StepTimes | None = None) -> float:
     """Seconds one cell takes: start and evaluation, and its steps; as measured where it was, else by the model."""
     kind, step_s = cell.task.kind, modelled_step_s(cell, model)
-    if measured is None or kind not in measured.besides_s:
+    if measured is None or kind not in measured.overhead_s:
         return model.cell_s + total_steps(cell) * step_s
-    step_s = measured.step_s.get(work(cell), step_s * measured.to_model[kind])
-    return measured.besides_s[kind] + total_steps(cell) * step_s
+    step_s = measured.step_s.get(step_work(cell), step_s * measured.model_ratio[kind])
+    return measured.overhead_s[kind] + total_steps(cell) * step_s
 
 
 def dataset_seconds(dataset: DatasetSpec, model: CostModel) -> float:

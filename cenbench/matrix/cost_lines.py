@@ -32,5 +32,5 @@ def _source(cost: PlanCost, model: CostModel, measured: StepTimes | None) -> str
         return estimate
     cells = f"{measured.cells} finished cell{'s' if measured.cells > 1 else ''}"
     said = f"measured on {measured.device} from {cells}"
-    unmeasured = sorted(cost.kinds - measured.besides_s.keys())
+    unmeasured = sorted(cost.kinds - measured.overhead_s.keys())
     return f"{said}; of {', '.join(unmeasured)} cells: {estimate}" if unmeasured else said

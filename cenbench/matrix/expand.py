@@ -14,10 +14,10 @@ from cenbench.matrix.cell import MERGED_STREAMS, Cell, Task
 from cenbench.matrix.describe import override_lines, protocol_lines, row_labels
 from cenbench.matrix.layout import Column, Row, Slot, TableLayout
 from cenbench.matrix.methods import methods
-from cenbench.matrix.mistakes import Location, Mistake, did_you_mean, dotted, from_details, report, shown
 from cenbench.matrix.paper_numbers import PaperNumber, PaperTerms, place
 from cenbench.matrix.preset import Preset
-from cenbench.matrix.table import TERMS, UNSAID, EntrySpec, GroupSpec, Override, RowSpec, TableSpec, Term
+from cenbench.matrix.table import TERM_DEFAULTS, TERMS, EntrySpec, GroupSpec, Override, RowSpec, TableSpec, Term
+from cenbench.matrix.validation import Issue, Location, as_user_error, dotted_key, issue_from, short_repr, spelling_hint
 
 _PARTS = ("dataset", "network", "protocol", "evaluation")
 _CELL_TERMS: tuple[Term, ...] = ("task", "fusion", "stage", "merged", "convs", "norms", "l1")
@@ -54,12 +54,12 @@ class _Expansion:
     """Makes the cells of one table's slots and notes every mistake on the way, so that they are told together."""
 
     preset: Preset
-    mistakes: list[Mistake] = field(default_factory=list)
+    issues: list[Issue] = field(default_factory=list)
 
     def slot(self, asked: _Asked) -> tuple[Terms, tuple[Cell, ...]]:
         """The slot's terms and its cells, one a seed; no cells, and a mistake noted, where they are impossible."""
         terms = self._terms(asked.entries)
-        noted = len(self.mistakes)
+        noted = len(self.issues)
         if len(terms) < len(TERMS):
             return terms, ()
         known = (self._has_method(terms, asked.entries), self._has_stream(terms, asked.entries))
@@ -67,7 +67,7 @@ class _Expansion:
             return terms, ()
         kind = Task.parse(terms["task"]).kind
         parts = {part: self._part(kind, part, asked.entries) for part in _PARTS}
-        return terms, () if len(self.mistakes) > noted else self._cells(terms, parts, asked.entries)
+        return terms, () if len(self.issues) > noted else self._cells(terms, parts, asked.entries)
 
     def _terms(self, entries: Sequence[_Placed]) -> dict[str, Any]:
         """What defaults, then group, then row and column say; a term left open or said twice is missing."""
@@ -75,14 +75,14 @@ class _Expansion:
         terms: dict[str, Any] = {}
         for term in TERMS:
             said = [each for each in entries if each.says(term)]
-            if not said and term in UNSAID:
-                terms[term] = UNSAID[term]
+            if not said and term in TERM_DEFAULTS:
+                terms[term] = TERM_DEFAULTS[term]
             elif not said:
                 fix = f"say `{term}:` in the row, its group, the column or the table's defaults"
-                self.mistakes.append(Mistake(dotted((*row.location, term)), "nothing says this term", fix=fix))
+                self.issues.append(Issue(dotted_key((*row.location, term)), "nothing says this term", fix=fix))
             elif row in said and column in said:
                 problem, fix = "the columns say this term too", "say it in the rows or in the columns, not in both"
-                self.mistakes.append(Mistake(dotted((*row.location, term)), problem, fix=fix))
+                self.issues.append(Issue(dotted_key((*row.location, term)), problem, fix=fix))
             else:
                 terms[term] = said[-1].entry.says(term)
         return terms
@@ -91,9 +91,9 @@ class _Expansion:
         fusion = terms["fusion"]
         if fusion not in methods():
             at = next(each for each in reversed(entries) if each.says("fusion"))
-            problem, hint = "there is no such fusion method", did_you_mean(fusion, methods())
-            key = dotted((*at.location, "fusion"))
-            self.mistakes.append(Mistake(key, problem, shown(fusion), ", ".join(methods()), hint))
+            problem, hint = "there is no such fusion method", spelling_hint(fusion, methods())
+            key = dotted_key((*at.location, "fusion"))
+            self.issues.append(Issue(key, problem, short_repr(fusion), ", ".join(methods()), hint))
         return fusion in methods()
 
     def _has_stream(self, terms: Terms, entries: Sequence[_Placed]) -> bool:
@@ -101,10 +101,10 @@ class _Expansion:
         streams = MERGED_STREAMS if terms["merged"] else task.streams
         if stream not in streams:
             at = next(each for each in reversed(entries) if each.says("stream"))
-            hint = did_you_mean(stream, streams)
-            problem = f"{task} (the task of {dotted(entries[-2].location)}) has no such output"
+            hint = spelling_hint(stream, streams)
+            problem = f"{task} (the task of {dotted_key(entries[-2].location)}) has no such output"
             expected = ", ".join(streams)
-            self.mistakes.append(Mistake(dotted((*at.location, "stream")), problem, shown(stream), expected, hint))
+            self.issues.append(Issue(dotted_key((*at.location, "stream")), problem, short_repr(stream), expected, hint))
         return stream in streams
 
     def _part(self, kind: str, part: str, entries: Sequence[_Placed]) -> Any:
@@ -115,8 +115,8 @@ class _Expansion:
             return preset_part
         row, column = entries[-2:]
         for key in row.overrides(part).keys() & column.overrides(part).keys():
-            at = dotted((*row.location, "override", part, key))
-            self.mistakes.append(Mistake(at, f"this key is overridden by {dotted(column.location)} too"))
+            at = dotted_key((*row.location, "override", part, key))
+            self.issues.append(Issue(at, f"this key is overridden by {dotted_key(column.location)} too"))
         changed = {key: value for each in overriding for key, value in each.overrides(part).items()}
         model = type(preset_part)
         try:
@@ -128,7 +128,7 @@ class _Expansion:
                     each for each in overriding if details["loc"][0:1] and details["loc"][0] in each.overrides(part)
                 ]
                 location = (saying or overriding)[-1].location
-                self.mistakes.append(from_details(details, model, (*location, "override", part)))
+                self.issues.append(issue_from(details, model, (*location, "override", part)))
             return preset_part
 
     def _cells(self, terms: Terms, parts: dict[str, Any], entries: Sequence[_Placed]) -> tuple[Cell, ...]:
@@ -139,10 +139,10 @@ class _Expansion:
             inner = [
                 each for each in entries[1:] if each.entry.override != Override() or any(map(each.says, _CELL_TERMS))
             ]
-            key = " with ".join(dotted(each.location) for each in inner or entries[-2:-1])
+            key = " with ".join(dotted_key(each.location) for each in inner or entries[-2:-1])
             found = ", ".join(f"{name} {_word(terms[name])}" for name in _CELL_TERMS)
             for details in error.errors():
-                self.mistakes.append(Mistake(key, str(details["ctx"]["error"]), found))
+                self.issues.append(Issue(key, str(details["ctx"]["error"]), found))
             return ()
 
 
@@ -155,11 +155,11 @@ def expand(spec: TableSpec, preset: Preset, numbers: Sequence[PaperNumber], path
     declared, spec = spec, _asked_groups(spec, preset, path)
     expansion = _Expansion(preset)
     rows = [row for row in _rows(declared) if row[0] is None or row[0] in spec.groups]
-    expansion.mistakes += _unknown_columns(spec, rows)
+    expansion.issues += _unknown_columns(spec, rows)
     slots_asked = _slots_asked(spec, rows)
     made = [expansion.slot(asked) for asked in slots_asked]
-    if expansion.mistakes:
-        raise report(path, expansion.mistakes)
+    if expansion.issues:
+        raise as_user_error(path, expansion.issues)
     own = [
         replace(each, metric=spec.paper_metrics.get(each.metric, each.metric))
         for each in numbers
@@ -198,8 +198,8 @@ def _asked_groups(spec: TableSpec, preset: Preset, path: Path) -> TableSpec:
     for label in asked:
         if label not in labels:
             problem = f"preset {preset.name} asks for a row group that this table does not have"
-            raise report(
-                path, [Mistake("groups", problem, shown(label), "; ".join(labels), did_you_mean(label, labels))]
+            raise as_user_error(
+                path, [Issue("groups", problem, short_repr(label), "; ".join(labels), spelling_hint(label, labels))]
             )
     groups = tuple(group for group in spec.groups if group.label in asked)
     return spec.model_copy(update={"groups": groups, "whole": False})
@@ -232,16 +232,16 @@ def _slots_asked(
 
 def _unknown_columns(
     spec: TableSpec, rows: Sequence[tuple[GroupSpec | None, RowSpec, tuple[_Placed, ...]]]
-) -> list[Mistake]:
+) -> list[Issue]:
     """Labels in an `only:`, of a row or a group, that no column has."""
     columns = [column.label for column in spec.columns]
-    mistakes = []
+    issues = []
     for entry, location in ((each.entry, each.location) for _, _, placed in rows for each in placed):
         for label in (entry.only or ()) if isinstance(entry, RowSpec | GroupSpec) else ():
             if label not in columns:
-                key, hint = dotted((*location, "only")), did_you_mean(label, columns)
-                mistakes.append(Mistake(key, "no column has this label", shown(label), ", ".join(columns), hint))
-    return mistakes
+                key, hint = dotted_key((*location, "only")), spelling_hint(label, columns)
+                issues.append(Issue(key, "no column has this label", short_repr(label), ", ".join(columns), hint))
+    return issues
 
 
 def _has_slot(group: GroupSpec | None, row: RowSpec, column: str) -> bool:

@@ -25,18 +25,18 @@ class Method:
     label: str
     acts: Acts
     merges: bool
-    fewest: int
-    most: int | None
+    min_inputs: int
+    max_inputs: int | None
 
-    def takes(self, modalities: int) -> bool:
-        return modalities >= self.fewest and (self.most is None or modalities <= self.most)
+    def accepts(self, modalities: int) -> bool:
+        return modalities >= self.min_inputs and (self.max_inputs is None or modalities <= self.max_inputs)
 
     @property
-    def wants(self) -> str:
+    def inputs_text(self) -> str:
         """How many modalities, in words."""
         words = {1: "one modality", 2: "two modalities"}
-        fewest = words.get(self.fewest, f"{self.fewest} modalities")
-        return f"exactly {fewest}" if self.most == self.fewest else f"at least {fewest}"
+        count = words.get(self.min_inputs, f"{self.min_inputs} modalities")
+        return f"exactly {count}" if self.max_inputs == self.min_inputs else f"at least {count}"
 
 
 @cache
@@ -60,8 +60,8 @@ def _read(path: Path) -> Method:
             fix = f"see {_FOLDER / '__init__.py'}"
             problem = "a fusion method's file must declare this"
             raise UserError(problem, where=path, key=name, found=found, expected=expected, fix=fix)
-    fewest, most = said["INPUTS"]
-    return Method(path.stem.replace("_", "-"), said["LABEL"], said["ACTS"], said["MERGES"], fewest, most)
+    min_inputs, max_inputs = said["INPUTS"]
+    return Method(path.stem.replace("_", "-"), said["LABEL"], said["ACTS"], said["MERGES"], min_inputs, max_inputs)
 
 
 def _literals(tree: ast.Module) -> Iterator[tuple[str, Any]]:

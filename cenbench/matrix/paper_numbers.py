@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cenbench.errors import UserError
-from cenbench.matrix.mistakes import Mistake, report, shown
+from cenbench.matrix.validation import Issue, as_user_error, short_repr
 
 TERMS = ("task", "method", "stage", "convs", "norms", "l1", "exchange", "stream")
 _HEADER = ("table", *TERMS, "metric", "value", "source")
@@ -52,7 +52,7 @@ def read_paper_numbers(params: Path) -> list[PaperNumber]:
         raise UserError("not comma-separated values", where=path, found=str(error)) from error
     header = tuple(rows[0]) if rows else ()
     if header != _HEADER:
-        found, expected = shown(",".join(header), quote=False), ",".join(_HEADER)
+        found, expected = short_repr(",".join(header), quote=False), ",".join(_HEADER)
         raise UserError("wrong columns", where=path, key="line 1", found=found, expected=expected)
     numbers: dict[tuple[object, ...], PaperNumber] = {}
     for line, row in enumerate(rows[1:], start=2):
@@ -70,14 +70,14 @@ def _parse(path: Path, line: int, row: Sequence[str]) -> PaperNumber:
         number = PaperNumber(int(table), named, metric, float(value), source, line)
     except ValueError as error:
         raise UserError(
-            "not a line of numbers", where=path, key=f"line {line}", found=shown(",".join(row), quote=False)
+            "not a line of numbers", where=path, key=f"line {line}", found=short_repr(",".join(row), quote=False)
         ) from error
     if not math.isfinite(number.value) or not source:
         raise UserError(
             "a number must be finite and have a source",
             where=path,
             key=f"line {line}",
-            found=shown(",".join(row), quote=False),
+            found=short_repr(",".join(row), quote=False),
         )
     return number
 
@@ -105,7 +105,7 @@ def place(
     numbers that fit none, for a table that leaves rows out on purpose. Raises `UserError` on `table_file` otherwise.
     """
     placed: list[dict[str, float]] = [{} for _ in slots]
-    mistakes = []
+    issues = []
     for number in numbers:
         fitting = [index for index, slot in enumerate(slots) if slot is not None and number.fits(slot.terms)]
         fitting = [index for index in fitting if number.metric in metrics[index]] or fitting
@@ -114,19 +114,19 @@ def place(
         if len(fitting) == 1 and number.metric in metrics[fitting[0]]:
             placed[fitting[0]][number.metric] = number.value
         elif fitting or whole:
-            mistakes.append(_misplaced(number, len(fitting)))
-    if mistakes:
-        raise report(table_file, mistakes)
+            issues.append(_misplaced(number, len(fitting)))
+    if issues:
+        raise as_user_error(table_file, issues)
     return placed
 
 
-def _misplaced(number: PaperNumber, fitting: int) -> Mistake:
+def _misplaced(number: PaperNumber, fitting: int) -> Issue:
     terms = ", ".join(f"{name} {value}" for name, value in number.terms)
     what = f"the paper's {number.metric} {number.value} ({terms}; line {number.line} of tables_reference.csv)"
     if fitting == 0:
         fix = "put its row back, or say `whole: false` where rows are left out on purpose"
-        return Mistake("", f"{what} has no slot in this table", fix=fix)
+        return Issue("", f"{what} has no slot in this table", fix=fix)
     if fitting > 1:
         fix = "say `in_paper: false` on the row that is not the paper's"
-        return Mistake("", f"{what} fits {fitting} slots of this table", fix=fix)
-    return Mistake("metrics", f"{what} is of a metric this table does not show")
+        return Issue("", f"{what} fits {fitting} slots of this table", fix=fix)
+    return Issue("metrics", f"{what} is of a metric this table does not show")

@@ -12,10 +12,10 @@ from cenbench.errors import UserError
 from cenbench.matrix.cell import Cell, Task
 from cenbench.matrix.expand import expand
 from cenbench.matrix.layout import TableLayout
-from cenbench.matrix.mistakes import did_you_mean, shown
 from cenbench.matrix.paper_numbers import read_paper_numbers
 from cenbench.matrix.preset import CostModel, load_preset
 from cenbench.matrix.table import load_table
+from cenbench.matrix.validation import short_repr, spelling_hint
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,10 @@ class Plan:
     def cell(self, cell_id: str) -> Cell:
         """The cell of that id; `UserError` otherwise."""
         if cell_id not in self.cells:
-            near = did_you_mean(cell_id, self.cells)
+            near = spelling_hint(cell_id, self.cells)
             raise UserError(
                 f"preset {self.preset!r} has no such cell; an id changes with every parameter of its cell",
-                found=shown(cell_id),
+                found=short_repr(cell_id),
                 fix=near or f"list the ids: cenbench plan --preset {self.preset}",
             )
         return self.cells[cell_id]
@@ -101,9 +101,9 @@ class Plan:
         if value not in there_are:
             raise UserError(
                 f"preset {self.preset!r} has no such {what}",
-                found=shown(value),
+                found=short_repr(value),
                 expected=", ".join(there_are),
-                fix=did_you_mean(value, there_are),
+                fix=spelling_hint(value, there_are),
             )
         return value
 

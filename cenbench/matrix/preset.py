@@ -10,7 +10,6 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 from pydantic_core.core_schema import ValidationInfo
 
 from cenbench.errors import UserError
-from cenbench.matrix.mistakes import Mistake, did_you_mean, report, shown
 from cenbench.matrix.specs import (
     DatasetSpec,
     Frozen,
@@ -24,6 +23,7 @@ from cenbench.matrix.specs import (
     TranslationProtocol,
     check_fit,
 )
+from cenbench.matrix.validation import Issue, as_user_error, short_repr, spelling_hint
 from cenbench.matrix.yaml_file import load_model
 
 Kind = Literal["segmentation", "translation"]
@@ -140,13 +140,15 @@ def load_preset(params: Path, name: str) -> Preset:
         raise UserError(
             "there is no such preset",
             where=params / "presets",
-            found=shown(name),
+            found=short_repr(name),
             expected=", ".join(known) or "one YAML file a preset, but the folder has none",
-            fix=did_you_mean(name, known),
+            fix=spelling_hint(name, known),
         )
     path = params / "presets" / f"{name}.yaml"
     preset = load_model(path, Preset)
     if preset.name != name:
         fix = f"write `name: {name}`, or rename the file"
-        raise report(path, [Mistake("name", "the name differs from the file's name", shown(preset.name), name, fix)])
+        raise as_user_error(
+            path, [Issue("name", "the name differs from the file's name", short_repr(preset.name), name, fix)]
+        )
     return preset

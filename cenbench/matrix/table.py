@@ -13,9 +13,9 @@ from pydantic import AfterValidator, Field, model_validator
 
 from cenbench.errors import UserError
 from cenbench.matrix.cell import L1, Convs, Norms, Stage, Task
-from cenbench.matrix.mistakes import Mistake, did_you_mean, report, shown
 from cenbench.matrix.preset import Text
 from cenbench.matrix.specs import Frozen, Name
+from cenbench.matrix.validation import Issue, as_user_error, short_repr, spelling_hint
 from cenbench.matrix.yaml_file import load_model
 
 Metric = Literal[
@@ -24,7 +24,7 @@ Metric = Literal[
 ]  # fmt: skip
 Term = Literal["task", "fusion", "stage", "merged", "convs", "norms", "l1", "stream"]
 TERMS: tuple[Term, ...] = ("task", "fusion", "stage", "merged", "convs", "norms", "l1", "stream")
-UNSAID = {"stage": "all", "merged": False}
+TERM_DEFAULTS = {"stage": "all", "merged": False}
 """What terms are that nothing says."""
 TaskText = Annotated[str, AfterValidator(lambda text: str(Task.parse(text)))]
 
@@ -152,13 +152,13 @@ def load_table(params: Path, name: str) -> TableSpec:
         raise UserError(
             "there is no such table",
             where=params,
-            found=shown(name),
+            found=short_repr(name),
             expected=", ".join(known) or "table7.yaml and so on, but the folder has none",
-            fix=did_you_mean(name, known),
+            fix=spelling_hint(name, known),
         )
     path = params / f"{name}.yaml"
     table = load_model(path, TableSpec)
     if name != f"table{table.number}":
         problem = "the number differs from the one in the file's name"
-        raise report(path, [Mistake("number", problem, table.number, name.removeprefix("table"))])
+        raise as_user_error(path, [Issue("number", problem, table.number, name.removeprefix("table"))])
     return table

@@ -17,7 +17,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from cenbench.errors import UserError
-from cenbench.matrix.mistakes import Location, Mistake, dotted, from_validation, report, shown
+from cenbench.matrix.validation import Issue, Location, as_user_error, dotted_key, issues_from, short_repr
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _SCALARS = (
@@ -59,9 +59,9 @@ class _Loader(yaml.SafeLoader):
         seen: set[str] = set()
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode) or not key.tag.endswith(":str"):
-                raise _refused(f"a key must be a plain text, not {shown(key.value)}", key)
+                raise _refused(f"a key must be a plain text, not {short_repr(key.value)}", key)
             if key.value in seen:
-                raise _refused(f"the key {shown(key.value)} is there twice", key)
+                raise _refused(f"the key {short_repr(key.value)} is there twice", key)
             seen.add(key.value)
         return super().construct_mapping(node, deep=deep)
 
@@ -88,17 +88,17 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except yaml.MarkedYAMLError as error:
         raise _not_yaml(path, error) from error
     except yaml.YAMLError as error:
-        raise UserError("this file is not valid YAML", where=path, found=shown(str(error)), fix=_FIX) from error
+        raise UserError("this file is not valid YAML", where=path, found=short_repr(str(error)), fix=_FIX) from error
     except RecursionError as error:
         raise UserError("this file is nested too deep to be a declaration", where=path, fix=_FIX) from error
     if not isinstance(tree, dict):
-        found = "an empty file" if tree is None else f"a {type(tree).__name__}: {shown(tree)}"
+        found = "an empty file" if tree is None else f"a {type(tree).__name__}: {short_repr(tree)}"
         raise UserError(
             "this file does not hold keys and values", where=path, found=found, expected="`key: value` lines"
         )
-    mistakes = _unusable_values(tree, ())
-    if mistakes:
-        raise report(path, mistakes)
+    issues = _unusable_values(tree, ())
+    if issues:
+        raise as_user_error(path, issues)
     return tree
 
 
@@ -108,7 +108,7 @@ def load_model(path: Path, model: type[_Model]) -> _Model:
     try:
         return model.model_validate_json(json.dumps(tree), strict=True)
     except ValidationError as error:
-        raise report(path, from_validation(error, model)) from None
+        raise as_user_error(path, issues_from(error, model)) from None
 
 
 def _not_yaml(path: Path, error: yaml.MarkedYAMLError) -> UserError:
@@ -124,16 +124,16 @@ def _not_yaml(path: Path, error: yaml.MarkedYAMLError) -> UserError:
     return UserError(f"this file is not valid YAML; {place}{problem}", where=path, fix=fix)
 
 
-def _unusable_values(value: Any, location: Location) -> list[Mistake]:
+def _unusable_values(value: Any, location: Location) -> list[Issue]:
     """Empty values, numbers that are none, and what is nested deeper than any declaration, with where they are."""
     if len(location) > _DEEPEST:
-        return [Mistake(dotted(location[:3]), "this value is nested too deep to be a declaration")]
+        return [Issue(dotted_key(location[:3]), "this value is nested too deep to be a declaration")]
     if isinstance(value, dict):
         return [each for key, child in value.items() for each in _unusable_values(child, (*location, key))]
     if isinstance(value, list):
         return [each for index, child in enumerate(value) for each in _unusable_values(child, (*location, index))]
     if value is None:
-        return [Mistake(dotted(location), "this key has no value", fix="give it one, or remove the line")]
+        return [Issue(dotted_key(location), "this key has no value", fix="give it one, or remove the line")]
     if isinstance(value, float) and not math.isfinite(value):
-        return [Mistake(dotted(location), "this value is not a finite number", shown(value), "a finite number")]
+        return [Issue(dotted_key(location), "this value is not a finite number", short_repr(value), "a finite number")]
     return []

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from cenbench.errors import UserError
 from cenbench.files import atomic_path, sha256_file, write_json
-from cenbench.matrix.mistakes import did_you_mean
+from cenbench.matrix.validation import spelling_hint
 from cenbench.metrics.torchvision_shim import import_torchvision
 from cenbench.pretrained.catalog import ASSETS, INCEPTION_FILE, Asset
 from cenbench.pretrained.used import own_note
@@ -36,7 +36,7 @@ class Placed:
 def find_asset(name: str) -> Asset:
     """The file of that name; `UserError` lists the ones there are."""
     if name not in ASSETS:
-        raise UserError("no such weights", found=name, expected=", ".join(ASSETS), fix=did_you_mean(name, ASSETS))
+        raise UserError("no such weights", found=name, expected=", ".join(ASSETS), fix=spelling_hint(name, ASSETS))
     return ASSETS[name]
 
 

@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from cenbench.data.prepared import Prepared
 from cenbench.errors import UserError
 from cenbench.matrix.cell import Cell
-from cenbench.matrix.mistakes import shown
 from cenbench.matrix.specs import SegmentationNet, TranslationEvaluation, dataset_key
+from cenbench.matrix.validation import short_repr
 from cenbench.nn.official import load_official
 from cenbench.paths import Paths
 from cenbench.run.cell import bring_to_record, log_to_stderr
@@ -150,7 +150,7 @@ def _weights(content: object) -> dict[str, Tensor]:
 
 def _name(name: object, parallel: bool) -> str:
     if not isinstance(name, str) or not name.isprintable():
-        raise UserError("weights are kept under names", key=shown(name), expected="text")
+        raise UserError("weights are kept under names", key=short_repr(name), expected="text")
     return name.removeprefix(_PARALLEL) if parallel else name
 
 
@@ -158,13 +158,13 @@ def _tensor(name: object, value: object) -> Tensor:
     """`value` if it is a plain tensor of finite numbers that lies in the file."""
     if not isinstance(value, Tensor):
         expected = f"a tensor, or the weights under one of: {', '.join(WRAPPERS)}"
-        raise UserError("not a state dict", key=shown(name), found=type(value).__name__, expected=expected)
+        raise UserError("not a state dict", key=short_repr(name), found=type(value).__name__, expected=expected)
     counter = str(name).endswith("num_batches_tracked")
     if value.layout != torch.strided or value.device.type != "cpu" or not (value.is_floating_point() or counter):
         found = f"{value.dtype}, {value.layout}, on {value.device}"
-        raise UserError("not a tensor of weights", key=shown(name), found=found, expected="floating-point numbers")
+        raise UserError("not a tensor of weights", key=short_repr(name), found=found, expected="floating-point numbers")
     if not bool(value.isfinite().all()):
-        raise UserError("these weights are not finite", key=shown(name), found="infinite or not a number")
+        raise UserError("these weights are not finite", key=short_repr(name), found="infinite or not a number")
     return value.detach()
 
 

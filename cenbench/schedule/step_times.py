@@ -11,7 +11,7 @@ from typing import Any
 from cenbench.errors import UserError
 from cenbench.files import read_json
 from cenbench.matrix.cell import Cell
-from cenbench.matrix.cost import StepTimes, modelled_step_s, work
+from cenbench.matrix.cost import StepTimes, modelled_step_s, step_work
 from cenbench.matrix.plan import Plan
 from cenbench.paths import Paths
 
@@ -22,7 +22,7 @@ class _Measured:
     device: str
     device_type: str
     step_s: float
-    besides_s: float
+    overhead_s: float
 
 
 def read_step_times(plan: Plan, paths: Paths) -> StepTimes | None:
@@ -42,9 +42,9 @@ def read_step_times(plan: Plan, paths: Paths) -> StepTimes | None:
         device=device,
         unit="GPU" if found[0].device_type == "cuda" else "CPU",
         cells=count,
-        step_s=_medians(found, lambda each: work(each.cell), lambda each: each.step_s),
-        to_model=_medians(modelled, _kind, lambda each: each.step_s / modelled_step_s(each.cell, plan.cost)),
-        besides_s=_medians([each for each in found if _kind(each) in kinds], _kind, lambda each: each.besides_s),
+        step_s=_medians(found, lambda each: step_work(each.cell), lambda each: each.step_s),
+        model_ratio=_medians(modelled, _kind, lambda each: each.step_s / modelled_step_s(each.cell, plan.cost)),
+        overhead_s=_medians([each for each in found if _kind(each) in kinds], _kind, lambda each: each.overhead_s),
     )
 
 
@@ -67,9 +67,9 @@ def _read(cell: Cell, paths: Paths) -> _Measured | None:
     try:
         document: dict[str, Any] = read_json(path)
         steps, train_s = int(document["trained_steps"]), float(document["train_s"])
-        besides_s = float(document["wall_s"]) - train_s
+        overhead_s = float(document["wall_s"]) - train_s
         if steps < 1:
             return None
-        return _Measured(cell, document["device"], document["device_type"], train_s / steps, max(0.0, besides_s))
+        return _Measured(cell, document["device"], document["device_type"], train_s / steps, max(0.0, overhead_s))
     except (OSError, UserError, KeyError, TypeError, ValueError):
         return None

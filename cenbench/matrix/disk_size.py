@@ -10,7 +10,7 @@ from cenbench.matrix.specs import DatasetSpec, SegmentationNet, TranslationNet
 BYTES = 4
 RECORD_BYTES = 2_000_000
 """Metrics, history, sample pictures, log and page of a cell."""
-FILES_A_CELL = 25
+FILES_PER_CELL = 25
 PIXEL_BYTES = {"synthrooms": 18, "taskonomy": 18}
 """Bytes a pixel over all stored modalities; other datasets have RGB, depth and a label: 6."""
 _ENCODER = {18: 11.2e6, 34: 21.3e6, 50: 23.5e6, 101: 42.5e6, 152: 58.1e6}

@@ -1,4 +1,4 @@
-"""From what is wrong in a file of `params/` to one message a person can act on; several mistakes are told together."""
+"""From what is wrong in a file of `params/` to one message a person can act on; several issues are told together."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ _BOUNDS = {
 
 
 @dataclass(frozen=True)
-class Mistake:
-    """One thing to fix in one file; `key` is dotted, e.g. `rows[3].convs`."""
+class Issue:
+    """One thing to fix in one file; `key` is dotted_key, e.g. `rows[3].convs`."""
 
     key: str
     problem: str
@@ -59,9 +59,9 @@ class Mistake:
         return "; ".join(parts)
 
 
-def report(path: Path, mistakes: Sequence[Mistake]) -> UserError:
+def as_user_error(path: Path, issues: Sequence[Issue]) -> UserError:
     """The error of one file: with one mistake its parts stand apart, with more each has a line."""
-    distinct = list(dict.fromkeys(mistakes))
+    distinct = list(dict.fromkeys(issues))
     if len(distinct) == 1:
         one = distinct[0]
         return UserError(
@@ -74,61 +74,61 @@ def report(path: Path, mistakes: Sequence[Mistake]) -> UserError:
         )
     lines = "\n".join(f"  {number}. {each.line()}" for number, each in enumerate(distinct, start=1))
     return UserError(
-        f"{len(distinct)} mistakes in {path.name}:\n{lines}",
+        f"{len(distinct)} errors in {path.name}:\n{lines}",
         where=path,
         fix="edit the file, then check it with: cenbench plan",
     )
 
 
-def dotted(location: Iterable[str | int]) -> str:
+def dotted_key(location: Iterable[str | int]) -> str:
     """`("rows", 3, "convs")` as `rows[3].convs`."""
     text = ""
     for part in location:
-        text += f"[{part}]" if isinstance(part, int) else f".{shown(part, quote=False)}"
+        text += f"[{part}]" if isinstance(part, int) else f".{short_repr(part, quote=False)}"
     return text.removeprefix(".")
 
 
-def shown(value: object, *, quote: bool = True) -> str:
+def short_repr(value: object, *, quote: bool = True) -> str:
     """`value` on one short line, whatever it holds."""
     text = repr(value) if quote or not str(value).isprintable() else str(value)
     return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 3]}..."
 
 
-def did_you_mean(word: object, allowed: Iterable[str]) -> str | None:
+def spelling_hint(word: object, allowed: Iterable[str]) -> str | None:
     """The one allowed word that looks most like a typo of `word`, as a hint."""
     close = difflib.get_close_matches(str(word), list(allowed), n=1, cutoff=0.6)
     return f"did you mean {close[0]!r}?" if close else None
 
 
-def from_validation(error: ValidationError, model: type[BaseModel]) -> list[Mistake]:
+def issues_from(error: ValidationError, model: type[BaseModel]) -> list[Issue]:
     """Say pydantic's findings on a file read as `model` in our words."""
-    return [from_details(details, model) for details in error.errors(include_url=False)]
+    return [issue_from(details, model) for details in error.errors(include_url=False)]
 
 
-def from_details(details: ErrorDetails, model: type[BaseModel], prefix: Location = ()) -> Mistake:
+def issue_from(details: ErrorDetails, model: type[BaseModel], prefix: Location = ()) -> Issue:
     """One of pydantic's findings in our words; `prefix` leads to where `model` stands in the file."""
     kind, context = details["type"], details.get("ctx", {})
     location = details["loc"]
-    key = dotted((*prefix, *location))
-    found = shown(details["input"])
+    key = dotted_key((*prefix, *location))
+    found = short_repr(details["input"])
     if kind == "extra_forbidden":
         allowed = _keys_at(model, location[:-1])
-        return Mistake(key, "unknown key", location[-1], ", ".join(allowed), did_you_mean(location[-1], allowed))
+        return Issue(key, "unknown key", location[-1], ", ".join(allowed), spelling_hint(location[-1], allowed))
     if kind == "missing":
-        place = dotted((*prefix, *location[:-1])) or "the file"
-        return Mistake(key, "this key is missing", fix=f"add `{location[-1]}:` to {place}")
+        place = dotted_key((*prefix, *location[:-1])) or "the file"
+        return Issue(key, "this key is missing", fix=f"add `{location[-1]}:` to {place}")
     if kind == "literal_error":
         allowed = [word.strip("'") for word in context["expected"].replace(" or ", ", ").split(", ")]
-        hint = did_you_mean(details["input"], allowed)
-        return Mistake(key, "this value is not allowed", found, ", ".join(allowed), hint)
+        hint = spelling_hint(details["input"], allowed)
+        return Issue(key, "this value is not allowed", found, ", ".join(allowed), hint)
     if kind == "value_error":
-        return Mistake(key, str(context["error"]), found if not isinstance(details["input"], dict) else None)
+        return Issue(key, str(context["error"]), found if not isinstance(details["input"], dict) else None)
     if kind == "string_pattern_mismatch":
-        return Mistake(key, "this text is not allowed here", found, f"text that matches {context['pattern']}")
+        return Issue(key, "this text is not allowed here", found, f"text that matches {context['pattern']}")
     if kind in _BOUNDS:
         words, bound = _BOUNDS[kind]
-        return Mistake(key, "this value is out of its range", found, f"{words} {context[bound]}")
-    return Mistake(key, "this value is of the wrong type", found, _TYPE_NAMES.get(kind, details["msg"]))
+        return Issue(key, "this value is out of its range", found, f"{words} {context[bound]}")
+    return Issue(key, "this value is of the wrong type", found, _TYPE_NAMES.get(kind, details["msg"]))
 
 
 def _keys_at(model: type[BaseModel], location: Iterable[str | int]) -> list[str]:

@@ -102,7 +102,7 @@ def test_an_impossible_row_is_named_with_its_file(params: Path, row: str, messag
 def test_an_impossible_column_is_named_with_the_group(params: Path) -> None:
     edit(params, "table8.yaml", "norms: unshared, l1: half, exchange: true", "norms: shared, l1: half, exchange: true")
     text = str(error_of(params))
-    assert "3 mistakes in table8.yaml" in text
+    assert "3 errors in table8.yaml" in text
     assert all(f"groups[{index}] with columns[3]: exchange needs scaling factors" in text for index in range(3))
 
 
@@ -112,7 +112,7 @@ def test_several_mistakes_in_one_file_are_told_together(params: Path) -> None:
     edit(params, "presets/demo.yaml", "    lr: 1.0e-3\n", "")
     edit(params, "presets/demo.yaml", "kid_seed: 0", "kid_sed: 0")
     text = str(error_of(params))
-    assert "5 mistakes in demo.yaml" in text
+    assert "5 errors in demo.yaml" in text
     assert "segmentation.protocol.momentum: this value is out of its range; found 1.5; expected under 1" in text
     assert (
         "segmentation.network.pretrained: this value is of the wrong type; found 'no'; expected true or false" in text
