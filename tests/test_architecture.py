@@ -1,62 +1,153 @@
-"""Imports point one way (docs/architecture.md), and what must be quick to start imports nothing heavy."""
+"""Imports point one way (docs/architecture.md), and what must start quickly imports nothing heavy.
+
+The rules themselves are in tests/rooms.py. A test lists every offender, with its file and line.
+"""
 
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
 import pytest
 from checkout import REPOSITORY
+from import_graph import PACKAGE, Source, Sources, cycles, imports, parse_sources, read_sources
+from rooms import COMMAND, DOCUMENT, ENTRY, MAY_IMPORT, SHARED, room_table, with_table
 
-PACKAGE = REPOSITORY / "cenbench"
-# A room may import itself and these; errors and files may be imported by all.
-MAY_IMPORT = {
-    "matrix": {"matrix"},
-    "data": {"data", "matrix.specs", "matrix.cell"},
-    "nn": {"nn"},
-    "metrics": {"metrics"},
-    "pretrained": {"pretrained", "matrix", "metrics"},
-    "train": {"train", "matrix", "data", "nn", "pretrained.catalog"},
-    "evaluate": {"evaluate", "matrix", "data", "nn", "metrics", "train", "pretrained.catalog"},
-    "records": {"records", "matrix", "data", "pretrained", "evaluate.measured"},
-    "run": {"run", "matrix", "data", "nn", "pretrained", "train", "evaluate", "records"},
-    "schedule": {"schedule", "matrix", "data", "pretrained", "records", "run"},
-    "doctor": {"doctor", "matrix", "data", "pretrained", "run"},
-    "report": {"report", "matrix", "metrics.descriptions", "pretrained", "records", "schedule", "doctor", "data"},
-    "cli": {
-        *("cli", "matrix", "data", "nn", "metrics", "pretrained", "train", "evaluate", "records", "run", "schedule"),
-        *("doctor", "report"),
-    },
-}
-EVERYONE = {"errors", "files", "paths", "redact", "sha256_cache", "strict_json", "tensor_file"}
+ORDER = list(MAY_IMPORT)
 
 
-def imports(path: Path) -> set[str]:
-    """What a file imports of the package, e.g. `nn.build`."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("cenbench."):
-            found.add(node.module.removeprefix("cenbench."))
-        elif isinstance(node, ast.Import):
-            found |= {a.name.removeprefix("cenbench.") for a in node.names if a.name.startswith("cenbench.")}
-    return found
+@pytest.fixture(scope="module")
+def sources() -> Sources:
+    return read_sources()
 
 
-def files() -> list[Path]:
-    return sorted(path for room in MAY_IMPORT for path in (PACKAGE / room).rglob("*.py"))
+def forbidden_imports(sources: Sources) -> list[str]:
+    """Imports that the rules of rooms.py do not allow."""
+    return [
+        f"{source.file}:{found.line} imports {found}"
+        for source in sources.values()
+        for found in imports(source, sources)
+        if found.room != source.room and not _may_import(source.room, found.module, found.types_only)
+    ]
 
 
-@pytest.mark.parametrize("path", files(), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_imports_point_up_the_list_only(path: Path) -> None:
-    allowed = MAY_IMPORT[path.relative_to(PACKAGE).parts[0]] | EVERYONE
-    for imported in imports(path):
-        assert any(imported == each or imported.startswith(f"{each}.") for each in allowed), imported
+def _may_import(room: str, module: str, types_only: bool) -> bool:
+    if room == ENTRY or module in SHARED:
+        return True
+    allowed = MAY_IMPORT.get(room, ("matrix",) if types_only else ())
+    return any(module == name or module.startswith(f"{name}.") for name in allowed)
 
 
-def test_every_room_is_listed() -> None:
-    assert {path.name for path in PACKAGE.iterdir() if path.is_dir() and path.name != "__pycache__"} == set(MAY_IMPORT)
+def private_imports(sources: Sources) -> list[str]:
+    """Imports of another room's modules or names that begin with an underscore."""
+    return [
+        f"{source.file}:{found.line} imports {found}"
+        for source in sources.values()
+        for found in imports(source, sources)
+        if found.room != source.room and any(map(_private, [*found.module.split("."), *found.names]))
+    ]
+
+
+def _private(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__")
+
+
+def hidden_imports(sources: Sources) -> list[str]:
+    """String constants that name a room below their own (`import_module("cenbench.report.pages")`).
+
+    Docstrings may: they are for readers.
+    """
+    return [
+        f"{source.file}:{text.lineno} names cenbench.{room} in {text.value!r}"
+        for source in sources.values()
+        for text in _strings(source)
+        for room in re.findall(r"\bcenbench[./](\w+)", str(text.value))
+        if source.room in ORDER and room in ORDER and ORDER.index(room) > ORDER.index(source.room)
+    ]
+
+
+def _strings(source: Source) -> Iterator[ast.Constant]:
+    docstrings = {id(node.value) for node in ast.walk(source.tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+            yield node
+
+
+RULES = [forbidden_imports, private_imports, hidden_imports, cycles]
+
+
+@pytest.mark.parametrize("offenders", RULES)
+def test_the_package_keeps_the_rule(offenders: Callable[[Sources], list[str]], sources: Sources) -> None:
+    found = offenders(sources)
+    assert not found, "\n" + "\n".join(found)
+
+
+@pytest.mark.parametrize(
+    ("offenders", "texts", "expected"),
+    [
+        (
+            forbidden_imports,
+            {
+                "cenbench/nn/a.py": "import torch\ndef f():\n    from cenbench.report import pages",
+                "cenbench/report/pages.py": "",
+            },
+            "cenbench/nn/a.py:3 imports cenbench.report.pages",
+        ),
+        (
+            forbidden_imports,
+            {"cenbench/files.py": "from cenbench.matrix.cell import Cell"},
+            "cenbench/files.py:1 imports Cell from cenbench.matrix.cell",
+        ),
+        (
+            forbidden_imports,
+            {"cenbench/nn/a.py": "from ..train import loop", "cenbench/train/loop.py": ""},
+            "cenbench/nn/a.py:1 imports cenbench.train.loop",
+        ),
+        (
+            private_imports,
+            {"cenbench/report/a.py": "from cenbench.records.read import _sealed"},
+            "cenbench/report/a.py:1 imports _sealed from cenbench.records.read",
+        ),
+        (
+            hidden_imports,
+            {"cenbench/schedule/a.py": '"""See cenbench.report.pages."""\nname = f"cenbench.report.{1}"'},
+            "cenbench/schedule/a.py:2 names cenbench.report in 'cenbench.report.'",
+        ),
+        (
+            cycles,
+            {
+                "cenbench/nn/a.py": "from cenbench.nn import b",
+                "cenbench/nn/b.py": "\ndef f():\n    from cenbench.nn.c import x",
+                "cenbench/nn/c.py": "import cenbench.nn.a",
+            },
+            "cenbench/nn/a.py:1 imports nn.b; cenbench/nn/b.py:3 imports nn.c; cenbench/nn/c.py:1 imports nn.a",
+        ),
+    ],
+)
+def test_an_offender_is_found(offenders: Callable[[Sources], list[str]], texts: dict[str, str], expected: str) -> None:
+    assert offenders(parse_sources(texts)) == [expected]
+
+
+def test_imports_for_types_alone_make_no_cycle() -> None:
+    guarded = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from cenbench.nn import a"
+    texts = {"cenbench/nn/a.py": "from cenbench.nn import b", "cenbench/nn/b.py": guarded}
+    assert cycles(parse_sources(texts)) == []
+
+
+def test_rules_name_every_room_and_point_up(sources: Sources) -> None:
+    folders = {path.name for path in PACKAGE.iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert folders == set(MAY_IMPORT)
+    assert {name for name in sources if "." not in name} - folders == {"", ENTRY, *SHARED}
+    for room, allowed in MAY_IMPORT.items():
+        assert {name.split(".")[0] for name in allowed} <= set(ORDER[: ORDER.index(room)]), room
+
+
+def test_the_document_shows_the_rules(sources: Sources) -> None:
+    text = DOCUMENT.read_text(encoding="utf-8")
+    assert text == with_table(text, room_table(sources)), f"out of date; fix: {COMMAND}"
 
 
 @pytest.mark.parametrize(

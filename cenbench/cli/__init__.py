@@ -1,1 +1,1 @@
-"""The front door: one thin command a step, no logic."""
+"""The command line: one thin command per step, with no logic of its own."""

@@ -1,1 +1,1 @@
-"""Prepared datasets: the manifest, memory-mapped arrays, the renderer of the embedded rooms, and batches."""
+"""Datasets: reading published formats, rendering the embedded rooms, prepared arrays with a manifest, and batches."""

@@ -1,1 +1,1 @@
-"""Checks of a site: what a run needs, whether it is here, and how to fix what is not. Torch-free."""
+"""Checks that everything a run needs is in place, each with the fix for what is not."""

@@ -1,1 +1,1 @@
-"""From a trained cell to metrics, samples and exported predictions. Trains nothing."""
+"""Turning a trained cell into metrics, sample pictures and exported predictions."""

@@ -1,1 +1,1 @@
-"""Metrics, one file each. Knows nothing of where predictions came from."""
+"""Metrics, one file each; they know nothing about where predictions came from."""

@@ -1,1 +1,1 @@
-"""Pretrained weights: which exist, which a cell uses, adding them."""
+"""Pretrained weights: which files exist, which of them a cell uses, and adding one."""

@@ -1,1 +1,1 @@
-"""What a finished cell is: write, read and verify its record, and the fingerprints it is compared by. Torch-free."""
+"""Records of finished cells: writing, reading, verifying, and the fingerprints that decide when one is out of date."""

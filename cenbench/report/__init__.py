@@ -1,1 +1,1 @@
-"""One frozen table object -> HTML, LaTeX, CSV, JSON, terminal; and a page a cell. Torch-free, computes no metric."""
+"""One frozen table object, rendered as HTML, LaTeX, CSV, JSON and terminal text; no metric is computed here."""

@@ -1,1 +1,1 @@
-"""One cell, from its lock to its published record: train, evaluate, write."""
+"""Running one cell, from taking its lock to publishing its record."""

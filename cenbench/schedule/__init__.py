@@ -1,1 +1,1 @@
-"""What Snakemake needs: the DAG, Slurm, status and cost. Torch-free; trains nothing."""
+"""What Snakemake and Slurm need: the graph of jobs, their resources, each cell's status and the remaining cost."""

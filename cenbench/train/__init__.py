@@ -1,1 +1,1 @@
-"""Objectives, optimisers, the loop and its resumable state. Knows nothing of tables or of Snakemake."""
+"""Training: objectives, optimisers, the loop and its resumable state."""

@@ -1,1 +1,1 @@
-"""Readers of the published datasets, a file each, behind the interface of `adapter.py`."""
+"""Readers of the published datasets, one file each, behind the interface in `adapter.py`."""

@@ -1,1 +1,1 @@
-"""Synthetic rooms: small indoor scenes rendered on the machine at hand, so the benchmark runs without a download."""
+"""Synthetic rooms: small indoor scenes rendered locally, so that the benchmark runs without a download."""
