@@ -1,0 +1,283 @@
+"""The documentation matches the tree: links and anchors resolve; the commands, targets and paths it shows exist."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import shlex
+from argparse import ArgumentParser
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+import typer
+from checkout import REPOSITORY
+
+from cenbench.cli.main import app
+from cenbench.schedule.dag import ALL, CONFIG_KEYS
+
+FOLDERS = (".github", "benchmarks", "data/raw", "docs", "reports/study", "weights")
+PAGES = sorted({*REPOSITORY.glob("*.md"), *(page for name in FOLDERS for page in (REPOSITORY / name).rglob("*.md"))})
+PAGES.append(REPOSITORY / "reports" / "README.md")
+README = REPOSITORY / "README.md"
+
+FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
+INLINE = re.compile(r"`([^`]+)`")
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+PLACEHOLDER = re.compile(r"[<*{…]|\.\.\.|[A-Z]{3,}|\bN\b|tableN")
+"""Marks a word that stands for others: `<cell id>`, `NAME.yaml`, `tableN.yaml`."""
+WRAPPERS = ("apptainer", "srun")
+GENERATED = ("results/", "data/prepared/", "data/raw/", "reports/", "weights/")
+"""Where runs and users put files; no clone has them."""
+EXAMPLES = ("cenbench/nn/fusion/maximum.py", "params/table10.yaml")
+"""Files that a page asks the reader to create."""
+SUFFIXES = (".py", ".md", ".yaml", ".smk", ".txt", ".csv", ".def", ".toml")
+
+
+def blocks(text: str, language: str) -> Iterator[str]:
+    return (body for kind, body in FENCE.findall(text) if kind == language)
+
+
+def prose(text: str) -> str:
+    return FENCE.sub("", text)
+
+
+def inline_code(text: str) -> Iterator[str]:
+    """Contents of every `code`, on one line each."""
+    return (" ".join(code.split()) for code in INLINE.findall(prose(text)))
+
+
+def anchors(page: Path) -> set[str]:
+    """Anchors of the headings of a page, as GitHub makes them."""
+    found: dict[str, int] = {}
+    for heading in re.findall(r"^#+ +(.+?) *$", prose(page.read_text()), flags=re.MULTILINE):
+        slug = re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        found[slug] = found.get(slug, 0) + 1
+        if found[slug] > 1:
+            found[f"{slug}-{found[slug] - 1}"] = 1
+    explicit = re.findall(r'<a (?:id|name)="([^"]+)"', page.read_text())
+    return {*found, *explicit}
+
+
+def broken_links(text: str, page: Path) -> Iterator[str]:
+    """Relative links of `text`, which stands in `page`, whose file or heading does not exist."""
+    for link in LINK.findall(INLINE.sub("", prose(text))):
+        name, _, anchor = link.partition("#")
+        target = page.parent / name if name else page
+        if re.match(r"[a-z]+:", link):
+            continue
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            yield link
+
+
+def shell_commands(text: str) -> Iterator[list[str]]:
+    """Words of every command in the `sh` blocks, comments left out."""
+    for block in blocks(text, "sh"):
+        for line in block.replace("\\\n", " ").splitlines():
+            words = shlex.split(line, comments=True)
+            while words:
+                end = next((place for place, word in enumerate(words) if word in ("&&", "|", ";")), len(words))
+                yield words[:end]
+                words = words[end + 1 :]
+
+
+def wrong_commands(text: str) -> Iterator[str]:
+    """Commands of a page that the tool they call would refuse, each with the tool's complaint."""
+    for whole, commands in ((True, shell_commands(text)), (False, map(split_inline, inline_code(text)))):
+        for words in commands:
+            if words and words[0] in WRAPPERS:
+                words = words[next((i for i, word in enumerate(words) if word in CHECKS), 0) :]
+            if words and words[0] in CHECKS and (problem := CHECKS[words[0]](words[1:], whole)):
+                yield f"{shlex.join(words)}: {problem}"
+
+
+def split_inline(code: str) -> list[str]:
+    try:
+        return shlex.split(code.replace("[", "").replace("]", ""))  # optional parts of a synopsis
+    except ValueError:
+        return []
+
+
+@cache
+def cenbench_command() -> typer.core.TyperGroup:
+    return typer.main.get_command(app)
+
+
+def check_cenbench(words: list[str], whole: bool) -> str | None:
+    """Parse with the command's own parser; `whole`: missing arguments are wrong too."""
+    command = cenbench_command()
+    while words and (commands := getattr(command, "commands", None)):
+        name, *words = words
+        if name in ("--help", "--version"):
+            return None
+        if name not in commands:
+            return f"no command {name}"
+        command = commands[name]
+    if getattr(command, "commands", None):
+        return "no command" if whole else None
+    try:
+        command.make_context(command.name, [word for word in words if word != "--help"])
+    except Exception as error:  # typer has its own copy of click's exceptions
+        missing = type(error).__name__ == "MissingParameter"
+        return None if missing and not whole else str(error)
+    return None
+
+
+@cache
+def make_targets() -> set[str]:
+    return set(re.findall(r"^([a-z][\w-]*):", (REPOSITORY / "Makefile").read_text(), flags=re.MULTILINE))
+
+
+def check_make(words: list[str], whole: bool) -> str | None:
+    asked = {word for word in words if "=" not in word}
+    if not asked and whole:
+        return "no target"
+    return f"no target {sorted(asked - make_targets())}" if asked - make_targets() else None
+
+
+@cache
+def snakemake_targets() -> set[str]:
+    rules = (REPOSITORY / "workflow" / "rules").glob("*.smk")
+    names = {name for path in rules for name in re.findall(r"^rule (\w+):", path.read_text(), flags=re.MULTILINE)}
+    return names | {path.stem for path in (REPOSITORY / "params").glob("table*.yaml")} | {"table10"}
+
+
+@cache
+def snakemake_parser() -> ArgumentParser:
+    from snakemake.cli import get_argument_parser
+
+    return get_argument_parser()
+
+
+def check_snakemake(words: list[str], whole: bool) -> str | None:
+    complaint = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(complaint), contextlib.redirect_stdout(complaint):
+            asked = snakemake_parser().parse_args(words)
+    except SystemExit:
+        return None if words == ["--version"] else complaint.getvalue().strip().splitlines()[-1]
+    wrong = {target for target in asked.targets if not target.startswith("results/")} - snakemake_targets()
+    if wrong:
+        return f"no target {sorted(wrong)}"
+    return next(filter(None, map(check_config, asked.config or ())), None)
+
+
+def check_config(setting: str) -> str | None:
+    """One `key=value` after `--config`."""
+    key, _, value = setting.partition("=")
+    if key not in CONFIG_KEYS:
+        return f"no configuration key {key}"
+    if PLACEHOLDER.search(value):
+        return None
+    folder, known = REPOSITORY / "params", [value] if key == "preset" else value.split(",")
+    files = [folder / "presets" / f"{value}.yaml"] if key == "preset" else [folder / f"{name}.yaml" for name in known]
+    return None if value == ALL or all(file.exists() for file in files) else f"no such {key}: {value}"
+
+
+def check_script(words: list[str], whole: bool) -> str | None:
+    """`python FILE`, `python -m MODULE`, `pytest FILE`."""
+    if words[:1] == ["-m"]:
+        module = REPOSITORY / Path(*words[1].split("."))
+        is_ours = words[1].startswith("cenbench")
+        return None if not is_ours or module.is_dir() or module.with_suffix(".py").exists() else f"no module {words[1]}"
+    paths = [word for word in words if word.endswith(".py")]
+    return next((f"no file {path}" for path in paths if not (REPOSITORY / path).exists()), None)
+
+
+CHECKS: dict[str, Callable[[list[str], bool], str | None]] = {
+    "cenbench": check_cenbench,
+    "make": check_make,
+    "snakemake": check_snakemake,
+    "python": check_script,
+    "pytest": check_script,
+}
+
+
+@cache
+def file_names() -> set[str]:
+    return {path.name for folder in ("cenbench", "tests", "benchmarks") for path in (REPOSITORY / folder).rglob("*.py")}
+
+
+def absent_paths(text: str) -> Iterator[str]:
+    """Paths into the repository, in `code`, that do not exist; Python files by name alone count too."""
+    for code in inline_code(text):
+        if not re.fullmatch(r"[\w./-]+", code) or PLACEHOLDER.search(code.removesuffix(".md")) or code in EXAMPLES:
+            continue
+        first, slash, _ = code.partition("/")
+        if slash and (REPOSITORY / first).exists():
+            exists = any((folder / code).exists() for folder in (REPOSITORY, REPOSITORY / "cenbench"))
+            if not exists and not code.startswith(GENERATED):
+                yield code
+        elif not slash and code.endswith(".py") and code not in file_names():
+            yield code
+
+
+def listed(problems: Callable[[Path], Iterator[str]]) -> list[str]:
+    """`page: problem` for every page."""
+    return [f"{page.relative_to(REPOSITORY)}: {problem}" for page in PAGES for problem in problems(page)]
+
+
+def test_links_and_anchors_resolve() -> None:
+    assert listed(lambda page: broken_links(page.read_text(), page)) == []
+
+
+def test_commands_exist_and_take_their_options() -> None:
+    assert listed(lambda page: wrong_commands(page.read_text())) == []
+
+
+def test_paths_exist() -> None:
+    assert listed(lambda page: absent_paths(page.read_text())) == []
+
+
+def test_every_page_is_linked_from_the_readme() -> None:
+    linked = {link.partition("#")[0] for link in LINK.findall(README.read_text())}
+    assert {f"docs/{page.name}" for page in (REPOSITORY / "docs").glob("*.md")} - linked == set()
+
+
+def test_pages_cited_by_the_code_exist() -> None:
+    folders = ("cenbench", "tests", "benchmarks", "workflow", "profiles", "params", "containers")
+    files = [path for folder in folders for path in (REPOSITORY / folder).rglob("*") if path.suffix in SUFFIXES]
+    files.remove(Path(__file__).resolve())  # its examples cite pages that do not exist
+    cited = {(path, name) for path in files for name in re.findall(r"docs/[\w-]+\.md", path.read_text())}
+    assert [f"{path}: {name}" for path, name in sorted(cited) if not (REPOSITORY / name).exists()] == []
+    assert len(cited) > 10
+
+
+@pytest.mark.parametrize(
+    ("problems", "text"),
+    [
+        (lambda text: broken_links(text, README), "[a page](docs/nowhere.md)"),
+        (lambda text: broken_links(text, README), "[a heading](README.md#nowhere)"),
+        (wrong_commands, "`cenbench plann`"),
+        (wrong_commands, "`cenbench data prepared`"),
+        (wrong_commands, "```sh\ncenbench plan --sort\n```"),
+        (wrong_commands, "```sh\ncd here && cenbench show   # which table?\n```"),
+        (wrong_commands, "```sh\nsrun --gpus=1 cenbench doctor --all\n```"),
+        (wrong_commands, "`make everything`"),
+        (wrong_commands, "`snakemake table77`"),
+        (wrong_commands, "`snakemake all_tables --nope`"),
+        (wrong_commands, "`snakemake all_tables --config preset=demmo`"),
+        (wrong_commands, "`snakemake all_tables --config table=table7`"),
+        (wrong_commands, "`pytest tests/test_nothing.py`"),
+        (wrong_commands, "`python -m cenbench.nothing`"),
+        (absent_paths, "`cenbench/run/doctor/site.py`"),
+        (absent_paths, "`doctor_of_nothing.py`"),
+    ],
+)
+def test_a_mistake_is_found(problems: Callable[[str], Iterator[str]], text: str) -> None:
+    assert len(list(problems(text))) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[a heading](README.md#how-to-read-a-table), [elsewhere](https://example.org)",
+        "`cenbench export CELL_ID --out DIR [--preset P]`, `cenbench data`, `cenbench --help`, `cenbench run CELL`",
+        "```sh\nsnakemake -n --profile slurm all_tables   # 'dry' run\nmake demo TABLES=all\n```",
+        "`cenbench/nn/fusion/NAME.py`, `results/cells/<cell id>/metrics.json`, `align.py`, `cenbench/nn/fusion`",
+    ],
+)
+def test_what_is_right_is_not_reported(text: str) -> None:
+    assert [*broken_links(text, README), *wrong_commands(text), *absent_paths(text)] == []
