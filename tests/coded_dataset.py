@@ -1,4 +1,4 @@
-"""A dataset whose pixels hold their own number, and tiny protocols that cut batches out of it."""
+"""A dataset whose pixels hold their own number, and tiny protocols to cut batches from it."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def translation(**changes: Any) -> TranslationProtocol:
 
 
 def pixel_numbers(scenes: int = TRAIN + VAL, height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
-    """(N, H, W) 1, 2, 3, ...: unique to a pixel of a scene; 0 is left for 'missing'."""
+    """(N, H, W) 1, 2, 3, ...: unique per pixel and scene; 0 is kept for 'missing'."""
     return 1 + np.arange(scenes * height * width).reshape(scenes, height, width)
 
 
 def coded_dataset(root: Path) -> Prepared:
-    """Both depths and the label hold the pixel's number: the first whole, the last modulo 200 (void stays free)."""
+    """Both depths and the label hold the pixel's number, the label modulo 200 (so void stays unused)."""
     numbers = pixel_numbers()
     stored = numbers.astype(np.uint16)
     arrays = {"depth_euclidean": stored, "depth_zbuffer": stored, "semantic": (numbers % 200).astype(np.uint8)}

@@ -1,4 +1,4 @@
-"""`cenbench data` as a user types it, with the official files (stand-ins) in `data/raw`."""
+"""`cenbench data` as a user runs it, with stand-ins for the official files in `data/raw`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TASKONOMY = "{name: taskonomy, size_px: 256, train_scenes: 1000, val_scenes: 500
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A checkout's params, its paper preset on as many scenes as the stand-ins have; the working directory."""
+    """The working directory, with params whose paper preset asks for as many scenes as the stand-ins have."""
     shutil.copytree(REPOSITORY / "params", tmp_path / "params")
     preset = tmp_path / "params/presets/paper.yaml"
     text = preset.read_text()
@@ -49,7 +49,7 @@ def done(*arguments: str) -> str:
     return result.output
 
 
-def mistake(*arguments: str) -> str:
+def error_of(*arguments: str) -> str:
     result = cenbench(*arguments) if "--preset" not in arguments else CliRunner().invoke(app, arguments)
     assert isinstance(result.exception, UserError), result.output
     return str(result.exception)
@@ -60,10 +60,10 @@ def test_from_nothing_to_prepared(root: Path) -> None:
     for name in ("cityscapes", "nyudv2", "sunrgbd", "taskonomy"):
         assert f"nothing in data/raw/{name}" in listed
     assert "not prepared; next: cenbench data prepare nyudv2-48x64px" in listed
-    message = mistake("prepare", "--workers", "1")
+    message = error_of("prepare", "--workers", "1")
     for text in ("nyu_depth_v2_labeled.mat (2,972,037,809 bytes): http", "splits.mat", "data/raw/nyudv2",
                  "train_domain.txt", "data/raw/taskonomy"):  # fmt: skip
-        assert text in message, "both datasets' files are named at once"
+        assert text in message, "the files of both datasets are named at once"
 
     elsewhere = root / "elsewhere"
     elsewhere.mkdir()
@@ -78,7 +78,7 @@ def test_from_nothing_to_prepared(root: Path) -> None:
     assert "raw files in data/raw/taskonomy" in done("list")
     output = done("prepare", "--workers", "1")
     assert "taskonomy-64px" in output
-    assert output.count("is prepared") == 2, "all of the preset"
+    assert output.count("is prepared") == 2, "all datasets of the preset"
     listed = done("list")
     assert "not prepared; next" not in listed
     assert "prepared: taskonomy-64px" in listed
@@ -91,18 +91,18 @@ def test_from_nothing_to_prepared(root: Path) -> None:
     assert (root / "sheet.png").stat().st_size > 0
 
 
-def test_mistakes(root: Path) -> None:
-    assert "--raw needs a dataset's name" in mistake("prepare", "--raw", str(root))
-    assert "no dataset 'kitti'" in mistake("prepare", "kitti")
+def test_user_errors(root: Path) -> None:
+    assert "--raw needs a dataset's name" in error_of("prepare", "--raw", str(root))
+    assert "no dataset 'kitti'" in error_of("prepare", "kitti")
     (root / "raw").mkdir()
-    message = mistake("prepare", "nyudv2", "--raw", str(root / "raw"))
+    message = error_of("prepare", "nyudv2", "--raw", str(root / "raw"))
     assert "found: an empty folder" in message
-    assert "no such folder" in mistake("prepare", "nyudv2", "--raw", str(root / "nowhere"))
+    assert "no such folder" in error_of("prepare", "nyudv2", "--raw", str(root / "nowhere"))
     (root / "raw/readme.txt").write_text("not here")
-    message = mistake("prepare", "nyudv2", "--raw", str(root / "raw"))
+    message = error_of("prepare", "nyudv2", "--raw", str(root / "raw"))
     assert "holds no version of NYUDv2" in message
     assert "readme.txt" in message
-    assert "is not prepared" in mistake("stats", "nyudv2")
-    message = mistake("prepare", "nyudv2", "--preset", "demo")
+    assert "is not prepared" in error_of("stats", "nyudv2")
+    message = error_of("prepare", "nyudv2", "--preset", "demo")
     assert "preset 'demo' has no dataset 'nyudv2'" in message
     assert "fix: add --preset with one of: paper" in message

@@ -1,7 +1,7 @@
-"""Batches are a function of (seed, step); every modality and the label take the same geometry.
+"""Batches are a function of (seed, step); all modalities and the label share one geometry.
 
-Alignment is proved with index-coded arrays: every modality of a pixel holds the number of that pixel (and scene), so
-what comes out says where it came from.
+Alignment is tested with index-coded arrays: every modality of a pixel holds the number of that pixel (and scene), so
+every output value shows where it came from.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def coded(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
 
 
 def sources(depth_CHW: Tensor) -> np.ndarray:
-    """Number of the stored pixel behind each pixel of a depth input in metres; 0 in the padding."""
+    """Number of the stored pixel behind each pixel of a depth input in metres; 0 for padding."""
     return np.rint(depth_CHW[0].numpy() * 512).astype(int)
 
 
@@ -43,7 +43,7 @@ def test_a_batch_is_a_function_of_seed_and_step(coded: Prepared, kind: str) -> N
 
     first = made(1)
     in_order = [first.batch(step) for step in range(7)]
-    torch.manual_seed(0)  # global random numbers are not to matter
+    torch.manual_seed(0)  # global random state must not matter
     np.random.seed(0)  # noqa: NPY002
     second = made(1)
     for step in (5, 0, 6, 3, 0):
@@ -56,7 +56,7 @@ def test_a_batch_is_a_function_of_seed_and_step(coded: Prepared, kind: str) -> N
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 6])
-def test_every_scene_once_an_epoch_in_an_order_of_its_own(coded: Prepared, batch_size: int) -> None:
+def test_each_epoch_holds_every_scene_once_in_a_new_order(coded: Prepared, batch_size: int) -> None:
     protocol = segmentation(batch_size=batch_size, crop_px=HEIGHT, scale_min=1.0, scale_max=1.0)
     batches = SegmentationBatches(coded, CODED, protocol, seed=4)
     assert batches.steps_per_epoch == TRAIN // batch_size
@@ -71,7 +71,7 @@ def test_every_scene_once_an_epoch_in_an_order_of_its_own(coded: Prepared, batch
     assert len(set(orders)) > 1
 
 
-def test_what_does_not_fill_a_batch_waits_for_another_epoch(coded: Prepared) -> None:
+def test_scenes_that_do_not_fill_a_batch_come_up_in_another_epoch(coded: Prepared) -> None:
     batches = SegmentationBatches(coded, CODED, segmentation(batch_size=4), seed=4)
     assert batches.steps_per_epoch == 1
     seen = set()
@@ -79,24 +79,24 @@ def test_what_does_not_fill_a_batch_waits_for_another_epoch(coded: Prepared) -> 
         scenes = [(int(sources(x[0]).max()) - 1) // (HEIGHT * WIDTH) for x in batches.batch(epoch)[0]]
         assert len(set(scenes)) == 4
         seen.update(scenes)
-    assert seen == set(range(TRAIN)), "over some epochs nothing is left out"
+    assert seen == set(range(TRAIN)), "no scene is left out of every epoch"
 
 
 def test_a_batch_larger_than_the_split_is_an_error(coded: Prepared) -> None:
-    with pytest.raises(UserError, match="no step") as caught:
+    with pytest.raises(UserError, match="smaller than one batch") as caught:
         SegmentationBatches(coded, CODED, segmentation(batch_size=7), seed=0)
     assert (caught.value.key, caught.value.found, caught.value.expected) == ("protocol.batch_size", 7, "<= 6")
 
 
 def expected_source(scene: int, window: transforms.Window, crop_px: int) -> np.ndarray:
-    """Number of the stored pixel behind each pixel of a crop, one at a time; 0 where it is padding."""
+    """Number of the stored pixel behind each pixel of a crop, computed one at a time; 0 for padding."""
     numbers = np.zeros((crop_px, crop_px), int)
     for row in range(crop_px):
         for column in range(crop_px):
             y = window.top + row
             x = window.left + (crop_px - 1 - column if window.mirror else column)
             if y < window.height and x < window.width:
-                # The stored pixel whose area holds the centre of this one.
+                # The stored pixel whose area contains the centre of this one.
                 i = math.floor((y + 0.5) * HEIGHT / window.height)
                 j = math.floor((x + 0.5) * WIDTH / window.width)
                 numbers[row, column] = 1 + (scene * HEIGHT + i) * WIDTH + j
@@ -105,7 +105,7 @@ def expected_source(scene: int, window: transforms.Window, crop_px: int) -> np.n
 
 @pytest.mark.parametrize(("scales", "crop_px"), [((1.0, 1.0), 7), ((0.5, 2.0), 7), ((0.5, 0.8), 11)])
 def test_depth_and_label_come_from_the_same_pixel(coded: Prepared, scales: tuple[float, float], crop_px: int) -> None:
-    """Scaled, padded, cropped, mirrored: nearest neighbours, against a loop over pixels."""
+    """Scaled, padded, cropped and mirrored by nearest neighbours, compared with a loop over pixels."""
     protocol = segmentation(crop_px=crop_px, scale_min=scales[0], scale_max=scales[1])
     batches = SegmentationBatches(coded, CODED, protocol, seed=9)
     mirrored, padded = set(), False
@@ -126,7 +126,7 @@ def test_depth_and_label_come_from_the_same_pixel(coded: Prepared, scales: tuple
 
 
 def test_blended_modalities_follow_the_same_window(coded: Prepared) -> None:
-    """rgb and normal hold the column and row as a ramp: what bilinear sampling gives is known where depth points."""
+    """rgb and normal hold column and row as a ramp, so depth tells which value bilinear sampling must give."""
     batches = SegmentationBatches(coded, SEGMENTATION, segmentation(scale_min=1.5, scale_max=2.0, crop_px=8), seed=3)
     for step in range(9):
         x_BMCHW, _ = batches.batch(step)
@@ -135,10 +135,10 @@ def test_blended_modalities_follow_the_same_window(coded: Prepared) -> None:
             row, column = place // WIDTH % HEIGHT, place % WIDTH
             stored = rgb_CHW.double() * torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1).double()
             stored = 255 * (stored + torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1).double())
-            # A blended sample lies within half a stored pixel of the nearest one's centre; float32 rounds the rest.
+            # A blended sample lies within half a stored pixel of the nearest centre; the rest is float32 rounding.
             assert np.abs(stored[0].numpy() / 25 - column).max() <= 0.5 + 1e-4
             assert np.abs(stored[1].numpy() / 30 - row).max() <= 0.5 + 1e-4
-            # Normals take the same samples: x turns round with the mirror, y stays.
+            # Normals take the same samples: a mirror negates x and keeps y.
             mirrored = bool(column[0, 0] > column[0, -1])
             x_axis = -normal_CHW[0] if mirrored else normal_CHW[0]
             np.testing.assert_allclose((x_axis + 1) * 127.5, stored[0], atol=2e-4)
@@ -146,7 +146,7 @@ def test_blended_modalities_follow_the_same_window(coded: Prepared) -> None:
 
 
 def test_translation_inputs_and_target_follow_the_same_window(coded: Prepared) -> None:
-    """Every modality here is a ramp of the row or the column; equal ramps must stay equal after resize and crop."""
+    """Every modality is a ramp over rows or columns; equal ramps must stay equal after resize and crop."""
     batches = TranslationBatches(
         coded, Task.parse("shade+texture+edge->rgb"), translation(resize_px=13, crop_px=8), seed=5
     )
@@ -161,14 +161,14 @@ def test_translation_inputs_and_target_follow_the_same_window(coded: Prepared) -
         torch.testing.assert_close(shade, rgb[:, 1], atol=1e-6, rtol=0)
         torch.testing.assert_close(edge / 1200 * 10_000, shade / 30 * 255, atol=2e-5, rtol=0)
         torch.testing.assert_close(texture / 1000 * 10_000, rgb[:, 0] / 25 * 255, atol=2e-5, rtol=0)
-        for each in rgb:
-            mirrored.add(bool(each[0, 0, 0] > each[0, 0, -1]))
-            crops.add((round(float(each[0].min()), 4), round(float(each[1].min()), 4)))
+        for rgb_CHW in rgb:
+            mirrored.add(bool(rgb_CHW[0, 0, 0] > rgb_CHW[0, 0, -1]))
+            crops.add((round(float(rgb_CHW[0].min()), 4), round(float(rgb_CHW[1].min()), 4)))
     assert mirrored == {True, False}
-    assert len(crops) > 4, "crops lie at different places"
+    assert len(crops) > 4, "crops lie at different positions"
 
 
-def test_mirroring_can_be_turned_off(coded: Prepared) -> None:
+def test_mirroring_can_be_disabled(coded: Prepared) -> None:
     protocol = segmentation(mirror=False, scale_min=1.0, scale_max=1.0)
     batches = SegmentationBatches(coded, CODED, protocol, seed=1)
     for step in range(10):
@@ -176,8 +176,8 @@ def test_mirroring_can_be_turned_off(coded: Prepared) -> None:
             assert (np.diff(sources(x_MCHW[0]), axis=1) == 1).all()
 
 
-def test_windows_reach_every_place_and_no_other() -> None:
-    """Crops of 3 in 5 x 4: three tops, two lefts, drawn by the ends of [0, 1) too."""
+def test_windows_reach_every_position_inside_and_none_outside() -> None:
+    """Crops of 3 in 5 x 4: three tops and two lefts, the ends of [0, 1) included."""
     draws = [np.array([0.0, 0.9, top, left]) for top in (0, 0.4, 0.9999999) for left in (0, 0.9999999)]
     windows = [transforms.segmentation_window(draw, (5, 4), 3, (1.0, 1.0), True) for draw in draws]
     assert {(window.top, window.left) for window in windows} == {(t, left) for t in (0, 1, 2) for left in (0, 1)}
@@ -189,12 +189,12 @@ def test_scales_are_drawn_from_the_declared_range() -> None:
         window = transforms.segmentation_window(np.array([draw, 0, 0, 0]), (100, 100), 60, (0.5, 2.0), True)
         assert window.height == window.width == side
     window = transforms.translation_window(np.zeros(4), (30, 40), 60, 50, True)
-    assert (window.height, window.width) == (60, 80), "the shorter side is resized, proportions stay"
+    assert (window.height, window.width) == (60, 80), "the shorter side is resized, proportions are kept"
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 5])
 @pytest.mark.parametrize(("split", "scenes"), [("val", range(TRAIN, TRAIN + VAL)), ("train", range(TRAIN))])
-def test_evaluation_covers_a_split_in_order_and_whole(
+def test_evaluation_covers_a_split_completely_and_in_order(
     coded: Prepared, split: str, scenes: range, batch_size: int
 ) -> None:
     batches = EvalBatches(coded, CODED, split, batch_size)
@@ -202,12 +202,12 @@ def test_evaluation_covers_a_split_in_order_and_whole(
         pieces = list(batches)
         assert len(pieces) == len(batches) == math.ceil(len(scenes) / batch_size)
         assert [len(label) for _, label in pieces[:-1]] == [batch_size] * (len(pieces) - 1)
-        inputs, labels = (torch.cat(each) for each in zip(*pieces, strict=True))
+        inputs, labels = (torch.cat(parts) for parts in zip(*pieces, strict=True))
         expected = pixel_numbers()[list(scenes)]
         np.testing.assert_array_equal(np.rint(inputs[:, 0, 0].numpy() * 512), expected)
         np.testing.assert_array_equal(labels.numpy(), expected % 200)
 
 
 def test_an_unknown_split_or_modality_is_an_error(coded: Prepared) -> None:
-    with pytest.raises(UserError, match="no such split"):
+    with pytest.raises(UserError, match="has no split 'test'"):
         EvalBatches(coded, CODED, "test", 1)

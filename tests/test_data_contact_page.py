@@ -1,4 +1,4 @@
-"""The contact sheet as a page: captions, legend, pictures inside it, and nothing in it that a dataset could inject."""
+"""The contact sheet as a page: captions, legend, embedded pictures, and no injection from a dataset's names."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from cenbench.errors import UserError
 
 def pictures(page: str) -> list[np.ndarray]:
     found = re.findall(r'src="data:image/png;base64,([^"]+)"', page)
-    return [np.asarray(Image.open(io.BytesIO(base64.b64decode(each)))) for each in found]
+    return [np.asarray(Image.open(io.BytesIO(base64.b64decode(data)))) for data in found]
 
 
 def dataset(root: Path, height: int = 6, width: int = 9) -> Prepared:
@@ -51,8 +51,8 @@ def test_every_picture_is_the_stored_one(tmp_path: Path) -> None:
     assert (shown[1, "semantic"][0, 0] == 0).all()
 
 
-def test_depth_is_scaled_to_what_there_is(tmp_path: Path) -> None:
-    """A street of 10 to 117 m: not all white, as the scale for rooms would have it."""
+def test_depth_is_scaled_to_its_range(tmp_path: Path) -> None:
+    """A street of 10 to 117 m must not be all white, as it would be on the scale for rooms."""
     prepared = dataset(tmp_path)
     contact_page(prepared, [0], tmp_path / "sheet.html")
     page = (tmp_path / "sheet.html").read_text()
@@ -69,7 +69,7 @@ def test_captions_legend_and_escaping(tmp_path: Path) -> None:
     page = (tmp_path / "sheet.html").read_text()
     assert "<script>" not in page
     assert "&lt;script&gt;" in page
-    assert not re.search(r'(src|href)="(?!data:)', page), "nothing is loaded from anywhere"
+    assert not re.search(r'(src|href)="(?!data:)', page), "the page loads nothing"
     for words in ("Scene one", "Scene four", "a number", "train", "val", "9 class9"):
         assert words in page
     labels = prepared.array("semantic")[[0, 1, 3]]
@@ -77,16 +77,16 @@ def test_captions_legend_and_escaping(tmp_path: Path) -> None:
     assert re.search(rf"4 class4<span class=\"n\">{share:.2f} %", page)
 
 
-def test_big_pictures_are_made_small_without_new_labels(tmp_path: Path) -> None:
+def test_large_pictures_are_shrunk_without_new_labels(tmp_path: Path) -> None:
     prepared = dataset(tmp_path, 300, 3 * SIDE_PX)
     contact_page(prepared, [0], tmp_path / "sheet.html")
     shown = dict(zip(prepared.manifest.modalities, pictures((tmp_path / "sheet.html").read_text()), strict=True))
-    assert {each.shape for each in shown.values()} == {(100, SIDE_PX, 3)}
+    assert {picture.shape for picture in shown.values()} == {(100, SIDE_PX, 3)}
     palette = {tuple(colour) for colour in label_colours(np.arange(10))}
     assert {tuple(colour) for colour in shown["semantic"].reshape(-1, 3)} <= palette
 
 
-def test_a_picture_beside_it_is_as_small_and_shows_a_street_too(tmp_path: Path) -> None:
+def test_the_png_sheet_is_shrunk_too_and_shows_a_street(tmp_path: Path) -> None:
     prepared = dataset(tmp_path, 300, 3 * SIDE_PX)
     contact_sheet(prepared, [0, 1], tmp_path / "sheet.png")
     assert np.asarray(Image.open(tmp_path / "sheet.png")).shape == (2 * (100 + 2), 3 * (SIDE_PX + 2), 3)
@@ -97,13 +97,13 @@ def test_a_picture_beside_it_is_as_small_and_shows_a_street_too(tmp_path: Path) 
     assert (to_picture(room, "depth_zbuffer") == to_picture(far, "depth_zbuffer")[:5]).all(), "rooms keep one scale"
 
 
-def test_a_scene_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no such scene") as caught:
+def test_an_unknown_scene_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="has no scene 4") as caught:
         contact_page(dataset(tmp_path), [4], tmp_path / "sheet.html")
     assert caught.value.expected == "0 to 3"
 
 
-def test_the_command_goes_by_the_files_name(prepared_checkout: Checkout, tmp_path: Path) -> None:
+def test_the_file_ending_decides_the_format(prepared_checkout: Checkout, tmp_path: Path) -> None:
     show = ("python", "-m", "cenbench", "data", "show", "synthrooms", "--scenes", "2", "--out")
     prepared_checkout.run(*show, str(tmp_path / "sheet.html"))
     assert len(pictures((tmp_path / "sheet.html").read_text())) == 2 * 8

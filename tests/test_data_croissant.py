@@ -1,4 +1,4 @@
-"""`croissant.json` is valid Croissant for the reference implementation, and says what the manifest says."""
+"""`croissant.json` is valid for the reference implementation and agrees with the manifest."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
 
 @pytest.fixture(scope="module")
 def dataset(prepared: Prepared) -> mlcroissant.Dataset:
-    """Read and validated by mlcroissant; an invalid document raises."""
+    """Read and validated by mlcroissant, which raises for an invalid document."""
     return mlcroissant.Dataset(jsonld=prepared.folder / "croissant.json")
 
 
@@ -43,26 +43,26 @@ def test_it_is_valid_and_complete(dataset: mlcroissant.Dataset, prepared: Prepar
     assert metadata.name == prepared.folder.name
     assert metadata.license == [prepared.manifest.licence]
     assert metadata.cite_as == prepared.manifest.citation
-    described = {each.content_url: each.sha256 for each in metadata.distribution}
+    described = {file.content_url: file.sha256 for file in metadata.distribution}
     stored = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in prepared.folder.glob("*.npy")}
     assert described == stored
 
 
-def test_its_records_are_the_manifests(dataset: mlcroissant.Dataset, prepared: Prepared) -> None:
+def test_its_records_agree_with_the_manifest(dataset: mlcroissant.Dataset, prepared: Prepared) -> None:
     def records(name: str) -> list[dict[str, object]]:
-        found = [{key.partition("/")[2]: value for key, value in each.items()} for each in dataset.records(name)]
-        return [{k: v.decode() if isinstance(v, bytes) else v for k, v in each.items()} for each in found]
+        found = [{key.partition("/")[2]: value for key, value in record.items()} for record in dataset.records(name)]
+        return [{k: v.decode() if isinstance(v, bytes) else v for k, v in record.items()} for record in found]
 
     assert records("splits") == [{"name": "train", "first": 0, "scenes": 3}, {"name": "val", "first": 3, "scenes": 2}]
     assert records("classes") == [{"label": label, "name": f"class{label}"} for label in range(10)]
-    depth = next(each for each in records("modalities") if each["name"] == "depth_zbuffer")
+    depth = next(record for record in records("modalities") if record["name"] == "depth_zbuffer")
     assert depth == {
         "name": "depth_zbuffer", "file": "depth_zbuffer.npy", "dtype": "uint16", "shape": "5 x 4 x 6",
         "unit": "a number", "smallest": 0, "largest": 65535, "missing": "",
     }  # fmt: skip
 
 
-def test_a_document_that_is_not_croissant_would_be_seen(prepared: Prepared, tmp_path: Path) -> None:
+def test_an_invalid_document_would_be_caught(prepared: Prepared, tmp_path: Path) -> None:
     document = json.loads((prepared.folder / "croissant.json").read_text())
     del document["distribution"][0]["contentUrl"]
     document["recordSet"][0]["field"][0]["dataType"] = "sc:Nothing"

@@ -1,4 +1,4 @@
-"""A crop reads only what it shows, and is what scaling the whole image and cropping it then would give."""
+"""A crop reads only what it shows, and equals scaling the whole image and then cropping it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ STEPS = range(8)
 
 @pytest.fixture(scope="module")
 def noise(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
-    """Independent values in every pixel: any pixel taken from elsewhere, or blended otherwise, shows."""
+    """Independent values in every pixel: a pixel from the wrong place, or blended wrongly, shows."""
     rng = np.random.default_rng(0)
     arrays = {name: rng.integers(0, 256, (SCENES, *SHAPE, 3), np.uint8) for name in ("rgb", "normal")}
     arrays |= {name: rng.integers(0, 10_000, (SCENES, *SHAPE), np.uint16) for name in ("edge", "texture")}
@@ -38,7 +38,7 @@ def noise(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
 
 
 def whole_then_cropped(image_CHW: Tensor, window: Window, crop_px: int, name: str, fill: tuple[float, ...]) -> Tensor:
-    """The straightforward way: PyTorch scales the whole image; cut, turned, and padded with `fill`."""
+    """The direct way: PyTorch scales the whole image, which is then cut, mirrored, and padded with `fill`."""
     scaled_CHW = transforms.resized(image_CHW[None], (window.height, window.width), name)[0]
     piece_CHW = scaled_CHW[:, window.top : window.top + crop_px, window.left : window.left + crop_px]
     if window.mirror:
@@ -51,14 +51,14 @@ def whole_then_cropped(image_CHW: Tensor, window: Window, crop_px: int, name: st
 
 
 def drawn(seed: int, step: int, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Scenes and draws of a step, as the batches promise to draw them."""
+    """Scenes and draws of a step, drawn as documented for batches."""
     epoch, place = divmod(step, (SCENES - 1) // batch_size)
     order = np.random.default_rng([seed, 0, epoch]).permutation(SCENES - 1)
     return order[place * batch_size :][:batch_size], np.random.default_rng([seed, 1, step]).random((batch_size, 4))
 
 
 def compared(noise: Prepared, name: str, kind: Any, scene: int, window: Window, fill: Any, found_CHW: Tensor) -> None:
-    """Nearest neighbours exactly, blended values to 1e-6."""
+    """Compare nearest neighbours exactly, blended values to 1e-6."""
     raw = noise.array(name)[scene : scene + 1]
     if name == "semantic":
         image_CHW = torch.from_numpy(raw.astype(np.float32))
@@ -79,7 +79,7 @@ def compared(noise: Prepared, name: str, kind: Any, scene: int, window: Window, 
         ((0.05, 0.2), 24, True),
     ],
 )
-def test_a_segmentation_crop_is_that_of_the_whole_image(
+def test_a_segmentation_crop_equals_that_of_the_whole_image(
     noise: Prepared, scales: tuple[float, float], crop_px: int, quirk: bool
 ) -> None:
     low, high = scales
@@ -100,7 +100,7 @@ def test_a_segmentation_crop_is_that_of_the_whole_image(
 
 @pytest.mark.parametrize(("resize_px", "crop_px"), [(48, 41), (37, 37), (30, 24), (200, 17)])
 @pytest.mark.parametrize("past_edge", [False, True])
-def test_a_translation_crop_is_that_of_the_whole_image(
+def test_a_translation_crop_equals_that_of_the_whole_image(
     noise: Prepared, resize_px: int, crop_px: int, past_edge: bool
 ) -> None:
     protocol = translation(name="mine", resize_px=resize_px, crop_px=crop_px, batch_size=3, crop_past_edge=past_edge)
@@ -115,7 +115,7 @@ def test_a_translation_crop_is_that_of_the_whole_image(
 
 
 class Recorded:
-    """An array that notes what is read of it."""
+    """An array that records which of its pixels are read."""
 
     def __init__(self, array: np.ndarray) -> None:
         self.array, self.read = array, np.zeros(array.shape[:3], bool)
@@ -126,13 +126,13 @@ class Recorded:
 
 
 def needed(stored_px: int, scaled_px: int, begin: int, crop_px: int, blended: bool) -> np.ndarray:
-    """Which stored rows lie under a crop's: a loop over its pixels, in exact fractions."""
+    """Which stored rows a crop needs: a loop over its pixels, in exact fractions."""
     rows = np.zeros(stored_px, bool)
     for pixel in range(begin, min(begin + crop_px, scaled_px)):
         if not blended:
             rows[(2 * pixel + 1) * stored_px // (2 * scaled_px)] = True
             continue
-        twice = max(0, (2 * pixel + 1) * stored_px - scaled_px)  # the place, times two scaled_px
+        twice = max(0, (2 * pixel + 1) * stored_px - scaled_px)  # the position times two scaled_px
         low = twice // (2 * scaled_px)
         rows[low] = True
         if scaled_px != stored_px:
@@ -166,14 +166,14 @@ def test_only_the_rows_and_columns_a_crop_shows_are_read(noise: Prepared, scales
 
 
 def between_the_ends(flags: np.ndarray) -> np.ndarray:
-    """From the first that is set to the last: scaled down far, a crop skips rows, but a block is read in one piece."""
+    """Set all flags from the first set one to the last: a block is read in one piece, even if the crop skips rows."""
     places = np.flatnonzero(flags)
     filled = np.zeros_like(flags)
     filled[places[0] : places[-1] + 1] = True
     return filled
 
 
-def test_values_stay_as_small_as_they_are_stored_until_the_device(noise: Prepared) -> None:
+def test_values_keep_their_stored_type_until_the_device(noise: Prepared) -> None:
     stored = SegmentationBatches(noise, SEGMENTATION, segmentation(batch_size=2), seed=1).read(0)
     for crop in stored.crops:
         assert [block.dtype for block in crop.blocks] == [
@@ -182,7 +182,7 @@ def test_values_stay_as_small_as_they_are_stored_until_the_device(noise: Prepare
 
 
 def test_a_batch_does_not_point_into_the_file(noise: Prepared, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A prepared dataset may be written anew while a batch made of it is on its way."""
+    """A prepared dataset may be rewritten while a batch of it is in flight."""
     protocol = segmentation(crop_px=53, scale_min=1.0, scale_max=1.0)
     in_memory = SegmentationBatches(noise, SEGMENTATION, protocol, seed=1)
     monkeypatch.setattr("cenbench.data.split.RAM_LIMIT_BYTES", 0)
@@ -197,8 +197,8 @@ def test_a_batch_does_not_point_into_the_file(noise: Prepared, monkeypatch: pyte
         assert torch.equal(found, expected)
 
 
-def test_the_paper_sizes_agree_with_the_library_too() -> None:
-    """Long axes are where places between pixels are hard to tell apart in float32: 468 and 625, scaled by 0.5 to 2."""
+def test_sizes_of_the_paper_agree_with_pytorch_too() -> None:
+    """Long axes strain float32 positions most: 468 and 625, scaled by 0.5 to 2."""
     for stored in (468, 625):
         ramp = torch.arange(stored, dtype=torch.float32)
         noise = torch.rand(stored, generator=torch.Generator().manual_seed(stored))

@@ -1,4 +1,4 @@
-"""Rendering that is killed, doubled or out of space: nothing is lost, and the same command ends in the same bytes."""
+"""Rendering that is killed, started twice or out of space loses nothing; the same command gives the same bytes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PREPARE = ("python", "-m", "cenbench", "data", "prepare", "synthrooms", "--worke
 
 @pytest.fixture(scope="module")
 def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """File -> bytes of a preparation that nothing disturbed, by one process."""
+    """File -> bytes of an undisturbed preparation by one process."""
     return contents(adapters.prepare(SPEC, tmp_path_factory.mktemp("undisturbed"), 1, False))
 
 
@@ -42,18 +42,18 @@ def contents(folder: Path) -> dict[str, bytes]:
 def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, "what the test waits for does not come"
+        assert time.monotonic() < end, "timed out"
         time.sleep(0.005)
 
 
 def running(group: int) -> list[int]:
-    """Processes of a group that are not merely waiting to be buried."""
+    """Processes of a group, zombies left out."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             state, _, process_group = stat.read_text().rpartition(")")[2].split()[:3]
         except OSError:
-            continue  # it ended meanwhile
+            continue  # it has ended
         if int(process_group) == group and state not in "ZX":
             found.append(int(stat.parent.name))
     return found
@@ -71,7 +71,7 @@ def test_one_at_a_time_and_kill_9_while_rendering(tmp_path: Path, expected: dict
         assert f"dataset {KEY} is being prepared by another process" in output
         assert "fix: wait" in output
         assert "Traceback" not in output
-        assert not (data / KEY).exists(), "it was to be killed before it was done"
+        assert not (data / KEY).exists(), "it must be killed before it is done"
         process.kill()
         os.killpg(process.pid, signal.SIGCONT)
         wait_for(lambda: not running(process.pid), seconds=20)
@@ -80,7 +80,7 @@ def test_one_at_a_time_and_kill_9_while_rendering(tmp_path: Path, expected: dict
             os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
     output = checkout.run(*PREPARE)
-    assert f"{KEY}: 0 of 18 scenes" not in output, "shards of the killed process are used"
+    assert f"{KEY}: 0 of 18 scenes" not in output, "shards of the killed process are reused"
     assert contents(data / KEY) == expected
     assert sorted(path.name for path in data.iterdir()) == [KEY, f"{KEY}.lock"]
 
@@ -103,8 +103,8 @@ adapters.prepare(spec, root, 1, False)
 """
 
 
-def test_kill_9_just_before_any_write_is_made_good(tmp_path: Path, expected: dict[str, bytes]) -> None:
-    """Dead again and again in one folder: between shards, while joining, before the manifest, before tidying up."""
+def test_kill_9_just_before_any_write_is_recovered_from(tmp_path: Path, expected: dict[str, bytes]) -> None:
+    """Killed repeatedly in one folder: between shards, while joining, before the manifest, before the cleanup."""
     folder = tmp_path / KEY
     for at in ("scenes-000008.npz", "rgb.npy", "normal.npy", "semantic.npy", "manifest.json", "removal"):
         command = [sys.executable, "-c", DIE, str(tmp_path), SPEC.model_dump_json(), at]
@@ -116,13 +116,13 @@ def test_kill_9_just_before_any_write_is_made_good(tmp_path: Path, expected: dic
             with pytest.raises(UserError, match="not prepared"):
                 Prepared.open(folder)
     assert Prepared.open(adapters.prepare(SPEC, tmp_path, 1, False)).indices("val").tolist() == [14, 15, 16, 17]
-    assert contents(folder) == expected, "no file half written stays behind"
+    assert contents(folder) == expected, "no half-written file stays behind"
     assert sorted(path.name for path in tmp_path.iterdir()) == [KEY, f"{KEY}.lock"]
 
 
 @contextmanager
 def room_for_files_of(size: int) -> Iterator[None]:
-    """Writes beyond `size` bytes fail as on a full disk; worker processes inherit it."""
+    """Writes beyond `size` bytes fail as on a full disk, in worker processes too."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:
@@ -132,17 +132,17 @@ def room_for_files_of(size: int) -> Iterator[None]:
 
 
 def full_disk(root: Path, workers: int = 1) -> UserError:
-    """Prepare where there is no room; the error, which says how to go on."""
+    """Prepare on a full disk and return the error, which states the fix."""
     with pytest.raises(UserError, match="no room to write") as caught:
         adapters.prepare(SPEC, root, workers, False)
     assert "run the same command again" in str(caught.value.fix)
     assert not (root / KEY / "manifest.json").exists()
-    assert not list(root.rglob("*.tmp")), "what could not be finished gives its room back"
+    assert not list(root.rglob("*.tmp")), "unfinished files are removed"
     return caught.value
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_no_room_for_a_shard(workers: int, tmp_path: Path, expected: dict[str, bytes]) -> None:
+def test_a_full_disk_while_writing_a_shard(workers: int, tmp_path: Path, expected: dict[str, bytes]) -> None:
     """A shard of 8 scenes takes 131 kB, one of 2 scenes 33 kB."""
     with room_for_files_of(100_000):
         error = full_disk(tmp_path, workers)
@@ -150,10 +150,10 @@ def test_no_room_for_a_shard(workers: int, tmp_path: Path, expected: dict[str, b
     assert contents(adapters.prepare(SPEC, tmp_path, workers, False)) == expected
 
 
-def test_no_room_at_any_write_of_the_joining(
+def test_a_full_disk_at_any_write_while_joining(
     tmp_path: Path, expected: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The disk fills while a file is written, and when it is brought to the disk: for every file in turn."""
+    """The disk fills while each file in turn is written, and while it is synced."""
     folder, sync = tmp_path / KEY, os.fsync
 
     def fill_at(name: str) -> Callable[[int], None]:
@@ -176,7 +176,7 @@ def test_no_room_at_any_write_of_the_joining(
 
 
 def test_a_finished_dataset_is_not_made_again(tmp_path: Path, expected: dict[str, bytes]) -> None:
-    """Neither by the next command, nor by one that waited behind the first."""
+    """Neither by the next command nor by one that waited for the first."""
     folder = tmp_path / KEY
     folder.mkdir()
     for name, data in expected.items():

@@ -169,7 +169,7 @@ def test_raw_files_changed_between_two_attempts_never_mix(
         shard.write_bytes(b"made from other files")
     os.utime(a_file_of(stand_in, raw))
     folder = adapters.prepare(stand_in.spec, tmp_path, 1, False, raw)
-    assert "it is begun anew" in capsys.readouterr().err
+    assert "starting over" in capsys.readouterr().err
     assert contents(folder) == contents(made)
 
 

@@ -1,4 +1,4 @@
-"""A prepared dataset is complete or says what is wrong: which file, what was found, how to fix it."""
+"""A prepared dataset is complete, or the error names the file, what was found, and the fix."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ def rewrite(prepared: Prepared, change: Callable[[dict[str, Any]], object]) -> N
     path.write_text(json.dumps(document))
 
 
-def mistake(folder: Path) -> UserError:
+def opening_error(folder: Path) -> UserError:
     with pytest.raises(UserError) as caught:
         Prepared.open(folder)
     return caught.value
 
 
-def assert_mendable(error: UserError, path: Path) -> None:
-    """Every error of a damaged dataset names the file and the two steps that fix it."""
+def assert_fixable(error: UserError, path: Path) -> None:
+    """Every error about a damaged dataset names the file and the two steps that fix it."""
     assert error.where == path
     assert str(path) in str(error)
     assert error.fix == f"delete {path.parent} and run: cenbench data prepare tiny --preset PRESET (the preset you run)"
@@ -67,11 +67,11 @@ def test_arrays_are_those_written_and_cannot_be_changed(prepared: Prepared) -> N
     prepared.verify()
 
 
-def test_what_is_not_there_is_answered_with_what_is(prepared: Prepared) -> None:
+def test_an_unknown_modality_or_split_is_an_error_that_lists_the_known_ones(prepared: Prepared) -> None:
     with pytest.raises(UserError, match="no modality 'lidar'") as caught:
         prepared.array("lidar")
     assert caught.value.expected == "depth_zbuffer, rgb, semantic"
-    with pytest.raises(UserError, match="no such split") as caught:
+    with pytest.raises(UserError, match="has no split 'test'") as caught:
         prepared.indices("test")
     assert (caught.value.found, caught.value.expected) == ("test", "train, val")
 
@@ -79,7 +79,7 @@ def test_what_is_not_there_is_answered_with_what_is(prepared: Prepared) -> None:
 def test_without_its_manifest_a_folder_is_not_prepared(prepared: Prepared) -> None:
     path = prepared.folder / "manifest.json"
     path.unlink()
-    error = mistake(prepared.folder)
+    error = opening_error(prepared.folder)
     assert "not prepared" in error.problem
     assert error.where == path
     assert error.fix == "cenbench data prepare tiny --preset PRESET (the preset you run)"
@@ -90,10 +90,10 @@ def test_a_missing_array_is_named(prepared: Prepared) -> None:
     path = prepared.folder / "rgb.npy"
     size = path.stat().st_size
     path.unlink()
-    error = mistake(prepared.folder)
+    error = opening_error(prepared.folder)
     assert error.problem == "rgb.npy is missing"
     assert error.expected == f"{size} bytes"
-    assert_mendable(error, path)
+    assert_fixable(error, path)
 
 
 @pytest.mark.parametrize(("change", "words"), [(-1, "truncated"), (+1, "longer")])
@@ -101,22 +101,22 @@ def test_an_array_of_another_length_is_named(prepared: Prepared, change: int, wo
     path = prepared.folder / "semantic.npy"
     data = path.read_bytes()
     path.write_bytes(data[:change] if change < 0 else data + b"\0")
-    error = mistake(prepared.folder)
+    error = opening_error(prepared.folder)
     assert words in error.problem
     assert (error.found, error.expected) == (f"{len(data) + change} bytes", f"{len(data)} bytes")
-    assert_mendable(error, path)
+    assert_fixable(error, path)
 
 
-def test_another_type_of_the_same_length_is_named(prepared: Prepared) -> None:
+def test_another_data_type_of_the_same_length_is_named(prepared: Prepared) -> None:
     path = prepared.folder / "depth_zbuffer.npy"
     np.save(path, np.load(path).view(np.int16))
-    error = mistake(prepared.folder)
+    error = opening_error(prepared.folder)
     assert (error.key, str(error.found), error.expected) == ("dtype", "int16", "uint16")
-    assert_mendable(error, path)
+    assert_fixable(error, path)
 
 
-def test_another_byte_order_is_noticed_by_its_bytes(prepared: Prepared) -> None:
-    """NumPy reads either order to the same numbers, so opening may accept it: only the digest differs."""
+def test_another_byte_order_is_caught_by_the_digest(prepared: Prepared) -> None:
+    """NumPy reads both orders as the same numbers, so opening may succeed: only the digest differs."""
     path = prepared.folder / "depth_zbuffer.npy"
     values = np.load(path)
     np.save(path, values.astype(">u2"))
@@ -128,10 +128,10 @@ def test_another_byte_order_is_noticed_by_its_bytes(prepared: Prepared) -> None:
 def test_another_shape_of_the_same_length_is_named(prepared: Prepared) -> None:
     path = prepared.folder / "rgb.npy"
     np.save(path, np.load(path).transpose(0, 2, 1, 3).copy())
-    error = mistake(prepared.folder)
+    error = opening_error(prepared.folder)
     assert error.key == "shape"
     assert (error.found, error.expected) == ((SCENES, WIDTH, HEIGHT, 3), (SCENES, HEIGHT, WIDTH, 3))
-    assert_mendable(error, path)
+    assert_fixable(error, path)
 
 
 def test_pickled_objects_are_refused(prepared: Prepared) -> None:
@@ -139,14 +139,14 @@ def test_pickled_objects_are_refused(prepared: Prepared) -> None:
     np.save(path, np.array([{"a": 1}], dtype=object), allow_pickle=True)
     entry = {"bytes": path.stat().st_size, "sha256": "0" * 64}
     rewrite(prepared, lambda document: document["files"].update({"semantic.npy": entry}))
-    error = mistake(prepared.folder)
+    error = opening_error(prepared.folder)
     assert "not a NumPy array" in error.problem
-    assert_mendable(error, path)
+    assert_fixable(error, path)
 
 
 @pytest.mark.filterwarnings("ignore:invalid escape sequence")
 def test_any_damage_to_a_header_is_a_named_error_or_none(prepared: Prepared) -> None:
-    """Bytes of the header changed at random: opened as what it was, or an error naming the file."""
+    """Random changes to header bytes: the array opens unchanged, or an error names the file."""
     path = prepared.folder / "semantic.npy"
     good, rng = path.read_bytes(), random.Random(2)
     headers = [b"PK\x03\x04" + good[4:128], bytes(128), rng.randbytes(128)]
@@ -155,27 +155,27 @@ def test_any_damage_to_a_header_is_a_named_error_or_none(prepared: Prepared) -> 
         for place in rng.sample(range(128), rng.choice([1, 1, 2, 5])):
             header[place] = rng.randrange(256)
         headers.append(bytes(header))
-    told = 0
+    refused = 0
     for header in headers:
         path.write_bytes(header + good[128:])
         try:
             assert Prepared.open(prepared.folder).array("semantic").shape == (SCENES, HEIGHT, WIDTH), header
         except UserError as error:
-            assert_mendable(error, path)
-            told += 1
-    assert told > 200
+            assert_fixable(error, path)
+            refused += 1
+    assert refused > 200
 
 
-def test_a_manifest_that_is_no_json_is_named(prepared: Prepared) -> None:
+def test_a_manifest_that_is_not_json_is_named(prepared: Prepared) -> None:
     path = prepared.folder / "manifest.json"
     for text in (path.read_text()[:200], "", "\x00\xff", "NaN and more"):
         path.write_bytes(text.encode("latin-1"))
         with pytest.raises(UserError) as caught:
             manifest_digest(prepared.folder)
-        for error in (mistake(prepared.folder), caught.value):
+        for error in (opening_error(prepared.folder), caught.value):
             assert "not valid JSON" in error.problem
             assert error.found
-            assert_mendable(error, path)
+            assert_fixable(error, path)
 
 
 WRONG: dict[str, tuple[Callable[[dict[str, Any]], object], str | None]] = {
@@ -189,7 +189,7 @@ WRONG: dict[str, tuple[Callable[[dict[str, Any]], object], str | None]] = {
     "an unlisted file": (lambda document: document["files"].pop("rgb.npy"), None),
     "too few scenes": (lambda document: document["modalities"]["rgb"].update(shape=[4, HEIGHT, WIDTH, 3]), None),
     "another name": (lambda document: document.update(name="rooms"), None),
-    "a digest that is none": (
+    "an invalid digest": (
         lambda document: document["files"]["rgb.npy"].update(sha256="abc"),
         "files.rgb.npy.sha256",
     ),
@@ -200,16 +200,16 @@ WRONG: dict[str, tuple[Callable[[dict[str, Any]], object], str | None]] = {
 def test_a_manifest_that_contradicts_itself_is_named(prepared: Prepared, name: str) -> None:
     change, key = WRONG[name]
     rewrite(prepared, change)
-    error = mistake(prepared.folder)
+    error = opening_error(prepared.folder)
     assert error.problem == "manifest.json is not a manifest of this version"
     assert error.key == key
     assert error.found
-    assert_mendable(error, prepared.folder / "manifest.json")
+    assert_fixable(error, prepared.folder / "manifest.json")
 
 
 def test_a_manifest_that_is_a_list_is_named(prepared: Prepared) -> None:
     (prepared.folder / "manifest.json").write_text("[1, 2]")
-    assert_mendable(mistake(prepared.folder), prepared.folder / "manifest.json")
+    assert_fixable(opening_error(prepared.folder), prepared.folder / "manifest.json")
 
 
 @pytest.mark.parametrize("name", ["rgb.npy", "depth_zbuffer.npy", "semantic.npy"])
@@ -223,10 +223,10 @@ def test_verify_names_the_file_of_a_flipped_bit(prepared: Prepared, name: str, p
         Prepared.open(prepared.folder).verify()
     assert caught.value.key == "sha256"
     assert caught.value.expected == read_manifest(prepared.folder).files[name].sha256 != caught.value.found
-    assert_mendable(caught.value, path)
+    assert_fixable(caught.value, path)
 
 
-def test_digest_follows_the_manifests_content_and_not_its_spelling(prepared: Prepared) -> None:
+def test_the_digest_depends_on_the_manifests_content_not_its_formatting(prepared: Prepared) -> None:
     path = prepared.folder / "manifest.json"
     path.write_text(json.dumps(json.loads(path.read_text()), indent=8, sort_keys=False))
     assert Prepared.open(prepared.folder).digest == prepared.digest == manifest_digest(prepared.folder)
@@ -244,7 +244,7 @@ OTHER: dict[str, Any] = {
 
 
 def test_a_manifest_without_the_newer_keys_keeps_its_digest(prepared: Prepared) -> None:
-    """Finished cells hold the digest of the manifest they were trained on: a new key must not move it."""
+    """Finished cells store the digest of the manifest they were trained on: a new key must not change it."""
     document = json.loads((prepared.folder / "manifest.json").read_text())
     assert set(document) == {
         "format", "name", "version", "spec", "size_px", "splits", "modalities", "classes", "void", "files", "licence",
@@ -257,13 +257,13 @@ def test_a_manifest_without_the_newer_keys_keeps_its_digest(prepared: Prepared) 
 
 
 def test_dataset_key_changes_with_every_field_of_the_spec() -> None:
-    assert set(SPEC) == set(DatasetSpec.model_fields), "a new field belongs in this test"
+    assert set(SPEC) == set(DatasetSpec.model_fields), "add a new field to this test"
     specs = [DatasetSpec(**SPEC)] + [DatasetSpec(**{**SPEC, field: value}) for field, value in OTHER.items()]
     assert len({dataset_key(spec) for spec in specs}) == len(specs)
 
 
-def test_dataset_key_does_not_change_with_the_spelling() -> None:
-    """It names folders of gigabytes: a default said aloud must not ask for another one."""
+def test_dataset_key_does_not_depend_on_how_the_spec_is_written() -> None:
+    """It names folders of gigabytes: a default written out must not lead to another folder."""
     square = {**SPEC, "width_px": None}
     short = {name: value for name, value in square.items() if name not in ("width_px", "version")}
     keys = {
@@ -277,11 +277,11 @@ def test_dataset_key_does_not_change_with_the_spelling() -> None:
         DatasetSpec(**{**SPEC, "blur": 3})
 
 
-def test_what_cannot_be_prepared_says_what_is_needed(tmp_path: Path) -> None:
+def test_an_error_in_prepare_names_what_is_needed(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="are not there") as caught:
         adapters.prepare(DatasetSpec(**{**SPEC, "name": "nyudv2"}), tmp_path, 1, False)
     assert "nyu_depth_v2_labeled.mat" in str(caught.value)
-    with pytest.raises(UserError, match="rendered, not read"):
+    with pytest.raises(UserError, match="rendered and has no raw files"):
         adapters.prepare(DatasetSpec(**SPEC), tmp_path, 1, False, tmp_path)
     with pytest.raises(UserError, match="unknown dataset") as caught:
         adapters.prepare(DatasetSpec(**{**SPEC, "name": "kitti"}), tmp_path, 1, False)

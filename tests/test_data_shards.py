@@ -1,6 +1,6 @@
-"""The engine between a reader and a prepared dataset: made anew with never half and half, every fault told once.
+"""The engine between an adapter and a prepared dataset: old and new never mix, and every fault is reported once.
 
-The reader here reads numbers from text files, so that nothing but the engine is tested.
+The adapter here reads numbers from text files, so that only the engine is tested.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ CONTENT = b"a list\n"
 
 
 class Numbers(Adapter):
-    """`N.txt` holds the number of scene N; `list.txt` is the one shared file."""
+    """`N.txt` holds the number of scene N; `list.txt` is the only shared file."""
 
     NAME, TITLE, URL = "numbers", "Numbers", "nowhere"
     LICENCE, CITATION = "none", "none"
@@ -47,7 +47,7 @@ class Numbers(Adapter):
     def read(self, raw: Path, spec: DatasetSpec, sample: Sample) -> dict[str, np.ndarray]:
         path = raw / sample.files["number"]
         if not path.read_text().isdigit():
-            raise UserError(f"{path.name} holds no number", where=path, found=path.read_text(), expected="digits")
+            raise UserError(f"{path.name} is not a number", where=path, found=path.read_text(), expected="digits")
         return {"shade": np.full(spec.shape_px, int(path.read_text()), np.uint8)}
 
 
@@ -72,17 +72,17 @@ def numbers(folder: Path) -> list[int]:
 
 
 def change(path: Path, text: str) -> None:
-    """New content, of a time after anything made so far."""
+    """Write new content, with a time later than anything made so far."""
     path.write_text(text)
     os.utime(path, (time.time() + 5, time.time() + 5))
 
 
 class Killed(BaseException):
-    """In place of kill -9."""
+    """Stands in for kill -9."""
 
 
 def killed_at(name: str, raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Prepare until the file `name` would get its name."""
+    """Prepare until just before the file `name` is renamed into place."""
     rename = Path.replace
 
     def stop(path: Path, target: Path) -> Path:
@@ -96,32 +96,30 @@ def killed_at(name: str, raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             prepare(raw)
 
 
-def test_made_anew_the_old_dataset_stays_whole_until_the_new_one_is_read(
-    raw: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_old_dataset_stays_usable_until_the_new_one_is_read(raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = prepare(raw)
     old = manifest_digest(folder)
     assert numbers(folder) == list(range(20))
     change(raw / "03.txt", "77")
     killed_at("scenes-000008.npz", raw, monkeypatch)
     assert manifest_digest(folder) == old
-    assert numbers(folder) == list(range(20)), "its readers see the old dataset"
+    assert numbers(folder) == list(range(20)), "readers still see the old dataset"
     killed_at("shade.npy", raw, monkeypatch)
-    assert not (folder / MANIFEST).exists(), "from here on it is neither"
+    assert not (folder / MANIFEST).exists(), "from here on it is neither dataset"
     prepare(raw)
     assert numbers(folder) == [0, 1, 2, 77, *range(4, 20)]
-    assert manifest_digest(folder) != old, "cells that were trained on the old one are stale"
+    assert manifest_digest(folder) != old, "cells trained on the old one are stale"
     assert not folder.with_name(f"{KEY}.partial").exists()
 
 
-def test_a_changed_file_of_the_same_size_and_an_added_byte_are_both_seen(raw: Path) -> None:
+def test_a_changed_file_of_the_same_size_and_an_added_byte_are_both_noticed(raw: Path) -> None:
     folder = prepare(raw)
     change(raw / "13.txt", "31")
     assert numbers(prepare(raw))[13] == 31
     os.utime(raw / "13.txt", (1e9, 1e9))
     change(raw / "05.txt", "105")
     os.utime(raw / "05.txt", (1e9, 1e9))
-    assert numbers(prepare(raw))[5] == 105, "by its size, though its time is old"
+    assert numbers(prepare(raw))[5] == 105, "noticed by its size, though its time is old"
     made = (folder / MANIFEST).stat().st_mtime_ns
     prepare(raw)
     assert (folder / MANIFEST).stat().st_mtime_ns == made
@@ -138,7 +136,7 @@ def test_files_that_change_while_they_are_read_are_refused(raw: Path, monkeypatc
     with pytest.raises(UserError, match="changed while they were read"):
         prepare(raw)
     monkeypatch.undo()
-    assert numbers(prepare(raw))[0] == 9, "nothing of the first attempt is used"
+    assert numbers(prepare(raw))[0] == 9, "nothing from the first attempt is reused"
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -148,9 +146,9 @@ def test_every_scene_that_cannot_be_read_is_named_once(raw: Path, workers: int) 
     with pytest.raises(UserError, match="3 scenes cannot be read") as caught:
         prepare(raw, workers)
     for number in (1, 3, 17):
-        assert str(caught.value).count(f"{number:02d}.txt holds no number") == 1
+        assert str(caught.value).count(f"{number:02d}.txt is not a number") == 1
     partial = raw.parent / "prepared" / f"{KEY}.partial"
-    assert [path.name for path in partial.glob("*.npz")] == ["scenes-000008.npz"], "what can be read is kept"
+    assert [path.name for path in partial.glob("*.npz")] == ["scenes-000008.npz"], "readable shards are kept"
     for number in (1, 3, 17):
         change(raw / f"{number:02d}.txt", str(number))
     assert numbers(prepare(raw, workers)) == list(range(20))
@@ -173,7 +171,7 @@ def test_a_prepared_dataset_outlives_its_raw_files(raw: Path, capsys: pytest.Cap
     capsys.readouterr()
 
 
-def test_the_manifest_knows_whether_a_file_is_the_published_one(raw: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_manifest_records_whether_a_file_is_as_published(raw: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = read_manifest(prepare(raw)).sources[0]
     assert (source.name, source.published, source.bytes) == ("list.txt", True, len(CONTENT))
     assert source.sha256 == hashlib.sha256(CONTENT).hexdigest()
@@ -186,7 +184,7 @@ def test_the_manifest_knows_whether_a_file_is_the_published_one(raw: Path, capsy
     assert "list.txt is not the published file: 16 bytes, published 7" in capsys.readouterr().err
 
 
-def test_a_reader_that_breaks_its_declaration_never_reaches_the_disk(tmp_path: Path) -> None:
+def test_output_that_differs_from_its_declaration_never_reaches_the_disk(tmp_path: Path) -> None:
     recipe = Recipe(
         spec=SPEC, modalities={"shade": ModalityDeclaration("uint8", 1, "a number", (0, 255))}, scenes=range(20),
         make=lambda number: {"shade": np.full((2, 2), number, np.uint16)}, doing="making", classes=(), licence="",
@@ -201,7 +199,7 @@ def test_a_reader_that_breaks_its_declaration_never_reaches_the_disk(tmp_path: P
     assert not list(tmp_path.rglob("*.npy"))
 
 
-def test_a_long_list_of_faults_is_cut_and_counted(tmp_path: Path) -> None:
+def test_a_long_list_of_faults_is_shortened_and_counted(tmp_path: Path) -> None:
     unusable = Unusable()
     unusable.refuse(tmp_path, "nothing is wrong", "")
     for number in range(23):

@@ -1,4 +1,4 @@
-"""Values of batches: ranges and normalisation as documented, padding, missing depth."""
+"""Values of batches: documented ranges and normalisation, padding, missing depth."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def stored(coded: Prepared, name: str) -> np.ndarray:
 
 
 def test_segmentation_values(coded: Prepared) -> None:
-    """rgb by ImageNet's mean and deviation, depth in metres; label int64. Float32 arithmetic: 1e-6 of the range."""
+    """rgb by ImageNet's mean and deviation, depth in metres, label int64. Tolerance: float32, 1e-6 of the range."""
     x_BMCHW, label_BHW = whole(coded, "rgb+depth+normal->semantic")
     assert x_BMCHW.shape == (VAL, 3, 3, HEIGHT, WIDTH)
     assert (x_BMCHW.dtype, label_BHW.dtype) == (torch.float32, torch.int64)
@@ -45,7 +45,7 @@ def test_segmentation_values(coded: Prepared) -> None:
 
 
 def test_translation_values(coded: Prepared) -> None:
-    """All in [-1, 1]; depth by log(1 + stored) / 11.1; one channel stands in three."""
+    """All in [-1, 1]; depth as log(1 + stored) / 11.1; a single channel is replicated to three."""
     x_BMCHW, y_BCHW = whole(coded, "depth+shade+texture+edge+normal->rgb")
     assert (x_BMCHW.dtype, y_BCHW.dtype) == (torch.float32, torch.float32)
     expected = {
@@ -62,7 +62,7 @@ def test_translation_values(coded: Prepared) -> None:
         np.testing.assert_allclose(y_BCHW[:, channel], stored(coded, "rgb")[..., channel] / 127.5 - 1, atol=1e-6)
 
 
-def test_translation_stays_within_its_range_at_the_ends_of_storage(tmp_path: Path) -> None:
+def test_translation_stays_in_range_for_extreme_stored_values(tmp_path: Path) -> None:
     ends = np.zeros((4, 8, 8), np.uint16)
     ends[:, ::2] = 65535
     colour = np.repeat((ends[..., None] // 257).astype(np.uint8), 3, axis=-1)
@@ -75,12 +75,12 @@ def test_translation_stays_within_its_range_at_the_ends_of_storage(tmp_path: Pat
             assert float(values.min()) == -1.0
             assert 0.99 < float(values.max()) <= 1.0
         for values in TranslationBatches(prepared, task, translation(resize_px=11), 1).batch(0):
-            assert -1.0 <= float(values.min()) < -0.5, "blended, and still inside"
+            assert -1.0 <= float(values.min()) < -0.5, "blended, and still in range"
             assert 0.5 < float(values.max()) <= 1.0
 
 
-def test_missing_depth_is_never_blended_with_what_is_beside_it(tmp_path: Path) -> None:
-    """Holes stay holes and distances stay distances under any scale: only stored values come out."""
+def test_missing_depth_is_never_blended_with_its_neighbours(tmp_path: Path) -> None:
+    """Holes stay holes and distances stay distances at any scale: only stored values come out."""
     depth = np.where(np.indices((4, 9, 9)).sum(0) % 2, 0, 3000).astype(np.uint16)
     arrays = {
         "depth_zbuffer": depth,

@@ -1,4 +1,4 @@
-"""`dvc repro`: works from nothing, then does nothing, then trains what a change concerns; and agrees with Snakemake."""
+"""`dvc repro` starts from scratch, then does nothing, then trains only what a change affects, as Snakemake does."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WEIGHTS = "results/state/*/weights.safetensors"
 
 @pytest.fixture
 def versioned(finished: Checkout) -> Checkout:
-    """A finished checkout under git and DVC, with `dvc repro` done and committed."""
+    """A finished checkout under git and DVC, after `dvc repro` and a commit."""
     return put_under_version(finished)
 
 
@@ -22,10 +22,10 @@ def trained(checkout: Checkout) -> dict[str, int]:
     return {path.parent.name: path.stat().st_mtime_ns for path in checkout.root.glob(WEIGHTS)}
 
 
-def test_what_snakemake_made_is_taken_over_and_a_second_repro_does_nothing(
+def test_dvc_adopts_what_snakemake_made_and_a_second_repro_does_nothing(
     versioned: Checkout, finished_checkout: Checkout
 ) -> None:
-    assert trained(versioned) == trained(finished_checkout), "DVC took over what Snakemake had made"
+    assert trained(versioned) == trained(finished_checkout), "DVC adopted what Snakemake had made"
     output = versioned.run("dvc", "repro")
     assert "Running stage" not in output
     assert "up to date" in output
@@ -33,7 +33,7 @@ def test_what_snakemake_made_is_taken_over_and_a_second_repro_does_nothing(
     assert versioned.run("git", "status", "--porcelain") == ""
 
 
-def test_changed_row_trains_its_cell_only_and_metrics_diff_shows_it(versioned: Checkout) -> None:
+def test_a_changed_row_trains_only_its_cell_and_metrics_diff_shows_it(versioned: Checkout) -> None:
     before = trained(versioned)
     versioned.edit(
         "params/table7.yaml",
@@ -48,10 +48,10 @@ def test_changed_row_trains_its_cell_only_and_metrics_diff_shows_it(versioned: C
     changed = json.loads(versioned.run("dvc", "metrics", "diff", "--json"))["reports/demo/metrics.json"]
     assert changed
     assert all(key.startswith("table7.") and key.endswith("miou_pct") for key in changed)
-    assert any("lambda_l1" in key for key in changed), "the row says what is different"
+    assert any("lambda_l1" in key for key in changed), "the row names the difference"
 
 
-def test_deleted_data_and_tables_come_back_from_the_cache_and_retrain_nothing(versioned: Checkout) -> None:
+def test_deleted_data_and_tables_are_restored_from_the_cache_without_training(versioned: Checkout) -> None:
     before = trained(versioned)
     for path in (*versioned.root.glob("data/prepared/*/*.npy"), versioned.root / "reports/demo/table7.html"):
         path.unlink()
@@ -61,7 +61,7 @@ def test_deleted_data_and_tables_come_back_from_the_cache_and_retrain_nothing(ve
     assert trained(versioned) == before
 
 
-def test_other_dataset_is_rendered_beside_the_old_one_and_trains_all(versioned: Checkout) -> None:
+def test_another_dataset_is_rendered_beside_the_old_one_and_trains_every_cell(versioned: Checkout) -> None:
     before = trained(versioned)
     versioned.edit("params/presets/demo.yaml", "val_scenes: 4, seed: 1", "val_scenes: 4, seed: 2")
     output = versioned.run("dvc", "repro")
@@ -70,7 +70,7 @@ def test_other_dataset_is_rendered_beside_the_old_one_and_trains_all(versioned: 
     assert len(trained(versioned)) == 2 * len(before)
 
 
-def test_failed_cell_fails_the_stage_and_is_on_the_page(versioned: Checkout) -> None:
+def test_a_failed_cell_fails_the_stage_and_is_shown_on_the_page(versioned: Checkout) -> None:
     versioned.edit(
         "params/table7.yaml",
         "l1: half, exchange: true}",

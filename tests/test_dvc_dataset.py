@@ -1,4 +1,4 @@
-"""A published dataset under `dvc repro`: missing, it is asked for; changed by one image, its cells are trained anew."""
+"""A published dataset under `dvc repro`: if missing, it is asked for; if one image changes, its cells train again."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OFFICIAL = "{name: nyudv2, size_px: 117, width_px: 100, train_scenes: 7, val_sce
 
 @pytest.fixture
 def real(prepared_checkout: Checkout, tmp_path: Path) -> Checkout:
-    """A checkout whose segmentation reads NYUDv2, and whose translation reads the rendered rooms."""
+    """A checkout whose segmentation cells read NYUDv2 and whose translation cells read rendered rooms."""
     checkout = Checkout.make(tmp_path / "checkout")
     rooms = "{name: synthrooms, size_px: 32, train_scenes: 8, val_scenes: 4, seed: 1}"
     preset = PRESET.replace(f"&data {rooms}", OFFICIAL).replace("dataset: *data", f"dataset: {rooms}")
@@ -31,10 +31,10 @@ def weights(checkout: Checkout) -> dict[str, int]:
     return {path.parent.name: path.stat().st_mtime_ns for path in checkout.root.glob("results/state/*/weights.*")}
 
 
-def test_one_new_image_is_a_new_version_and_trains_exactly_the_cells_that_used_it(real: Checkout) -> None:
-    said = real.run("dvc", "repro", status=None)
+def test_one_new_image_is_a_new_version_and_trains_exactly_the_cells_that_use_it(real: Checkout) -> None:
+    output = real.run("dvc", "repro", status=None)
     for wanted in ("nyu_depth_v2_labeled.mat (2,972,037,809 bytes)", "http://horatio.cs.nyu.edu", "data/raw/nyudv2"):
-        assert wanted in said, "which official file to put where"
+        assert wanted in output, "which official file to put where"
 
     raw = real.root / "data/raw/nyudv2"
     raw.mkdir()
@@ -51,7 +51,7 @@ def test_one_new_image_is_a_new_version_and_trains_exactly_the_cells_that_used_i
     real.run("python", "-m", "cenbench", "data", "prepare")
     real.run("python", "-m", "cenbench", "report")
     states = real.json("reports/demo/table7.json")["states"]
-    assert states == {"stale": 6}, "numbers of the old images are not passed off as those of the new"
+    assert states == {"stale": 6}, "results from the old images are not shown as current"
     assert real.json("reports/demo/table8.json")["states"] == {"ok": 3}
     assert real.planned()["cell"] == 2
 
@@ -61,4 +61,4 @@ def test_one_new_image_is_a_new_version_and_trains_exactly_the_cells_that_used_i
     assert len(changed) == 2
     assert all(cell.startswith("rgb+depth") for cell in changed)
     assert "Running stage" not in real.run("dvc", "repro")
-    assert "nyudv2.dvc" in real.run("git", "status", "--porcelain"), "the new version is there to be committed"
+    assert "nyudv2.dvc" in real.run("git", "status", "--porcelain"), "the new version is ready to commit"

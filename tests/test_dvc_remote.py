@@ -1,4 +1,4 @@
-"""From one clone to another: data and pages by DVC, finished cells by an archive; nothing is trained again."""
+"""From one clone to another: data and pages through DVC, finished cells in an archive; nothing is trained again."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def trained(checkout: Checkout) -> dict[str, int]:
     return {path.parent.name: path.stat().st_mtime_ns for path in checkout.root.glob(WEIGHTS)}
 
 
-def test_a_second_clone_takes_data_and_cells_over_and_trains_nothing(finished: Checkout, tmp_path: Path) -> None:
+def test_a_second_clone_adopts_data_and_cells_and_trains_nothing(finished: Checkout, tmp_path: Path) -> None:
     put_under_version(finished)
     finished.run("python", "-m", "cenbench", "results", "export", ARCHIVE)
     finished.run("dvc", "add", ARCHIVE)
@@ -41,8 +41,8 @@ def test_a_second_clone_takes_data_and_cells_over_and_trains_nothing(finished: C
     other.run("dvc", "pull")
     assert other.bytes_of("data/prepared/*/*.npy") == finished.bytes_of("data/prepared/*/*.npy")
     assert other.planned()["cell"] == 3, "results are not shared yet: Snakemake would train"
-    said = other.run("python", "-m", "cenbench", "results", "import", ARCHIVE)
-    assert "3 cells taken" in said
+    output = other.run("python", "-m", "cenbench", "results", "import", ARCHIVE)
+    assert "3 cells taken" in output
     assert "cell" not in other.planned()
     before = trained(other)
     other.snakemake("all_tables")
@@ -58,7 +58,7 @@ def test_a_second_clone_takes_data_and_cells_over_and_trains_nothing(finished: C
     assert other.planned()["cell"] == 2, "the translation cell is measured again"
 
 
-def test_a_clone_with_other_code_or_data_takes_nothing_and_says_why(finished: Checkout, tmp_path: Path) -> None:
+def test_a_clone_with_other_code_or_data_rejects_cells_and_reports_why(finished: Checkout, tmp_path: Path) -> None:
     finished.run("python", "-m", "cenbench", "results", "export", ARCHIVE)
     first = finished.root.joinpath(ARCHIVE).read_bytes()
     finished.run("python", "-m", "cenbench", "results", "export", ARCHIVE)
@@ -66,18 +66,18 @@ def test_a_clone_with_other_code_or_data_takes_nothing_and_says_why(finished: Ch
 
     other = Checkout.make(tmp_path / "other")
     archive = str(finished.root / ARCHIVE)
-    said = other.run("python", "-m", "cenbench", "results", "import", archive)
-    assert said.count("is not here to compare with: dvc pull") == 3
-    assert "0 cells taken" in said
+    output = other.run("python", "-m", "cenbench", "results", "import", archive)
+    assert output.count("is not here to compare with: dvc pull") == 3
+    assert "0 cells taken" in output
     other.root.joinpath("data/prepared").symlink_to(finished.root / "data/prepared")
     other.edit("cenbench/train/segmentation_loss.py", "def ", "_ADDED = 1\n\n\ndef ")
-    said = other.run("python", "-m", "cenbench", "results", "import", archive)
-    assert len(re.findall(r"not taken: rgb\+depth.*\n.*stale: the training code changed since", said)) == 2
-    assert "1 cells taken" in said
+    output = other.run("python", "-m", "cenbench", "results", "import", archive)
+    assert len(re.findall(r"not taken: rgb\+depth.*\n.*stale: the training code changed since", output)) == 2
+    assert "1 cells taken" in output
     assert list(other.root.glob("results/.import-*")) == []
 
 
-def test_what_runs_here_or_was_trained_here_otherwise_is_left_alone(finished: Checkout, tmp_path: Path) -> None:
+def test_running_cells_and_cells_trained_differently_here_are_left_alone(finished: Checkout, tmp_path: Path) -> None:
     finished.run("python", "-m", "cenbench", "results", "export", ARCHIVE)
     other = Checkout.make(tmp_path / "other")
     other.root.joinpath("data/prepared").symlink_to(finished.root / "data/prepared")
@@ -96,11 +96,11 @@ def test_what_runs_here_or_was_trained_here_otherwise_is_left_alone(finished: Ch
     assert (found.taken, found.kept) == ((busy.id,), (others[1].id,))
 
 
-def test_an_archive_cut_short_or_of_another_kind_touches_nothing(prepared_checkout: Checkout, tmp_path: Path) -> None:
+def test_a_bad_archive_changes_nothing(prepared_checkout: Checkout, tmp_path: Path) -> None:
     bad = tmp_path / "bad.tar"
     bad.write_bytes(b"no archive")
-    said = prepared_checkout.run("python", "-m", "cenbench", "results", "import", str(bad), status=2)
-    assert "bad.tar" in said
+    output = prepared_checkout.run("python", "-m", "cenbench", "results", "import", str(bad), status=2)
+    assert "bad.tar" in output
     assert "no cell of preset" in prepared_checkout.run(
         "python", "-m", "cenbench", "results", "export", "x.tar", status=2
     )
@@ -132,7 +132,7 @@ def s3(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
             server.wait()
 
 
-def test_s3_holds_data_and_raw_files_and_an_address_is_tracked_without_a_download(
+def test_s3_holds_data_and_raw_files_and_a_url_is_tracked_without_a_download(
     prepared_checkout: Checkout, tmp_path: Path, s3: str
 ) -> None:
     mine = Checkout.make(tmp_path / "mine")

@@ -1,4 +1,4 @@
-"""A prepared dataset of a few given numbers, for tests that need no picture of anything."""
+"""A prepared dataset of given arrays, for tests that need no images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A checkout under git and DVC, and another clone of it."""
+"""A checkout under git and DVC, and a clone of it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from checkout import REPOSITORY, Checkout
 
 
 def put_under_version(checkout: Checkout, *, repro: bool = True) -> Checkout:
-    """Make the checkout a repository of git and DVC, with `dvc repro` done and committed."""
+    """Put the checkout under git and DVC, run `dvc repro`, and commit."""
     shutil.copy(REPOSITORY / ".gitignore", checkout.root)
     checkout.run("git", "init", "-q")
     checkout.run("dvc", "init", "-q")
@@ -26,6 +26,6 @@ def commit(checkout: Checkout) -> None:
 
 
 def clone(checkout: Checkout, root: Path) -> Checkout:
-    """What a colleague has after `git clone`: no data, no results."""
+    """A clone as a colleague gets it: no data, no results."""
     checkout.run("git", "clone", "-q", ".", str(root))
     return Checkout(root)

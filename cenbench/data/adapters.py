@@ -1,4 +1,4 @@
-"""From a dataset's name to what makes it ready."""
+"""Prepare a dataset by name: render it, or read its official files with its adapter."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cenbench.data.shards import remove_shards
 from cenbench.errors import UserError
 from cenbench.matrix.specs import DatasetSpec, dataset_key
 
-if TYPE_CHECKING:  # readers bring h5py and SciPy with them: imported when one is asked for
+if TYPE_CHECKING:  # adapters import h5py and SciPy, so they are imported on demand
     from cenbench.data.official.adapter import Adapter
 
 ADAPTERS = {
@@ -21,14 +21,14 @@ ADAPTERS = {
     "sunrgbd": "SUNRGBD",
     "taskonomy": "Taskonomy",
 }
-"""Name of a published dataset -> its class, in the module of that name in `cenbench.data.official`."""
+"""Name of a published dataset -> its adapter class, in the module of that name in `cenbench.data.official`."""
 
 
 def prepare(spec: DatasetSpec, root: Path, workers: int, progress: bool, raw: Path | None = None) -> Path:
-    """Make `root/<dataset key>` complete and return it; one that is complete, and its raw files as they were, at once.
+    """Prepare `root/<dataset key>` and return it; returns at once if it is complete and its raw files are unchanged.
 
-    `progress` asks for a bar (a terminal is watching); `raw` is the folder of a published dataset's official files.
-    `UserError`: what is wrong with the raw folder, or an unknown name.
+    `progress` shows a progress bar (stderr is a terminal); `raw` is the folder with a published dataset's official
+    files. Raises `UserError` for an unknown name and for whatever is wrong with the raw folder.
     """
     folder = root / dataset_key(spec)
     complete = manifest_digest(folder) is not None
@@ -39,18 +39,18 @@ def prepare(spec: DatasetSpec, root: Path, workers: int, progress: bool, raw: Pa
 
         return prepare_official(find_adapter(spec.name), spec, root, workers, progress, raw)
     if raw is not None:
-        raise UserError("synthrooms is rendered, not read", key="--raw", found=raw, fix="leave out --raw")
+        raise UserError("synthrooms is rendered and has no raw files", key="--raw", found=raw, fix="leave out --raw")
     if complete:
         remove_shards(folder)
         return folder
-    # Imported here: the renderer is heavy, and only needed when there is something to render.
+    # Imported here because the renderer is slow to import and rarely needed.
     from cenbench.data.synthrooms.prepare import prepare_synthrooms
 
     return prepare_synthrooms(spec, root, workers, progress)
 
 
 def find_adapter(name: str) -> Adapter:
-    """The reader of a published dataset; `UserError` lists the ones there are."""
+    """The adapter of a published dataset; `UserError` lists the known names."""
     if name not in ADAPTERS:
         raise UserError(
             "unknown dataset", key="dataset.name", found=name, expected=", ".join(["synthrooms", *ADAPTERS])

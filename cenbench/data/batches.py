@@ -1,7 +1,7 @@
-"""Batches of a prepared dataset: random access, so a resumed run asks for step n and gets what it would have got.
+"""Batches of a prepared dataset, with random access: a resumed run gets the batch of step n that it would have got.
 
 A batch is a function of (seed, step) alone: the order of scenes is drawn from (seed, epoch), the augmentation from
-(seed, step). Shape suffixes are those of docs/architecture.md.
+(seed, step). Shapes: B batch, M modalities, C channels, H height, W width.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ _ORDER, _AUGMENTATION = 0, 1
 
 
 class _TrainingBatches(ABC):
-    """Augmented crops of the training scenes. `batch` makes one at once; `stored` and `finished` are its two parts,
-    the first for the host, the second for the device that trains.
+    """Augmented crops of the training scenes. `batch` is `read`, which runs on the host, followed by `prepare`, which
+    runs on the device that trains.
     """
 
     def __init__(self, split: Split, batch_size: int, crop_px: int, seed: int) -> None:
@@ -34,27 +34,28 @@ class _TrainingBatches(ABC):
         self.steps_per_epoch = _steps_per_epoch(split, batch_size)
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
-        """The inputs of a step and its target, on the CPU."""
+        """The inputs and the target of a step, on the CPU."""
         return self.prepare(self.read(step))
 
     def read(self, step: int) -> StoredBatch:
-        """What the crops of a step need, as stored; read from disk or memory."""
+        """The stored pixels that the crops of a step need, read from disk or memory."""
         rows = _rows(self._seed, step, len(self._split), self._batch_size)
         windows = [self._window(draw) for draw in _draws(self._seed, step, self._batch_size)]
         return self._split.read(rows.tolist(), windows, self._crop_px)
 
     def prepare(self, stored: StoredBatch) -> tuple[Tensor, Tensor]:
-        """Scaled, normalised and padded, on the device where `stored` is."""
+        """Scale, normalise and pad, on the device where `stored` is."""
         return self._split.prepare(stored)
 
     @abstractmethod
     def _window(self, draw: np.ndarray) -> Window:
-        """Where the crop of one sample lies."""
+        """Position of the crop of one sample."""
 
 
 class SegmentationBatches(_TrainingBatches):
     """(x_BMCHW float32, label_BHW int64): scaled by U(scale_min, scale_max), padded, mirrored, cropped to `crop_px`
-    (paper.md#segmentation-images). rgb is normalised as ImageNet's, depth in metres; padding is void.
+    (paper.md#segmentation-images). rgb is normalised with ImageNet's statistics, depth is in metres; padded
+    labels are void.
     """
 
     def __init__(self, prepared: Prepared, task: Task, protocol: SegmentationProtocol, seed: int) -> None:
@@ -88,7 +89,7 @@ class TranslationBatches(_TrainingBatches):
 
 
 class EvalBatches:
-    """Every scene of a split once, in order, whole and unaugmented; the last batch may be smaller."""
+    """Every scene of a split once, in order, uncropped and unaugmented; the last batch may be smaller."""
 
     def __init__(self, prepared: Prepared, task: Task, split: str, batch_size: int) -> None:
         self._split = Split(prepared, task, split)
@@ -98,7 +99,7 @@ class EvalBatches:
         return math.ceil(len(self._split) / self._batch_size)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """(x_BMCHW, label_BHW or y_BCHW) as in training."""
+        """(x_BMCHW, label_BHW or y_BCHW), normalised as in training."""
         for start in range(0, len(self._split), self._batch_size):
             yield self._split.whole(np.arange(start, min(start + self._batch_size, len(self._split))))
 
@@ -107,18 +108,21 @@ def _steps_per_epoch(split: Split, batch_size: int) -> int:
     steps = len(split) // batch_size
     if steps == 0:
         raise UserError(
-            "an epoch would have no step", key="protocol.batch_size", found=batch_size, expected=f"<= {len(split)}"
+            "the split is smaller than one batch",
+            key="protocol.batch_size",
+            found=batch_size,
+            expected=f"<= {len(split)}",
         )
     return steps
 
 
 def _rows(seed: int, step: int, scenes: int, batch_size: int) -> np.ndarray:
-    """Scenes of a step: its slice of the epoch's permutation; the remainder of an epoch is left out."""
+    """Scenes of a step: its slice of the epoch's permutation. Scenes that do not fill a batch are left out."""
     epoch, place = divmod(step, scenes // batch_size)
     order = np.random.default_rng([seed, _ORDER, epoch]).permutation(scenes)
     return order[place * batch_size : (place + 1) * batch_size]
 
 
 def _draws(seed: int, step: int, batch_size: int) -> np.ndarray:
-    """(B, 4) numbers of [0, 1): scale, mirror, top, left."""
+    """(B, 4) uniform numbers in [0, 1): scale, mirror, top, left."""
     return np.random.default_rng([seed, _AUGMENTATION, step]).random((batch_size, 4))

@@ -1,4 +1,4 @@
-"""A contact sheet as a page: aligned modalities and labels of some scenes, captioned. One file, nothing loaded."""
+"""A contact sheet as one self-contained HTML page: aligned modalities and labels of some scenes, with captions."""
 
 from __future__ import annotations
 
@@ -38,24 +38,29 @@ class _Scene:
 
 
 @dataclass(frozen=True)
-class _Class:
+class _LegendEntry:
     label: int
     name: str
     colour: str
     share: float
-    """Of the labelled pixels of the scenes on the page."""
+    """Share of the labelled pixels of the scenes on the page."""
 
 
 def contact_page(prepared: Prepared, indices: Iterable[int], path: Path) -> None:
-    """Write an HTML page with one row a scene, one picture a modality, and a legend of the classes.
+    """Write an HTML page with one row per scene, one picture per modality, and a legend of the classes.
 
-    `UserError`: no such scene, or none asked for.
+    Raises `UserError` for a scene that does not exist, or if no scene is requested.
     """
     rows = list(indices)
     count = len(prepared.array(next(iter(prepared.manifest.modalities))))
     for index in rows:
         if not 0 <= index < count:
-            raise UserError("no such scene", where=prepared.folder, found=index, expected=f"0 to {count - 1}")
+            raise UserError(
+                f"dataset {prepared.folder.name} has no scene {index}",
+                where=prepared.folder,
+                found=index,
+                expected=f"0 to {count - 1}",
+            )
     if not rows:
         raise UserError("a contact sheet needs at least one scene", where=path)
     depths = {name: _depth_limits(prepared, name, rows) for name in prepared.manifest.modalities if _is_depth(name)}
@@ -95,14 +100,14 @@ def _scene(prepared: Prepared, index: int, depths: Mapping[str, tuple[float, flo
     return _Scene(prepared.scene_name(index), split, tuple(pictures))
 
 
-def _legend(prepared: Prepared, rows: list[int]) -> list[_Class]:
-    """Every class with its colour, and how much of the shown labels it is."""
+def _legend(prepared: Prepared, rows: list[int]) -> list[_LegendEntry]:
+    """Every class with its colour and its share of the labels shown."""
     if _LABELS not in prepared.manifest.modalities:
         return []
     shares = label_shares(prepared, rows)
     colours = label_colours(np.arange(len(prepared.classes)))
     return [
-        _Class(label, name, "#{:02x}{:02x}{:02x}".format(*colours[label]), float(shares[label]))
+        _LegendEntry(label, name, "#{:02x}{:02x}{:02x}".format(*colours[label]), float(shares[label]))
         for label, name in enumerate(prepared.classes)
     ]
 
@@ -112,7 +117,7 @@ def _is_depth(modality: str) -> bool:
 
 
 def _depth_limits(prepared: Prepared, name: str, rows: list[int]) -> tuple[float, float]:
-    """Near and far end of the scale: a room and a street need different ones, scenes of one page the same."""
+    """Near and far end of the gray scale, in stored units: shared by the scenes of a page, fitted to their depth."""
     missing = prepared.manifest.modalities[name].missing
     measured = [stored[stored != missing] for stored in (np.asarray(prepared.array(name)[index]) for index in rows)]
     values = np.concatenate(measured)

@@ -1,4 +1,4 @@
-"""Pictures of prepared arrays for people: one modality of one scene, or a sheet of many."""
+"""Pictures of prepared arrays: one modality of one scene, or a sheet of many."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from cenbench.errors import UserError
 from cenbench.files import atomic_path
 
 _NEAR_M, _FAR_M = 200 / 512, 4000 / 512
-"""Depth shown as black and white, log scale between; white is farther where a picture is: a street is no room."""
+"""Depth shown as black and as white, on a log scale. White is farther in a picture that reaches farther: a street."""
 _FAR_PERCENTILE = 98
 SIDE_PX = 512
-"""Pictures of a sheet are at most this wide and high: one of street scenes of two megapixels could not be opened."""
+"""Largest side of a picture on a sheet; a sheet of full-size street scenes would be too large to open."""
 _GRADIENT_TOP = 10_000.0
 _GUTTER_PX = 2
 
@@ -54,7 +54,7 @@ def prepared_picture(prepared: Prepared, modality: str, index: int) -> np.ndarra
 
 
 def small(picture: np.ndarray, modality: str) -> np.ndarray:
-    """A picture of a modality, at most `SIDE_PX` a side; labels and depth are not blended."""
+    """The picture with sides of at most `SIDE_PX`; labels and depth are not blended."""
     height, width = picture.shape[:2]
     scale = SIDE_PX / max(height, width)
     if scale >= 1:
@@ -67,14 +67,19 @@ def small(picture: np.ndarray, modality: str) -> np.ndarray:
 
 
 def contact_sheet(prepared: Prepared, indices: Iterable[int], path: Path) -> None:
-    """Write a PNG: one row a scene, one column a modality, in the manifest's order."""
+    """Write a PNG with one row per scene and one column per modality, in the order of the manifest."""
     scenes = prepared.manifest.spec.train_scenes + prepared.manifest.spec.val_scenes
     rows = []
     for index in indices:
         if not 0 <= index < scenes:
-            raise UserError("no such scene", where=prepared.folder, found=index, expected=f"0 to {scenes - 1}")
+            raise UserError(
+                f"dataset {prepared.folder.name} has no scene {index}",
+                where=prepared.folder,
+                found=index,
+                expected=f"0 to {scenes - 1}",
+            )
         pictures = [small(prepared_picture(prepared, name, index), name) for name in prepared.manifest.modalities]
-        rows.append(np.concatenate([np.pad(each, _GUTTER) for each in pictures], axis=1))
+        rows.append(np.concatenate([np.pad(picture, _GUTTER) for picture in pictures], axis=1))
     if not rows:
         raise UserError("a contact sheet needs at least one scene", where=path)
     with atomic_path(path) as temporary:
@@ -89,7 +94,7 @@ def _gray(values_HW: np.ndarray) -> np.ndarray:
 
 
 def _palette() -> np.ndarray:
-    """(256, 3) u8: hues a golden angle apart in three tones, so that neighbours in number differ; void black."""
+    """(256, 3) u8: hues a golden angle apart in three tones, so that successive labels differ; void is black."""
     palette = np.zeros((256, 3), np.uint8)
     for label in range(VOID):
         rgb = colorsys.hsv_to_rgb(label * 0.618034 % 1, (0.55, 0.85, 0.35)[label % 3], (0.95, 0.75, 0.6)[label % 3])

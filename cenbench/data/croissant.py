@@ -1,7 +1,7 @@
-"""A prepared dataset described for other tools: Croissant 1.0 metadata (mlcommons.org/croissant), as JSON-LD.
+"""Describe a prepared dataset for other tools: Croissant 1.0 metadata (mlcommons.org/croissant), as JSON-LD.
 
-Written beside the manifest and derived from it, so that no digest covers it. What Croissant has no reader for, NumPy
-arrays, is listed as files with their SHA-256; modalities, splits and classes are records inside the document.
+The document lies beside the manifest and is derived from it, so no digest covers it. Croissant has no reader for NumPy
+arrays: they are listed as files with their SHA-256. Modalities, splits and classes are records in the document.
 """
 
 from __future__ import annotations
@@ -85,17 +85,17 @@ def _record_sets(manifest: Manifest) -> list[dict[str, Any]]:
     classes = [{"label": label, "name": name} for label, name in enumerate(manifest.classes)]
     described: dict[str, tuple[str, list[dict[str, Any]]]] = {
         "modalities": (
-            "One array a modality, scenes first; `missing` is the value of what was not measured.",
+            "One array per modality, scenes first; `missing` is the value of pixels that were not measured.",
             modalities,
         ),
-        "splits": ("Rows of every array that belong to a split.", splits),
-        "classes": (f"Labels of `semantic`; {manifest.void} counts for nothing.", classes),
+        "splits": ("Which rows of every array belong to a split.", splits),
+        "classes": (f"Labels of `semantic`; {manifest.void} is void: not trained on, not scored.", classes),
     }
     return [_record_set(name, text, records) for name, (text, records) in described.items() if records]
 
 
 def _record_set(name: str, description: str, records: list[dict[str, Any]]) -> dict[str, Any]:
-    """Records given in the document itself; a field is `set/field`, as Croissant wants its ids."""
+    """Records given in the document itself; a field's id is `set/field`, as Croissant requires."""
     return {
         "@type": "cr:RecordSet",
         "@id": name,

@@ -1,7 +1,7 @@
 """One crop of a stored image: which rows and columns it needs, and how they become its pixels.
 
-Only what the crop shows is read and scaled; the numbers are those of scaling the whole image and cropping it then.
-Where pixels come from is worked out on the host, from the window alone; the pixels are made wherever the block is.
+Only the part that the crop shows is read and scaled; the result equals scaling the whole image and then cropping it.
+The host computes from the window where pixels come from; the pixels are made on the device where the block is.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ Move = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Taps:
-    """Where the n pixels of a crop's axis come from: two stored rows (or columns) each, blended.
+    """Where the n pixels along one axis of a crop come from: a blend of two stored rows (or columns) per pixel.
 
-    Rows `start` to `stop` of the stored image are all it needs; `first` and `second` (n,) count from `start`, `weight`
-    (n,) float32 is that of the second. Where nothing is blended there is no second.
+    Only rows `start` to `stop` of the stored image are needed. `first` and `second` (n,) count from `start`; `weight`
+    (n,) float32 is that of `second`. Both are None where nothing is blended.
     """
 
     start: int
@@ -34,14 +34,14 @@ class Taps:
     weight: Tensor | None = None
 
     def moved(self, move: Move) -> Taps:
-        """The same with its tensors elsewhere."""
+        """A copy with `move` applied to its tensors."""
         if self.second is None or self.weight is None:
             return replace(self, first=move(self.first))
         return replace(self, first=move(self.first), second=move(self.second), weight=move(self.weight))
 
 
 def taps(stored_px: int, scaled_px: int, begin: int, end: int, geometry: Geometry, *, turned: bool = False) -> Taps:
-    """Of pixels `begin` to `end` of an axis scaled from `stored_px` to `scaled_px`; from the last to the first if
+    """Taps for pixels `begin` to `end` of an axis scaled from `stored_px` to `scaled_px`, in reverse order if
     `turned`.
     """
     order = slice(None, None, -1) if turned else slice(None)
@@ -60,14 +60,14 @@ def taps(stored_px: int, scaled_px: int, begin: int, end: int, geometry: Geometr
 def resampled(block_CHW: Tensor, rows: Taps, columns: Taps) -> Tensor:
     """(C, h, w), the block that the taps need, -> (C, H, W).
 
-    Columns are gathered as rows of the turned block: along the last axis a gather takes ten times as long.
+    Columns are gathered as rows of the transposed block: a gather along the last axis takes ten times as long.
     """
     turned_CWh = _gathered(block_CHW.transpose(1, 2).contiguous(), columns)
     return _gathered(turned_CWh.transpose(1, 2).contiguous(), rows)
 
 
 def crop_taps(window: Window, shape_px: tuple[int, int], crop_px: int, geometry: Geometry) -> tuple[Taps, Taps]:
-    """Rows and columns of the part of a crop that lies on the image; a mirrored crop has its columns turned."""
+    """Rows and columns for the part of a crop that lies on the image; a mirrored crop has its columns reversed."""
     height, width = shape_px
     bottom, right = min(window.top + crop_px, window.height), min(window.left + crop_px, window.width)
     return (
@@ -89,21 +89,21 @@ def _single(index: np.ndarray) -> Taps:
 
 
 def _span(first: np.ndarray, second: np.ndarray) -> tuple[int, int]:
-    """From the smallest to one past the largest; a crop wholly past the edge needs nothing."""
+    """From the smallest to one past the largest index; (0, 0) for a crop wholly past the edge."""
     return (int(first.min()), int(second.max()) + 1) if first.size else (0, 0)
 
 
 def _nearest(stored_px: int, scaled_px: int) -> np.ndarray:
-    """(scaled,) Of each pixel the stored one, as PyTorch chooses it: a ramp is scaled and says where it was taken."""
+    """(scaled,) index of the stored pixel that PyTorch chooses for each pixel, found by scaling a ramp of indices."""
     ramp = torch.arange(stored_px, dtype=torch.float32).view(1, 1, -1)
     return functional.interpolate(ramp, size=scaled_px, mode="nearest-exact").view(-1).numpy().astype(np.int64)
 
 
 def _places(stored_px: int, scaled_px: int) -> np.ndarray:
-    """(scaled,) float32: where between the stored pixels each lies, none before the first.
+    """(scaled,) float32 position of each pixel between the stored pixels, clipped at the first.
 
-    Rounded where PyTorch rounds (the ratio, and once at the end), so that a crop is what scaling the whole gives: the
-    exact places differ by up to 3e-5 of a pixel, and between black and white that can be seen in the numbers.
+    Rounded where PyTorch rounds (the ratio, and once at the end), so that a crop equals a part of the scaled image: the
+    exact positions differ by up to 3e-5 of a pixel, which between black and white shows in the numbers.
     """
     ratio = np.float64(np.float32(stored_px) / np.float32(scaled_px))
     return np.maximum((ratio * (np.arange(scaled_px) + 0.5) - 0.5).astype(np.float32), np.float32(0))

@@ -1,6 +1,6 @@
-"""What a prepared dataset says about itself: `manifest.json`, written last, so a folder that has one is complete.
+"""`manifest.json` describes a prepared dataset. It is written last, so a folder that has one is complete.
 
-No NumPy and no torch here: the scheduler reads manifests of many datasets before it starts anything.
+This module imports neither NumPy nor torch: the scheduler reads the manifests of many datasets at its start.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ class ModalityEntry(Frozen):
     dtype: Literal["uint8", "uint16"]
     shape: tuple[PositiveInt, ...]
     unit: str
-    """What a stored value means, in words."""
+    """Meaning of a stored value, in words."""
     range: tuple[int, int]
-    """Smallest and largest value that may be stored (missing values apart); `edge` and `texture` are scaled by it."""
+    """Smallest and largest value that may be stored, apart from `missing`; `edge` and `texture` are scaled by it."""
     missing: int | None = None
-    """Stored value that means 'not measured', if there is one."""
+    """Stored value for 'not measured', if there is one."""
     units_per_metre: PositiveFloat = Field(UNITS_PER_METRE, exclude_if=lambda units: units == UNITS_PER_METRE)
-    """Depth only: stored units in a metre."""
+    """Depth only: stored units per metre."""
 
 
 class FileEntry(Frozen):
@@ -51,20 +51,20 @@ class FileEntry(Frozen):
 
 
 class SourceEntry(Frozen):
-    """An official file the dataset was read from, or a folder of them."""
+    """An official file that the dataset was read from, or a folder of them."""
 
     name: str
-    """Path below the raw folder; a folder's ends in a slash."""
+    """Path relative to the raw folder; that of a folder ends in a slash."""
     bytes: int
     files: PositiveInt = 1
     sha256: Sha256
-    """Of a file's bytes. Of a folder: of the sorted names and sizes of its files, which are not all read for this."""
+    """For a file: digest of its bytes. For a folder: digest of the sorted names and sizes of its files."""
     published: bool | None = None
-    """Is it, bit for bit, the file its authors publish? None where no digest of it is known."""
+    """Whether it is bit for bit the file its authors publish; None if no published digest is known."""
 
 
 class Manifest(Frozen):
-    """Everything needed to read a prepared dataset and to know that it is the one asked for."""
+    """Everything needed to read a prepared dataset and to tell it from any other."""
 
     format: Literal[1] = 1
     name: Name
@@ -73,21 +73,21 @@ class Manifest(Frozen):
     size_px: tuple[PositiveInt, PositiveInt]
     """(height, width) of every image, pixels."""
     splits: dict[Literal["train", "val"], tuple[int, int]]
-    """First index and one past the last of each split."""
+    """First index, and one past the last, of each split."""
     modalities: dict[str, ModalityEntry]
     classes: tuple[str, ...]
     void: int = VOID
-    """Label of pixels that count for nothing."""
+    """Label of pixels that are neither trained on nor scored."""
     files: dict[FileName, FileEntry]
     licence: str
     citation: str
-    # Left out of the document where empty: manifests written before these existed keep their digest.
+    # Left out of the file if empty, so that manifests written before these fields existed keep their digest.
     sources: tuple[SourceEntry, ...] = Field((), exclude_if=_is_empty)
-    """The official files it was read from."""
+    """The official files that the dataset was read from."""
     scenes: tuple[str, ...] = Field((), exclude_if=_is_empty)
-    """What the dataset itself calls its scenes, in the order they are stored."""
+    """The dataset's own names of its scenes, in stored order."""
     excluded: dict[str, str] = Field(default_factory=dict, exclude_if=_is_empty)
-    """Samples of the official lists that were left out -> why."""
+    """Samples of the official lists that were left out -> reason."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Manifest:
@@ -114,18 +114,18 @@ class Manifest(Frozen):
 
 
 def manifest_digest(folder: Path) -> str | None:
-    """Digest of the manifest's content, None where there is no manifest. Reads nothing else."""
+    """Digest of the manifest's content, or None if there is no manifest. Reads no other file."""
     if not (folder / MANIFEST).is_file():
         return None
     return digest(read_json(folder / MANIFEST, fix=_fix(folder)))
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Read and check `folder/manifest.json`; a missing or wrong one is a `UserError` naming it."""
+    """Read and validate `folder/manifest.json`; raises `UserError` if it is missing or invalid."""
     path = folder / MANIFEST
     if not path.is_file():
         raise UserError(
-            f"dataset {folder.name} is not prepared: it has no {MANIFEST}", where=path, fix=prepare_command(folder)
+            f"dataset {folder.name} is not prepared: {MANIFEST} is missing", where=path, fix=prepare_command(folder)
         )
     document: Any = read_json(path, fix=_fix(folder))
     try:
@@ -142,12 +142,12 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Write the manifest; the last thing a preparation does."""
+    """Write the manifest, as the last step of a preparation."""
     write_json(folder / MANIFEST, manifest.model_dump(mode="json"))
 
 
 def prepare_command(folder: Path) -> str:
-    """The command that makes the dataset of `folder`."""
+    """The command that prepares the dataset in `folder`."""
     return f"cenbench data prepare {folder.name.split('-')[0]} --preset PRESET (the preset you run)"
 
 
@@ -156,5 +156,5 @@ def _fix(folder: Path) -> str:
 
 
 def damaged(problem: str, path: Path, *, key: str | None = None, found: object, expected: object) -> UserError:
-    """The error of a file that is not what the manifest says."""
+    """The error for a file that differs from what the manifest declares."""
     return UserError(problem, where=path, key=key, found=found, expected=expected, fix=_fix(path.parent))

@@ -1,4 +1,4 @@
-"""What one stored modality is: its type, unit, range and the value that stands for 'not measured'."""
+"""Declaration of one stored modality: data type, unit, range, and the value for 'not measured'."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 UNITS_PER_METRE = 512.0
-"""Depth is stored in 1/512 m, as Taskonomy has it (paper.md#taskonomy), where a declaration says nothing else."""
+"""Depth is stored in 1/512 m, as in Taskonomy (paper.md#taskonomy), unless a declaration states otherwise."""
 
 
 @dataclass(frozen=True)
@@ -16,10 +16,10 @@ class ModalityDeclaration:
     dtype: Literal["uint8", "uint16"]
     channels: Literal[1, 3]
     unit: str
-    """What a stored value means, in words."""
+    """Meaning of a stored value, in words."""
     range: tuple[int, int]
-    """Smallest and largest value that may be stored, missing values apart."""
+    """Smallest and largest value that may be stored, apart from `missing`."""
     missing: int | None = None
-    """Stored value that means 'not measured', if there is one."""
+    """Stored value for 'not measured', if there is one."""
     units_per_metre: float = UNITS_PER_METRE
-    """Depth only: stored units in a metre."""
+    """Depth only: stored units per metre."""

@@ -1,4 +1,4 @@
-"""A prepared dataset on disk, opened cheaply and checked before anything reads it. No torch here."""
+"""A prepared dataset on disk: opened cheaply, checked against its manifest, read through memory maps. No torch."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from cenbench.data.manifest import Manifest, ModalityEntry, damaged, read_manife
 from cenbench.errors import UserError
 from cenbench.files import digest, sha256_file
 
-if TYPE_CHECKING:  # the scheduler imports this file: NumPy is imported where an array is opened
+if TYPE_CHECKING:  # the scheduler imports this module, so NumPy is imported only where an array is opened
     import numpy as np
 
 
 class Prepared:
     """Arrays of one prepared dataset, memory-mapped read-only.
 
-    Modalities: `rgb` u8 (N,H,W,3); `depth_euclidean`, `depth_zbuffer` u16 (N,H,W), in 1/512 m or as their entry's
-    `units_per_metre` says, 0 = missing;
-    `normal` u8 (N,H,W,3), 127.5-centred, camera axes; `shade` u8, `texture` u16, `edge` u16, `semantic` u8 (N,H,W).
+    Modalities: `rgb` u8 (N,H,W,3); `depth_euclidean` and `depth_zbuffer` u16 (N,H,W) in units of 1/`units_per_metre` m,
+    0 = missing; `normal` u8 (N,H,W,3), centred at 127.5, camera axes; `shade` u8, `texture` u16, `edge` u16 and
+    `semantic` u8 (N,H,W).
     """
 
     def __init__(self, folder: Path, manifest: Manifest) -> None:
@@ -30,9 +30,9 @@ class Prepared:
 
     @classmethod
     def open(cls, folder: Path) -> Prepared:
-        """Read the manifest and check that every file is there with its size, type and shape (not its bytes).
+        """Read the manifest and check every file's existence, size, dtype and shape, but not its bytes.
 
-        UserError: not prepared, a file missing or truncated, another dtype or shape than the manifest's.
+        Raises `UserError` if the dataset is not prepared, or naming the file that is missing, truncated or different.
         """
         folder = Path(folder)
         prepared = cls(folder, read_manifest(folder))
@@ -41,14 +41,14 @@ class Prepared:
             if not path.is_file():
                 raise damaged(f"{name} is missing", path, found="no such file", expected=f"{entry.bytes} bytes")
             if (size := path.stat().st_size) != entry.bytes:
-                cut = "truncated" if size < entry.bytes else "longer than it was written"
+                cut = "truncated" if size < entry.bytes else "longer than declared"
                 raise damaged(f"{name} is {cut}", path, found=f"{size} bytes", expected=f"{entry.bytes} bytes")
         for modality in prepared.manifest.modalities:
             prepared.array(modality)
         return prepared
 
     def verify(self) -> None:
-        """Read every byte: a file whose SHA-256 is not the manifest's is a `UserError` naming it, found, expected."""
+        """Read every byte; raises `UserError` naming a file whose SHA-256 differs from the manifest's."""
         for name, entry in self.manifest.files.items():
             found = sha256_file(self.folder / name)
             if found != entry.sha256:
@@ -56,7 +56,7 @@ class Prepared:
                               found=found, expected=entry.sha256)  # fmt: skip
 
     def array(self, modality: str) -> np.ndarray:
-        """(N, H, W) or (N, H, W, 3), memory-mapped, read-only; UserError for a modality the dataset lacks."""
+        """(N, H, W) or (N, H, W, 3), memory-mapped and read-only; `UserError` for a modality the dataset lacks."""
         if modality not in self._arrays:
             self._arrays[modality] = self._map(self._entry(modality))
         return self._arrays[modality]
@@ -67,11 +67,16 @@ class Prepared:
 
         known = {str(name): limits for name, limits in self.manifest.splits.items()}
         if split not in known:
-            raise UserError("no such split", where=self.folder, found=split, expected=", ".join(known))
+            raise UserError(
+                f"dataset {self.manifest.name} has no split {split!r}",
+                where=self.folder,
+                found=split,
+                expected=", ".join(known),
+            )
         return np.arange(*known[split])
 
     def scene_name(self, index: int) -> str:
-        """What the dataset calls a scene; its number where it has no names for them."""
+        """The dataset's own name of a scene, or its number if scenes have no names."""
         return self.manifest.scenes[index] if self.manifest.scenes else f"{index:06d}"
 
     @property
@@ -81,7 +86,7 @@ class Prepared:
 
     @property
     def void(self) -> int:
-        """Label of pixels that count for nothing."""
+        """Label of pixels that are neither trained on nor scored."""
         return self.manifest.void
 
     def _entry(self, modality: str) -> ModalityEntry:
@@ -101,11 +106,15 @@ class Prepared:
         path = self.folder / entry.file
         try:
             array = np.lib.format.open_memmap(path, mode="r")
-        except (ValueError, SyntaxError, tokenize.TokenError) as error:  # a header is read as Python
+        except (ValueError, SyntaxError, tokenize.TokenError) as error:  # NumPy parses the header as Python
             raise damaged(f"{entry.file} is not a NumPy array", path, found=str(error), expected=".npy") from error
         if array.dtype.name != entry.dtype:
-            raise damaged(f"{entry.file} has another type", path, key="dtype", found=array.dtype, expected=entry.dtype)
+            raise damaged(
+                f"{entry.file} has an unexpected data type", path, key="dtype", found=array.dtype, expected=entry.dtype
+            )
         if array.shape != entry.shape:
             expected = entry.shape
-            raise damaged(f"{entry.file} has another shape", path, key="shape", found=array.shape, expected=expected)
+            raise damaged(
+                f"{entry.file} has an unexpected shape", path, key="shape", found=array.shape, expected=expected
+            )
         return array

@@ -1,4 +1,4 @@
-"""How far a preparation is: a bar on a terminal, a line now and then in a log."""
+"""Progress of a long command: a bar on a terminal, otherwise a line every few seconds."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ _LINE_EVERY_S = 10.0
 
 @contextmanager
 def counting(what: str, done: int, total: int, bar: bool, of: str = "scenes") -> Iterator[Callable[[int], None]]:
-    """Yield a function to call with the number of scenes (or what `of` says) just finished."""
+    """Yield a function to call with the number of scenes (or other items, named by `of`) just finished."""
     if bar:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         with Progress(*columns, console=Console(stderr=True)) as shown:
             task = shown.add_task(what, total=total, completed=done)
             yield lambda count: shown.advance(task, count)
         return
-    state = {"done": done, "told": time.monotonic()}
+    state = {"done": done, "printed_s": time.monotonic()}
     print(f"{what}: {done} of {total} {of}", file=sys.stderr, flush=True)
 
     def advance(count: int) -> None:
         state["done"] += count
-        if state["done"] == total or time.monotonic() - state["told"] > _LINE_EVERY_S:
-            state["told"] = time.monotonic()
+        if state["done"] == total or time.monotonic() - state["printed_s"] > _LINE_EVERY_S:
+            state["printed_s"] = time.monotonic()
             print(f"{what}: {state['done']} of {total} {of}", file=sys.stderr, flush=True)
 
     yield advance

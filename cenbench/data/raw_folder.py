@@ -1,4 +1,4 @@
-"""Whether official files of a published dataset lie in a folder. Nothing is read; no NumPy here."""
+"""Whether a folder holds official files of a published dataset. Reads no file and imports no NumPy."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from pathlib import Path
 
 
 def holds_raw_files(raw: Path) -> bool:
-    """Whether anything is there besides what DVC and git keep in place of files that were not fetched."""
+    """Whether the folder holds anything but the placeholders that DVC and git keep for files not fetched yet."""
     return raw.is_dir() and any(path.suffix != ".dvc" and path.name != ".gitignore" for path in raw.iterdir())
 
 
 def files_to_pull(raw: Path) -> bool:
-    """Whether DVC knows files of this folder, which may not be here yet."""
+    """Whether DVC tracks files of this folder, which may not be fetched yet."""
     return any(raw.glob("*.dvc")) or raw.with_name(f"{raw.name}.dvc").is_file()

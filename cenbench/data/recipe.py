@@ -1,4 +1,4 @@
-"""What a prepared dataset is made from: its scenes in order, what makes their arrays, and what to say of it."""
+"""A recipe for a prepared dataset: its scenes in order, the function that makes their arrays, and its metadata."""
 
 from __future__ import annotations
 
@@ -15,40 +15,43 @@ from cenbench.matrix.specs import DatasetSpec, dataset_key
 
 @dataclass(frozen=True)
 class Recipe:
-    """A dataset to be made: what is in it, and the function that makes the arrays of one scene."""
+    """Contents of a dataset to prepare, and the function that makes the arrays of one scene."""
 
     spec: DatasetSpec
     modalities: Mapping[str, ModalityDeclaration]
     scenes: Sequence[Any]
-    """What `make` is called with, one a scene, in order: train, then val."""
+    """One argument of `make` per scene, in order: train, then val."""
     make: Callable[[Any], Mapping[str, np.ndarray]]
-    """Arrays (H, W) or (H, W, 3) by modality; a pure function that runs in other processes. `UserError`: unusable."""
+    """Pure function that runs in worker processes and returns arrays (H, W) or (H, W, 3) by modality.
+
+    Raises `UserError` for a scene that cannot be used.
+    """
     doing: str
-    """What it does, for the progress: `rendering`, `reading`."""
+    """Verb for the progress display: `rendering`, `reading`."""
     classes: tuple[str, ...]
     licence: str
     citation: str
     fingerprint: Callable[[], str] | None = None
-    """Text that changes with the files the scenes are read from: shards made from other files are not continued."""
+    """Text that changes with the files that scenes are read from; shards with another fingerprint are not reused."""
     sources: Callable[[], tuple[SourceEntry, ...]] = tuple
-    """What the scenes were made from, for the manifest; asked for once all are read."""
+    """Source files for the manifest; called once all scenes are made."""
     names: tuple[str, ...] = ()
-    """What the dataset itself calls its scenes, in order; empty where it has no names for them."""
+    """The dataset's own names of its scenes, in order; empty if they have none."""
     excluded: Mapping[str, str] = field(default_factory=dict)
-    """Samples of the dataset's lists that were left out -> why."""
+    """Samples of the official lists that were left out -> reason."""
 
     @property
     def key(self) -> str:
         return dataset_key(self.spec)
 
     def shape(self, modality: str) -> tuple[int, ...]:
-        """Of the array of a modality: (N, H, W) or (N, H, W, 3)."""
+        """Shape of a modality's array: (N, H, W) or (N, H, W, 3)."""
         channels = self.modalities[modality].channels
         whole = (len(self.scenes), *self.spec.shape_px)
         return (*whole, channels) if channels > 1 else whole
 
     def manifest(self, files: dict[str, FileEntry]) -> Manifest:
-        """What the finished dataset says about itself."""
+        """Manifest of the finished dataset."""
         train = self.spec.train_scenes
         modalities = {
             name: ModalityEntry(

@@ -1,8 +1,8 @@
-"""Make a prepared dataset with some processes. Interrupted at any point, the same call continues.
+"""Prepare a dataset in worker processes. After an interruption at any point, the same call resumes.
 
-Scenes go to shards in `<key>.partial/`, each written atomically. When all are there, they are joined into one array
-a modality; the manifest is written last, and only then the shards go. What the scenes are made from (a renderer, the
-files of a published dataset) is a `Recipe`.
+Scenes are written to shards in `<key>.partial/`, each atomically. Once all exist, they are joined into one array per
+modality; the manifest is written last, and only then are the shards removed. A `Recipe` provides the scenes: rendered,
+or read from the files of a published dataset.
 """
 
 from __future__ import annotations
@@ -29,33 +29,33 @@ from cenbench.data.recipe import Recipe
 from cenbench.errors import UserError
 from cenbench.files import atomic_path, sha256_file, write_text
 
-SCENES_A_SHARD = 8
+SCENES_PER_SHARD = 8
 _FINGERPRINT = "made-from"
 
 
 def prepare_shards(recipe: Recipe, root: Path, workers: int, progress: bool, *, again: bool = False) -> Path:
-    """Make `root/<key>` complete and return it.
+    """Prepare `root/<key>` and return it.
 
-    `again`: make it anew although it is complete. `UserError`: another process is at it, no room, scenes that cannot be
-    made (all of them in one message), files that changed while they were read.
+    `again`: prepare it again although it is complete. Raises `UserError` if another process is preparing it, if
+    the disk is full, for scenes that cannot be made (all in one message), and for files that change while being read.
     """
     folder = root / recipe.key
     partial = root / f"{folder.name}.partial"
     root.mkdir(parents=True, exist_ok=True)
     with _lock(root / f"{folder.name}.lock"):
-        if (folder / MANIFEST).is_file() and not again:  # whoever held the lock before has finished it
+        if (folder / MANIFEST).is_file() and not again:  # the previous holder of the lock finished it
             return folder
         before = recipe.fingerprint() if recipe.fingerprint else None
-        _continue_or_begin(partial, before)
+        _resume_or_restart(partial, before)
         _make_missing(recipe, partial, workers, progress)
         if recipe.fingerprint and recipe.fingerprint() != before:
             raise UserError(
                 "the raw files changed while they were read",
                 where=folder.name,
-                fix="wait until nothing writes to them, then run the same command again: it reads them anew",
+                fix="wait until nothing writes to them, then rerun the command: it reads all of them again",
             )
-        (folder / MANIFEST).unlink(missing_ok=True)  # from here on the folder is neither the old dataset nor the new
-        _remove_stale(folder)
+        (folder / MANIFEST).unlink(missing_ok=True)  # from here on the folder is neither the old nor the new dataset
+        _remove_temporary(folder)
         files = _join(recipe, partial, folder)
         manifest = recipe.manifest(files)
         write_croissant(folder, manifest)
@@ -65,13 +65,13 @@ def prepare_shards(recipe: Recipe, root: Path, workers: int, progress: bool, *, 
 
 
 def remove_shards(folder: Path) -> None:
-    """Of a complete dataset: they stay behind where a process was killed after its last write."""
+    """Remove the shards of a complete dataset, which a process killed after its last write leaves behind."""
     shutil.rmtree(folder.with_name(f"{folder.name}.partial"), ignore_errors=True)
 
 
 @contextmanager
 def _lock(path: Path) -> Iterator[None]:
-    """Held while preparing; the system lets go of it when the process dies, however it dies."""
+    """Hold the lock of a preparation; the system releases it however the process ends."""
     with path.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -82,8 +82,8 @@ def _lock(path: Path) -> Iterator[None]:
         yield
 
 
-def _continue_or_begin(partial: Path, fingerprint: str | None) -> None:
-    """Shards that an interrupted call left are used if they were made from the same files, else removed."""
+def _resume_or_restart(partial: Path, fingerprint: str | None) -> None:
+    """Keep the shards of an interrupted call if they were made from the same files, otherwise remove them."""
     partial.mkdir(exist_ok=True)
     if fingerprint is None:
         return
@@ -91,22 +91,22 @@ def _continue_or_begin(partial: Path, fingerprint: str | None) -> None:
     if note.is_file() and note.read_text() == fingerprint:
         return
     if stale := list(partial.glob("scenes-*.npz")):
-        print(f"the raw files changed since {partial.name} was begun: it is begun anew", file=sys.stderr)
+        print(f"the raw files changed since {partial.name} was started: starting over", file=sys.stderr)
         for shard in stale:
             shard.unlink()
     write_text(note, fingerprint)
 
 
-def _remove_stale(folder: Path) -> None:
-    """Take away what a process killed while joining left half written."""
+def _remove_temporary(folder: Path) -> None:
+    """Remove files that a process killed while joining left half written."""
     for temporary in folder.glob(".*.tmp"):
         temporary.unlink()
 
 
 def _shards(recipe: Recipe) -> list[range]:
-    """Numbers of the scenes of each shard."""
+    """Scene numbers of each shard."""
     scenes = len(recipe.scenes)
-    return [range(start, min(start + SCENES_A_SHARD, scenes)) for start in range(0, scenes, SCENES_A_SHARD)]
+    return [range(start, min(start + SCENES_PER_SHARD, scenes)) for start in range(0, scenes, SCENES_PER_SHARD)]
 
 
 def _shard_path(partial: Path, scenes: range) -> Path:
@@ -144,9 +144,9 @@ def _make_in_processes(
                 advance(len(jobs[job]))
         except BrokenProcessPool as error:
             raise UserError(
-                f"a process {recipe.doing} scenes was ended from outside (out of memory?)",
+                f"a process {recipe.doing} scenes was killed (out of memory?)",
                 where=partial,
-                fix="run the same command again with fewer --workers: it continues where it was",
+                fix="rerun the command with fewer --workers: it resumes",
             ) from error
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
@@ -155,7 +155,7 @@ def _make_in_processes(
 
 
 def _die_with_parent() -> None:
-    """A worker whose parent was killed would wait for work for ever: end it instead."""
+    """End this worker when its parent dies; otherwise it would wait for work for ever."""
     parent = multiprocessing.parent_process()
     assert parent is not None
 
@@ -169,9 +169,9 @@ def _die_with_parent() -> None:
 def make_shard(
     make: Callable[[Any], Mapping[str, np.ndarray]], scenes: list[Any], modalities: tuple[str, ...], path: Path
 ) -> list[UserError]:
-    """Make some scenes and write them into one shard, atomically. Runs in the worker processes.
+    """Make some scenes and write them to one shard, atomically. Runs in worker processes.
 
-    Returns what is wrong with scenes that cannot be made: then no shard is written, and the others are still looked at.
+    Returns one error per scene that cannot be made; the shard is then not written, but every scene is tried.
     """
     made, problems = [], []
     for scene in scenes:
@@ -188,23 +188,25 @@ def make_shard(
 
 
 def _refuse(problems: list[UserError]) -> None:
-    """One error for all scenes that cannot be made."""
+    """Raise one error for all scenes that cannot be made."""
     if not problems:
         return
     problems.sort(key=str)
     if len(problems) == 1:
         raise problems[0]
-    shown = [f"{each.problem} ({each.where}): found {each.found}, expected {each.expected}" for each in problems[:20]]
+    shown = [
+        f"{error.problem} ({error.where}): found {error.found}, expected {error.expected}" for error in problems[:20]
+    ]
     more = [f"and {len(problems) - 20} more"] if len(problems) > 20 else []
     raise UserError(
         f"{len(problems)} scenes cannot be read",
         found="\n    ".join(["", *shown, *more]),
-        fix="get these files again as they were published, then run the same command: it continues where it was",
+        fix="get these files again as published, then rerun the command: it resumes",
     )
 
 
 def _join(recipe: Recipe, partial: Path, folder: Path) -> dict[str, FileEntry]:
-    """One `.npy` a modality. Written, not mapped: a full disk is then an error, not a signal."""
+    """Join the shards into one `.npy` per modality, with no memory map: a full disk then is an error, not a signal."""
     files = {}
     for name, declared in recipe.modalities.items():
         path = folder / f"{name}.npy"
@@ -219,7 +221,7 @@ def _join(recipe: Recipe, partial: Path, folder: Path) -> dict[str, FileEntry]:
 
 
 def _checked(array: np.ndarray, shape: tuple[int, ...], descr: object) -> bytes:
-    """A recipe that does not keep to its declaration is a mistake of ours, and must not reach the disk."""
+    """Bytes of a shard's array. One that differs from its declaration is a bug of ours and must not reach the disk."""
     if array.shape != shape or array.dtype.str != descr:
         raise AssertionError(f"a shard holds {array.shape} {array.dtype.str}, declared {shape} {descr}")
     return array.tobytes()

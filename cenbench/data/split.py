@@ -1,7 +1,7 @@
-"""The arrays of one split that a task reads: whole images, or crops of which only the rows and columns shown are read.
+"""The arrays of one split that a task needs: whole images, or crops for which only the visible part is read.
 
-A crop is made in two parts. On the host its blocks are read as they are stored, in one or two bytes a value; scaling,
-normalising and padding happen where the blocks are taken to: on the GPU where one trains.
+A crop is made in two parts. The host reads its blocks as they are stored, in one or two bytes per value; scaling,
+normalising and padding happen on the device that the blocks are moved to.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from cenbench.data.transforms import Geometry, Window
 from cenbench.matrix.cell import Task
 
 RAM_LIMIT_BYTES = 2**30
-"""A split's arrays are read into memory once when they are smaller than this; else pages are read as needed."""
+"""Arrays of a split that are smaller than this are read into memory once; larger ones stay memory-mapped."""
 
 
 @dataclass(frozen=True)
 class StoredCrop:
-    """What one sample's crop needs of each array, as stored: (h, w) or (h, w, 3), and where its pixels come from."""
+    """Blocks (h, w) or (h, w, 3) that the crop of one sample needs, one per array, as stored; and their taps."""
 
     blocks: tuple[Tensor, ...]
     taps: Mapping[Geometry, tuple[Taps, Taps]]
     mirror: bool
 
     def moved(self, move: Move) -> StoredCrop:
-        """The same with its tensors elsewhere."""
+        """A copy with `move` applied to its tensors."""
         taps = {geometry: (rows.moved(move), columns.moved(move)) for geometry, (rows, columns) in self.taps.items()}
         return StoredCrop(tuple(move(block) for block in self.blocks), taps, self.mirror)
 
@@ -45,12 +45,12 @@ class StoredBatch:
     crop_px: int
 
     def moved(self, move: Move) -> StoredBatch:
-        """The same with its tensors elsewhere: in page-locked memory, on a device."""
+        """A copy with `move` applied to its tensors: into page-locked memory, or to a device."""
         return StoredBatch(tuple(crop.moved(move) for crop in self.crops), self.crop_px)
 
 
 class Split:
-    """Scenes of one split: the inputs of a task and its target."""
+    """Inputs and target of a task, for the scenes of one split."""
 
     def __init__(self, prepared: Prepared, task: Task, split: str, *, pad_depth_as_rgb: bool = False) -> None:
         self._kind = task.kind
@@ -70,7 +70,7 @@ class Split:
         return self._length
 
     def whole(self, rows: np.ndarray) -> tuple[Tensor, Tensor]:
-        """(x_BMCHW float32, label_BHW int64 or y_BCHW float32): these scenes, unaugmented."""
+        """(x_BMCHW float32, label_BHW int64 or y_BCHW float32) of these scenes, unaugmented."""
         *inputs, target = self._names
         x_BMCHW = torch.stack([self._normalised(self._arrays[name][rows], name) for name in inputs], dim=1)
         raw = self._arrays[target][rows]
@@ -85,7 +85,7 @@ class Split:
         )
 
     def prepare(self, batch: StoredBatch) -> tuple[Tensor, Tensor]:
-        """(x_BMCHW float32, label_BHW int64 or y_BCHW float32), made where the batch is, without waiting for it."""
+        """(x_BMCHW float32, label_BHW int64 or y_BCHW float32), on the device of the batch, without synchronising."""
         B, crop_px, device = len(batch.crops), batch.crop_px, batch.crops[0].blocks[0].device
         x_BMCHW = torch.empty(B, len(self._names) - 1, 3, crop_px, crop_px, device=device)
         if self._kind == "segmentation":
@@ -99,7 +99,7 @@ class Split:
 
     def _stored(self, row: int, window: Window, crop_px: int) -> StoredCrop:
         geometries = dict.fromkeys(transforms.interpolation(name) for name in self._names)
-        taps = {each: crop_taps(window, self.shape_px, crop_px, each) for each in geometries}
+        taps = {geometry: crop_taps(window, self.shape_px, crop_px, geometry) for geometry in geometries}
         return StoredCrop(
             tuple(_block(self._arrays[name], row, *taps[transforms.interpolation(name)]) for name in self._names),
             taps,
@@ -107,11 +107,11 @@ class Split:
         )
 
     def _place(self, image_CHW: Tensor, name: str, block: Tensor, crop: StoredCrop) -> None:
-        """Fill one image of the batch. Padding is below and at the right, at the left where mirrored.
+        """Fill one image of the batch. Padding lies below and at the right, or at the left if the crop is mirrored.
 
-        What it stands for (black, missing) has no direction that a mirror could turn, so it is not turned.
+        Padding is not mirrored: its values (black, missing) have no direction.
         """
-        # One stored channel is scaled once, however many it becomes.
+        # A single stored channel is scaled once, before it is replicated.
         values_CHW = block[None] if name == "semantic" else self._normalised(block[None], name)[0, : _channels(block)]
         piece_CHW = resampled(values_CHW, *crop.taps[transforms.interpolation(name)])
         if crop.mirror and name == "normal":
@@ -128,7 +128,7 @@ class Split:
 
 
 def _block(array: np.ndarray, row: int, rows: Taps, columns: Taps) -> Tensor:
-    """A copy of what the taps need, so that nothing points into the file once a batch is on its way."""
+    """A copy of the pixels that the taps need: a batch must not point into the file."""
     return torch.from_numpy(np.array(array[row, rows.start : rows.stop, columns.start : columns.stop]))
 
 
@@ -137,6 +137,6 @@ def _channels(block: Tensor) -> int:
 
 
 def _fill(image_CHW: Tensor, values: tuple[float, ...]) -> None:
-    """With one value for all channels, or one each."""
+    """Fill with one value for all channels, or one value per channel."""
     for channel_HW, value in zip(image_CHW, values * 3 if len(values) == 1 else values, strict=True):
         channel_HW.fill_(value)

@@ -1,6 +1,6 @@
-"""From stored values to network inputs, and where the crops of training lie. Pure functions of arrays and a draw.
+"""From stored values to network inputs, and the windows of training crops. Pure functions of arrays and a draw.
 
-A draw is four numbers of [0, 1) a sample: scale, mirror, top, left. Every modality and the label take the same one.
+A draw is four uniform numbers in [0, 1) per sample: scale, mirror, top, left. All modalities and the label share it.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 RELEASED_UNITS_PER_METRE = 5000.0
 """The released segmentation code stores depth in 1/5000 m (paper.md#segmentation-images)."""
 BLACK = -1.0
-"""A translation image's 0 after normalisation, which is what its crops find past the edge.
+"""A translation image's 0 after normalisation, which crops show past the edge.
 
 Source: paper.md#translation-images.
 """
 LOG_DEPTH_SPAN = 11.1
-"""log(1 + 65535) = 11.09: what the released code divides log depth by, in 1/512 m (paper.md#translation-images)."""
+"""log(1 + 65535) = 11.09: the released code divides log depth, in 1/512 m, by this (paper.md#translation-images)."""
 
 Geometry = Literal["nearest-exact", "bilinear"]
 
 
 @dataclass(frozen=True)
 class Window:
-    """Where a sample's crop lies: size it is scaled to, top left corner, mirrored or not. Pixels."""
+    """Window of a sample's crop: size the image is scaled to, top left corner, mirrored or not. Pixels."""
 
     height: int
     width: int
@@ -47,7 +47,7 @@ class Window:
 
 
 def stored_name(token: str, kind: Kind) -> str:
-    """Array behind a task's token: `depth` is planar depth for segmentation, distance for translation."""
+    """Array that a task's token stands for: `depth` is planar depth for segmentation, distance for translation."""
     if token == "depth":
         return "depth_zbuffer" if kind == "segmentation" else "depth_euclidean"
     return token
@@ -56,16 +56,15 @@ def stored_name(token: str, kind: Kind) -> str:
 def normalise(raw: np.ndarray | Tensor, modality: str, entry: ModalityEntry, kind: Kind) -> Tensor:
     """(B,H,W) or (B,H,W,3) stored values -> (B,3,H,W) float32; one channel is replicated to three.
 
-    A tensor is normalised on the device where it is.
-
-    Segmentation: rgb by ImageNet's mean and deviation, depth in metres. All else: [-1, 1]
+    A tensor stays on its device. Segmentation: rgb by ImageNet's mean and deviation, depth in metres. Everything else
+    is scaled to [-1, 1]
     (paper.md#translation-images).
     """
     values = raw.to(torch.float32) if isinstance(raw, Tensor) else torch.from_numpy(raw.astype(np.float32))
     values_BCHW = values.permute(0, 3, 1, 2) if values.ndim == 4 else values.unsqueeze(1)
     is_depth = modality.startswith("depth")
     if kind == "segmentation" and modality == "rgb":
-        mean, std = (_channels(each, values.device) for each in (IMAGENET_MEAN, IMAGENET_STD))
+        mean, std = (_channels(statistic, values.device) for statistic in (IMAGENET_MEAN, IMAGENET_STD))
         scaled_BCHW = (values_BCHW / 255 - mean) / std
     elif kind == "segmentation" and is_depth:
         scaled_BCHW = values_BCHW / entry.units_per_metre
@@ -80,17 +79,17 @@ def normalise(raw: np.ndarray | Tensor, modality: str, entry: ModalityEntry, kin
 
 @cache
 def _channels(values: tuple[float, ...], device: torch.device) -> Tensor:
-    """(C, 1, 1) on the device, made once: making it there waits for the device."""
+    """(C, 1, 1) on the device, cached: the transfer synchronises with the device."""
     return torch.tensor(values, device=device).view(-1, 1, 1)
 
 
 def interpolation(modality: str) -> Geometry:
-    """Depth and labels are never blended: between two surfaces, or a surface and a hole, there is nothing."""
+    """Depth and labels are never blended: a value between two surfaces, or a surface and a hole, would be wrong."""
     return "nearest-exact" if modality.startswith("depth") or modality == "semantic" else "bilinear"
 
 
 def padding(modality: str, kind: Kind, depth_as_rgb: bool = False) -> tuple[float, ...]:
-    """What a normalised image holds past its edge: one number for all channels, or one each.
+    """Values of a normalised image past its edge: one for all channels, or one per channel.
 
     Segmentation: zero, which is ImageNet's mean colour, and missing depth. `depth_as_rgb`: the released code pads depth
     with that colour's bytes (123.675, 116.28, 103.53) and divides by 5000 only then (paper.md#segmentation-images).
@@ -113,7 +112,7 @@ def segmentation_window(
 ) -> Window:
     """Scale by U(scales), mirror with probability 1/2, crop anywhere (inside the padding where smaller).
 
-    A scale that would leave the shorter side under `min_side_px` is raised to give just that, over `scales` if need be.
+    A scale that would make the shorter side less than `min_side_px` is raised to it, beyond `scales` if necessary.
     """
     scale = scales[0] + float(draw[0]) * (scales[1] - scales[0])
     if min_side_px is not None:
@@ -127,7 +126,7 @@ def translation_window(
 ) -> Window:
     """Resize the shorter side to `resize_px` keeping proportions, mirror with probability 1/2, crop anywhere.
 
-    `past_edge`: a crop may begin one pixel too far and take in a black row or column, as in the released code, whose
+    `past_edge`: a crop may start one pixel too far and include a black row or column, as in the released code, whose
     `randint(0, 286 - 256 + 1)` counts both ends (paper.md#translation-images).
     """
     scale = resize_px / min(shape_px)
@@ -146,7 +145,7 @@ def _window(draw: np.ndarray, height: int, width: int, crop_px: int, mirror: boo
 
 
 def resized(image_BCHW: Tensor, size: tuple[int, int], modality: str) -> Tensor:
-    """Brought to `size` (height, width); as it is where it has that size."""
+    """Scaled to `size` (height, width); returned unchanged if it has that size."""
     if image_BCHW.shape[-2:] == size:
         return image_BCHW
     mode = interpolation(modality)
@@ -155,7 +154,7 @@ def resized(image_BCHW: Tensor, size: tuple[int, int], modality: str) -> Tensor:
 
 
 def mirrored(image: Tensor, modality: str) -> Tensor:
-    """(..., C, H, W) turned left to right. A normal map's x is negated: a wall that faced left now faces right."""
+    """(..., C, H, W) mirrored left to right. A normal map's x is negated: a wall that faced left now faces right."""
     turned = image.flip(-1)
     if modality == "normal":
         turned = turned * torch.tensor([-1.0, 1.0, 1.0], device=image.device).view(3, 1, 1)
