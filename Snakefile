@@ -1,11 +1,11 @@
-# The table of contents. What is compared is declared in params/, where it runs in profiles/, what each step does is
-# `cenbench --help`; the rules only put the steps in order.
+# The table of contents. params/ declares what is compared, profiles/ where it runs; `cenbench --help` describes the steps,
+# and the rules only put them in order.
 #
 #   snakemake all_tables                           the demo preset, on this machine
-#   snakemake all_tables --config preset=study     another preset of params/presets/
+#   snakemake all_tables --config preset=study     another preset in params/presets/
 #   snakemake all_tables --config tables=table7,table8
 #   snakemake table7                               one table
-#   snakemake results/cells/<cell id>/metrics.json one cell (ids: cenbench plan)
+#   snakemake results/cells/<cell id>/metrics.json one cell (see cenbench plan for ids)
 #   snakemake --profile slurm all_tables           the paper preset, on a cluster
 from snakemake.utils import min_version
 

@@ -45,7 +45,7 @@ def test_its_python_is_one_the_package_takes() -> None:
     wanted = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["requires-python"]
     lowest = tuple(int(part) for part in wanted.removeprefix(">=").split("."))
     assert image == "python"
-    assert tuple(int(part) for part in version.split(".")) >= lowest
+    assert tuple(int(part) for part in version.split(".")) >= lowest[:2]  # the tag 3.11 is the newest 3.11 release
 
 
 def test_every_file_it_copies_is_there_and_everything_the_build_reads_is_copied() -> None:

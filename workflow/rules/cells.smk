@@ -1,9 +1,10 @@
-# One job a cell: train, evaluate, publish. Resumable state lies in results/state/, outside these outputs, because
-# Snakemake deletes the outputs of a failed job. A changed digest runs the cell again; what of it (evaluation only, or
-# training too) the cell decides from its own state.
+# One job per cell: train, evaluate, publish. Resumable state is kept in results/state/, not among these outputs, because
+# Snakemake deletes the outputs of a failed job. A changed digest reruns the cell; from its own state the cell decides
+# whether to evaluate only, or to train as well.
 
 
-# `exec`: a shell in between would die of the SIGTERM that tells the cell to save its state, and take the cell with it.
+# `exec`, because a shell in between would be killed by the SIGTERM that tells the cell to save its state, and the cell
+# with it.
 rule cell:
     input:
         manifest=MATRIX.manifest_of,

@@ -1,4 +1,4 @@
-# What the rules share: the plan (which cells, which tables), and the interpreter that runs every step.
+# Shared by the rules: the plan (which cells, which tables) and the interpreter that runs every step.
 import atexit
 import sys
 
@@ -12,25 +12,25 @@ from cenbench.schedule.dag import Dag
 from cenbench.schedule.slurm import Queue
 
 PYTHON = sys.executable
-# After kill -9 the same command is to go on, without `snakemake --unlock`.
+# Removes a stale lock after kill -9, so that rerunning the command needs no `snakemake --unlock`.
 HOLD = None if workflow.remote_exec else hold_working_directory(Path.cwd())
 
+# Not called DAG: Snakemake runs rule files in its own namespace, which has a class of that name.
 try:
     MATRIX = Dag.from_config(config, Path.cwd(), report_code())
 except UserError as error:
     raise WorkflowError(str(error))
 
-# Not called DAG: Snakemake runs rule files in its own namespace, and has a class of that name there.
 PRESET = MATRIX.plan.preset
 
-if HOLD:  # no other controller is at work here
+if HOLD:  # no other controller is running in this folder
     MATRIX.set_aside_damaged()
 
 
-# A dry run ends with what it would cost. Only at its end does the workflow know that it was one.
+# A dry run ends with its cost. The workflow only knows at the end that it was a dry run.
 atexit.register(MATRIX.end, workflow)
 
-# On a cluster: which jobs a controller that died has left there.
+# On a cluster: the jobs that a killed controller left behind.
 QUEUE = Queue(Path.cwd())
 
 
@@ -40,7 +40,7 @@ wildcard_constraints:
     table="table[0-9]+",
 
 
-# A failed cell is shown in its tables with its reason, and Snakemake still ends non-zero.
+# Tables show a failed cell with its reason; Snakemake still exits with a non-zero status.
 onerror:
     shell("{PYTHON:q} -m cenbench report --preset {PRESET:q} {MATRIX.asked_tables}")
     shell(

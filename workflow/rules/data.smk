@@ -1,4 +1,4 @@
-# Datasets: prepared once, under a key that names everything their content depends on.
+# Datasets: prepared once, under a key that identifies everything their content depends on.
 
 
 rule dataset:
@@ -6,7 +6,7 @@ rule dataset:
         manifest="data/prepared/{dataset}/manifest.json",
     log:
         "results/logs/dataset.{dataset}.log",
-    # Every core here; on a cluster, where the number is not given, what the profile says.
+    # All cores of this machine; on a cluster, where their number is not known, the profile sets it.
     threads: workflow.resource_settings.cores or 1
     shell:
         "{PYTHON:q} -m cenbench data prepare {wildcards.dataset:q} --preset {PRESET:q} --workers {threads} > {log:q} 2>&1"

@@ -1,13 +1,13 @@
-# Tables: rendered from whatever their cells' files say, once all of them were tried.
+# Tables: rendered from the records of their cells once every cell has been tried.
 
 
-# Seconds of one core each: made where Snakemake runs, also when cells are made on a cluster.
+# These take seconds on one core, so they run where Snakemake runs, even if cells run on a cluster.
 localrules:
     index,
     table,
 
 
-# Every file is asked for by name, so that a deleted one is made again.
+# Every file is requested by name, so that a deleted one is made again.
 rule all_tables:
     default_target: True
     input:
@@ -45,7 +45,7 @@ rule table:
         "{PYTHON:q} -m cenbench report --preset {PRESET:q} --table {wildcards.table:q} > {log:q} 2>&1"
 
 
-# `snakemake table7` and so on: a name a person can type for each table of params/.
+# One target per table of the preset: `snakemake table7`, for example.
 for number in MATRIX.every_table:
 
     rule:
