@@ -9,13 +9,16 @@ import shlex
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator
 from functools import cache
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
 import typer
+import yaml
 from checkout import REPOSITORY
 
 from cenbench.cli.main import app
+from cenbench.matrix.table import RowSpec
 from cenbench.schedule.dag import ALL, CONFIG_KEYS
 
 FOLDERS = (".github", "benchmarks", "data/raw", "docs", "reports/study", "weights")
@@ -243,6 +246,30 @@ def test_pages_cited_by_the_code_exist() -> None:
     cited = {(path, name) for path in files for name in re.findall(r"docs/[\w-]+\.md", path.read_text())}
     assert [f"{path}: {name}" for path, name in sorted(cited) if not (REPOSITORY / name).exists()] == []
     assert len(cited) > 10
+
+
+def test_rows_shown_are_valid() -> None:
+    rows = [row for page in PAGES for body in blocks(page.read_text(), "yaml") for row in yaml.safe_load(body)]
+    rows = [RowSpec.model_validate(row) for row in rows if isinstance(row, dict)]
+    assert len(rows) >= 3
+
+
+def test_the_fusion_method_shown_works(tmp_path: Path) -> None:
+    import torch
+
+    (body,) = blocks((REPOSITORY / "docs" / "fusion.md").read_text(), "python")
+    file = tmp_path / "maximum.py"
+    file.write_text(body)
+    spec = spec_from_file_location("maximum", file)
+    assert spec is not None and spec.loader is not None
+    shown = module_from_spec(spec)
+    spec.loader.exec_module(shown)
+    x_BMCHW = torch.randn(2, 3, 4, 5, 6)
+    largest = torch.stack([torch.maximum(torch.maximum(x[0], x[1]), x[2]) for x in x_BMCHW])
+    operator = shown.Operator(3, 4)
+    assert shown.MERGES and torch.equal(operator.merge(x_BMCHW)[:, 0], largest)
+    assert all(torch.equal(operator(x_BMCHW)[:, modality], largest) for modality in range(3))
+    assert operator.parameter_count(3, 4) == sum(parameter.numel() for parameter in operator.parameters())
 
 
 @pytest.mark.parametrize(
