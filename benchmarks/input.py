@@ -37,10 +37,10 @@ from cenbench.matrix.cell import Cell
 from cenbench.matrix.plan import load_plan
 from cenbench.matrix.specs import dataset_key
 from cenbench.train.device import choose_device
-from cenbench.train.loop import Batches
-from cenbench.train.prefetch import TwoPartBatches, for_device
+from cenbench.train.prefetch import for_device
 from cenbench.train.recorded_step import PLAIN_STEPS
 from cenbench.train.segmentation import SegmentationTrainer
+from cenbench.train.trainer import Batches, TwoPartBatches
 from cenbench.train.translation import TranslationTrainer
 
 PARAMS = Path(__file__).parents[1] / "params"

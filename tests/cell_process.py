@@ -29,7 +29,7 @@ import torch
 import torch._dynamo  # optimisers and torchvision import it, for seconds
 
 from cenbench.errors import UserError
-from cenbench.evaluate import measure_segmentation, measure_translation  # noqa: F401 - imported here, once
+from cenbench.evaluate import segmentation, translation  # noqa: F401 - imported here, once
 from cenbench.matrix.plan import load_plan
 from cenbench.paths import Paths
 from cenbench.records.read import read_record

@@ -156,12 +156,15 @@ def test_the_document_shows_the_rules(sources: Sources) -> None:
         ("cenbench.matrix.plan", ("torch", "pandas", "rich")),
         ("cenbench.schedule.dag", ("torch", "pandas", "torchvision")),
         ("cenbench.records.read", ("torch", "pandas")),
+        ("cenbench.records.digests", ("torch", "pandas", "numpy")),
         ("cenbench.doctor.site", ("torch", "pandas", "numpy")),
         ("cenbench.schedule.remaining_cost", ("torch", "pandas")),
         ("cenbench.report.pages", ("torch", "torchvision")),
         ("cenbench.report.terminal_status", ("torch", "pandas")),
         ("cenbench.cli.main", ("torch", "pandas", "mitsuba")),
         ("cenbench.train.segmentation", ("torchvision", "torch_fidelity", "mitsuba")),
+        ("cenbench.evaluate.segmentation", ("torchvision", "torch_fidelity", "mitsuba")),
+        ("cenbench.run.cell", ("torchvision", "torch_fidelity", "mitsuba")),
     ],
 )
 def test_starts_without(module: str, heavy: tuple[str, ...]) -> None:

@@ -23,7 +23,9 @@ from cenbench.data import transforms
 from cenbench.data.batches import EvalBatches, SegmentationBatches, TranslationBatches
 from cenbench.data.prepared import Prepared
 from cenbench.errors import UserError
-from cenbench.evaluate import measure_segmentation, measure_translation, score_translation
+from cenbench.evaluate import score_segmentation, score_translation
+from cenbench.evaluate.score_segmentation import predicted_classes
+from cenbench.evaluate.task import evaluation_of
 from cenbench.matrix import describe
 from cenbench.matrix.cell import Cell, Task
 from cenbench.matrix.plan import load_plan
@@ -42,12 +44,16 @@ from cenbench.metrics import fid
 from cenbench.metrics.extractors import load_extractor
 from cenbench.metrics.images import stretch_to_uint8, to_uint8
 from cenbench.metrics.segmentation import SegmentationScores
+from cenbench.nn.network import Network
 from cenbench.nn.norm import EPS, ModalityNorm, set_own_statistics
 from cenbench.nn.unet import UNet
 from cenbench.paths import Paths
 from cenbench.records.write import Measured
 from cenbench.train import segmentation as segmentation_training
 from cenbench.train import translation as translation_training
+from cenbench.train.setup import Setup
+from cenbench.train.task import training_of
+from cenbench.train.train_cell import load_network
 from cenbench.train.trained import Trained, finish
 
 PARAMS = Path(__file__).parents[1] / "params"
@@ -215,8 +221,11 @@ class Tiny:
 
     def measure(self, seed: int = 1, **changes: Any) -> Measured:
         """Measured with these parts of the evaluation otherwise."""
-        module = measure_segmentation if self.cell.task.kind == "segmentation" else measure_translation
-        return module.measure(self.otherwise(seed, **changes), self.prepared, self.trained, CPU, self.paths)
+        setup = self.setup(self.otherwise(seed, **changes))
+        return evaluation_of(self.cell).measure(setup, loaded(self))
+
+    def setup(self, cell: Cell | None = None) -> Setup:
+        return Setup(cell or self.cell, self.prepared, CPU, self.paths)
 
     def otherwise(self, seed: int = 1, **changes: Any) -> Cell:
         changed = self.cell.evaluation.model_copy(update=changes)
@@ -281,8 +290,8 @@ def generator(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
     return Tiny(cell, prepared, trained, Paths(root))
 
 
-def loaded(generator: Tiny) -> UNet:
-    return translation_training.load(generator.cell, generator.trained, CPU)
+def loaded(tiny: Tiny) -> Network:
+    return load_network(training_of(tiny.cell), tiny.setup(), tiny.trained)
 
 
 def maes(measured: Measured) -> list[float]:
@@ -304,6 +313,7 @@ def test_dropout_at_test_is_drawn_from_the_cells_seed_and_nothing_else(generator
     assert maes(generator.measure(seed=2, dropout_at_test=True)) != maes(first)
     # Dropout alone: norms still use their running statistics.
     network = loaded(generator).eval()
+    assert isinstance(network, UNet)
     network.dropout.train()
     torch.manual_seed(1)
     assert maes(first) == pytest.approx(generator.mae(network), rel=1e-12)
@@ -313,6 +323,7 @@ def test_dropout_at_test_is_drawn_from_the_cells_seed_and_nothing_else(generator
 def test_instance_statistics_at_test_are_those_of_training_mode(generator: Tiny) -> None:
     """A network in training mode without dropout normalises each image by its own statistics."""
     network = loaded(generator).train()
+    assert isinstance(network, UNet)
     network.dropout.p = 0.0
     expected = generator.mae(network)
     found = maes(generator.measure(instance_statistics_at_test=True))
@@ -410,7 +421,7 @@ def test_stretched_images_change_fid_alone_and_keep_real_features_of_their_own(g
 # ---------------------------------------------------------------- several scales, and mirror images
 
 
-class Network(nn.Module):
+class HalfSize(nn.Module):
     """Stands in for a segmentation network: logits of two streams at half size, not the same for a mirror image."""
 
     def __init__(self, modalities: int, classes: int) -> None:
@@ -445,9 +456,9 @@ def seen_at(x_BMCHW: Tensor, names: list[str], size: tuple[int, int], mirrored: 
 def test_probabilities_are_averaged_over_scales_and_mirror_images(scales: tuple[float, ...], flip: bool) -> None:
     task, H, W = Task.parse("rgb+depth+normal->semantic"), 10, 14
     x_BMCHW = torch.randn(2, 3, 3, H, W, generator=torch.Generator().manual_seed(1))
-    network, oracle = Network(3, 4), Network(3, 4)
+    network, oracle = HalfSize(3, 4), HalfSize(3, 4)
     asked = SegmentationEvaluation(batch_size=2, scales=scales, flip=flip)
-    found = measure_segmentation.predict(network, x_BMCHW, task, asked)  # type: ignore[arg-type]
+    found = predicted_classes(network, x_BMCHW, task, asked)  # type: ignore[arg-type]
     total = torch.zeros(2, 2, 4, H, W, dtype=torch.float64)
     shown = []
     for scale in scales:
@@ -471,9 +482,9 @@ def test_probabilities_are_averaged_over_scales_and_mirror_images(scales: tuple[
 
 def test_a_single_scale_is_the_greatest_bicubic_logit_of_the_images_as_they_are() -> None:
     x_BMCHW = torch.randn(2, 1, 3, 9, 12, generator=torch.Generator().manual_seed(1))
-    network = Network(1, 5)
+    network = HalfSize(1, 5)
     asked = SegmentationEvaluation(batch_size=2)
-    found = measure_segmentation.predict(network, x_BMCHW, Task.parse("rgb->semantic"), asked)  # type: ignore[arg-type]
+    found = predicted_classes(network, x_BMCHW, Task.parse("rgb->semantic"), asked)  # type: ignore[arg-type]
     (shown,) = network.seen
     assert shown is x_BMCHW
     up = F.interpolate(network(x_BMCHW).flatten(0, 1), (9, 12), mode="bicubic", align_corners=False)
@@ -491,8 +502,24 @@ def segmenter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tiny]:
     yield Tiny(cell, prepared, trained, Paths(root))
 
 
+def test_the_score_of_a_selection_is_the_lowest_measured_fid(generator: Tiny) -> None:
+    """Bit for bit: the score computes FID alone, `measure` everything."""
+    for changes in ({}, {"stretch_images": True}, {"dropout_at_test": True, "instance_statistics_at_test": True}):
+        setup = generator.setup(generator.otherwise(**changes))
+        fids = [values["fid"] for values in generator.measure(**changes).metrics.values()]
+        assert score_translation.score(setup)(loaded(generator)) == -min(fids)
+        assert len(set(fids)) == len(fids), "the streams differ"
+
+
+def test_the_score_of_a_selection_is_the_ensembles_single_scale_miou(segmenter: Tiny) -> None:
+    single = segmenter.measure().metrics["ensemble"]["miou_pct"]
+    for changes in ({}, {"scales": (0.5, 1.0), "flip": True}):
+        setup = segmenter.setup(segmenter.otherwise(**changes))
+        assert score_segmentation.score(setup)(loaded(segmenter)) == single
+
+
 def test_a_cell_is_measured_at_the_scales_it_asks_for(segmenter: Tiny) -> None:
-    network = segmentation_training.load(segmenter.cell, 10, segmenter.trained, CPU)
+    network = loaded(segmenter)
     single = segmenter.measure().metrics
     for changes in ({"scales": (0.5, 1.0)}, {"flip": True}):
         found = segmenter.measure(**changes).metrics
@@ -502,7 +529,7 @@ def test_a_cell_is_measured_at_the_scales_it_asks_for(segmenter: Tiny) -> None:
         scores = SegmentationScores(cell.streams, 10, segmenter.prepared.void, CPU)
         for x_BMCHW, label_BHW in EvalBatches(segmenter.prepared, cell.task, "val", 2):
             with torch.inference_mode():
-                scores.update(measure_segmentation.predict(network, x_BMCHW, cell.task, cell.evaluation), label_BHW)
+                scores.update(predicted_classes(network, x_BMCHW, cell.task, cell.evaluation), label_BHW)
         assert found == scores.compute()
     assert segmenter.measure(scales=(1.0,), flip=False).metrics == single
 

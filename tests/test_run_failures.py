@@ -74,12 +74,12 @@ def test_out_of_memory(
     caplog: pytest.LogCaptureFixture,
     faults: Faults,
 ) -> None:
-    from cenbench.evaluate import measure_segmentation
+    from cenbench.evaluate import segmentation
 
     if where == "a step":
         monkeypatch.setattr(SegmentationTrainer, "step", raising(error))
     else:
-        monkeypatch.setattr(measure_segmentation, "predict", raising(error))
+        monkeypatch.setattr(segmentation, "predicted_classes", raising(error))
     with faults("out of memory").one():
         fail_and_retry(place, "out of memory", monkeypatch, caplog)
 
@@ -98,7 +98,7 @@ import resource, sys
 from pathlib import Path
 import torch, torch._dynamo
 from cenbench.matrix.plan import load_plan
-from cenbench.evaluate import measure_segmentation
+from cenbench.evaluate import segmentation
 from cenbench.run.cell import run_cell
 from cenbench.paths import Paths
 

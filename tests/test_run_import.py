@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from cenbench.cli.main import main
 from cenbench.data.prepared import Prepared
 from cenbench.errors import UserError
-from cenbench.evaluate import measure_segmentation, measure_translation
+from cenbench.evaluate.task import evaluation_of
 from cenbench.files import read_json, write_json
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.plan import Plan, load_plan
@@ -41,8 +41,10 @@ from cenbench.run import cell as run_module
 from cenbench.run.cell import run_cell
 from cenbench.run.import_checkpoint import import_checkpoint, read_checkpoint
 from cenbench.run.lock import cell_lock
-from cenbench.train import segmentation, translation
+from cenbench.train import train_cell
+from cenbench.train.setup import Setup
 from cenbench.train.state import save_state
+from cenbench.train.task import training_of
 from cenbench.train.trained import finish
 
 DATASET = "dataset: &data {name: tiny, size_px: 32, train_scenes: 2, val_scenes: 4, seed: 1}"
@@ -97,14 +99,12 @@ def no_training(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any, **__: Any) -> None:
         raise AssertionError("it trains")
 
-    for module in (segmentation, translation):
-        monkeypatch.setattr(module, "train_steps", refuse)
+    monkeypatch.setattr(train_cell, "train_steps", refuse)
 
 
 def network_of(place: Place, cell: Cell) -> nn.Module:
     """The cell's network as if trained: norms that differ in every row, a third of the scaling factors under theta."""
-    kind = cell.task.kind
-    network = segmentation.build(cell, 10) if kind == "segmentation" else translation.build(cell)
+    network = training_of(cell).build(cell, 10)
     torch.manual_seed(3)
     for norm in network.modules():
         if isinstance(norm, ModalityNorm):
@@ -153,8 +153,8 @@ def directly(place: Place, cell: Cell, network: nn.Module) -> Measured:
     """What evaluating this very network gives, its weights kept under our own names."""
     folder = place.paths.root / "directly"
     trained = finish(folder, network, b"", 0, {"training_id": "another"})
-    measure = measure_segmentation.measure if cell.task.kind == "segmentation" else measure_translation.measure
-    return measure(cell, place.prepared(cell), trained, torch.device("cpu"), place.paths)
+    setup = Setup(cell, place.prepared(cell), torch.device("cpu"), place.paths)
+    return evaluation_of(cell).measure(setup, train_cell.load_network(training_of(cell), setup, trained))
 
 
 def imported(place: Place, cell: Cell) -> Path:

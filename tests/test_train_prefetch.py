@@ -24,13 +24,13 @@ class Numbered:
     steps_per_epoch = 3
 
     def __init__(self) -> None:
-        self.read: list[int] = []
+        self.steps_read: list[int] = []
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
         return self.prepare(self.read(step))
 
     def read(self, step: int) -> StoredBatch:
-        self.read.append(step)
+        self.steps_read.append(step)
         if step == 5:
             raise ValueError("batch 5 cannot be read")
         line = taps(1, 1, 0, 1, "bilinear")
@@ -56,7 +56,7 @@ def test_in_order_each_batch_is_read_once_and_one_ahead() -> None:
     for step in range(4):
         ahead.batch(step)
     ahead._thread.shutdown()
-    assert batches.read == [0, 1, 2, 3, 4]
+    assert batches.steps_read == [0, 1, 2, 3, 4]
 
 
 def test_a_broken_batch_raises_where_it_is_asked_for() -> None:

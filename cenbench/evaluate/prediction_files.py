@@ -1,4 +1,4 @@
-"""What predicted labels look like as files: each dataset's own naming, numbers and size. Pure, no torch."""
+"""How predictions are stored as files: each dataset's own names, label values and size. Torch-free."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ _CITYSCAPES_PX = 1024, 2048
 
 
 @dataclass(frozen=True)
-class LabelFiles:
-    """How a dataset's evaluation wants predicted labels: one 8-bit PNG of one channel a scene."""
+class PredictionFiles:
+    """How predictions are stored: one 8-bit PNG per scene."""
 
     name: str
     """The file's name; `{scene}` is what the dataset calls the scene."""
     encode: Callable[[np.ndarray], np.ndarray]
-    """u8 (H, W) class numbers -> the u8 values that are stored."""
-    says: str
-    """What a stored value means, in words."""
+    """u8 class numbers (H, W), or a picture (H, W, 3) -> the u8 values that are stored."""
+    values: str
+    """The meaning of a stored value, in words."""
 
 
-def label_files(dataset: str) -> LabelFiles:
-    """The format of a dataset; class numbers as they are for one that has none of its own."""
+def label_files(dataset: str) -> PredictionFiles:
+    """The format a dataset's own evaluation expects of labels; plain class numbers where it has none."""
     return _FORMATS.get(dataset, _PLAIN)
 
 
@@ -47,11 +47,20 @@ def _cityscapes(classes_HW: np.ndarray) -> np.ndarray:
     return resize_nearest(to_ids(classes_HW), _CITYSCAPES_PX)
 
 
-_PLAIN = LabelFiles("{scene}.png", lambda classes_HW: classes_HW, "class number, from 0, as in the manifest")
+def _as_it_is(picture: np.ndarray) -> np.ndarray:
+    return picture
+
+
+PICTURES = PredictionFiles("{scene}.png", _as_it_is, "0..255 for -1..1")
+_PLAIN = PredictionFiles("{scene}.png", _as_it_is, "class number, from 0, as in the manifest")
 _FORMATS = {
-    "nyudv2": LabelFiles("{scene}.png", _from_one, "class number + 1: 1 to 40, as 0 is unlabelled in NYUDv2's labels"),
-    "sunrgbd": LabelFiles("{scene}.png", _from_one, "class number + 1: 1 to 37, as 0 is void in the dataset's labels"),
-    "cityscapes": LabelFiles(
+    "nyudv2": PredictionFiles(
+        "{scene}.png", _from_one, "class number + 1: 1 to 40, as 0 is unlabelled in NYUDv2's labels"
+    ),
+    "sunrgbd": PredictionFiles(
+        "{scene}.png", _from_one, "class number + 1: 1 to 37, as 0 is void in the dataset's labels"
+    ),
+    "cityscapes": PredictionFiles(
         "{scene}_gtFine_labelIds.png", _cityscapes,
         "label id of cityscapesScripts (not train id), 2048 x 1024 by the nearest pixel",
     ),

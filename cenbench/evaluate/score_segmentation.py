@@ -1,12 +1,12 @@
-"""What a segmentation network predicts, and the one number by which `selection: best` goes.
+"""What a segmentation network predicts, and the score by which `selection: best` chooses its weights.
 
-Apart from `measure_segmentation`, because with `best` this is training code, and drawing sample pictures is not.
+Separate from `cenbench.evaluate.segmentation` because with `best` this is training code: a change here trains those
+cells again, a change of the sample pictures does not.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -14,28 +14,30 @@ from torch.nn import functional as F
 
 from cenbench.data import transforms
 from cenbench.data.batches import EvalBatches
-from cenbench.data.prepared import Prepared
-from cenbench.matrix.cell import ENSEMBLE, Cell, Task
+from cenbench.matrix.cell import ENSEMBLE, Task
 from cenbench.matrix.specs import SegmentationEvaluation
 from cenbench.metrics.segmentation import SegmentationScores
 from cenbench.train.selection import Score
+from cenbench.train.setup import Setup
 
 
-def validation_score(cell: Cell, prepared: Prepared, device: torch.device, weights: Path, features: Path) -> Score:
+def score(setup: Setup) -> Score:
     """What `selection: best` goes by: mean IoU of the ensemble at a single scale, whatever the cell's evaluation is."""
+    cell, prepared, device = setup.cell, setup.prepared, setup.device
     single = SegmentationEvaluation(batch_size=cell.evaluation.batch_size)
 
     @torch.inference_mode()
-    def score(network: nn.Module) -> float:
-        scores = SegmentationScores(cell.streams, len(prepared.classes), prepared.void, device)
+    def miou_pct(network: nn.Module) -> float:
+        scores = SegmentationScores((ENSEMBLE,), setup.classes, prepared.void, device)
         for x_BMCHW, label_BHW in EvalBatches(prepared, cell.task, "val", single.batch_size):
-            scores.update(predict(network, x_BMCHW.to(device), cell.task, single), label_BHW.to(device))
+            classes_BSHW = predicted_classes(network, x_BMCHW.to(device), cell.task, single)
+            scores.update(classes_BSHW[:, -1:], label_BHW.to(device))
         return scores.compute()[ENSEMBLE]["miou_pct"]
 
-    return score
+    return miou_pct
 
 
-def predict(network: nn.Module, x_BMCHW: Tensor, task: Task, evaluation: SegmentationEvaluation) -> Tensor:
+def predicted_classes(network: nn.Module, x_BMCHW: Tensor, task: Task, evaluation: SegmentationEvaluation) -> Tensor:
     """Classes of every stream at the images' size, int64 (B, S, H, W).
 
     Logits are brought to that size by bicubic interpolation, as the released evaluation does

@@ -1,101 +1,93 @@
-"""What a translation network generates, its scores, and the one number by which `selection: best` goes.
+"""What a translation network generates, and the score by which `selection: best` chooses its weights.
 
-Apart from `measure_translation`, because with `best` this is training code, and drawing sample pictures is not.
+Separate from `cenbench.evaluate.translation` because with `best` this is training code: a change here trains those
+cells again, a change of the other metrics or of the sample pictures does not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
 
 from cenbench.data.batches import EvalBatches
-from cenbench.data.prepared import Prepared
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.specs import TranslationEvaluation
-from cenbench.metrics import extractors
+from cenbench.metrics import fid
 from cenbench.metrics.extractors import Extractor, load_extractor
 from cenbench.metrics.images import stretch_to_uint8, to_uint8
 from cenbench.metrics.reference_features import reference_features
-from cenbench.metrics.translation import TranslationScores
 from cenbench.nn.norm import set_own_statistics
 from cenbench.pretrained.catalog import INCEPTION_FILE
 from cenbench.train.selection import Score
+from cenbench.train.setup import Setup
 
 
-def check_installed(cell: Cell, weights: Path) -> None:
-    """Raises `CellSkipped` where what measures the cell is absent: asked before hours of training."""
-    extractors.check_installed(_evaluation(cell).extractor, weights / INCEPTION_FILE)
+def score(setup: Setup) -> Score:
+    """The lowest FID of any output stream, negated so that higher is better (paper.md#translation-evaluation).
 
-
-def validation_score(cell: Cell, prepared: Prepared, device: torch.device, weights: Path, features: Path) -> Score:
-    """What `selection: best` goes by: the lowest FID of any output, negated so that higher is better.
-
-    Source: paper.md#translation-evaluation.
+    The score raises `CellSkipped` where the feature extractor's weights are absent.
     """
+    evaluation = evaluation_parts(setup.cell)
+    to_bytes = image_bytes(evaluation)
 
     @torch.inference_mode()
-    def score(network: nn.Module) -> float:
-        scores = new_scores(cell, prepared, device, weights, features)
-        for image_BSCHW, y_BCHW in generated(network, cell, prepared, device):
-            scores.update(image_BSCHW, y_BCHW)
-        return -min(values["fid"] for values in scores.compute().values())
+    def negative_fid(network: nn.Module) -> float:
+        extractor = load_extractor(evaluation.extractor, setup.paths.weights / INCEPTION_FILE, setup.device)
+        real_ND = real_features(setup, extractor)
+        features = []
+        for image_BSCHW, _ in generated(setup, network):
+            features_PD = extractor.features(to_bytes(image_BSCHW.flatten(0, 1)))
+            features.append(features_PD.unflatten(0, image_BSCHW.shape[:2]))
+        features_SND = torch.cat(features).transpose(0, 1)
+        return -min(fid.compute(fake_ND, real_ND) for fake_ND in features_SND)
 
-    return score
+    return negative_fid
 
 
-def _evaluation(cell: Cell) -> TranslationEvaluation:
+def evaluation_parts(cell: Cell) -> TranslationEvaluation:
+    """The cell's evaluation as a translation cell has it."""
     if not isinstance(cell.evaluation, TranslationEvaluation):
-        raise TypeError(f"{cell.id} is no translation cell")
+        raise TypeError(f"{cell.id} is not a translation cell")
     return cell.evaluation
 
 
-def new_scores(
-    cell: Cell, prepared: Prepared, device: torch.device, weights: Path, features: Path
-) -> TranslationScores:
-    """Scores without an image yet. Raises `CellSkipped` where the feature extractor's weights are absent."""
-    evaluation = _evaluation(cell)
-    extractor = load_extractor(evaluation.extractor, weights / INCEPTION_FILE, device)
-    return TranslationScores(
-        cell.streams,
-        extractor,
-        _real_features(cell, prepared, extractor, features, stretched=evaluation.stretch_images),
-        evaluation.kid_subsets,
-        evaluation.kid_subset_size,
-        evaluation.kid_seed,
-        to_bytes=stretch_to_uint8 if evaluation.stretch_images else to_uint8,
-    )
+def image_bytes(evaluation: TranslationEvaluation) -> Callable[[Tensor], Tensor]:
+    """What turns images in [-1, 1] into the uint8 that features are of."""
+    return stretch_to_uint8 if evaluation.stretch_images else to_uint8
 
 
-def generated(
-    network: nn.Module, cell: Cell, prepared: Prepared, device: torch.device
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """(image_BSCHW, y_BCHW) of the validation split, the network in the mode this evaluation wants."""
-    _set_mode(network, _evaluation(cell))
-    torch.manual_seed(cell.seed)  # what dropout draws, where it is on: the same bytes each time
-    for x_BMCHW, y_BCHW in EvalBatches(prepared, cell.task, "val", cell.evaluation.batch_size):
+def generated(setup: Setup, network: nn.Module) -> Iterator[tuple[Tensor, Tensor]]:
+    """(image_BSCHW, y_BCHW) of the validation split, the network in the mode this evaluation asks for."""
+    cell, device = setup.cell, setup.device
+    _set_mode(network, evaluation_parts(cell))
+    torch.manual_seed(cell.seed)  # dropout at test draws the same numbers each time
+    for x_BMCHW, y_BCHW in EvalBatches(setup.prepared, cell.task, "val", cell.evaluation.batch_size):
         yield network(x_BMCHW.to(device)), y_BCHW.to(device)
 
 
+def real_features(setup: Setup, extractor: Extractor) -> Tensor:
+    """Features of the real target images, (N, D), computed once per dataset, target, extractor and way of making
+    bytes, and kept below `paths.features`.
+    """
+    cell, prepared, evaluation = setup.cell, setup.prepared, evaluation_parts(setup.cell)
+    to_bytes = image_bytes(evaluation)
+
+    def batches() -> Iterator[Tensor]:
+        for _, y_BCHW in EvalBatches(prepared, cell.task, "val", evaluation.batch_size):
+            yield to_bytes(y_BCHW)
+
+    key = {"dataset": prepared.digest, "target": cell.task.target, "split": "val"}
+    if evaluation.stretch_images:
+        key["pixels"] = "stretched"
+    return reference_features(setup.paths.features, key, extractor, batches)
+
+
 def _set_mode(network: nn.Module, evaluation: TranslationEvaluation) -> None:
-    """Evaluation mode, less what this evaluation leaves as in training."""
+    """Evaluation mode, except for what this evaluation leaves as in training."""
     network.eval()
     for module in network.modules():
         if isinstance(module, nn.Dropout):
             module.train(evaluation.dropout_at_test)
     set_own_statistics(network, evaluation.instance_statistics_at_test)
-
-
-def _real_features(cell: Cell, prepared: Prepared, extractor: Extractor, features: Path, *, stretched: bool) -> Tensor:
-    """Features of the real target images, computed once a dataset, target, extractor and way of making bytes."""
-
-    def batches() -> Iterator[Tensor]:
-        for _, y_BCHW in EvalBatches(prepared, cell.task, "val", cell.evaluation.batch_size):
-            yield stretch_to_uint8(y_BCHW) if stretched else to_uint8(y_BCHW)
-
-    key = {"dataset": prepared.digest, "target": cell.task.target, "split": "val"}
-    if stretched:
-        key["pixels"] = "stretched"
-    return reference_features(features, key, extractor, batches)

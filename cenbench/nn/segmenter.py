@@ -6,12 +6,12 @@ import importlib
 from dataclasses import replace
 from typing import Literal
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from cenbench.nn.ensemble import Ensemble
 from cenbench.nn.fusion_points import Fusion, resnet_levels_of
+from cenbench.nn.network import Network, Outputs
 from cenbench.nn.norm import GammaInit
-from cenbench.nn.outputs import Outputs
 from cenbench.nn.resnet import ResNet
 from cenbench.nn.sharing import Convs, Norms, Sharing
 
@@ -19,7 +19,7 @@ Head = Literal["refinenet", "pspnet"]
 _HEADS = {"refinenet": "RefineNet", "pspnet": "PSPNet"}
 
 
-class Segmenter(nn.Module):
+class Segmenter(Network):
     """`x_BM3HW -> logits_BSKhw` with h, w a quarter of H, W (RefineNet) or an eighth (PSPNet), rounded up.
 
     Stream S - 1 is the ensemble; S = M + 1, or 2 where the fusion merges the modalities into one stream.
@@ -47,15 +47,10 @@ class Segmenter(nn.Module):
         self.decoder = decoder(after, self.encoder.channels, decoder_width, classes, dropout)
         self.ensemble = Ensemble(after.modalities)
         self.penalised = any(operator.penalised for operator in self.encoder.fusions.values())
-        """Whether training has a fusion penalty."""
         self.has_auxiliary = hasattr(self.decoder, "auxiliary")
         """Whether training has auxiliary predictions."""
 
-    def forward(self, x_BMCHW: Tensor) -> Tensor:
-        return self.outputs(x_BMCHW).y_BSCHW
-
     def outputs(self, x_BMCHW: Tensor) -> Outputs:
-        """Predictions and what else the loss needs."""
         stages_BMCHW, penalty = self.encoder(x_BMCHW)
         auxiliary = self.decoder.auxiliary(stages_BMCHW) if self.has_auxiliary and self.training else None
         return Outputs(self.ensemble(self.decoder(stages_BMCHW)), penalty, auxiliary)

@@ -8,15 +8,15 @@ from torch import Tensor, nn
 from cenbench.nn.ensemble import Ensemble
 from cenbench.nn.fusion_points import Fusion, levels_of, operator_at
 from cenbench.nn.init import normal_init
+from cenbench.nn.network import Network, Outputs
 from cenbench.nn.norm import GammaInit
-from cenbench.nn.outputs import Outputs
 from cenbench.nn.rectify import leaky_relu_over, relu_over
 from cenbench.nn.sharing import Convs, Norms, Sharing
 
 _DROPOUT_BLOCKS = 3
 
 
-class UNet(nn.Module):
+class UNet(Network):
     """`x_BM3HW -> image_BS3HW` in [-1, 1]; stream S - 1 is the ensemble. H and W are multiples of 2**levels.
 
     Every encoder convolution but the first and the last is followed by a constrained norm and exchange (the released
@@ -45,14 +45,9 @@ class UNet(nn.Module):
         self.ensemble = Ensemble(sharing.modalities)
         self.fusions = fusion.operators(sharing.modalities, channels[1:])
         self.penalised = any(operator.penalised for operator in self.fusions.values())
-        """Whether training has a fusion penalty."""
         normal_init(self)
 
-    def forward(self, x_BMCHW: Tensor) -> Tensor:
-        return self.outputs(x_BMCHW).y_BSCHW
-
     def outputs(self, x_BMCHW: Tensor) -> Outputs:
-        """Predictions and what else the loss needs."""
         skips, penalties = self._encode(x_BMCHW)
         penalty = torch.stack(penalties).sum() if penalties else x_BMCHW.new_zeros(())
         return Outputs(self.ensemble(torch.tanh(self._decode(skips))), penalty)

@@ -11,9 +11,11 @@ from functools import cache
 from pathlib import Path
 
 from cenbench.data.manifest import manifest_digest
+from cenbench.evaluate.task import evaluation_modules, selection_modules
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.specs import dataset_key
 from cenbench.records.fingerprint import code_digest
+from cenbench.train.task import training_modules
 
 WHAT = {
     "training_code": "the training code changed since",
@@ -57,17 +59,12 @@ def training_code(cell: Cell) -> str:
 
     Where weights are chosen by measuring them, the code that measures is training code too.
     """
-    measuring = (f"cenbench.evaluate.score_{cell.task.kind}",) if cell.protocol.selection == "best" else ()
-    return _code((f"cenbench.train.{cell.task.kind}", *_own_modules(cell), *measuring))
+    return _code((*training_modules(cell), *selection_modules(cell)))
 
 
 def evaluation_code(cell: Cell) -> str:
     """Of the code that trains and measures this cell."""
-    return _code((f"cenbench.evaluate.measure_{cell.task.kind}", *_own_modules(cell)))
-
-
-def _own_modules(cell: Cell) -> tuple[str, ...]:
-    return f"cenbench.nn.fusion.{cell.fusion.replace('-', '_')}", f"cenbench.nn.{cell.network.head}"
+    return _code((*training_modules(cell), *evaluation_modules(cell)))
 
 
 @cache

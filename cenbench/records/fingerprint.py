@@ -27,6 +27,7 @@ CANNOT_CHANGE_NUMBERS = frozenset(
         "cenbench.data",
         "cenbench.data.manifest",
         "cenbench.data.prepared",
+        "cenbench.paths",
         "cenbench.records.fingerprint",
         "cenbench.train.progress",
         "cenbench.records.sources",

@@ -11,10 +11,10 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from cenbench.data.prepared import Prepared
 from cenbench.data.verified import open_whole
 from cenbench.errors import CellFailed, CellSkipped, Stopped, UserError, out_of_memory
 from cenbench.evaluate.measured import Measured
+from cenbench.evaluate.task import evaluation_of
 from cenbench.files import room_to_write, write_json
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.specs import dataset_key
@@ -28,6 +28,9 @@ from cenbench.run import provenance
 from cenbench.run.heartbeat import Heartbeat
 from cenbench.run.lock import cell_lock
 from cenbench.train.device import choose_device
+from cenbench.train.setup import Setup
+from cenbench.train.task import training_of
+from cenbench.train.train_cell import load_network, train_cell
 
 log = logging.getLogger("cenbench")
 LOG_FORMAT = "%(asctime)s %(message)s"
@@ -127,7 +130,8 @@ def _train_and_publish(cell: Cell, paths: Paths, device_name: str, heartbeat: He
     started, start = provenance.now(), time.perf_counter()
     facts = provenance.environment(device, paths.root)
     try:
-        measured, history, times = _train_and_measure(cell, paths, prepared, digests, device, heartbeat)
+        setup = Setup(cell, prepared, device, paths)
+        measured, history, times = _train_and_measure(setup, digests, heartbeat)
     except CellSkipped as skipped:
         log.warning("skipped: %s", skipped)
         write_skipped(cell, paths, digests, str(skipped), {**facts, "started": started})
@@ -138,25 +142,14 @@ def _train_and_publish(cell: Cell, paths: Paths, device_name: str, heartbeat: He
     log.info("published %s", paths.cell(cell))
 
 
-def _train_and_measure(
-    cell: Cell, paths: Paths, prepared: Prepared, digests: Digests, device: Any, heartbeat: Heartbeat
-) -> tuple[Measured, bytes, dict[str, Any]]:
-    """Only the modules of the cell's own task are imported: a segmentation cell never pays for Inception's."""
-    if cell.task.kind == "segmentation":
-        from cenbench.evaluate.measure_segmentation import measure
-        from cenbench.evaluate.score_segmentation import validation_score
-        from cenbench.train.segmentation import train
-    else:
-        from cenbench.evaluate.measure_translation import measure
-        from cenbench.evaluate.score_translation import check_installed, validation_score
-        from cenbench.train.translation import train
-
-        check_installed(cell, paths.weights)
+def _train_and_measure(setup: Setup, digests: Digests, heartbeat: Heartbeat) -> tuple[Measured, bytes, dict[str, Any]]:
+    cell, paths = setup.cell, setup.paths
+    training, evaluation = training_of(cell), evaluation_of(cell)
+    evaluation.check_installed(cell, paths.weights)
     used = used_files(cell, paths)
-    identity = training_identity(cell, digests.training_code, prepared.digest, used)
+    identity = training_identity(cell, digests.training_code, setup.prepared.digest, used)
     start = time.perf_counter()
-    score = validation_score(cell, prepared, device, paths.weights, paths.features)
-    trained = train(cell, prepared, paths.state(cell), device, paths.weights, identity, score, heartbeat.training)
+    trained = train_cell(training, setup, identity, evaluation.score(setup), heartbeat.training)
     times: dict[str, Any] = {"train_s": time.perf_counter() - start, "steps": trained.steps}
     times["trained_steps"] = heartbeat.trained_steps  # fewer where an earlier run had begun
     heartbeat.phase("evaluating")
@@ -167,6 +160,6 @@ def _train_and_measure(
         times["imported"] = asdict(trained.imported)
     if used := with_gone_files(used, cell, trained.identity, paths):
         times["pretrained"] = {each.file: {"sha256": each.sha256, "own": each.own or "no"} for each in used}
-    measured = measure(cell, prepared, trained, device, paths)
+    measured = evaluation.measure(setup, load_network(training, setup, trained))
     labels = own_labels(used, {metric for values in measured.metrics.values() for metric in values})
     return replace(measured, stand_in={**measured.stand_in, **labels}), trained.history, times

@@ -13,6 +13,7 @@ from cenbench.paths import Paths
 from cenbench.pretrained.used import training_identity, used_files
 from cenbench.records.digests import evaluation_code, training_code
 from cenbench.train.device import choose_device
+from cenbench.train.setup import Setup
 from cenbench.train.trained import Trained, open_finished
 
 
@@ -26,8 +27,8 @@ def export_cell(
     """
     prepared = Prepared.open(paths.data / dataset_key(cell.dataset))
     trained = _finished(cell, paths, prepared)
-    device = choose_device(device_name)
-    return export_predictions(cell, prepared, trained, evaluation_code(cell), out, stream, device, bar=bar)
+    setup = Setup(cell, prepared, choose_device(device_name), paths)
+    return export_predictions(setup, trained, evaluation_code(cell), out, stream, bar=bar)
 
 
 def _finished(cell: Cell, paths: Paths, prepared: Prepared) -> Trained:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from cenbench.data.prepared import Prepared
 from cenbench.errors import UserError
 from cenbench.matrix.cell import Cell
-from cenbench.matrix.specs import SegmentationNet, TranslationEvaluation, dataset_key
+from cenbench.matrix.specs import TranslationEvaluation, dataset_key
 from cenbench.matrix.validation import short_repr
 from cenbench.nn.official import load_official
 from cenbench.paths import Paths
@@ -27,6 +27,7 @@ from cenbench.run.heartbeat import Heartbeat
 from cenbench.run.lock import cell_lock
 from cenbench.tensor_file import load_tensors
 from cenbench.train.history import history_csv
+from cenbench.train.task import training_of
 from cenbench.train.trained import ImportedWeights, finish, found_import
 
 log = logging.getLogger("cenbench")
@@ -40,6 +41,8 @@ _FIX = {
 }
 
 
+_SIZES: dict[str, tuple[tuple[str, tuple[int, ...]], ...]] = {"refinenet": (("depth", (50, 101, 152)),), "unet": ()}
+"""Networks of the released code by head, and the sizes it restricts them to."""
 _PASSED_OVER = ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar", "numpy.dtype")
 """NumPy's scalar, which the released `best_val` is: not needed, and no reason to refuse the file."""
 
@@ -76,11 +79,10 @@ def check_released(cell: Cell) -> None:
         ("stage", cell.stage, ("all",)),
         ("convs", cell.convs, ("shared",)),
         ("norms", cell.norms, ("unshared",)),
-        ("network.head", network.head, ("refinenet", "unet")),
+        ("network.head", network.head, tuple(_SIZES)),
         ("protocol.exchange_own_part_only", protocol.exchange_own_part_only, (False,)),
     ]
-    if isinstance(network, SegmentationNet):
-        wanted.append(("network.depth", network.depth, (50, 101, 152)))
+    wanted += [(f"network.{name}", getattr(network, name), values) for name, values in _SIZES.get(network.head, ())]
     for key, found, expected in wanted:
         if found not in expected:
             raise UserError(
@@ -116,15 +118,8 @@ def read_checkpoint(path: Path) -> tuple[ImportedWeights, object]:
 
 def _network(cell: Cell, classes: int, content: object, path: Path) -> nn.Module:
     """The cell's network with the checkpoint's weights in it."""
-    network: nn.Module
-    if cell.task.kind == "segmentation":
-        from cenbench.train import segmentation
-
-        network, kind = segmentation.build(cell, classes), "segmenter"
-    else:
-        from cenbench.train import translation
-
-        network, kind = translation.build(cell), "generator"
+    training = training_of(cell)
+    network, kind = training.build(cell, classes), training.OFFICIAL
     try:
         load_official(network, _weights(content), kind)
     except UserError as error:

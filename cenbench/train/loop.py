@@ -14,58 +14,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from cenbench.errors import CellFailed, Stopped
 from cenbench.train.history import history_csv
 from cenbench.train.progress import Report, TrainingProgress
 from cenbench.train.selection import BestWeights
 from cenbench.train.state import load_state, save_state
+from cenbench.train.trainer import Trainer
 
 log = logging.getLogger("cenbench")
 HISTORY_EVERY = 20
 SAVE_EVERY_S = 5.0
 SAVE_SHARE = 0.02
 """At most this share of the time goes into saving: large states are saved less often."""
-
-
-class Batches(Protocol):
-    """Training batches by random access: a function of (seed, step), so that continuing needs no loader's state."""
-
-    @property
-    def steps_per_epoch(self) -> int: ...
-
-    def batch(self, step: int) -> tuple[Tensor, Tensor]:
-        """Inputs `x_BMCHW` and what they are to become."""
-
-
-class Trainer(Protocol):
-    """One task's networks, optimisers and step."""
-
-    losses: tuple[str, ...]
-    """Names of what `step` returns."""
-
-    @property
-    def network(self) -> nn.Module:
-        """What is evaluated in the end."""
-
-    def begin(self, step: int) -> None:
-        """Make the optimisers if a phase begins at `step` or none are there yet."""
-
-    def step(self, step: int) -> Tensor:
-        """Take one step; the losses, detached, on the device, (len(losses),)."""
-
-    def learning_rates(self) -> dict[str, float]: ...
-
-    def below_theta(self) -> dict[str, Tensor]:
-        """Fraction of each modality's constrained scaling factors under the threshold."""
-
-    def state_dict(self) -> dict[str, Any]: ...
-
-    def load_state_dict(self, state: dict[str, Any]) -> None: ...
 
 
 @dataclass

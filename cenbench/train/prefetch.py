@@ -7,23 +7,12 @@ scaled and normalised there. The host only asks for that and never waits for the
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from cenbench.data.split import StoredBatch
-from cenbench.train.loop import Batches
-
-
-class TwoPartBatches(Batches, Protocol):
-    """Batches made in two parts: `batch(step)` is `prepare(read(step))`."""
-
-    def read(self, step: int) -> StoredBatch:
-        """What a step's batch is made of, on the CPU."""
-
-    def prepare(self, stored: StoredBatch) -> tuple[Tensor, Tensor]:
-        """The batch, on the device where `stored` is."""
+from cenbench.train.trainer import Batches, TwoPartBatches
 
 
 class Prefetched:

@@ -12,19 +12,16 @@ import torch
 from torch import Tensor
 
 from cenbench.data.batches import SegmentationBatches
-from cenbench.data.prepared import Prepared
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.specs import SegmentationNet, SegmentationPhase, SegmentationProtocol
-from cenbench.matrix.steps import total_steps
 from cenbench.nn.segmenter import Segmenter, build_segmenter
 from cenbench.nn.sparsity import Sparsity
 from cenbench.train.imagenet import load_imagenet
-from cenbench.train.loop import Batches, train_steps
-from cenbench.train.prefetch import for_device
-from cenbench.train.progress import Report
 from cenbench.train.segmentation_loss import segmentation_nll_S
-from cenbench.train.selection import Score, best_weights
-from cenbench.train.trained import Trained, finish, load_weights, open_finished
+from cenbench.train.setup import Setup
+from cenbench.train.trainer import Batches
+
+OFFICIAL = "segmenter"
 
 
 def build(cell: Cell, classes: int) -> Segmenter:
@@ -51,48 +48,16 @@ def build(cell: Cell, classes: int) -> Segmenter:
     )
 
 
-def train(
-    cell: Cell,
-    prepared: Prepared,
-    folder: Path,
-    device: torch.device,
-    weights: Path,
-    identity: dict[str, str],
-    score: Score,
-    report: Report | None = None,
-) -> Trained:
-    """Train the cell, or continue, or find it finished in `folder`.
-
-    `weights` is the folder of pretrained files; raises `CellSkipped` where the one this cell starts from is absent.
-    `identity` names the code and data; state and weights of another identity are not used. `score` is asked where the
-    protocol selects the best weights; `report` is told of every few steps.
-    """
-    done = open_finished(folder, identity)
-    if done is not None:
-        return done
-    batches = for_device(SegmentationBatches(prepared, cell.task, _parts(cell)[1], cell.seed), device)
-    trainer = SegmentationTrainer(cell, batches, len(prepared.classes), prepared.void, device, weights)
-    steps = total_steps(cell)
-    per_epoch = batches.steps_per_epoch
-    best = best_weights(cell, score, per_epoch)
-    history = train_steps(
-        trainer,
-        folder=folder,
-        seed=cell.seed,
-        total=steps,
-        steps_per_epoch=per_epoch,
-        identity=identity,
-        best=best,
-        report=report,
-    )
-    return finish(folder, trainer.network, history, steps, identity, selected=best.chosen if best else None)
+def batches(setup: Setup) -> SegmentationBatches:
+    """Scaled, mirrored and cropped scenes of the training split."""
+    cell = setup.cell
+    return SegmentationBatches(setup.prepared, cell.task, _parts(cell)[1], cell.seed)
 
 
-def load(cell: Cell, classes: int, trained: Trained, device: torch.device) -> Segmenter:
-    """The trained network, in evaluation mode."""
-    network = build(cell, classes)
-    load_weights(network, trained.folder)
-    return network.to(device).eval()
+def trainer(setup: Setup, batches: Batches) -> SegmentationTrainer:
+    """Raises `CellSkipped` where the ImageNet weights the cell starts from are absent."""
+    void, weights = setup.prepared.void, setup.paths.weights
+    return SegmentationTrainer(setup.cell, batches, setup.classes, void, setup.device, weights)
 
 
 class SegmentationTrainer:
@@ -175,5 +140,5 @@ class SegmentationTrainer:
 
 def _parts(cell: Cell) -> tuple[SegmentationNet, SegmentationProtocol]:
     if not isinstance(cell.network, SegmentationNet) or not isinstance(cell.protocol, SegmentationProtocol):
-        raise TypeError(f"{cell.id} is no segmentation cell")
+        raise TypeError(f"{cell.id} is not a segmentation cell")
     return cell.network, cell.protocol

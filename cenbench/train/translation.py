@@ -7,31 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from cenbench.data.batches import TranslationBatches
-from cenbench.data.prepared import Prepared
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.specs import TranslationNet, TranslationProtocol
-from cenbench.matrix.steps import total_steps
 from cenbench.nn.patchgan import build_discriminator
 from cenbench.nn.sparsity import Sparsity
 from cenbench.nn.unet import UNet, build_generator
-from cenbench.train.loop import Batches, train_steps
-from cenbench.train.prefetch import for_device
-from cenbench.train.progress import Report
 from cenbench.train.recorded_step import recorded_on
-from cenbench.train.selection import Score, best_weights
-from cenbench.train.trained import Trained, finish, load_weights, open_finished
+from cenbench.train.setup import Setup
+from cenbench.train.trainer import Batches
 from cenbench.train.translation_losses import adversarial_loss, image_distance_S
 
+OFFICIAL = "generator"
 
-def build(cell: Cell) -> UNet:
-    """The cell's generator, initialised from its seed."""
+
+def build(cell: Cell, classes: int = 0) -> UNet:
+    """The cell's generator, initialised from its seed; images have no classes, so `classes` is not read."""
     network, protocol = _parts(cell)
     torch.manual_seed(cell.seed)
     return build_generator(
@@ -49,47 +45,15 @@ def build(cell: Cell) -> UNet:
     )
 
 
-def train(
-    cell: Cell,
-    prepared: Prepared,
-    folder: Path,
-    device: torch.device,
-    weights: Path,
-    identity: dict[str, str],
-    score: Score,
-    report: Report | None = None,
-) -> Trained:
-    """Train the cell, or continue, or find it finished in `folder`. Nothing pretrained is used: `weights` is not read.
-
-    `identity` names the code and data; state and weights of another identity are not used. `score` is asked where the
-    protocol selects the best weights; `report` is told of every few steps.
-    """
-    done = open_finished(folder, identity)
-    if done is not None:
-        return done
-    batches = for_device(TranslationBatches(prepared, cell.task, _parts(cell)[1], cell.seed), device)
-    trainer = TranslationTrainer(cell, batches, device)
-    steps = total_steps(cell)
-    per_epoch = batches.steps_per_epoch
-    best = best_weights(cell, score, per_epoch)
-    history = train_steps(
-        trainer,
-        folder=folder,
-        seed=cell.seed,
-        total=steps,
-        steps_per_epoch=per_epoch,
-        identity=identity,
-        best=best,
-        report=report,
-    )
-    return finish(folder, trainer.network, history, steps, identity, selected=best.chosen if best else None)
+def batches(setup: Setup) -> TranslationBatches:
+    """Resized, mirrored and cropped scenes of the training split."""
+    cell = setup.cell
+    return TranslationBatches(setup.prepared, cell.task, _parts(cell)[1], cell.seed)
 
 
-def load(cell: Cell, trained: Trained, device: torch.device) -> UNet:
-    """The trained generator, in evaluation mode."""
-    network = build(cell)
-    load_weights(network, trained.folder)
-    return network.to(device).eval()
+def trainer(setup: Setup, batches: Batches) -> TranslationTrainer:
+    """Both networks from a random start: nothing pretrained is read."""
+    return TranslationTrainer(setup.cell, batches, setup.device)
 
 
 class TranslationTrainer:
@@ -206,5 +170,5 @@ def _frozen(network: nn.Module) -> Iterator[None]:
 
 def _parts(cell: Cell) -> tuple[TranslationNet, TranslationProtocol]:
     if not isinstance(cell.network, TranslationNet) or not isinstance(cell.protocol, TranslationProtocol):
-        raise TypeError(f"{cell.id} is no translation cell")
+        raise TypeError(f"{cell.id} is not a translation cell")
     return cell.network, cell.protocol

@@ -1,0 +1,78 @@
+"""Evaluating a segmentation cell: full size, every output stream, over the validation split."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from cenbench.data.batches import EvalBatches
+from cenbench.data.contact_sheet import label_colours
+from cenbench.evaluate.input_pictures import input_pictures
+from cenbench.evaluate.measured import Measured
+from cenbench.evaluate.network_cost import network_cost
+from cenbench.evaluate.prediction_files import PredictionFiles, label_files
+from cenbench.evaluate.samples import side_by_side
+from cenbench.evaluate.score_segmentation import predicted_classes, score
+from cenbench.matrix.cell import Cell
+from cenbench.matrix.specs import SegmentationEvaluation
+from cenbench.metrics.segmentation import SegmentationScores
+from cenbench.nn.network import Network
+from cenbench.train.setup import Setup
+
+__all__ = ["check_installed", "measure", "predict", "prediction_files", "score"]
+
+
+def check_installed(cell: Cell, weights: Path) -> None:
+    """Labels are compared as they are: nothing has to be installed."""
+
+
+@torch.inference_mode()
+def measure(setup: Setup, network: Network) -> Measured:
+    """Scores of every stream, parameter count, ensemble weights, and sample pictures."""
+    cell, prepared, evaluation = setup.cell, setup.prepared, _evaluation(setup.cell)
+    scores = SegmentationScores(cell.streams, setup.classes, prepared.void, setup.device)
+    samples: dict[str, bytes] = {}
+    rows = prepared.indices("val")
+    for x_BMCHW, label_BHW in EvalBatches(prepared, cell.task, "val", evaluation.batch_size):
+        prediction_BSHW = predicted_classes(network, x_BMCHW.to(setup.device), cell.task, evaluation)
+        scores.update(prediction_BSHW, label_BHW.to(setup.device))
+        for prediction_SHW, label_HW in zip(prediction_BSHW.cpu().numpy(), label_BHW.numpy(), strict=True):
+            if len(samples) < evaluation.samples:
+                inputs = input_pictures(prepared, cell.task, int(rows[len(samples)]))
+                shown = [label_colours(classes.astype(np.uint8)) for classes in (label_HW, *prediction_SHW)]
+                samples[f"{len(samples):03d}.png"] = side_by_side([*inputs, *shown])
+    parameters = network_cost(network, cell.streams, (1, *x_BMCHW.shape[1:]))
+    return Measured(metrics=scores.compute(), parameters=parameters, samples=samples)
+
+
+@torch.inference_mode()
+def predict(setup: Setup, network: Network, stream: str, wanted: set[int]) -> Iterator[tuple[int, np.ndarray]]:
+    """The `wanted` scenes of the split with their u8 classes, (H, W).
+
+    Batches are those of `measure`, so that the classes are bit for bit the ones it scored.
+    """
+    cell, evaluation = setup.cell, _evaluation(setup.cell)
+    place, first = cell.streams.index(stream), 0
+    for x_BMCHW, _ in EvalBatches(setup.prepared, cell.task, "val", evaluation.batch_size):
+        batch = range(first, first + len(x_BMCHW))
+        first = batch.stop
+        if wanted.isdisjoint(batch):
+            continue
+        classes_BHW = predicted_classes(network, x_BMCHW.to(setup.device), cell.task, evaluation)[:, place]
+        for number, classes_HW in zip(batch, classes_BHW.cpu().numpy().astype(np.uint8), strict=True):
+            if number in wanted:
+                yield number, classes_HW
+
+
+def prediction_files(dataset: str) -> PredictionFiles:
+    """Labels in the dataset's own format."""
+    return label_files(dataset)
+
+
+def _evaluation(cell: Cell) -> SegmentationEvaluation:
+    if not isinstance(cell.evaluation, SegmentationEvaluation):
+        raise TypeError(f"{cell.id} is not a segmentation cell")
+    return cell.evaluation

@@ -1,0 +1,90 @@
+"""Evaluating a translation cell: FID, KID, MAE and root MSE of every output stream, over the validation split."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cenbench.evaluate.input_pictures import input_pictures
+from cenbench.evaluate.measured import Measured
+from cenbench.evaluate.network_cost import network_cost
+from cenbench.evaluate.prediction_files import PICTURES, PredictionFiles
+from cenbench.evaluate.samples import side_by_side
+from cenbench.evaluate.score_translation import evaluation_parts, generated, image_bytes, real_features, score
+from cenbench.matrix.cell import Cell
+from cenbench.metrics import extractors
+from cenbench.metrics.extractors import load_extractor
+from cenbench.metrics.images import to_uint8
+from cenbench.metrics.translation import TranslationScores
+from cenbench.nn.network import Network
+from cenbench.pretrained.catalog import INCEPTION_FILE
+from cenbench.train.setup import Setup
+
+__all__ = ["check_installed", "measure", "predict", "prediction_files", "score"]
+
+
+def check_installed(cell: Cell, weights: Path) -> None:
+    """Raises `CellSkipped` where the feature extractor's weights are absent."""
+    extractors.check_installed(evaluation_parts(cell).extractor, weights / INCEPTION_FILE)
+
+
+@torch.inference_mode()
+def measure(setup: Setup, network: Network) -> Measured:
+    """Scores of every stream, parameter count, ensemble weights, and sample pictures.
+
+    Raises `CellSkipped` where the feature extractor's weights are absent.
+    """
+    cell, prepared = setup.cell, setup.prepared
+    scores = _new_scores(setup)
+    samples: dict[str, bytes] = {}
+    rows = prepared.indices("val")
+    for image_BSCHW, y_BCHW in generated(setup, network):
+        scores.update(image_BSCHW, y_BCHW)
+        for image_SCHW, y_CHW in zip(image_BSCHW, y_BCHW, strict=True):
+            if len(samples) < cell.evaluation.samples:
+                inputs = input_pictures(prepared, cell.task, int(rows[len(samples)]))
+                shown = [_picture(image_CHW) for image_CHW in (y_CHW, *image_SCHW)]
+                samples[f"{len(samples):03d}.png"] = side_by_side([*inputs, *shown])
+    parameters = network_cost(network, cell.streams, (1, len(cell.task.inputs), *y_BCHW.shape[1:]))
+    return Measured(metrics=scores.compute(), stand_in=scores.stand_in, parameters=parameters, samples=samples)
+
+
+@torch.inference_mode()
+def predict(setup: Setup, network: Network, stream: str, wanted: set[int]) -> Iterator[tuple[int, np.ndarray]]:
+    """The `wanted` scenes of the split with their u8 images, (H, W, 3).
+
+    Every scene is generated, because dropout at test draws from one sequence of random numbers.
+    """
+    place, number = setup.cell.streams.index(stream), 0
+    for image_BSCHW, _ in generated(setup, network):
+        for image_SCHW in image_BSCHW:
+            if number in wanted:
+                yield number, _picture(image_SCHW[place])
+            number += 1
+
+
+def prediction_files(dataset: str) -> PredictionFiles:
+    """Pictures are stored in the same way for every dataset."""
+    return PICTURES
+
+
+def _new_scores(setup: Setup) -> TranslationScores:
+    evaluation = evaluation_parts(setup.cell)
+    extractor = load_extractor(evaluation.extractor, setup.paths.weights / INCEPTION_FILE, setup.device)
+    return TranslationScores(
+        setup.cell.streams,
+        extractor,
+        real_features(setup, extractor),
+        evaluation.kid_subsets,
+        evaluation.kid_subset_size,
+        evaluation.kid_seed,
+        to_bytes=image_bytes(evaluation),
+    )
+
+
+def _picture(image_CHW: Tensor) -> np.ndarray:
+    return to_uint8(image_CHW[None])[0].permute(1, 2, 0).cpu().numpy()
