@@ -71,14 +71,14 @@ def test_from_nothing_to_prepared(root: Path) -> None:
     output = done("prepare", "nyudv2", "--raw", str(elsewhere), "--workers", "1")
     assert "licence: no licence is stated" in output
     assert "@inproceedings{silberman2012indoor" in output
-    assert "is prepared; next: cenbench data show nyudv2-48x64px" in output
+    assert "; next: cenbench data show nyudv2-48x64px" in output
 
     (root / "data/raw/taskonomy").mkdir(parents=True)
     official_taskonomy.write_sample(root / "data/raw/taskonomy")
     assert "raw files in data/raw/taskonomy" in done("list")
     output = done("prepare", "--workers", "1")
     assert "taskonomy-64px" in output
-    assert output.count("is prepared") == 2, "all datasets of the preset"
+    assert output.count("; next: cenbench data show") == 2, "all datasets of the preset"
     listed = done("list")
     assert "not prepared; next" not in listed
     assert "prepared: taskonomy-64px" in listed

@@ -42,7 +42,7 @@ def test_a_second_clone_adopts_data_and_cells_and_trains_nothing(finished: Check
     assert other.bytes_of("data/prepared/*/*.npy") == finished.bytes_of("data/prepared/*/*.npy")
     assert other.planned()["cell"] == 3, "results are not shared yet: Snakemake would train"
     output = other.run("python", "-m", "cenbench", "results", "import", ARCHIVE)
-    assert "3 cells taken" in output
+    assert "3 cells imported" in output
     assert "cell" not in other.planned()
     before = trained(other)
     other.snakemake("all_tables")
@@ -68,12 +68,12 @@ def test_a_clone_with_other_code_or_data_rejects_cells_and_reports_why(finished:
     archive = str(finished.root / ARCHIVE)
     output = other.run("python", "-m", "cenbench", "results", "import", archive)
     assert output.count("is not here to compare with: dvc pull") == 3
-    assert "0 cells taken" in output
+    assert "0 cells imported" in output
     other.root.joinpath("data/prepared").symlink_to(finished.root / "data/prepared")
     other.edit("cenbench/train/segmentation_loss.py", "def ", "_ADDED = 1\n\n\ndef ")
     output = other.run("python", "-m", "cenbench", "results", "import", archive)
-    assert len(re.findall(r"not taken: rgb\+depth.*\n.*stale: the training code changed since", output)) == 2
-    assert "1 cells taken" in output
+    assert len(re.findall(r"rejected: rgb\+depth.*\n.*stale: the training code changed since", output)) == 2
+    assert "1 cells imported" in output
     assert list(other.root.glob("results/.import-*")) == []
 
 

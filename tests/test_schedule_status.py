@@ -286,4 +286,4 @@ def test_mistakes_are_messages(paths: Paths) -> None:
     checkout = Checkout(paths.root)
     assert "no such table" in checkout.run("python", "-m", "cenbench", "status", "--table", "table5", status=2)
     both = checkout.run("python", "-m", "cenbench", "status", "--json", "--watch", status=2)
-    assert "leave --watch out" in both
+    assert "--json and --watch exclude each other" in both

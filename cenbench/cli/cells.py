@@ -1,4 +1,4 @@
-"""`cenbench plan` and `cenbench run`: what is to be run, and running one cell of it."""
+"""`cenbench plan` and `cenbench run`: the cells of a preset, and running one of them."""
 
 from __future__ import annotations
 
@@ -8,20 +8,30 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from cenbench.cli.options import Preset, Root, wide_console
+from cenbench.cli.options import CellId, Device, Preset, Root, Tables, wide_console
 from cenbench.errors import Stopped
 
 
 def plan(
     preset: Preset = "demo",
-    table: Annotated[list[str] | None, typer.Option(help="Only cells of this table, e.g. table7 (repeatable).")] = None,
-    task: Annotated[str | None, typer.Option(help="Only this task, e.g. 'rgb+depth->semantic'.")] = None,
-    method: Annotated[str | None, typer.Option(help="Only this fusion method, e.g. exchange.")] = None,
-    cells: Annotated[str | None, typer.Option(help="Only cell ids that match this glob, e.g. '*l1-half*'.")] = None,
-    targets: Annotated[bool, typer.Option(help="Print file targets for snakemake, nothing else.")] = False,
+    table: Tables = None,
+    task: Annotated[str | None, typer.Option(help="Only this task, e.g. 'rgb+depth->semantic'. Default: all.")] = None,
+    method: Annotated[str | None, typer.Option(help="Only this fusion method, e.g. exchange. Default: all.")] = None,
+    cells: Annotated[
+        str | None, typer.Option(help="Only ids that match this glob, e.g. '*l1-half*'. Default: all.")
+    ] = None,
+    targets: Annotated[
+        bool, typer.Option("--targets", help="Print only the cells' files, as targets for snakemake.")
+    ] = False,
     root: Root = Path(),
 ) -> None:
-    """List the cells, which tables share them, and what each would cost. Trains nothing."""
+    """List the cells of a preset: the tables that show each one, its steps and estimated time. Trains nothing.
+
+    Example: [bold]cenbench plan --preset study --table table7[/bold]
+
+    Next: [bold]snakemake all_tables --config preset=study[/bold] runs them all;
+    [bold]snakemake $(cenbench plan --table table7 --targets)[/bold] runs the listed ones.
+    """
     from cenbench.matrix.plan import load_plan
     from cenbench.paths import Paths
     from cenbench.report.terminal_plan import render_plan
@@ -36,13 +46,18 @@ def plan(
 
 
 def run(
-    cell: Annotated[str, typer.Argument(help="The cell's id, as `cenbench plan` prints it.")],
+    cell: CellId,
     preset: Preset = "demo",
-    device: Annotated[str, typer.Option(help="cpu, cuda, or auto: CUDA where it is.")] = "auto",
-    wait: Annotated[bool, typer.Option(help="Where another run of this cell is at work, wait for it.")] = False,
+    device: Device = "auto",
+    wait: Annotated[bool, typer.Option("--wait", help="If another process is running this cell, wait for it.")] = False,
     root: Root = Path(),
 ) -> None:
-    """Train one cell, evaluate it, publish its record. Interrupted at any point, the same command continues."""
+    """Train one cell, evaluate it and publish its record. If interrupted, rerun the command to resume.
+
+    Example: [bold]cenbench run rgb+depth-to-semantic.exchange.shared-convs... --device cuda[/bold]
+
+    Next: [bold]cenbench show table7[/bold] prints a table that shows the cell.
+    """
     signal.signal(signal.SIGTERM, _stop)
     from cenbench.matrix.plan import load_plan
     from cenbench.paths import Paths
@@ -53,5 +68,5 @@ def run(
 
 
 def _stop(*_: object) -> NoReturn:
-    """For SIGTERM outside of training, which saves its state first."""
-    raise Stopped("asked to stop; what was being done is done again next time")
+    """For SIGTERM outside training, which saves its state first."""
+    raise Stopped("stopped by SIGTERM; the interrupted step starts over in the next run")

@@ -1,4 +1,4 @@
-"""`cenbench import-checkpoint`: the released code's own weights, measured as a cell."""
+"""`cenbench import-checkpoint`: evaluate a checkpoint of the released code as a cell."""
 
 from __future__ import annotations
 
@@ -7,18 +7,27 @@ from typing import Annotated
 
 import typer
 
-from cenbench.cli.options import Preset, Root
+from cenbench.cli.options import CellId, Device, Preset, Root
 
 
 def import_checkpoint(
-    file: Annotated[Path, typer.Argument(help="A checkpoint of the released code: model-best.pth.tar, *-gen.pkl.")],
-    cell: Annotated[str, typer.Argument(help="The id of the cell whose network it is, as `cenbench plan` prints it.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A checkpoint of the released code: model-best.pth.tar or *-gen.pkl.")
+    ],
+    cell: CellId,
     preset: Preset = "demo",
-    device: Annotated[str, typer.Option(help="cpu, cuda, or auto: CUDA where it is.")] = "auto",
-    replace: Annotated[bool, typer.Option(help="Give up the weights the cell has, trained or imported.")] = False,
+    device: Device = "auto",
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace the cell's weights, trained or imported.")
+    ] = False,
     root: Root = Path(),
 ) -> None:
-    """Read a checkpoint of the released code into a cell, evaluate it, publish its record. Trains nothing."""
+    """Load a checkpoint of the released code into a cell, evaluate it and publish its record. Trains nothing.
+
+    Example: [bold]cenbench import-checkpoint model-best.pth.tar CELL --preset paper-official[/bold]
+
+    Next: [bold]cenbench show table7 --preset paper-official[/bold]. Formats and limits: docs/checkpoints.md.
+    """
     from cenbench.matrix.plan import load_plan
     from cenbench.paths import Paths
     from cenbench.records.read import read_record

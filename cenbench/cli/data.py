@@ -1,4 +1,4 @@
-"""`cenbench data`: prepare, verify and look at datasets."""
+"""`cenbench data`: prepare, verify and inspect datasets."""
 
 from __future__ import annotations
 
@@ -11,20 +11,27 @@ import typer
 
 from cenbench.cli.options import Preset, Root
 
-if TYPE_CHECKING:  # every command imports what it needs: the others start quickly
+if TYPE_CHECKING:  # each command imports what it needs, so that the others start quickly
     from cenbench.data.official.adapter import Adapter
     from cenbench.data.prepared import Prepared
     from cenbench.data.statistics import Statistics
     from cenbench.paths import Paths
 
-app = typer.Typer(help="Prepare, verify and look at datasets.", no_args_is_help=True)
+app = typer.Typer(help="Prepare, verify and inspect datasets.", no_args_is_help=True)
 
-Dataset = Annotated[str, typer.Argument(help="A dataset of the preset: its name, or its key as `data list` prints it.")]
+Dataset = Annotated[
+    str, typer.Argument(metavar="DATASET", help="A dataset of the preset: its name, or its key as in `data list`.")
+]
 
 
 @app.command("list")
 def list_datasets(preset: Preset = "demo", root: Root = Path()) -> None:
-    """List the datasets of a preset and whether each is prepared; and the published datasets that can be read."""
+    """List the datasets of a preset and whether each is prepared, then every published dataset that can be read.
+
+    Example: [bold]cenbench data list --preset paper[/bold]
+
+    Next: [bold]cenbench data prepare[/bold]. Where to get the official files: docs/datasets.md.
+    """
     from cenbench.cli.options import wide_console
     from cenbench.data.adapters import ADAPTERS, find_adapter
     from cenbench.matrix.datasets import datasets_of
@@ -39,11 +46,11 @@ def list_datasets(preset: Preset = "demo", root: Root = Path()) -> None:
         typer.echo(f"{key}  {'prepared' if ready else f'not prepared; next: {command} {key} --preset {preset}'}")
     typer.echo("\nPublished datasets that can be read (docs/datasets.md):")
     adapters = [find_adapter(name) for name in ADAPTERS]
-    wide_console().print(adapters_table((each, _state(paths, each.NAME)) for each in adapters))
+    wide_console().print(adapters_table((adapter, _state(paths, adapter.NAME)) for adapter in adapters))
 
 
 def _state(paths: Paths, name: str) -> str:
-    """What of a published dataset is here, in any size."""
+    """Whether a published dataset is prepared, in any size, or its raw files are in place."""
     from cenbench.data.raw_folder import holds_raw_files
 
     prepared = sorted(manifest.parent.name for manifest in paths.data.glob(f"{name}-*/manifest.json"))
@@ -56,16 +63,22 @@ def _state(paths: Paths, name: str) -> str:
 @app.command()
 def prepare(
     dataset: Annotated[
-        str | None, typer.Argument(help="A dataset of the preset, by name or key; all of them by default.")
+        str | None,
+        typer.Argument(metavar="[DATASET]", help="A dataset of the preset, by name or key. Default: all of them."),
     ] = None,
     raw: Annotated[
-        Path | None, typer.Option(help="Folder of the official files; data/raw/NAME by default.", file_okay=False)
+        Path | None, typer.Option(help="Folder of the official files. Default: data/raw/NAME.", file_okay=False)
     ] = None,
     preset: Preset = "demo",
     workers: Annotated[int, typer.Option(min=1, help="Processes that render or convert.")] = os.cpu_count() or 1,
     root: Root = Path(),
 ) -> None:
-    """Make the memory-mapped arrays and manifest of datasets. Interrupted, the same command continues."""
+    """Render or convert datasets into memory-mapped arrays with a manifest. Rerun after an interruption to resume.
+
+    Example: [bold]cenbench data prepare nyudv2 --preset paper --raw /data/nyudv2[/bold]
+
+    Next: [bold]cenbench data show NAME[/bold] draws some scenes to look at.
+    """
     from cenbench.data import adapters
     from cenbench.errors import UserError, all_of
     from cenbench.matrix.datasets import datasets_of, find_dataset
@@ -79,7 +92,7 @@ def prepare(
             if spec.name in adapters.ADAPTERS:
                 _introduce(adapters.find_adapter(spec.name))
             folder = adapters.prepare(spec, paths.data, workers, sys.stderr.isatty(), raw)
-            typer.echo(f"{folder} is prepared; next: cenbench data show {folder.name} --preset {preset}")
+            typer.echo(f"prepared {folder}; next: cenbench data show {folder.name} --preset {preset}")
         except UserError as error:
             problems.append(error)
     if problems:
@@ -98,25 +111,33 @@ def _open(root: Path, preset: str, dataset: str) -> Prepared:
 
 
 def _introduce(adapter: Adapter) -> None:
-    """Whose work is about to be used, on which terms."""
+    """Print whose work is about to be used, and under which licence."""
     typer.echo(f"{adapter.TITLE} ({adapter.URL})\nlicence: {adapter.LICENCE}\ncite:\n{adapter.CITATION}\n")
 
 
 @app.command()
 def verify(dataset: Dataset, preset: Preset = "demo", root: Root = Path()) -> None:
-    """Check every file of a prepared dataset: its sha256, its values' ranges; and count its classes."""
+    """Check every file of a prepared dataset against its SHA-256 and value range, and count the pixels per class.
+
+    Example: [bold]cenbench data verify nyudv2 --preset paper[/bold]
+
+    Next: if a file is damaged, the message names the command that prepares it again.
+    """
     from cenbench.cli.options import wide_console
     from cenbench.report.terminal_data import verify_report
 
     prepared = _open(root, preset, dataset)
     prepared.verify()
-    typer.echo(f"{prepared.folder}: every file is as its manifest says")
+    typer.echo(f"{prepared.folder}: all files match the manifest")
     wide_console().print(verify_report(_statistics(prepared)))
 
 
 @app.command()
 def stats(dataset: Dataset, preset: Preset = "demo", root: Root = Path()) -> None:
-    """Show what the values are like: range, mean and missing share a modality, class shares a split."""
+    """Print range, mean and share of missing values per modality, and class shares per split.
+
+    Example: [bold]cenbench data stats synthrooms[/bold]
+    """
     from cenbench.cli.options import wide_console
     from cenbench.report.terminal_data import classes_table, modalities_table
 
@@ -140,13 +161,16 @@ def _statistics(prepared: Prepared) -> Statistics:
 def show(
     dataset: Dataset,
     preset: Preset = "demo",
-    scenes: Annotated[int, typer.Option(min=1, max=64, help="How many scenes, from the start.")] = 8,
-    out: Annotated[Path, typer.Option(help="Where it goes: a picture (.png), or a captioned page (.html).")] = Path(
+    scenes: Annotated[int, typer.Option(min=1, max=64, help="Number of scenes, from the first one on.")] = 8,
+    out: Annotated[Path, typer.Option(help="File to write: a picture (.png) or a captioned page (.html).")] = Path(
         "contact-sheet.png"
     ),
     root: Root = Path(),
 ) -> None:
-    """Draw a contact sheet: the aligned modalities and labels of some scenes."""
+    """Draw a contact sheet: the aligned modalities and labels of the first scenes.
+
+    Example: [bold]cenbench data show synthrooms --scenes 4 --out sheet.html[/bold]
+    """
     from cenbench.data.contact_page import contact_page
     from cenbench.data.contact_sheet import contact_sheet
     from cenbench.errors import UserError
@@ -154,7 +178,7 @@ def show(
     draw = {".png": contact_sheet, ".html": contact_page}.get(out.suffix.lower())
     if draw is None:
         raise UserError(
-            "a contact sheet is a picture or a page", key="--out", found=out, expected="a .png or .html file"
+            "a contact sheet is written as a picture or a page", key="--out", found=out, expected="a .png or .html file"
         )
     prepared = _open(root, preset, dataset)
     draw(prepared, range(scenes), out)

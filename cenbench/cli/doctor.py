@@ -1,22 +1,22 @@
-"""`cenbench doctor`: is everything here that a run needs?"""
+"""`cenbench doctor`: whether everything a run needs is in place."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
-from cenbench.cli.options import Preset, Root, wide_console
+from cenbench.cli.options import Json, Preset, Root, wide_console
 
 
-def doctor(
-    preset: Preset = "demo",
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document, for scripts: docs/status.md.")] = False,
-    root: Root = Path(),
-) -> None:
-    """Check this site for a preset, and say what to type next. Exit status 1 where there is a problem."""
+def doctor(preset: Preset = "demo", as_json: Json = False, root: Root = Path()) -> None:
+    """Check that everything the preset needs is in place, and suggest the next command.
+
+    Checks packages, GPU, Slurm, file system, data, weights and disk space. Exits with status 1 if there is a problem.
+
+    Example: [bold]cenbench doctor --preset paper[/bold]
+    """
     from cenbench.doctor.check import checks_document, has_problem
     from cenbench.doctor.site import next_command, site_checks
     from cenbench.matrix.plan import load_plan

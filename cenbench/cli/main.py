@@ -1,7 +1,7 @@
 """`cenbench`: the commands, and the one place where an error becomes a message and an exit status.
 
-Exit status: 0 done; 1 a cell failed; 2 a mistake a person can fix (named in the message); 130 interrupted; 143 asked
-to stop (SIGTERM), with everything saved.
+Exit status: 0 success; 1 a cell failed, or a bug; 2 an error the user can fix, named in the message; 130 interrupted;
+143 stopped by SIGTERM with everything saved.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from cenbench.schedule.slurm import back_into_the_queue
 
 app = typer.Typer(
     help="A benchmark harness for multimodal fusion by channel exchanging (CEN, NeurIPS 2020).\n\n"
-    "Most people run everything at once: [bold]snakemake all_tables[/bold]. These commands are its single steps, "
-    "and the ways to look at what is planned and what came out.\n\n"
-    "Start with: [bold]cenbench plan[/bold]",
+    "[bold]snakemake all_tables[/bold] runs everything. These commands run the individual steps, and show what is "
+    "planned and what came out.\n\n"
+    "Start with [bold]cenbench doctor[/bold], which checks the machine, then [bold]cenbench plan[/bold]. "
+    "[bold]cenbench COMMAND --help[/bold] explains each command with an example.",
     rich_markup_mode="rich",
     no_args_is_help=True,
     add_completion=False,
@@ -31,15 +32,15 @@ app = typer.Typer(
 app.add_typer(data.app, name="data")
 app.add_typer(weights.app, name="weights")
 app.add_typer(results.app, name="results")
+app.command()(doctor.doctor)
 app.command()(cells.plan)
 app.command()(cells.run)
 app.command()(status.status)
-app.command()(doctor.doctor)
-app.command()(checkpoints.import_checkpoint)
-app.command()(exports.export)
-app.command()(reports.report)
-app.command()(pipeline.pipeline)
 app.command()(reports.show)
+app.command()(reports.report)
+app.command()(exports.export)
+app.command()(checkpoints.import_checkpoint)
+app.command()(pipeline.pipeline)
 
 
 def _version(asked: bool) -> None:
@@ -56,25 +57,25 @@ def _options(
 
 
 def main() -> None:
-    """Run the command line; a `UserError` is printed as it is, without a traceback."""
+    """Run the command line. A `UserError` is printed without a traceback."""
     try:
         app()
     except CellFailed as error:
         _print_error(error)
         sys.exit(1)
     except Stopped as error:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # Slurm sends another one with the requeue
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # Slurm sends another one when it requeues the job
         job = back_into_the_queue()
-        then = f"its Slurm job {job} is back in the queue" if job else "the same command continues from there"
+        then = f"Slurm job {job} is back in the queue" if job else "rerun the command to resume"
         print(f"cenbench: {error}; {then}", file=sys.stderr)
         sys.exit(143)
     except UserError as error:
         _print_error(error)
         sys.exit(2)
     except KeyboardInterrupt:
-        print("interrupted; the same command continues where it was", file=sys.stderr)
+        print("interrupted; rerun the command to resume", file=sys.stderr)
         sys.exit(130)
-    except Exception:  # a bug: its traceback is wanted, with no secret in it
+    except Exception:  # a bug: print its traceback, with secrets removed
         print(redacted(traceback.format_exc()), file=sys.stderr)
         sys.exit(1)
 

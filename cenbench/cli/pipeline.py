@@ -1,4 +1,4 @@
-"""`cenbench pipeline`: what the stages of dvc.yaml run. No parameter is put into a command line that a shell reads."""
+"""`cenbench pipeline`: the commands behind the stages of dvc.yaml. No parameter reaches a shell."""
 
 from __future__ import annotations
 
@@ -17,9 +17,17 @@ PAGES = "pages"
 
 
 def pipeline(
-    stage: Annotated[Literal["dataset", "tables", "pages"], typer.Argument(help="Which stage of dvc.yaml.")],
+    stage: Annotated[
+        Literal["dataset", "tables", "pages"],
+        typer.Argument(metavar="STAGE", help="A stage of dvc.yaml: dataset, tables or pages."),
+    ],
 ) -> None:
-    """Run one stage of dvc.yaml for the preset and tables of params/pipeline.yaml; `dvc repro` calls it."""
+    """Run one stage of dvc.yaml, for the preset and tables that params/pipeline.yaml names.
+
+    `dvc repro` calls this; there is rarely a reason to type it.
+
+    Example: [bold]cenbench pipeline tables[/bold]
+    """
     from cenbench.cli.data import prepare
     from cenbench.cli.reports import report
 
@@ -35,7 +43,7 @@ def pipeline(
 
 
 def read_asked(root: Path) -> Dag:
-    """What params/pipeline.yaml asks for; a `UserError` for an unknown key, preset or table."""
+    """Read params/pipeline.yaml; `UserError` for an unknown key, preset or table."""
     from cenbench.errors import UserError
     from cenbench.matrix.yaml_file import read_yaml
     from cenbench.schedule.dag import CONFIG_KEYS, Dag
@@ -43,7 +51,7 @@ def read_asked(root: Path) -> Dag:
     asked = {key: value for key, value in read_yaml(root / FILE).items() if key != PAGES}
     for key in CONFIG_KEYS:
         if not isinstance(asked.get(key), str):
-            raise UserError("a text is wanted", where=root / FILE, key=key, found=asked.get(key), expected="a name")
+            raise UserError("expected a string", where=root / FILE, key=key, found=asked.get(key), expected="a name")
     try:
         return Dag.from_config(asked, root)
     except UserError as error:
@@ -52,12 +60,12 @@ def read_asked(root: Path) -> Dag:
 
 
 def read_pages(root: Path, asked: Dag) -> list[str]:
-    """The tables whose pages get versions; a `UserError` for one that the preset has not."""
+    """The tables whose pages are put under version control; `UserError` for one that the preset does not have."""
     from cenbench.errors import UserError
     from cenbench.matrix.yaml_file import read_yaml
 
     pages = read_yaml(root / FILE).get(PAGES)
     if not isinstance(pages, list) or not pages or not all(name in asked.every_table for name in pages):
         tables = ", ".join(asked.every_table)
-        raise UserError("tables of the preset are wanted", where=root / FILE, key=PAGES, found=pages, expected=tables)
+        raise UserError("expected tables of the preset", where=root / FILE, key=PAGES, found=pages, expected=tables)
     return pages

@@ -1,4 +1,4 @@
-"""`cenbench report` and `cenbench show`: render what the cells' files say."""
+"""`cenbench report` and `cenbench show`: render the tables from the cells' records."""
 
 from __future__ import annotations
 
@@ -7,16 +7,25 @@ from typing import Annotated
 
 import typer
 
-from cenbench.cli.options import Preset, Root, wide_console
+from cenbench.cli.options import Preset, Root, Tables, wide_console
 
 
 def report(
     preset: Preset = "demo",
-    table: Annotated[list[str] | None, typer.Option(help="Only this table (repeatable); all by default.")] = None,
-    index: Annotated[bool, typer.Option(help="Only the index, and metrics for DVC, of rendered tables.")] = False,
+    table: Tables = None,
+    index: Annotated[
+        bool, typer.Option("--index", help="Only the index and DVC's metrics, from rendered tables.")
+    ] = False,
     root: Root = Path(),
 ) -> None:
-    """Write the pages, LaTeX, CSV and JSON of the tables, from the cells' files as they are. Trains nothing."""
+    """Write the tables of a preset as HTML, LaTeX, CSV and JSON, from the cells' present records. Trains nothing.
+
+    Snakemake does this after every run; the command is for partial results.
+
+    Example: [bold]cenbench report --preset study --table table7[/bold]
+
+    Next: open reports/index.html in a browser.
+    """
     from cenbench.matrix.plan import load_plan
     from cenbench.paths import Paths
     from cenbench.records.read import read_record
@@ -29,18 +38,23 @@ def report(
         records = {cell_id: read_record(paths, cell) for cell_id, cell in chosen.cells.items()}
         render_tables(plan, [layout.name for layout in chosen.tables], records, paths.reports)
         for layout in chosen.tables:
-            typer.echo(f"{paths.reports / preset / layout.name}.html is written")
+            typer.echo(f"wrote {paths.reports / preset / layout.name}.html")
     if index or not table:
         render_index(plan, [layout.name for layout in chosen.tables], paths.reports)
-        typer.echo(f"{paths.reports / 'index.html'} is written; open it in a browser")
+        typer.echo(f"wrote {paths.reports / 'index.html'}; open it in a browser")
 
 
 def show(
-    table: Annotated[str, typer.Argument(help="A table of the preset, e.g. table7.")],
+    table: Annotated[str, typer.Argument(metavar="TABLE", help="A table of the preset, e.g. table7.")],
     preset: Preset = "demo",
     root: Root = Path(),
 ) -> None:
-    """Print one table to the terminal, with the paper's numbers beside ours."""
+    """Print one table in the terminal, each of our numbers beside the paper's.
+
+    Example: [bold]cenbench show table7 --preset study[/bold]
+
+    Next: [bold]cenbench status[/bold] lists what is missing; [bold]cenbench report[/bold] writes the table as files.
+    """
     from cenbench.matrix.plan import load_plan
     from cenbench.paths import Paths
     from cenbench.records.read import read_record

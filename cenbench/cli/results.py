@@ -1,4 +1,4 @@
-"""`cenbench results`: finished cells from one clone to another."""
+"""`cenbench results`: move finished cells from one clone to another."""
 
 from __future__ import annotations
 
@@ -13,16 +13,21 @@ import typer
 from cenbench.cli.options import Preset, Root
 from cenbench.errors import UserError
 
-app = typer.Typer(help="Finished cells in one file, for another clone.", no_args_is_help=True)
+app = typer.Typer(help="Export and import finished cells, to move them to another clone.", no_args_is_help=True)
 
 
 @app.command("export")
 def export_command(
-    file: Annotated[Path, typer.Argument(help="The archive to write, e.g. results/demo.tar.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The archive to write, e.g. results/demo.tar.")],
     preset: Preset = "demo",
     root: Root = Path(),
 ) -> None:
-    """Write every finished cell of a preset, its record and its weights, to one file."""
+    """Write every finished cell of a preset, with record and weights, to one file.
+
+    Example: [bold]cenbench results export results/demo.tar[/bold]
+
+    Next: [bold]cenbench results import results/demo.tar[/bold] in the other clone.
+    """
     from cenbench.matrix.plan import load_plan
     from cenbench.paths import Paths
     from cenbench.run.share import export_results
@@ -34,11 +39,16 @@ def export_command(
 
 @app.command("import")
 def import_command(
-    file: Annotated[Path, typer.Argument(help="An archive of `cenbench results export`.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="An archive made by `cenbench results export`.")],
     preset: Preset = "demo",
     root: Root = Path(),
 ) -> None:
-    """Take finished cells that are up to date with this clone's code, data and weights; say why of the others."""
+    """Import finished cells that match this clone's code, data and weights; report why others were rejected.
+
+    Example: [bold]cenbench results import results/demo.tar[/bold]
+
+    Next: [bold]snakemake all_tables[/bold] runs the cells that are still missing and renders the tables.
+    """
     from cenbench.matrix.plan import load_plan
     from cenbench.paths import Paths
     from cenbench.run.share import import_results
@@ -46,23 +56,23 @@ def import_command(
     paths = Paths(root)
     found = import_results(load_plan(paths.params, preset), paths, file)
     for cell_id, why in found.refused.items():
-        typer.echo(f"not taken: {cell_id}\n  {why}")
+        typer.echo(f"rejected: {cell_id}\n  {why}")
     if found.absent:
         typer.echo(f"not in {file}: {len(found.absent)} cells of preset {preset}")
     if found.taken:
         _tell_snakemake(root, preset, found.taken)
-    typer.echo(f"{len(found.taken)} cells taken, {len(found.kept)} were finished here")
+    typer.echo(f"{len(found.taken)} cells imported, {len(found.kept)} already finished here")
     typer.echo(f"next: snakemake all_tables --config preset={preset}")
 
 
 def _tell_snakemake(root: Path, preset: str, cells: tuple[str, ...]) -> None:
-    """Snakemake keeps notes of what it made: with them a later change of code or parameters is seen."""
+    """Record the cells as made in Snakemake's metadata, so that it sees later changes of code or parameters."""
     targets = [f"results/cells/{cell_id}/metrics.json" for cell_id in cells]
     options = ["--touch", "--force", "--quiet", "all", "--cores", "1", "--config", f"preset={preset}"]
     command = [sys.executable, "-m", "snakemake", *targets, *options]
     if subprocess.run(command, cwd=root, check=False, stdout=subprocess.DEVNULL).returncode:
         raise UserError(
-            f"the {len(cells)} cells are taken, but Snakemake could not be told: it would train them again",
+            f"the {len(cells)} cells are imported, but not recorded with Snakemake, which would train them again",
             where=root / ".snakemake",
-            fix=f"once no other Snakemake is at work here: {shlex.join(command)}",
+            fix=f"when no other Snakemake is running here: {shlex.join(command)}",
         )

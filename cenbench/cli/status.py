@@ -1,4 +1,4 @@
-"""`cenbench status`: what every cell is doing."""
+"""`cenbench status`: the state of every cell."""
 
 from __future__ import annotations
 
@@ -9,19 +9,24 @@ from typing import Annotated
 
 import typer
 
-from cenbench.cli.options import Preset, Root, wide_console
+from cenbench.cli.options import Json, Preset, Root, Tables, wide_console
 
 REFRESH_S = 2.0
 
 
 def status(
     preset: Preset = "demo",
-    table: Annotated[list[str] | None, typer.Option(help="Only cells of this table (repeatable).")] = None,
-    watch: Annotated[bool, typer.Option("--watch", help="Refresh until every cell has ended, or Ctrl-C.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document, for scripts: docs/status.md.")] = False,
+    table: Tables = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Refresh until every cell has ended; Ctrl-C leaves.")] = False,
+    as_json: Json = False,
     root: Root = Path(),
 ) -> None:
-    """Show what every cell is doing, from files alone: no controller or scheduler needs to be alive."""
+    """Show the state of every cell, how far it is and what remains. Reads files only, so no controller is needed.
+
+    Example: [bold]cenbench status --preset study --watch[/bold]
+
+    Next: the last line suggests a command. What each state means: docs/status.md.
+    """
     from cenbench.errors import UserError
     from cenbench.matrix.plan import load_plan
     from cenbench.paths import Paths
@@ -34,7 +39,7 @@ def status(
     now = time.time()
     cells = plan_status(plan, paths, now)
     if as_json and watch:
-        raise UserError("--json is of one moment", key="--watch", fix="leave --watch out, and ask again when you like")
+        raise UserError("--json and --watch exclude each other", key="--watch", fix="leave one of them out")
     if as_json:
         typer.echo(json.dumps(status_document(plan, cells, now), indent=1))
         return
@@ -53,4 +58,4 @@ def status(
                 time.sleep(REFRESH_S)
                 cells = plan_status(plan, paths, time.time())
     except KeyboardInterrupt:
-        return  # the usual way out
+        return  # the usual way to leave

@@ -1,4 +1,4 @@
-"""`cenbench weights`: the pretrained files, which are here, and placing one."""
+"""`cenbench weights`: list the pretrained files, and add one."""
 
 from __future__ import annotations
 
@@ -9,12 +9,17 @@ import typer
 
 from cenbench.cli.options import Preset, Root
 
-app = typer.Typer(help="Pretrained weights: which are needed, which are here; place one.", no_args_is_help=True)
+app = typer.Typer(help="List the pretrained weights a preset needs, and add them.", no_args_is_help=True)
 
 
 @app.command("list")
 def list_weights(preset: Preset = "demo", root: Root = Path()) -> None:
-    """List the pretrained files: where from, whether they are here, which cells of a preset need them."""
+    """List the pretrained files: which cells need them, which are in place, and where to download the others.
+
+    Example: [bold]cenbench weights list --preset paper[/bold]
+
+    Next: [bold]cenbench weights add NAME FILE[/bold] for each missing file.
+    """
     from cenbench.cli.options import wide_console
     from cenbench.matrix.plan import load_plan
     from cenbench.paths import Paths
@@ -24,30 +29,37 @@ def list_weights(preset: Preset = "demo", root: Root = Path()) -> None:
     paths = Paths(root)
     listed = list_pretrained(load_plan(paths.params, preset), paths)
     wide_console().print(weights_table(listed, preset))
-    absent = [each.asset for each in listed if each.cells and each.state == "absent"]
+    absent = [entry.asset for entry in listed if entry.cells and entry.state == "absent"]
     for asset in absent:
         typer.echo(f"next: download {asset.url}, then: cenbench weights add {asset.name} {asset.file}")
     if not absent:
-        typer.echo(f"preset {preset} lacks none")
+        typer.echo(f"all weights for preset {preset} are present")
 
 
 @app.command()
 def add(
-    name: Annotated[str, typer.Argument(help="resnet50, resnet101, resnet152, inception-v3, ...: see `weights list`.")],
-    file: Annotated[Path, typer.Argument(help="The downloaded file.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="A name from `weights list`: resnet101, inception-v3, ...")
+    ],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The downloaded file.")],
     own: Annotated[
         str | None,
-        typer.Option(help="For weights of your own, of the same layout: what they are. Shown beside results."),
+        typer.Option(help="Describe your own weights of the same layout; shown beside the results."),
     ] = None,
-    replace: Annotated[bool, typer.Option(help="Give up other weights of that name that are there.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace existing weights of that name.")] = False,
     root: Root = Path(),
 ) -> None:
-    """Check a pretrained file (SHA-256, every key and shape, weights only) and place it in weights/."""
+    """Check a pretrained file (SHA-256, every key and shape) and copy it into weights/. Loads tensors only, no code.
+
+    Example: [bold]cenbench weights add resnet101 ~/Downloads/resnet101-5d3b4d8f.pth[/bold]
+
+    Next: [bold]snakemake all_tables[/bold] runs the cells that were skipped without the file.
+    """
     from cenbench.paths import Paths
     from cenbench.pretrained.add import add_weights
 
     placed = add_weights(name, file, Paths(root).weights, own=own, replace=replace)
-    typer.echo(f"{placed.path} {'was there already' if placed.already else 'is placed'}; sha256 {placed.sha256}")
+    typer.echo(f"{'already present' if placed.already else 'added'}: {placed.path}, sha256 {placed.sha256}")
     if placed.own:
-        typer.echo(f"these are weights of your own ({placed.own}): tables say so, and compare nothing with the paper's")
-    typer.echo(f"next: dvc add {placed.path}   (to give it a version), then run what was skipped: snakemake all_tables")
+        typer.echo(f"your own weights ({placed.own}): tables name them and compare nothing with the paper")
+    typer.echo(f"next: dvc add {placed.path}   (puts it under version control), then: snakemake all_tables")
