@@ -1,4 +1,4 @@
-"""A small checkout of its own for tests that run the real pipeline: the code as it is, tables of a few tiny cells."""
+"""A small checkout for tests that run the real pipeline: the code as it is, and tables with a few tiny cells."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ DETERMINISTIC = (
     "reports/demo/table*.csv",
     "reports/demo/table*.tex",
 )
-"""What a run leaves that is the same bytes however it was interrupted, on CPU."""
+"""Files whose bytes do not depend on interruptions, on a CPU."""
 
 PRESET = """
 name: demo
-description: Seconds a cell, for tests.
+description: Cells of a few seconds, for tests.
 tables: [table7, table8]
 seeds: [1]
 segmentation:
@@ -103,7 +103,7 @@ rows: [{stream: shade}, {stream: texture}, {stream: ensemble}]
 
 
 def copy_code(root: Path) -> None:
-    """Copy what a run needs of this repository to `root`, which must not be there yet."""
+    """Copy the files that a run needs from this repository to `root`, which must not exist yet."""
     root.mkdir(parents=True)
     for part in PARTS:
         source = REPOSITORY / part
@@ -116,7 +116,7 @@ def copy_code(root: Path) -> None:
 
 @dataclass(frozen=True)
 class Checkout:
-    """A folder with the pipeline in it, and the commands a user types there."""
+    """A folder with the pipeline in it, and the commands a user runs there."""
 
     root: Path
 
@@ -137,24 +137,24 @@ class Checkout:
         (self.root / path).write_text(text)
 
     def edit(self, path: str, old: str, new: str) -> None:
-        """Replace `old`, which must be there, so that a test never edits nothing."""
+        """Replace `old`. It must occur in the file, so that a test never edits nothing."""
         text = (self.root / path).read_text()
         assert old in text, f"{path} has no {old!r} to edit"
         self.write(path, text.replace(old, new))
 
     @property
     def environment(self) -> dict[str, str]:
-        """The tests' interpreter first on PATH; nothing of this repository importable by accident."""
+        """The environment of the tests with their interpreter first on PATH and one thread per process."""
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         return {**os.environ, "PATH": path, "OMP_NUM_THREADS": "1"}
 
     def start(self, *command: str) -> subprocess.Popen[str]:
-        """Start a command in a process group of its own, so that a test can kill all of it."""
+        """Start a command in its own process group, so that a test can kill all of it."""
         pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
         return subprocess.Popen(command, cwd=self.root, env=self.environment, start_new_session=True, **pipe)
 
     def run(self, *command: str, status: int | None = 0) -> str:
-        """Run a command; its output, once its exit status is as expected (None: any)."""
+        """Run a command and return its output; fail unless its exit status is `status` (None: any)."""
         process = self.start(*command)
         output, _ = process.communicate(timeout=500)
         assert status is None or process.returncode == status, output
@@ -164,7 +164,7 @@ class Checkout:
         return self.run("snakemake", *arguments, status=status)
 
     def planned(self, *targets: str) -> dict[str, int]:
-        """rule -> jobs a dry run would start; empty where nothing is to be done."""
+        """rule -> jobs that a dry run would start; empty if there is nothing to do."""
         output = self.snakemake("-n", *(targets or ("all_tables",)))
         if "Job stats" not in output:
             assert "nothing to be done" in output.lower()

@@ -1,4 +1,4 @@
-"""A dataset whose pixels hold their own number, and tiny protocols to cut batches from it."""
+"""A dataset whose pixels contain their own number, and tiny protocols for cropping batches from it."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ def translation(**changes: Any) -> TranslationProtocol:
 
 
 def pixel_numbers(scenes: int = TRAIN + VAL, height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
-    """(N, H, W) 1, 2, 3, ...: unique per pixel and scene; 0 is kept for 'missing'."""
+    """(N, H, W) 1, 2, 3, ...: unique per pixel and scene; 0 means 'missing'."""
     return 1 + np.arange(scenes * height * width).reshape(scenes, height, width)
 
 
 def coded_dataset(root: Path) -> Prepared:
-    """Both depths and the label hold the pixel's number, the label modulo 200 (so void stays unused)."""
+    """Both depths and the label contain the pixel's number; the label modulo 200, so that void is unused."""
     numbers = pixel_numbers()
     stored = numbers.astype(np.uint16)
     arrays = {"depth_euclidean": stored, "depth_zbuffer": stored, "semantic": (numbers % 200).astype(np.uint8)}
-    # Colours and normals that follow the pixel's number, smooth enough to be blended.
+    # Colours and normals that follow the pixel's number, smooth enough to interpolate.
     columns = np.broadcast_to(np.arange(WIDTH) * 25, numbers.shape)
     rows = np.broadcast_to(np.arange(HEIGHT)[:, None] * 30, numbers.shape)
     arrays["rgb"] = np.stack([columns, rows, numbers % 256], -1).astype(np.uint8)

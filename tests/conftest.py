@@ -1,4 +1,4 @@
-"""What several tests need: a checkout with its dataset prepared, made once a session and copied."""
+"""Fixtures that several tests share: a checkout with its dataset prepared, made once per session and copied."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from faults import Tally
 
 @pytest.fixture(scope="session")
 def prepared_checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """A checkout whose dataset is prepared and whose cells are not yet run. Not to be changed: see `checkout`."""
+    """A checkout whose dataset is prepared and whose cells have not run. Do not change it: use `checkout`."""
     made = Checkout.make(tmp_path_factory.mktemp("session") / "prepared")
     made.run("python", "-m", "cenbench", "data", "prepare", "synthrooms")
     return made
@@ -21,7 +21,7 @@ def prepared_checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
 
 @pytest.fixture(scope="session")
 def finished_checkout(prepared_checkout: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """A checkout in which `snakemake all_tables` ran to its end. Not to be changed: see `finished`."""
+    """A checkout in which `snakemake all_tables` has finished. Do not change it: use `finished`."""
     root = tmp_path_factory.mktemp("session") / "finished"
     shutil.copytree(prepared_checkout.root, root)
     made = Checkout(root)
@@ -31,19 +31,19 @@ def finished_checkout(prepared_checkout: Checkout, tmp_path_factory: pytest.Temp
 
 @pytest.fixture
 def checkout(prepared_checkout: Checkout, tmp_path: Path) -> Checkout:
-    """A copy of the prepared checkout, free to be changed."""
+    """A copy of the prepared checkout that the test may change."""
     return Checkout(Path(shutil.copytree(prepared_checkout.root, tmp_path / "checkout")))
 
 
 @pytest.fixture
 def finished(finished_checkout: Checkout, tmp_path: Path) -> Checkout:
-    """A copy of the finished checkout, times of files kept, free to be changed."""
+    """A copy of the finished checkout, with its file times, that the test may change."""
     return Checkout(Path(shutil.copytree(finished_checkout.root, tmp_path / "checkout", symlinks=True)))
 
 
 @pytest.fixture
 def faults() -> Iterator[Callable[[str], Tally]]:
-    """Make a tally of a fault, by its name; at the end of the test it is written for `make test-faults`."""
+    """Make a tally for a named fault; at the end of the test it is written for `make test-faults`."""
     tallies: list[Tally] = []
 
     def tally(fault: str) -> Tally:
@@ -51,5 +51,5 @@ def faults() -> Iterator[Callable[[str], Tally]]:
         return tallies[-1]
 
     yield tally
-    for each in tallies:
-        each.report()
+    for made in tallies:
+        made.report()

@@ -1,4 +1,4 @@
-"""What a camera sees of a room, by intersecting rays with its parts one by one: an oracle for the renderer."""
+"""An independent implementation of the renderer's geometry: rays are intersected with a room's parts one by one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cenbench.data.synthrooms.room import Room
 
 @dataclass(frozen=True)
 class View:
-    """H x W pixels."""
+    """Geometry seen through each of H x W pixels."""
 
     distance_HW: np.ndarray
     """Along the viewing ray, metres."""
@@ -48,7 +48,7 @@ def look(room: Room, height: int, width: int) -> View:
 
 
 def _distance(part: Part, eye: np.ndarray, rays_HWC: np.ndarray) -> np.ndarray:
-    """Distance to a part's surface, infinite where it is missed; a cushion counts as the box around it."""
+    """Distance to a part's surface, infinite if the ray misses it; a cushion is treated as the box around it."""
     inverse = np.linalg.inv(part.matrix)
     start, step = inverse[:3, :3] @ eye + inverse[:3, 3], rays_HWC @ inverse[:3, :3].T
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -1,4 +1,4 @@
-"""Reference outputs of the released implementation, if at hand: CENBENCH_REFERENCE or ../shared/reference."""
+"""Reference outputs of the released implementation, if available: CENBENCH_REFERENCE or ../shared/reference."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FOLDER = Path(os.environ.get("CENBENCH_REFERENCE", Path(__file__).parents[2] / "
 
 
 def load(name: str) -> Any:
-    """One of its files, or a skip that says where it was looked for."""
+    """Load one of the files; skip the test, with the path, if it does not exist."""
     path = FOLDER / name
     if not path.exists():
         pytest.skip(f"no reference outputs at {path} (set CENBENCH_REFERENCE)")

@@ -1,4 +1,4 @@
-"""The container recipe installs what `make env` does. Without Apptainer its text is checked, and nothing is built."""
+"""The container recipe installs what `make env` installs. The text of the recipe is checked; no image is built."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_it_installs_as_make_env_does() -> None:
     assert all(command[command.index("-c") + 1] == "constraints.txt" for command in found)
 
 
-def test_its_python_is_one_the_package_takes() -> None:
+def test_the_package_supports_its_python() -> None:
     keys, _ = recipe()
     assert keys["Bootstrap"] == "docker"
     image, version = re.fullmatch(r"(\w+):(\d+\.\d+)-slim-bookworm", keys["From"]).groups()  # type: ignore[union-attr]
@@ -48,7 +48,7 @@ def test_its_python_is_one_the_package_takes() -> None:
     assert tuple(int(part) for part in version.split(".")) >= lowest[:2]  # the tag 3.11 is the newest 3.11 release
 
 
-def test_every_file_it_copies_is_there_and_everything_the_build_reads_is_copied() -> None:
+def test_it_copies_exactly_the_files_the_build_reads() -> None:
     _, sections = recipe()
     copied = dict(line.split() for line in sections["files"].splitlines() if line.strip())
     assert all((REPOSITORY / name).exists() for name in copied)
@@ -57,7 +57,7 @@ def test_every_file_it_copies_is_there_and_everything_the_build_reads_is_copied(
     assert {"constraints.txt", "pyproject.toml", "cenbench", project["readme"], "LICENSE"} == set(copied)
 
 
-def test_its_sections_are_apptainers() -> None:
+def test_its_sections_are_known_to_apptainer() -> None:
     assert set(recipe()[1]) == SECTIONS
 
 
@@ -66,8 +66,8 @@ def test_its_scripts_are_valid_shell(name: str) -> None:
     subprocess.run(["sh", "-n"], input=recipe()[1][name], text=True, check=True)
 
 
-def test_the_checkouts_code_comes_before_the_installed_copy() -> None:
+def test_the_checkouts_code_takes_precedence_over_the_installed_copy() -> None:
     script = f"unset PYTHONPATH; cd /tmp; {recipe()[1]['environment']}\necho $PYTHONPATH; echo $PATH"
-    said = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True).stdout.splitlines()
-    assert said[0] == "/tmp"
-    assert said[1].startswith("/opt/venv/bin:")
+    lines = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True).stdout.splitlines()
+    assert lines[0] == "/tmp"
+    assert lines[1].startswith("/opt/venv/bin:")

@@ -1,4 +1,4 @@
-"""Killed anywhere, then the same command: the same bytes. Failed cells are shown, stop nothing, are tried again."""
+"""Rerunning a killed pipeline gives the same bytes. Failed cells are shown, do not stop others, and are tried again."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.faults
 
 
 def moment(orphans: bool, seconds: float, *, always: bool = False) -> object:
-    """When to kill; two of six in the default run, for their half minute each."""
+    """When to kill. Each takes half a minute, so only two of the six are part of the default run."""
     return pytest.param(orphans, seconds, marks=() if always else pytest.mark.slow)
 
 
@@ -30,10 +30,10 @@ def moment(orphans: bool, seconds: float, *, always: bool = False) -> object:
         moment(True, 9.0),
     ],
 )
-def test_killed_then_the_same_command_gives_the_same_bytes(
+def test_rerun_after_a_kill_gives_the_same_bytes(
     checkout: Checkout, finished_checkout: Checkout, seconds: float, orphans: bool, faults: Callable[[str], Tally]
 ) -> None:
-    """With `orphans` only the controller dies, and its cells go on meanwhile."""
+    """With `orphans`, only the controller is killed and its cells continue."""
     tally = faults("kill -9 of the controller" if orphans else "kill -9 of the controller and its cells")
     process = checkout.start("snakemake", "all_tables")
     time.sleep(seconds)
@@ -44,10 +44,10 @@ def test_killed_then_the_same_command_gives_the_same_bytes(
     with tally.one():
         checkout.snakemake("all_tables")
         assert checkout.bytes_of(*DETERMINISTIC) == finished_checkout.bytes_of(*DETERMINISTIC)
-        assert {path: path.stat().st_mtime_ns for path in trained} == times, "what was trained is not trained again"
+        assert {path: path.stat().st_mtime_ns for path in trained} == times, "finished cells are not trained again"
 
 
-def test_failed_cell_is_shown_stops_nothing_and_is_tried_again(
+def test_failed_cell_is_shown_does_not_stop_others_and_is_tried_again(
     checkout: Checkout, faults: Callable[[str], Tally]
 ) -> None:
     with faults("non-finite loss, in a run of three cells").one():
@@ -67,9 +67,9 @@ def fail_one_of_three(checkout: Checkout) -> None:
     assert "non-finite" in page
     states = {value["state"] for value in checkout.json("reports/demo/table7.json")["entries"]}
     assert states == {"ok", "failed"}
-    assert len(list(checkout.root.glob("results/cells/*/metrics.json"))) == 2, "the others went on"
+    assert len(list(checkout.root.glob("results/cells/*/metrics.json"))) == 2, "the other cells continued"
     assert checkout.planned()["cell"] == 1, "the next run tries it again"
-    assert checkout.planned("table7")["cell"] == 1, "asked for by its table too, whose page is there"
+    assert checkout.planned("table7")["cell"] == 1, "also if its table is requested, whose page exists"
 
 
 def test_two_controllers_at_once_do_not_disturb_each_other(
@@ -83,7 +83,7 @@ def two_controllers(checkout: Checkout, finished_checkout: Checkout) -> None:
     first = checkout.start("snakemake", "all_tables")
     time.sleep(5)
     second = checkout.snakemake("all_tables", status=1)
-    assert "cannot be locked" in second, "a live controller's lock is not taken for a stale one"
+    assert "cannot be locked" in second, "the lock of a live controller is not treated as stale"
     output, _ = first.communicate(timeout=300)
     assert first.returncode == 0, output
     assert checkout.bytes_of(*DETERMINISTIC) == finished_checkout.bytes_of(*DETERMINISTIC)

@@ -1,4 +1,4 @@
-"""What reruns what: nothing when nothing changed, and otherwise exactly what the change concerns."""
+"""What triggers a rerun: nothing if nothing changed, otherwise exactly the jobs that the change affects."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def times(checkout: Checkout, pattern: str) -> dict[str, int]:
     return {str(path.relative_to(checkout.root)): path.stat().st_mtime_ns for path in checkout.root.glob(pattern)}
 
 
-def test_all_tables_makes_every_page_and_then_nothing_is_to_be_done(finished: Checkout) -> None:
+def test_all_tables_makes_every_page_and_then_there_is_nothing_to_do(finished: Checkout) -> None:
     assert len(times(finished, CELLS)) == 3
     for table in ("table7", "table8"):
         for suffix in ("html", "tex", "csv", "json"):
@@ -24,7 +24,7 @@ def test_all_tables_makes_every_page_and_then_nothing_is_to_be_done(finished: Ch
     assert finished.planned() == {}
 
 
-def test_one_rows_parameter_runs_only_its_cell(finished: Checkout) -> None:
+def test_a_parameter_of_one_row_reruns_only_its_cell(finished: Checkout) -> None:
     before = times(finished, CELLS)
     finished.edit(
         "params/table7.yaml",
@@ -39,14 +39,14 @@ def test_one_rows_parameter_runs_only_its_cell(finished: Checkout) -> None:
     assert finished.planned() == {}
 
 
-def test_comment_and_docstring_run_nothing(finished: Checkout) -> None:
+def test_comments_and_docstrings_rerun_nothing(finished: Checkout) -> None:
     for path in ("cenbench/train/segmentation.py", "cenbench/nn/exchange.py", "cenbench/metrics/segmentation.py"):
         text = (finished.root / path).read_text()
         finished.write(path, '"""Another docstring."""\n# and a comment\n' + text.split('"""', 2)[2])
     assert finished.planned() == {}
 
 
-def test_metric_code_evaluates_again_and_trains_nothing(finished: Checkout) -> None:
+def test_metric_code_reruns_evaluation_and_no_training(finished: Checkout) -> None:
     weights = times(finished, WEIGHTS)
     numbers = finished.bytes_of(CELLS)
     with (finished.root / "cenbench/metrics/segmentation.py").open("a") as file:
@@ -60,7 +60,7 @@ def test_metric_code_evaluates_again_and_trains_nothing(finished: Checkout) -> N
     assert finished.planned() == {}
 
 
-def test_training_code_trains_the_cells_it_concerns(finished: Checkout) -> None:
+def test_training_code_reruns_the_affected_cells(finished: Checkout) -> None:
     with (finished.root / "cenbench/nn/unet.py").open("a") as file:
         file.write("\n_ADDED = 1\n")
     weights = times(finished, WEIGHTS)
@@ -71,15 +71,15 @@ def test_training_code_trains_the_cells_it_concerns(finished: Checkout) -> None:
     assert "to-rgb" in changed.pop()
 
 
-def test_template_renders_and_evaluates_nothing(finished: Checkout) -> None:
+def test_a_template_renders_tables_and_evaluates_nothing(finished: Checkout) -> None:
     template = sorted((finished.root / "cenbench/report/templates").iterdir())[0]
     with template.open("a") as file:
         file.write("\n")
     assert finished.planned() == {"table": 2, "index": 1, "all_tables": 1}
 
 
-def test_a_touched_manifest_retrains_nothing(finished: Checkout) -> None:
-    """DVC and copying give files new times; content is what counts."""
+def test_a_touched_manifest_reruns_nothing(finished: Checkout) -> None:
+    """DVC and copying change file times; only content counts."""
     for manifest in finished.root.glob("data/prepared/*/manifest.json"):
         os.utime(manifest)
     assert finished.planned() == {}

@@ -26,6 +26,6 @@ def commit(checkout: Checkout) -> None:
 
 
 def clone(checkout: Checkout, root: Path) -> Checkout:
-    """A clone as a colleague gets it: no data, no results."""
+    """A clone as a colleague gets it, without data and results."""
     checkout.run("git", "clone", "-q", ".", str(root))
     return Checkout(root)
