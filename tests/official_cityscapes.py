@@ -15,7 +15,7 @@ from cenbench.matrix.specs import DatasetSpec
 
 HEIGHT, WIDTH = 12, 24
 TRAIN_ID = dict(zip((7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33), range(19), strict=True))
-"""Label id -> train id, typed here a second time from cityscapesScripts' labels.py; every other id is void."""
+"""Label id -> train id, typed again from cityscapesScripts' labels.py; every other id is void."""
 FRAMES = [
     *[("train", "aachen", f"aachen_{number:06d}_000019") for number in range(5)],
     *[("train", "jena", f"jena_{number:06d}_000019") for number in range(4)],
@@ -36,10 +36,10 @@ def path_of(top: str, frame: int) -> str:
 
 
 def contents(frame: int) -> dict[str, np.ndarray]:
-    """What the files store, of the frame's size."""
+    """Stored arrays of one frame."""
     numbers = np.random.default_rng(frame)
     labels = numbers.integers(0, 34, (HEIGHT, WIDTH)).astype(np.uint8)
-    labels.flat[:34] = np.arange(34)  # every id there is
+    labels.flat[:34] = np.arange(34)  # every id
     disparity = numbers.integers(0, 65536, (HEIGHT, WIDTH)).astype(np.uint16)
     disparity.flat[:4] = (0, 1, 2, 65535)  # invalid, infinitely far, nearly so, nearest
     rgb = numbers.integers(0, 256, (HEIGHT, WIDTH, 3)).astype(np.uint8)
@@ -61,7 +61,7 @@ def write(raw: Path) -> None:
         Image.fromarray(stored["labels"]).save(paths["gtFine"])
         Image.fromarray(stored["disparity"]).save(paths["disparity"])
         paths["camera"].write_text(json.dumps(camera(frame)))
-    for top in ("gtFine", "leftImg8bit"):  # what else lies there officially
+    for top in ("gtFine", "leftImg8bit"):  # files that the official zips hold too
         (raw / top / "test" / "berlin").mkdir(parents=True)
         (raw / top / "test" / "berlin" / f"berlin_000000_000019_{ENDINGS[top]}").write_bytes(b"")
     instances = raw / path_of("gtFine", 0).replace("labelIds", "instanceIds")
@@ -103,7 +103,7 @@ def cut_zip(raw: Path) -> None:
 
 
 def spoil_member(raw: Path) -> None:
-    """Bytes of one member change; its checksum stays."""
+    """Change bytes of one member but not its checksum."""
     path = raw / "disparity_trainvaltest.zip"
     with zipfile.ZipFile(path) as archive:
         info = archive.getinfo(path_of("disparity", 3))
@@ -129,18 +129,20 @@ FAULTS = {
         (FRAMES[1][2], FRAMES[7][2], FRAMES[11][2], "disparity is missing", "camera is missing", "rgb is missing"),
     ),
     "image truncated": Fault(lambda raw: cut(raw, path_of("leftImg8bit", 2)), "truncated", (FRAMES[2][2],)),
-    "odd size": Fault(
-        lambda raw: replaced(raw, "disparity", 4, np.ones((10, 24), np.uint16)), "another size", ("24 x 10", "24 x 12")
+    "wrong size": Fault(
+        lambda raw: replaced(raw, "disparity", 4, np.ones((10, 24), np.uint16)),
+        "unexpected size",
+        ("24 x 10", "24 x 12"),
     ),
-    "another bit depth": Fault(
-        lambda raw: replaced(raw, "disparity", 4, np.ones((12, 24), np.uint8)), "another bit depth", (FRAMES[4][2],)
+    "wrong bit depth": Fault(
+        lambda raw: replaced(raw, "disparity", 4, np.ones((12, 24), np.uint8)), "unexpected bit depth", (FRAMES[4][2],)
     ),
     "labels out of range": Fault(
         lambda raw: replaced(raw, "gtFine", 6, np.full((12, 24), 34, np.uint8)), "out of range", (FRAMES[6][2], "34")
     ),
     "no baseline": Fault(
         lambda raw: (raw / path_of("camera", 5)).write_text('{"extrinsic": {"baseline": 0}, "intrinsic": {"fx": 1}}'),
-        "no depth comes of this camera",
+        "no depth can be computed",
         (FRAMES[5][2], "baseline"),
     ),
     "no camera file": Fault(

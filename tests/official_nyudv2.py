@@ -22,7 +22,7 @@ TRAIN, VAL = (5, 12, 3, 9, 1, 7, 10), (2, 11, 4)
 WHOLE = (480, 640)
 ROWS, COLUMNS = slice(6, 480 - 6), slice(7, 640 - 8)
 MAPPING = 1 + np.arange(1, 895) * 13 % 40
-"""One of 40 classes, counted from 1, of each of the 894."""
+"""Class of 40, counted from 1, for each of the 894."""
 FULL = DatasetSpec(name="nyudv2", size_px=468, width_px=625, train_scenes=len(TRAIN), val_scenes=len(VAL), seed=0)
 SMALL = DatasetSpec(name="nyudv2", size_px=117, width_px=100, train_scenes=len(TRAIN), val_scenes=len(VAL), seed=0)
 
@@ -70,7 +70,7 @@ def expected_small() -> list[dict[str, np.ndarray]]:
 
 
 def write_mat(raw: Path) -> None:
-    """As MATLAB writes it: its arrays are (480, 640, 3, N), so HDF5 has them the other way round; compressed."""
+    """As MATLAB writes it: arrays are (480, 640, 3, N), so their axes are reversed in HDF5; compressed."""
     frames = range(1, FRAMES + 1)
     matlab = {
         "images": np.stack([rgb(frame) for frame in frames], axis=-1),
@@ -87,7 +87,7 @@ def write_mat(raw: Path) -> None:
 
 def write_splits(raw: Path, train: tuple[int, ...], val: tuple[int, ...]) -> None:
     columns = {"trainNdxs": train, "testNdxs": val}
-    savemat(raw / "splits.mat", {name: np.array(each, np.uint16)[:, None] for name, each in columns.items()})
+    savemat(raw / "splits.mat", {name: np.array(frames, np.uint16)[:, None] for name, frames in columns.items()})
 
 
 def write_folder(raw: Path) -> None:
@@ -155,24 +155,25 @@ MAT_FAULTS = {
     "split empty": Fault(lambda raw: (raw / "splits.mat").write_bytes(b""), "splits.mat cannot be read"),
     "an array missing": Fault(remove_array, "lacks depths", ("nyu_depth_v2_labeled.mat",)),
     "axes not reversed": Fault(
-        in_mat("images", lambda array: np.ascontiguousarray(array.transpose(0, 3, 2, 1))), "images has another shape"
+        in_mat("images", lambda array: np.ascontiguousarray(array.transpose(0, 3, 2, 1))),
+        "images has an unexpected shape",
     ),
-    "another bit depth": Fault(
-        in_mat("images", lambda array: array.astype(np.uint16)), "images has another bit depth"
+    "a wrong bit depth": Fault(
+        in_mat("images", lambda array: array.astype(np.uint16)), "images has an unexpected bit depth"
     ),
-    "fewer depths": Fault(in_mat("depths", lambda array: array[:-1]), "depths has another shape"),
+    "fewer depths": Fault(in_mat("depths", lambda array: array[:-1]), "depths has an unexpected shape"),
     "no split": Fault(lambda raw: (raw / "splits.mat").unlink(), "splits.mat is missing"),
     "split truncated": Fault(lambda raw: truncate(raw / "splits.mat"), "splits.mat cannot be read"),
     "split names absent frames": Fault(
         lambda raw: write_splits(raw, (1, 2, 77, 13), (3, 0)),
-        "not there: 3", ("trainNdxs 77", "trainNdxs 13", "testNdxs 0"),
+        "do not exist: 3", ("trainNdxs 77", "trainNdxs 13", "testNdxs 0"),
     ),
     "halves share frames": Fault(lambda raw: write_splits(raw, (1, 2, 5), (5, 3)), "share frames", ("[5]",)),
     "too few": Fault(lambda raw: write_splits(raw, TRAIN, VAL[:2]), "too few samples for val"),
     "no mapping": Fault(lambda raw: (raw / "classMapping40.mat").unlink(), "classMapping40.mat is missing"),
     "another mapping": Fault(
         lambda raw: savemat(raw / "classMapping40.mat", {"mapClass": np.ones((1, 13))}),
-        "another mapping", ("13 entries",),
+        "unexpected contents", ("13 entries",),
     ),
     "labels out of range": Fault(in_mat("labels", pixel(895)), "labels out of range", ("frame 000009", "895")),
     "depth NaN": Fault(in_mat("depths", pixel(np.nan)), "not a number", ("frame 000009", "1 pixels")),
@@ -188,26 +189,26 @@ def remove_several(raw: Path) -> None:
     (raw / "rgb/000011.png").unlink()
 
 
-def spoil_several(raw: Path) -> None:
+def damage_several(raw: Path) -> None:
     truncate(raw / "rgb/000003.png")
     write_image(raw / "depth/000004.png", depth(4)[ROWS, COLUMNS])
 
 
 FOLDER_FAULTS = {
     "files missing, all named": Fault(
-        remove_several, "files that are not there: 2", ("masks/000003.png", "depth/000003.png", "rgb/000011.png")
+        remove_several, "files that are missing: 2", ("masks/000003.png", "depth/000003.png", "rgb/000011.png")
     ),
     "an image truncated": Fault(lambda raw: truncate(raw / "rgb/000009.png"), "truncated", ("rgb/000009.png",)),
-    "several images spoilt, all named": Fault(
-        spoil_several, "2 scenes cannot be read", ("rgb/000003.png", "depth/000004.png")
+    "several damaged images, all named": Fault(
+        damage_several, "2 scenes cannot be read", ("rgb/000003.png", "depth/000004.png")
     ),
-    "an odd size": Fault(
+    "a wrong size": Fault(
         lambda raw: write_image(raw / "rgb/000009.png", rgb(9)),
-        "another size", ("000009.png", "640 x 480", "625 x 468"),
+        "unexpected size", ("000009.png", "640 x 480", "625 x 468"),
     ),
-    "another bit depth": Fault(
+    "a wrong bit depth": Fault(
         lambda raw: write_image(raw / "depth/000009.png", (depth(9) // 256).astype(np.uint8)),
-        "another bit depth", ("depth/000009.png", "8 bits", "16 bits"),
+        "unexpected bit depth", ("depth/000009.png", "8 bits", "16 bits"),
     ),
     "colour labels": Fault(
         lambda raw: write_image(raw / "masks/000009.png", np.ascontiguousarray(rgb(9)[ROWS, COLUMNS])),
@@ -219,10 +220,10 @@ FOLDER_FAULTS = {
     ),
     "no list": Fault(lambda raw: (raw / "val.txt").unlink(), "the list val.txt is missing"),
     "a line without depth": Fault(
-        lambda raw: (raw / "val.txt").write_text("rgb/000002.png\tmasks/000002.png\n"), "not as published", ("line 1",)
+        lambda raw: (raw / "val.txt").write_text("rgb/000002.png\tmasks/000002.png\n"), "unexpected format", ("line 1",)
     ),
     "a line that leads outside": Fault(
-        lambda raw: (raw / "val.txt").write_text("../a.png\tmasks/000002.png\tdepth/000002.png\n"), "not as published"
+        lambda raw: (raw / "val.txt").write_text("../a.png\tmasks/000002.png\tdepth/000002.png\n"), "unexpected format"
     ),
     "lists share samples": Fault(
         lambda raw: (raw / "val.txt").write_bytes((raw / "train.txt").read_bytes()), "share samples", ("000005",)

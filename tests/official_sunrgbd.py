@@ -37,9 +37,9 @@ COLOURS = (
     (38, 10, 123),
     (228, 6, 125),
 )
-"""One a frame, chosen so that JPEG gives them back to the bit."""
+"""One per frame, chosen so that JPEG reproduces them exactly."""
 NO_FILLED = 0
-"""Frame without depth_bfx: its depth as the sensor gave it is read."""
+"""Frame without depth_bfx: its raw depth is read."""
 
 
 def folder(frame: int) -> str:
@@ -51,7 +51,7 @@ def path_of(what: str, frame: int) -> str:
 
 
 def contents(frame: int) -> dict[str, np.ndarray]:
-    """rgb of one colour a picture, because JPEG keeps little else; depth in mm and labels of the spec's size."""
+    """rgb of one colour per picture, because JPEG keeps little else; depth in mm and labels of the spec's size."""
     small = np.random.default_rng(100 + frame)
     depth = small.integers(0, 12_000, (6, 8)).astype(np.uint16)
     depth.flat[:5] = (0, 1, 7_999, 8_000, 8_001)
@@ -66,7 +66,7 @@ def enlarged(array: np.ndarray, frame: int) -> np.ndarray:
 
 
 def rotated(millimetres: np.ndarray) -> np.ndarray:
-    """Turned left by three bits: the three highest of 16 come last. Written bit by bit."""
+    """Rotated left by three bits: the three highest of 16 come last. Written bit by bit."""
     words = [f"{int(value):016b}" for value in millimetres.flat]
     return np.array([int(word[3:] + word[:3], 2) for word in words], np.uint16).reshape(millimetres.shape)
 
@@ -102,7 +102,7 @@ def write_toolbox(raw: Path, labels: list[np.ndarray]) -> None:
     names = np.array([f"name {number}" for number in range(1, 38)], object)[None]
     scipy.io.savemat(toolbox / "Metadata" / "seg37list.mat", {"seg37list": names})
     rewrite_split(raw, frames[TEST:], frames[:TEST][::-1])
-    write_labels(raw / LABELS, [enlarged(each, frame) for frame, each in enumerate(labels)])
+    write_labels(raw / LABELS, [enlarged(label, frame) for frame, label in enumerate(labels)])
 
 
 def write_labels(path: Path, labels_HW: list[np.ndarray]) -> None:
@@ -126,7 +126,7 @@ def write_zips(raw: Path) -> None:
 
 
 def write_ready(raw: Path) -> None:
-    """The labels others took out, beside the images: 8-bit, numbered from 1 in the order of the metadata."""
+    """Labels that others extracted, beside the images: 8-bit, numbered from 1 in the order of the metadata."""
     write(raw)
     (raw / LABELS).unlink()
     ready = raw / "sunrgbd_train_test_labels"
@@ -142,8 +142,8 @@ def expected() -> list[dict[str, np.ndarray]]:
     for frame in (*range(TEST, TEST + TRAIN), *range(TEST)):
         small = contents(frame)
         metres = np.minimum(small["depth"].astype(float) / 1000, 8.0)
-        units = np.array([[max(round(512 * each), 1) if each else 0 for each in row] for row in metres], np.uint16)
-        labels = np.array([[255 if each == 0 else each - 1 for each in row] for row in small["labels"]], np.uint8)
+        units = np.array([[max(round(512 * value), 1) if value else 0 for value in row] for row in metres], np.uint16)
+        labels = np.array([[255 if label == 0 else label - 1 for label in row] for row in small["labels"]], np.uint8)
         scenes.append({"rgb": small["rgb"], "depth_zbuffer": units, "semantic": labels})
     return scenes
 
@@ -159,11 +159,9 @@ def gone(raw: Path) -> None:
 
 
 def rewrite_split(raw: Path, train: Iterable[int], test: Iterable[int], also: tuple[str, ...] = ()) -> None:
-    """Another allsplit.mat: these frames, and folders there are none of."""
+    """Write another allsplit.mat: these frames, and folders that do not exist."""
     whole = {"alltrain": [*map(folder, train), *also], "alltest": [*map(folder, test)]}
-    lists = {
-        name: np.array([f"{ROOT}/{each}" for each in each_list], object)[None] for name, each_list in whole.items()
-    }
+    lists = {name: np.array([f"{ROOT}/{path}" for path in paths], object)[None] for name, paths in whole.items()}
     scipy.io.savemat(raw / "SUNRGBDtoolbox/traintestSUNRGBD/allsplit.mat", lists)
 
 
@@ -172,7 +170,7 @@ def split_of_another_release(raw: Path) -> None:
 
 
 def other_labels(raw: Path, frame: int, label_HW: np.ndarray) -> None:
-    labels = [enlarged(contents(each)["labels"], each) for each in range(TEST + TRAIN)]
+    labels = [enlarged(contents(other)["labels"], other) for other in range(TEST + TRAIN)]
     labels[frame] = label_HW
     (raw / LABELS).unlink()
     write_labels(raw / LABELS, labels)
@@ -188,21 +186,21 @@ FAULTS = {
     ),
     "toolbox missing": Fault(lambda raw: shutil.rmtree(raw / "SUNRGBDtoolbox"), "SUNRGBDMeta.mat is missing"),
     "metadata truncated": Fault(
-        lambda raw: cut(raw / "SUNRGBDtoolbox/Metadata/SUNRGBDMeta.mat"), "damaged, cut short", ("SUNRGBDMeta.mat",)
+        lambda raw: cut(raw / "SUNRGBDtoolbox/Metadata/SUNRGBDMeta.mat"), "damaged, truncated", ("SUNRGBDMeta.mat",)
     ),
-    "labels truncated": Fault(lambda raw: cut(raw / LABELS), "damaged, cut short", ("SUNRGBD2Dseg.mat",)),
+    "labels truncated": Fault(lambda raw: cut(raw / LABELS), "damaged, truncated", ("SUNRGBD2Dseg.mat",)),
     "image truncated": Fault(lambda raw: cut(raw / path_of("depth_bfx", 5)), "truncated", (path_of("depth_bfx", 5),)),
-    "odd size": Fault(
+    "wrong size": Fault(
         lambda raw: Image.fromarray(np.zeros((5, 8), np.uint16)).save(raw / path_of("depth_bfx", 6)),
-        "another size",
+        "unexpected size",
         (path_of("depth_bfx", 6),),
     ),
     "label of another size": Fault(
-        lambda raw: other_labels(raw, 6, np.ones((8, 6), np.uint16)), "another size than its image", ("img-000007",)
+        lambda raw: other_labels(raw, 6, np.ones((8, 6), np.uint16)), "differs in size from its image", ("img-000007",)
     ),
-    "another bit depth": Fault(
+    "wrong bit depth": Fault(
         lambda raw: Image.fromarray(np.zeros((18, 24), np.uint8)).save(raw / path_of("depth_bfx", 5)),
-        "another bit depth",
+        "unexpected bit depth",
         (path_of("depth_bfx", 5),),
     ),
     "labels out of range": Fault(

@@ -34,7 +34,7 @@ TINY = DatasetSpec(name="taskonomy", size_px=64, train_scenes=len(TINY_TRAIN), v
 
 
 def image(domain: str, view: View) -> np.ndarray:
-    """As published: 512 x 512, 16 bits for depth and edges; smooth in both directions, another in every view."""
+    """As published: 512 x 512, 16 bits for depth and edges; smooth in both directions, different in every view."""
     row, column = np.mgrid[:SIDE, :SIDE]
     number = view[1] * 3 + view[2] + 50 * len(view[0])
     if domain.startswith("depth"):
@@ -53,7 +53,7 @@ def image(domain: str, view: View) -> np.ndarray:
 
 
 def prepared(domain: str, view: View) -> np.ndarray:
-    """What is to be stored of it."""
+    """The array that must be stored for it."""
     published = image(domain, view)
     if domain.startswith("depth"):
         return nearest(np.where(published == 65535, 0, published).astype(np.uint16), SIZE)
@@ -74,7 +74,7 @@ def name_of(view: View, domain: str) -> str:
 
 
 def write_sample(raw: Path) -> None:
-    """`domain/point_P_view_V_domain_D.png`, and the lists with braces; the last line has no end."""
+    """`domain/point_P_view_V_domain_D.png`, and the lists with braces; the last line has no newline."""
     for domain in (*DOMAINS, *MORE):
         for view in (*TRAIN, *VAL, *UNLISTED):
             write_image(raw / domain / name_of(view, domain), image(domain, view))
@@ -89,7 +89,7 @@ def write_list(path: Path, views: Iterable[View]) -> None:
 
 
 def write_tiny(raw: Path) -> None:
-    """`domain/taskonomy/building/...` as Omnidata's downloader puts it, masks beside, and a table of buildings."""
+    """`domain/taskonomy/building/...` as in Omnidata's downloads, with masks, and a table of buildings."""
     for domain in DOMAINS:
         for view in (*TINY_TRAIN, *TINY_VAL, *TINY_TEST):
             folder = raw / domain / "taskonomy" / view[0]
@@ -107,10 +107,10 @@ def remove_several(raw: Path) -> None:
         (raw / domain / name_of(VAL[1], domain)).unlink()
 
 
-def spoil(domain: str, array: np.ndarray) -> Fault:
-    """Another image in place of one of the listed."""
+def replaced(domain: str, array: np.ndarray) -> Fault:
+    """Replace one of the listed images."""
     name = f"{domain}/{name_of(TRAIN[2], domain)}"
-    message = {2: "another (size|bit depth)", 3: "another number of channels"}[array.ndim]
+    message = {2: "unexpected (size|bit depth)", 3: "unexpected number of channels"}[array.ndim]
     return Fault(lambda raw: write_image(raw / name, array), message, (name,))
 
 
@@ -118,22 +118,22 @@ GRAY, WIDE = np.zeros((SIDE, SIDE), np.uint8), np.zeros((SIDE, SIDE), np.uint16)
 SAMPLE_FAULTS = {
     "files missing, all named": Fault(
         remove_several,
-        "images that are not there: 2",
+        "images that do not exist: 2",
         ("point_407_view_2", "no rgb, no normal", "point_460_view_5", "no such view"),
     ),
     "an image truncated": Fault(
         lambda raw: truncate(raw / "normal" / name_of(VAL[0], "normal")), "truncated", (name_of(VAL[0], "normal"),)
     ),
-    "an odd size": spoil("depth_zbuffer", np.zeros((SIDE, SIDE - 1), np.uint16)),
-    "depth of 8 bits": spoil("depth_euclidean", GRAY),
-    "shading of 16 bits": spoil("reshading", WIDE),
-    "colour of 16 bits": spoil("rgb", WIDE),
-    "colour edges": spoil("edge_texture", np.zeros((SIDE, SIDE, 3), np.uint8)),
+    "a wrong size": replaced("depth_zbuffer", np.zeros((SIDE, SIDE - 1), np.uint16)),
+    "depth of 8 bits": replaced("depth_euclidean", GRAY),
+    "shading of 16 bits": replaced("reshading", WIDE),
+    "colour of 16 bits": replaced("rgb", WIDE),
+    "colour edges": replaced("edge_texture", np.zeros((SIDE, SIDE, 3), np.uint8)),
     "half the lists": Fault(
-        lambda raw: (raw / "train_domain.txt").unlink(), "train_domain.txt is missing, its other half"
+        lambda raw: (raw / "train_domain.txt").unlink(), "train_domain.txt is missing, but its other half"
     ),
     "a line not as published": Fault(
-        lambda raw: (raw / "val_domain.txt").write_text("rgb/0001.png"), "not as published", ("line 1", "rgb/0001.png")
+        lambda raw: (raw / "val_domain.txt").write_text("rgb/0001.png"), "unexpected format", ("line 1", "rgb/0001.png")
     ),
     "a view listed twice": Fault(
         lambda raw: write_list(raw / "val_domain.txt", [*VAL, VAL[0]]), "names views twice", ("point_362_view_10",)
@@ -151,7 +151,7 @@ SAMPLE_FAULTS = {
 
 
 def drop_two(raw: Path) -> None:
-    """Two views of the training buildings lack a domain: of ten, eight are left, as many as the spec asks for."""
+    """Add two views without a domain to the training buildings: eight of ten remain, as many as the spec asks for."""
     for view in (("hanson", 70, 0), ("allensville", 71, 0)):
         for domain in DOMAINS:
             if domain not in ("normal", "reshading"):
@@ -168,7 +168,7 @@ TINY_FAULTS = {
     ),
     "a line of the table not as published": Fault(
         lambda raw: (raw / "train_val_test_tiny.csv").write_text("id,train,val,test\nhanson,yes,no,no\n"),
-        "not as published", ("line 2", "hanson,yes,no,no"),
+        "unexpected format", ("line 2", "hanson,yes,no,no"),
     ),
     "both layouts": Fault(
         lambda raw: shutil.copytree(raw / "rgb/taskonomy/hanson", raw / "hanson/rgb"), "two copies of Taskonomy"

@@ -1,4 +1,4 @@
-"""Cityscapes' numbers, by hand: metres of a disparity, classes of ids and back."""
+"""Cityscapes: metres of a disparity, and classes of ids and back, computed by hand."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_metres_of_a_stored_disparity(stored: int, metres: float | None) -> None
 def test_classes_of_ids_and_back() -> None:
     ids = np.arange(34, dtype=np.uint8)[None]
     classes = to_classes(ids, Path("x"))
-    assert classes.tolist() == [[official_cityscapes.TRAIN_ID.get(each, 255) for each in range(34)]]
+    assert classes.tolist() == [[official_cityscapes.TRAIN_ID.get(number, 255) for number in range(34)]]
     numbers = np.arange(19, dtype=np.uint8)[None]
     assert (to_classes(to_ids(numbers), Path("x")) == numbers).all()
     assert (CLASSES[0], CLASSES[13], CLASSES[18]) == ("road", "car", "bicycle")

@@ -1,8 +1,8 @@
-"""Every reader of a published dataset keeps the same promises, on stand-ins in exactly the official formats.
+"""Conformance suite: every adapter gives the same guarantees, on stand-ins in exactly the official formats.
 
-What is stored is what the formula of the stand-in says, pixel by pixel (every pixel knows its frame and place, so a
-transposed, shifted or swapped image would show); the same bytes by any number of processes, after kill -9, and never a
-mixture of two versions of the raw files; and every bad file is named.
+Stored values are those of the stand-in's formula, pixel by pixel (every pixel encodes its frame and position, so a
+transposed, shifted or swapped image would show). The bytes are the same for any number of processes and after kill -9,
+two versions of the raw files never mix, and every bad file is named.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from cenbench.errors import UserError
 from cenbench.matrix.specs import dataset_key
 
 DATASETS = (official_cityscapes, official_nyudv2, official_sunrgbd, official_taskonomy)
-STAND_INS: dict[str, StandIn] = {each.label: each for dataset in DATASETS for each in dataset.STAND_INS}
+STAND_INS: dict[str, StandIn] = {stand_in.label: stand_in for dataset in DATASETS for stand_in in dataset.STAND_INS}
 EXACT = ("depth", "semantic", "segment")
 """Never blended."""
 
 
 @pytest.fixture(scope="session")
 def raw_folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Raw folders by label, written when first asked for; old enough that any change is newer than what was made."""
+    """Raw folders by label, written on first use, with old times so that any later change is newer."""
     return tmp_path_factory.mktemp("official")
 
 
@@ -58,7 +58,7 @@ def stand_in(request: pytest.FixtureRequest) -> StandIn:
 
 @pytest.fixture
 def raw(stand_in: StandIn, raw_folders: Path, tmp_path: Path) -> Path:
-    """A raw folder that a test may spoil."""
+    """A raw folder that a test may change."""
     folder = tmp_path / "raw"
     shutil.copytree(raw_of(stand_in, raw_folders), folder)
     return folder
@@ -66,13 +66,13 @@ def raw(stand_in: StandIn, raw_folders: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def made(stand_in: StandIn, raw_folders: Path) -> Path:
-    """The dataset as one process prepares it undisturbed. Not to be changed."""
+    """The dataset as a single undisturbed process prepares it. Do not change it."""
     root = raw_folders / f"{stand_in.label}-prepared"
     return adapters.prepare(stand_in.spec, root, 1, False, raw_of(stand_in, raw_folders))
 
 
-def a_file_of(stand_in: StandIn, raw: Path) -> Path:
-    """One of the files that are read."""
+def some_file(stand_in: StandIn, raw: Path) -> Path:
+    """One of the files that the adapter reads."""
     scan = find_adapter(stand_in.spec.name).scan(raw, stand_in.spec)
     return raw / [*scan.sources, *scan.samples[0].files.values()][-1]
 
@@ -81,8 +81,8 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_every_reader_has_a_stand_in() -> None:
-    assert {each.spec.name for each in STAND_INS.values()} == set(ADAPTERS)
+def test_every_adapter_has_a_stand_in() -> None:
+    assert {stand_in.spec.name for stand_in in STAND_INS.values()} == set(ADAPTERS)
 
 
 def test_stored_values_are_those_of_the_formula(stand_in: StandIn, made: Path) -> None:
@@ -97,7 +97,7 @@ def test_stored_values_are_those_of_the_formula(stand_in: StandIn, made: Path) -
             assert off.max() <= tolerance, f"{name} of scene {number}, at {np.unravel_index(off.argmax(), off.shape)}"
 
 
-def test_the_manifest_tells_all_of_it(stand_in: StandIn, made: Path, raw_folders: Path) -> None:
+def test_the_manifest_is_complete(stand_in: StandIn, made: Path, raw_folders: Path) -> None:
     adapter, prepared = find_adapter(stand_in.spec.name), Prepared.open(made)
     prepared.verify()
     manifest, spec = prepared.manifest, stand_in.spec
@@ -123,7 +123,9 @@ def test_the_manifest_tells_all_of_it(stand_in: StandIn, made: Path, raw_folders
         assert values.dtype == entry.dtype
 
 
-@pytest.mark.parametrize("stand_in", [dataset.STAND_INS[0] for dataset in DATASETS], ids=lambda each: each.label)
+@pytest.mark.parametrize(
+    "stand_in", [dataset.STAND_INS[0] for dataset in DATASETS], ids=lambda stand_in: stand_in.label
+)
 def test_any_number_of_processes_gives_the_same_bytes(
     stand_in: StandIn, made: Path, raw_folders: Path, tmp_path: Path
 ) -> None:
@@ -132,7 +134,7 @@ def test_any_number_of_processes_gives_the_same_bytes(
 
 
 def die(stand_in: StandIn, root: Path, raw: Path, at: str) -> None:
-    """Prepare in a process that is killed (kill -9) before it gives the file `at` its name."""
+    """Prepare in a process that is killed (kill -9) just before it renames the file `at` into place."""
     child = os.fork()
     if child == 0:
         rename = Path.replace
@@ -144,16 +146,16 @@ def die(stand_in: StandIn, root: Path, raw: Path, at: str) -> None:
         finally:
             os._exit(1)
     _, status = os.waitpid(child, 0)
-    assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL, "it was to die there"
+    assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL, "it must be killed there"
 
 
-def test_killed_it_goes_on_where_it_was(stand_in: StandIn, made: Path, raw_folders: Path, tmp_path: Path) -> None:
+def test_a_killed_preparation_resumes(stand_in: StandIn, made: Path, raw_folders: Path, tmp_path: Path) -> None:
     raw = raw_of(stand_in, raw_folders)
     die(stand_in, tmp_path, raw, "scenes-000008.npz")
     first = tmp_path / f"{made.name}.partial/scenes-000000.npz"
     time_of_first = first.stat().st_mtime_ns
     die(stand_in, tmp_path, raw, "manifest.json")
-    assert first.stat().st_mtime_ns == time_of_first, "the shard before the kill is used"
+    assert first.stat().st_mtime_ns == time_of_first, "the shard written before the kill is reused"
     with pytest.raises(UserError, match="not prepared"):
         Prepared.open(tmp_path / made.name)
     assert contents(adapters.prepare(stand_in.spec, tmp_path, 1, False, raw)) == contents(made)
@@ -167,13 +169,13 @@ def test_raw_files_changed_between_two_attempts_never_mix(
     partial = tmp_path / f"{made.name}.partial"
     for shard in partial.glob("*.npz"):
         shard.write_bytes(b"made from other files")
-    os.utime(a_file_of(stand_in, raw))
+    os.utime(some_file(stand_in, raw))
     folder = adapters.prepare(stand_in.spec, tmp_path, 1, False, raw)
     assert "starting over" in capsys.readouterr().err
     assert contents(folder) == contents(made)
 
 
-def test_complete_it_is_left_alone_until_a_raw_file_changes(
+def test_a_complete_dataset_is_left_alone_until_a_raw_file_changes(
     stand_in: StandIn, made: Path, raw: Path, tmp_path: Path
 ) -> None:
     folder = Path(shutil.copytree(made, tmp_path / "root" / made.name))
@@ -181,24 +183,24 @@ def test_complete_it_is_left_alone_until_a_raw_file_changes(
     assert adapters.prepare(stand_in.spec, tmp_path / "root", 1, False, raw) == folder
     assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == times
     newer = time.time() + 10
-    os.utime(a_file_of(stand_in, raw), (newer, newer))
+    os.utime(some_file(stand_in, raw), (newer, newer))
     adapters.prepare(stand_in.spec, tmp_path / "root", 1, False, raw)
     assert (folder / "manifest.json").stat().st_mtime_ns > times["manifest.json"]
-    assert contents(folder) == contents(made), "the same content: the same bytes, and the same digest"
+    assert contents(folder) == contents(made), "the same content gives the same bytes and digest"
     shutil.rmtree(raw)
     assert adapters.prepare(stand_in.spec, tmp_path / "root", 1, False) == folder, "prepared, it needs no raw files"
 
 
 def cases(kind: str) -> list[object]:
     return [
-        pytest.param(each, name, id=f"{label}: {name}")
-        for label, each in STAND_INS.items()
-        for name in getattr(each, kind)
+        pytest.param(stand_in, name, id=f"{label}: {name}")
+        for label, stand_in in STAND_INS.items()
+        for name in getattr(stand_in, kind)
     ]
 
 
 @pytest.mark.parametrize(("stand_in", "name"), cases("faults"))
-def test_what_is_wrong_is_said(stand_in: StandIn, name: str, raw: Path, tmp_path: Path) -> None:
+def test_every_fault_is_reported(stand_in: StandIn, name: str, raw: Path, tmp_path: Path) -> None:
     fault = stand_in.faults[name]
     fault.damage(raw)
     root = tmp_path / "prepared"
@@ -206,13 +208,13 @@ def test_what_is_wrong_is_said(stand_in: StandIn, name: str, raw: Path, tmp_path
         adapters.prepare(stand_in.spec, root, 1, False, raw)
     for text in fault.names:
         assert text in str(caught.value)
-    assert caught.value.where or caught.value.found, "it says where"
+    assert caught.value.where or caught.value.found, "the error has a place"
     assert not list(root.rglob("manifest.json"))
-    assert not list(root.rglob("*.npy")), "nothing half-prepared"
+    assert not list(root.rglob("*.npy")), "nothing is half prepared"
 
 
 @pytest.mark.parametrize(("stand_in", "name"), cases("excludes"))
-def test_what_is_left_out_is_counted(
+def test_samples_left_out_are_recorded(
     stand_in: StandIn, name: str, raw: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     spoil, reasons = stand_in.excludes[name]
@@ -226,7 +228,7 @@ def test_what_is_left_out_is_counted(
 
 
 def test_depth_reaches_a_network_in_metres(raw_folders: Path) -> None:
-    """Whatever units it is stored in; in translation as the released code scales 1/512 m."""
+    """Whatever its stored unit; for translation, scaled as the released code scales 1/512 m."""
     stand_in = STAND_INS["nyudv2-mat"]
     made = adapters.prepare(stand_in.spec, raw_folders / "metres", 1, False, raw_of(stand_in, raw_folders))
     prepared = Prepared.open(made)
@@ -240,10 +242,10 @@ def test_depth_reaches_a_network_in_metres(raw_folders: Path) -> None:
     np.testing.assert_allclose(seen[:, 2].numpy(), np.log1p(metres * 512) / 11.1 * 2 - 1, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", sorted({each.spec.name for each in STAND_INS.values()}))
-def test_without_its_files_it_says_which_to_put_where(name: str, tmp_path: Path) -> None:
-    spec = next(each.spec for each in STAND_INS.values() if each.spec.name == name)
-    with pytest.raises(UserError, match="are not there") as caught:
+@pytest.mark.parametrize("name", sorted({stand_in.spec.name for stand_in in STAND_INS.values()}))
+def test_missing_official_files_are_listed_with_their_place(name: str, tmp_path: Path) -> None:
+    spec = next(stand_in.spec for stand_in in STAND_INS.values() if stand_in.spec.name == name)
+    with pytest.raises(UserError, match="are missing") as caught:
         adapters.prepare(spec, tmp_path / "data/prepared", 1, False)
     assert caught.value.where == tmp_path / "data/raw" / name
     for file in find_adapter(name).FILES:
@@ -253,8 +255,8 @@ def test_without_its_files_it_says_which_to_put_where(name: str, tmp_path: Path)
     raw = tmp_path / "data/raw" / name
     raw.mkdir(parents=True)
     (raw / "images.zip.dvc").touch()
-    with pytest.raises(UserError, match=r"(?s)are not there.*only what DVC keeps.*dvc pull"):
+    with pytest.raises(UserError, match=r"(?s)are missing.*only DVC's placeholders.*dvc pull"):
         adapters.prepare(spec, tmp_path / "data/prepared", 1, False)
-    with pytest.raises(UserError, match="does not make that version"):
+    with pytest.raises(UserError, match="does not support this version"):
         adapters.prepare(spec.model_copy(update={"version": 99}), tmp_path, 1, False)
     assert dataset_key(spec).startswith(name)

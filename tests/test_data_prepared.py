@@ -278,7 +278,7 @@ def test_dataset_key_does_not_depend_on_how_the_spec_is_written() -> None:
 
 
 def test_an_error_in_prepare_names_what_is_needed(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="are not there") as caught:
+    with pytest.raises(UserError, match="are missing") as caught:
         adapters.prepare(DatasetSpec(**{**SPEC, "name": "nyudv2"}), tmp_path, 1, False)
     assert "nyu_depth_v2_labeled.mat" in str(caught.value)
     with pytest.raises(UserError, match="rendered and has no raw files"):

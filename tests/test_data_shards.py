@@ -165,7 +165,7 @@ def test_a_prepared_dataset_outlives_its_raw_files(raw: Path, capsys: pytest.Cap
         prepare_official(Numbers(), SPEC, root, 1, False, home)
     shutil.rmtree(home)
     assert prepare_official(Numbers(), SPEC, root, 1, False) == folder
-    with pytest.raises(UserError, match="are not there"):
+    with pytest.raises(UserError, match="are missing"):
         prepare_official(Numbers(), SPEC, root, 1, False, home)
     assert (folder / MANIFEST).stat().st_mtime_ns == made
     capsys.readouterr()

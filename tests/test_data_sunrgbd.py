@@ -1,4 +1,4 @@
-"""SUN RGB-D's labels are read one by one: memory does not grow with their number. And its numbers, by hand."""
+"""SUN RGB-D: labels are read one at a time in bounded memory; depth words and labels are computed by hand."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HEIGHT, WIDTH = 120, 160
 
 
 def peak_bytes(path: Path, count: int) -> int:
-    """Of reading every label of a file, as the adapter does."""
+    """Peak memory of reading every label of a file, as the adapter does."""
     tracemalloc.start()
     for number in range(1, count + 1):
         labels = Labels(path)
@@ -30,16 +30,16 @@ def peak_bytes(path: Path, count: int) -> int:
 
 
 def test_labels_are_read_in_bounded_memory(tmp_path: Path) -> None:
-    """Sixty labels need what four need, within half of one label as stored: h5py keeps some names."""
+    """Sixty labels need what four need, up to half a stored label: h5py keeps some names."""
     label = np.random.default_rng(1).integers(0, 38, (HEIGHT, WIDTH))
     peaks = []
     for count in (4, 60):
         path = tmp_path / f"{count}.mat"
         official_sunrgbd.write_labels(path, [label] * count)
-        peak_bytes(path, 4)  # what h5py sets up once
+        peak_bytes(path, 4)  # so that what h5py sets up once is not counted
         peaks.append(peak_bytes(path, count))
     assert peaks[1] - peaks[0] < HEIGHT * WIDTH * 2 / 2
-    assert peaks[0] > HEIGHT * WIDTH, "the measure sees the labels"
+    assert peaks[0] > HEIGHT * WIDTH, "the measurement covers the labels"
 
 
 def test_one_label_is_read_for_one_scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,10 +64,10 @@ def test_one_label_is_read_for_one_scene(tmp_path: Path, monkeypatch: pytest.Mon
     ("stored", "units"),
     [
         (0x0000, 0),  # not measured
-        (0x0008, 1),  # 1 mm: less than half a unit, and still measured
-        (0x1F40, 512),  # 1000 mm, three bits up
+        (0x0008, 1),  # 1 mm: half a unit, but measured
+        (0x1F40, 512),  # 1000 mm, rotated by three bits
         (0x2000, 524),  # 1024 mm
-        (0x0001, 4096),  # the lowest bit is the highest but two: 8192 mm, beyond 8 m
+        (0x0001, 4096),  # the lowest bit stands for 8192 mm, beyond 8 m
         (0xFFFF, 4096),
     ],
 )
@@ -83,7 +83,7 @@ def test_paths_of_the_authors_machine() -> None:
 
 
 def test_labels_of_any_number_type(tmp_path: Path) -> None:
-    """MATLAB stores numbers as it likes; a broken one is named."""
+    """MATLAB may store labels with any type; an invalid one is named."""
     for kind in (np.uint8, np.uint16, np.float64):
         labels = to_training_labels(np.array([[0, 1, 37]], kind), tmp_path)
         assert (labels.dtype, labels.tolist()) == (np.uint8, [[255, 0, 36]])
@@ -96,12 +96,12 @@ def test_labels_of_any_number_type(tmp_path: Path) -> None:
 def test_ready_labels_of_another_numbering_are_refused(tmp_path: Path) -> None:
     official_sunrgbd.write_ready(tmp_path)
     official_sunrgbd.rewrite_split(tmp_path, test=range(1, 6), train=(0, *range(6, 13)))
-    with pytest.raises(UserError, match="numbered otherwise"):
+    with pytest.raises(UserError, match="not numbered as in"):
         SUNRGBD().scan(tmp_path, official_sunrgbd.SPEC)
 
 
 def test_tables_of_the_zip_that_cannot_be_unpacked_beside_it(tmp_path: Path) -> None:
-    """A file stands where a folder has to be, which also root hears of."""
+    """A file in place of a folder is an error for root too."""
     official_sunrgbd.write_zips(tmp_path)
     (tmp_path / "SUNRGBDtoolbox").write_text("in the way")
     with pytest.raises(UserError, match=r"cannot be unpacked beside SUNRGBDtoolbox\.zip"):

@@ -1,4 +1,4 @@
-"""Which views of Taskonomy are chosen where no list says it: apart by building, else by point, by the seed alone."""
+"""Splits of Taskonomy without lists: apart by building, or by point, drawn with the seed alone."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SPEC = DatasetSpec(name="taskonomy", size_px=64, train_scenes=12, val_scenes=6, 
 
 
 def touch(raw: Path, folders: list[str], points: int, views: int) -> None:
-    """Empty files: a scan opens none of them. `folders` stand below the domain's."""
+    """Write empty files, which a scan does not open. `folders` lie below the domain's folder."""
     for domain in DOMAINS:
         for folder in folders:
             (raw / domain / folder).mkdir(parents=True, exist_ok=True)
@@ -32,7 +32,7 @@ def scan(raw: Path, **changes: int) -> Scan:
 def halves(found: Scan, separator: str) -> tuple[set[str], set[str]]:
     """Buildings (`/`) or points (`_view_`) of each split."""
     train, val = (
-        {each.id.rpartition(separator)[0] for each in found.samples if each.split == split}
+        {sample.id.rpartition(separator)[0] for sample in found.samples if sample.split == split}
         for split in ("train", "val")
     )
     return train, val
@@ -41,13 +41,13 @@ def halves(found: Scan, separator: str) -> tuple[set[str], set[str]]:
 def test_one_building_is_split_by_point(tmp_path: Path) -> None:
     touch(tmp_path, [""], points=9, views=3)
     found = scan(tmp_path)
-    assert [each.split for each in found.samples] == ["train"] * 12 + ["val"] * 6
+    assert [sample.split for sample in found.samples] == ["train"] * 12 + ["val"] * 6
     train, val = halves(found, "_view_")
     assert train
     assert val
-    assert not train & val, "no point is seen in both"
+    assert not train & val, "no point is in both"
     assert found.samples == scan(tmp_path).samples
-    assert {each.id for each in found.samples} != {each.id for each in scan(tmp_path, seed=1).samples}
+    assert {sample.id for sample in found.samples} != {sample.id for sample in scan(tmp_path, seed=1).samples}
     assert not found.sources
 
 
@@ -60,15 +60,15 @@ def test_several_buildings_are_split_by_building(tmp_path: Path) -> None:
 
 def test_folders_of_buildings_may_lie_above_those_of_domains(tmp_path: Path) -> None:
     touch(tmp_path, ["a", "b", "c"], points=4, views=2)
-    below = [each.id for each in scan(tmp_path).samples]
+    below = [sample.id for sample in scan(tmp_path).samples]
     for domain in DOMAINS:
         for building in "abc":
             (tmp_path / "moved" / building).mkdir(parents=True, exist_ok=True)
             (tmp_path / domain / building).rename(tmp_path / "moved" / building / domain)
-    assert [each.id for each in scan(tmp_path / "moved").samples] == below
+    assert [sample.id for sample in scan(tmp_path / "moved").samples] == below
 
 
-def test_fewer_views_than_asked_for_is_an_error_before_any_is_read(tmp_path: Path) -> None:
+def test_too_few_views_are_an_error_before_any_is_read(tmp_path: Path) -> None:
     touch(tmp_path, [""], points=4, views=2)
     with pytest.raises(UserError, match="too few samples for train") as caught:
         scan(tmp_path)

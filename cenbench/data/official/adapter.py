@@ -1,9 +1,9 @@
-"""What reads a published dataset as its authors distribute it. One file a dataset; no torch here.
+"""Interface of the adapters, which read published datasets as their authors distribute them. No torch.
 
-An adapter answers two questions. `scan`: which samples are in a raw folder, and is everything there that they need?
-`read`: what are the arrays of one sample? What lies between (processes, shards, resuming, the manifest) is
-`cenbench.data.shards`. To add a dataset: a subclass here, a line in `cenbench.data.adapters.ADAPTERS`, and a stand-in
-in `tests/official_files.py`, which the conformance suite `tests/test_data_official.py` then reads.
+An adapter has two tasks. `scan` finds the samples of a raw folder and checks that all their files exist; `read` returns
+the arrays of one sample. Processes, shards, resuming and the manifest are the task of `cenbench.data.shards`. To add a
+dataset, write a subclass in this folder, a line in `cenbench.data.adapters.ADAPTERS`, and a stand-in
+`tests/official_NAME.py`, which the conformance suite `tests/test_data_official.py` then reads.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ Split = Literal["train", "val"]
 
 @dataclass(frozen=True)
 class OfficialFile:
-    """A file as its authors publish it, and how to know it again."""
+    """A file as its authors publish it, and how to recognise it."""
 
     name: str
     where: str
-    """Address, or in words how to get it."""
+    """URL, or how to get it in words."""
     bytes: int | None = None
     sha256: str | None = None
     md5: str | None = None
@@ -40,30 +40,30 @@ class OfficialFile:
 
 @dataclass(frozen=True)
 class Sample:
-    """One scene of the prepared dataset and where its parts lie."""
+    """One scene of the prepared dataset, and where its parts are."""
 
     id: str
-    """As the dataset's own lists call it; unique."""
+    """The name in the dataset's own lists; unique."""
     split: Split
     files: Mapping[str, str] = field(default_factory=dict)
-    """Role (`rgb`, `depth`, ...) -> path below the raw folder; empty where all is in one archive."""
+    """Role (`rgb`, `depth`, ...) -> path relative to the raw folder; empty if everything is in one archive."""
     index: int = -1
     """Row in an archive that holds all samples, counted from 0."""
     members: Mapping[str, str] = field(default_factory=dict)
-    """Role -> path inside one of the archives among `Scan.sources`, for parts that are not unpacked."""
+    """Role -> path inside one of the archives in `Scan.sources`, for parts that are not unpacked."""
 
 
 @dataclass(frozen=True)
 class Scan:
-    """What a raw folder holds, in the order it is to be prepared: all of train, then all of val."""
+    """Contents of a raw folder, in the order of preparation: all of train, then all of val."""
 
     samples: tuple[Sample, ...]
     modalities: Mapping[str, ModalityDeclaration]
     sources: tuple[str, ...]
-    """Archives, lists and other files the samples share, below the raw folder: the manifest keeps a SHA-256 of each.
-    Files of single samples are in `Sample.files` and are kept as one digest over their names and sizes."""
+    """Archives, lists and other files that samples share, relative to the raw folder; their SHA-256 is in the manifest.
+    Files of single samples are in `Sample.files`; the manifest has one digest over their names and sizes."""
     excluded: tuple[tuple[str, str], ...] = ()
-    """(id, reason) of every sample of the official lists that is left out: counted, reported, kept in the manifest."""
+    """(id, reason) of every sample of the official lists that is left out; reported, and kept in the manifest."""
 
 
 class Adapter(ABC):
@@ -73,51 +73,51 @@ class Adapter(ABC):
     """As in `dataset: {name: ...}` of a preset."""
     TITLE: ClassVar[str]
     VERSION: ClassVar[int] = 1
-    """Raised when what is written changes; a spec asks for one (`DatasetSpec.version`)."""
+    """Increased when the prepared arrays change; a spec asks for one (`DatasetSpec.version`)."""
     LICENCE: ClassVar[str]
     CITATION: ClassVar[str]
     """BibTeX."""
     URL: ClassVar[str]
     FILES: ClassVar[tuple[OfficialFile, ...]]
-    """What a user has to get; names are paths below the raw folder."""
+    """Files that a user has to get; names are paths relative to the raw folder."""
     CLASSES: ClassVar[tuple[str, ...]] = ()
-    """Names of the classes in the order of their labels, which begin at 0; void is 255."""
+    """Names of the classes in the order of their labels, which start at 0; void is 255."""
 
     @abstractmethod
     def scan(self, raw: Path, spec: DatasetSpec) -> Scan:
-        """Find every sample and check all that can be checked without decoding images.
+        """Find every sample, and check everything that can be checked without decoding images.
 
-        Exactly `spec.train_scenes` and `spec.val_scenes` samples. `UserError`: a file missing, truncated or another
-        one, a list that names absent files (all in one message: `Unusable`), two versions side by side, fewer samples
-        than the spec asks for.
+        Returns exactly `spec.train_scenes` and `spec.val_scenes` samples. Raises `UserError` for a file that is
+        missing, truncated or different, a list that names absent files (all in one message: `Unusable`), two versions
+        side by side, and fewer samples than the spec asks for.
         """
 
     @abstractmethod
     def read(self, raw: Path, spec: DatasetSpec, sample: Sample) -> dict[str, np.ndarray]:
-        """Arrays of one sample by modality, `spec.shape_px`, of the declared type, aligned to the pixel.
+        """Arrays of one sample by modality, of size `spec.shape_px` and the declared type, aligned to the pixel.
 
-        Labels and depth are resized by the nearest pixel, all else bilinearly. Runs in worker processes. `UserError`
-        names the file: odd size or bit depth, a label out of range, depth that is not a number.
+        Labels and depth are resized to the nearest pixel, everything else bilinearly. Runs in worker processes. Raises
+        `UserError` naming the file for an unexpected size or bit depth, a label out of range, and depth that is NaN.
         """
 
 
 class Unusable:
-    """Collects what is wrong with single samples, so that a user hears of all of it at once."""
+    """Collects the problems of single samples, so that all of them are reported at once."""
 
     SHOWN = 20
 
     def __init__(self) -> None:
         self.problems: list[tuple[str, str]] = []
-        """(id of a sample or file, what is wrong)."""
+        """(id of a sample or file, problem)."""
 
-    def add(self, what: str, problem: str) -> None:
-        self.problems.append((what, problem))
+    def add(self, item: str, problem: str) -> None:
+        self.problems.append((item, problem))
 
     def refuse(self, raw: Path, problem: str, fix: str) -> None:
-        """Raise one `UserError` that names them all (twenty, and how many more); nothing where all is well."""
+        """Raise one `UserError` that names them (the first 20, then a count); does nothing if there are none."""
         if not self.problems:
             return
-        lines = [f"{what}: {why}" for what, why in self.problems[: self.SHOWN]]
+        lines = [f"{item}: {reason}" for item, reason in self.problems[: self.SHOWN]]
         if len(self.problems) > self.SHOWN:
             lines.append(f"and {len(self.problems) - self.SHOWN} more")
         raise UserError(
@@ -128,7 +128,7 @@ class Unusable:
 def choose(raw: Path, spec: DatasetSpec, train: list[Sample], val: list[Sample]) -> tuple[Sample, ...]:
     """As many samples of each split as the spec asks for, train first, in the order of the lists.
 
-    All of a list that is just as long; of a longer one a subset drawn with `spec.seed`. A shorter one is a `UserError`.
+    From a longer list, a subset is drawn with `spec.seed`. Raises `UserError` for a shorter one.
     """
     chosen: list[Sample] = []
     for number, (split, have, want) in enumerate((("train", train, spec.train_scenes), ("val", val, spec.val_scenes))):
@@ -138,7 +138,7 @@ def choose(raw: Path, spec: DatasetSpec, train: list[Sample], val: list[Sample])
                 where=raw,
                 key=f"dataset.{split}_scenes",
                 found=len(have),
-                expected=f"{want}, as the preset asks",
+                expected=f"{want}, as in the preset",
                 fix=f"get the rest of the dataset, or lower {split}_scenes in the preset",
             )
         rows = np.sort(np.random.default_rng([spec.seed, number]).permutation(len(have))[:want])

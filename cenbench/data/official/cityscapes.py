@@ -34,7 +34,7 @@ _ROLES = {
     "disparity": ("disparity", "disparity.png"),
     "camera": ("camera", "camera.json"),
 }
-"""Role -> top folder, and how its file names end."""
+"""Role -> top folder, ending of its file names."""
 _LOGIN = "cityscapes-dataset.com/downloads (login)"
 _PATH = re.compile(r"[A-Za-z0-9]+/(train|val)/([a-z-]+)/(\2_\d{6}_\d{6})_\w+\.\w+")
 _FARTHEST = 65535
@@ -49,7 +49,7 @@ _MODALITIES = {
 
 
 class Cityscapes(Adapter):
-    """2,975 street scenes to train on, 500 to validate on; 19 classes."""
+    """2,975 street scenes for training, 500 for validation; 19 classes."""
 
     NAME: ClassVar[str] = "cityscapes"
     TITLE: ClassVar[str] = "Cityscapes"
@@ -74,7 +74,7 @@ class Cityscapes(Adapter):
     CLASSES: ClassVar[tuple[str, ...]] = CLASSES
 
     def scan(self, raw: Path, spec: DatasetSpec) -> Scan:
-        """As `Adapter.scan`; every frame that lacks its image, labels, disparity or camera is named, once."""
+        """See `Adapter.scan`. One error names every frame that lacks its image, labels, disparity or camera file."""
         files = _raw(raw)
         roles_of = _frames(files)
         wrong = Unusable()
@@ -88,8 +88,9 @@ class Cityscapes(Adapter):
             lists[split].append(files.sample(frame, "train" if split == "train" else "val", paths))
         if not any(lists.values()):
             raise UserError(
-                "no frame of Cityscapes is here", where=raw, found="no leftImg8bit/{train,val}/*/*_leftImg8bit.png",
-                expected=", ".join(file.name for file in self.FILES), fix="put the zips, or their folders, there",
+                "this folder holds no frames of Cityscapes", where=raw,
+                found="no leftImg8bit/{train,val}/*/*_leftImg8bit.png",
+                expected=", ".join(file.name for file in self.FILES), fix="put the zips, or the folders in them, there",
             )  # fmt: skip
         return Scan(choose(raw, spec, lists["train"], lists["val"]), _MODALITIES, files.archives)
 
@@ -114,26 +115,33 @@ class Cityscapes(Adapter):
 
 
 def focal_baseline(camera: bytes, where: Path) -> float:
-    """Baseline (m) times focal length (pixels) of a camera file; `UserError` where either is absent or nonsense."""
+    """Baseline (m) times focal length (pixels) from a camera file; `UserError` if either is absent or not positive."""
     try:
         document = json.loads(camera)
         baseline, focal = float(document["extrinsic"]["baseline"]), float(document["intrinsic"]["fx"])
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(
-            "not a camera file of Cityscapes", where=where, found=f"{type(error).__name__}: {error}",
+            "this is not a camera file of Cityscapes", where=where, found=f"{type(error).__name__}: {error}",
             expected="JSON with extrinsic.baseline (m) and intrinsic.fx (pixels)",
         ) from error  # fmt: skip
     for key, value in (("extrinsic.baseline", baseline), ("intrinsic.fx", focal)):
         if not (math.isfinite(value) and value > 0):
-            raise UserError("no depth comes of this camera", where=where, key=key, found=value, expected="over 0")
+            raise UserError(
+                "no depth can be computed with this camera",
+                where=where,
+                key=key,
+                found=value,
+                expected="greater than 0",
+            )
     return baseline * focal
 
 
 def depth_from_disparity(stored_HW: np.ndarray, focal_baseline: float) -> np.ndarray:
     """u16 disparity as stored -> u16 depth in 1/512 m, 0 = missing.
 
-    Stored p: 0 is invalid, else disparity (p - 1) / 256 pixels; depth is focal length times baseline over it. A
-    disparity of zero (p = 1) is infinitely far and missing too. What lies beyond the last storable value becomes it.
+    A stored 0 is invalid; any other p is a disparity of (p - 1) / 256 pixels, and depth is focal length times baseline
+    over disparity. A disparity of zero (p = 1) is infinitely far and counts as missing. Depth beyond the largest value
+    that can be stored is set to it.
     """
     disparity_HW = (stored_HW.astype(np.float64) - 1) / 256
     known = stored_HW > 1
@@ -146,7 +154,7 @@ def _raw(raw: Path) -> RawFiles:
 
 
 def _frames(files: RawFiles) -> Mapping[tuple[str, str, str], set[str]]:
-    """(split, city, frame) of training and validation -> the roles it has a file for."""
+    """(split, city, frame) of training and validation -> roles for which a file exists."""
     found: dict[tuple[str, str, str], set[str]] = {}
     for role, (top, ending) in _ROLES.items():
         for name in files.names(top):

@@ -1,6 +1,6 @@
 """Cityscapes' label ids and the 19 classes that are trained and scored.
 
-Ids and classes as in labels.py of github.com/mcordts/cityscapesScripts; the evaluation server wants the ids.
+Ids and classes are those of labels.py in github.com/mcordts/cityscapesScripts; the evaluation server expects ids.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ IDS = {
     "traffic sign": 20, "vegetation": 21, "terrain": 22, "sky": 23, "person": 24, "rider": 25, "car": 26, "truck": 27,
     "bus": 28, "train": 31, "motorcycle": 32, "bicycle": 33,
 }  # fmt: skip
-"""Class -> the id that stands for it in gtFine's labelIds images; a class's number is its place here."""
+"""Class -> its id in gtFine's labelIds images; the number of a class is its position in this table."""
 CLASSES = tuple(IDS)
 LAST_ID = 33
 
 
 def to_classes(ids_HW: np.ndarray, where: Path) -> np.ndarray:
-    """u8 ids 0..33 -> u8 classes 0..18; ids that are not scored (ego vehicle, parking, ...) become void."""
+    """u8 ids 0 to 33 -> u8 classes 0 to 18; ids that are not scored (ego vehicle, parking, ...) become void."""
     if int(ids_HW.max(initial=0)) > LAST_ID:
         wrong = np.unique(ids_HW[ids_HW > LAST_ID])
         raise UserError(
@@ -37,6 +37,6 @@ def to_classes(ids_HW: np.ndarray, where: Path) -> np.ndarray:
 
 
 def to_ids(classes_HW: np.ndarray) -> np.ndarray:
-    """Classes 0..18 -> u8 ids, as the evaluation server and cityscapesScripts read predictions."""
+    """Classes 0 to 18 -> u8 ids, as the evaluation server and cityscapesScripts expect predictions."""
     ids_HW: np.ndarray = np.array(list(IDS.values()), np.uint8)[classes_HW]
     return ids_HW

@@ -1,4 +1,4 @@
-"""Images of a raw folder, read strictly: what is not as published is an error that names the file. And resizing."""
+"""Read images of a raw folder strictly (an error names any that differs from its published format), and resize them."""
 
 from __future__ import annotations
 
@@ -40,19 +40,19 @@ def read_image(
         raise _bad(path, "cannot be read: truncated, or not an image", str(error), "a whole PNG or JPEG") from error
     found_bits = _bit_depth(stored) or _BITS.get(mode, 0)
     if found_bits not in allowed:
-        wanted = " or ".join(str(each) for each in allowed)
-        raise _bad(path, "has another bit depth", f"{found_bits} bits ({mode})", f"{wanted} bits")
+        wanted = " or ".join(map(str, allowed))
+        raise _bad(path, "has an unexpected bit depth", f"{found_bits} bits ({mode})", f"{wanted} bits")
     found_channels = array.shape[2] if array.ndim == 3 else 1
     if found_channels not in (possible := (channels,) if isinstance(channels, int) else channels):
-        expected = " or ".join(str(each) for each in possible)
-        raise _bad(path, "has another number of channels", f"{found_channels} ({mode})", expected)
+        expected = " or ".join(map(str, possible))
+        raise _bad(path, "has an unexpected number of channels", f"{found_channels} ({mode})", expected)
     if size is not None and array.shape[:2] != size:
-        raise _bad(path, "has another size", _wide(array.shape[:2]), _wide(size))
+        raise _bad(path, "has an unexpected size", _wide(array.shape[:2]), _wide(size))
     return array.astype(np.uint16 if found_bits == 16 else np.uint8)
 
 
 def resize_nearest(array: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """(H, W[, C]) brought to `size` (height, width) without blending: labels and depth. The pixel at each centre."""
+    """(H, W[, C]) resized to `size` (height, width) without blending (labels, depth): the pixel at each centre."""
     rows, columns = (
         ((np.arange(new) + 0.5) * old / new).astype(np.intp) for old, new in zip(array.shape[:2], size, strict=True)
     )
@@ -61,9 +61,9 @@ def resize_nearest(array: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def resize_bilinear(array: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """(H, W[, 3]) u8 or u16 brought to `size` (height, width): bilinear, over all of a pixel's area where it shrinks.
+    """(H, W[, 3]) u8 or u16 resized to `size` (height, width): bilinear, with antialiasing when it shrinks.
 
-    Pillow's filter, which is what torchvision's `Resize` applies to images in the released code
+    The filter is Pillow's, which torchvision's `Resize` applies to images in the released code
     (paper.md#translation-images).
     """
     if array.shape[:2] == size:
@@ -77,7 +77,7 @@ def resize_bilinear(array: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def check_labels(labels_HW: np.ndarray, classes: int, void: int, path: Path) -> None:
-    """`UserError` naming `path` where a label is neither a class (0 to `classes` - 1) nor void."""
+    """Raise `UserError` naming `path` if a label is neither a class (0 to `classes` - 1) nor void."""
     wrong = np.unique(labels_HW[(labels_HW >= classes) & (labels_HW != void)])
     if wrong.size:
         raise _bad(
@@ -86,10 +86,10 @@ def check_labels(labels_HW: np.ndarray, classes: int, void: int, path: Path) -> 
 
 
 def metres_to_units(depth_HW: np.ndarray, units_per_metre: float, path: Path) -> np.ndarray:
-    """Depth in metres (0 = missing) -> u16 in 1/`units_per_metre` m; NaN, infinite, negative or too far is an error."""
+    """Depth in metres (0 = missing) -> u16 in 1/`units_per_metre` m; `UserError` if not finite, negative or too far."""
     if not np.isfinite(depth_HW).all():
         count = int((~np.isfinite(depth_HW)).sum())
-        raise _bad(path, "has depth that is not a number", f"{count} pixels NaN or infinite", "metres, 0 where missing")
+        raise _bad(path, "has depth that is not a number", f"{count} pixels NaN or infinite", "metres, 0 if missing")
     units = np.rint(depth_HW.astype(np.float64) * units_per_metre)
     if units.min() < 0 or units.max() > 65535:
         raise _bad(
@@ -102,7 +102,7 @@ def metres_to_units(depth_HW: np.ndarray, units_per_metre: float, path: Path) ->
 
 
 def _bit_depth(stored: bytes) -> int | None:
-    """Bits a channel as a PNG's header has it (Pillow brings 16-bit colour down to 8 without a word)."""
+    """Bits per channel in a PNG's header (Pillow silently reduces 16-bit colour to 8 bits); None for other formats."""
     return max(8, stored[24]) if stored.startswith(_PNG) else None
 
 
@@ -112,7 +112,7 @@ def _bad(path: Path, problem: str, found: str, expected: str) -> UserError:
         where=path,
         found=found,
         expected=expected,
-        fix="get the file again as it was published, then run the same command: it continues where it was",
+        fix="get the file again as published, then rerun the command: it resumes",
     )
 
 

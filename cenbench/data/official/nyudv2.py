@@ -2,7 +2,7 @@
 
 Source: paper.md#nyudv2.
 
-Both give the same: 40 classes, the white border of the colour image cropped away (468 x 625), depth in 1/5000 m.
+Both give 40 classes, images without the white border (468 x 625), and depth in 1/5000 m.
 """
 
 from __future__ import annotations

@@ -15,20 +15,20 @@ from cenbench.errors import UserError
 
 LISTS: dict[Split, str] = {"train": "train.txt", "val": "val.txt"}
 ROLES = ("rgb", "semantic", "depth")
-"""In the order of a line: colour, labels and depth, separated by tabs."""
+"""Fields of a line, separated by tabs: colour, labels, depth."""
 WHOLE, CROPPED = (480, 640), (468, 625)
 TOP, LEFT = 6, 7
-"""What the colour image and the labels lack of the camera's 480 x 640: 6 rows above and below, 7 left, 8 right."""
+"""Colour and labels are cropped from the camera's 480 x 640: 6 rows above and below, 7 columns left, 8 right."""
 
 
 def found_in(raw: Path) -> str | None:
-    """What of this layout lies in the raw folder, in words."""
+    """The parts of this layout that the raw folder holds, in words; None if there are none."""
     there = [name for name in (*LISTS.values(), "rgb", "masks", "depth") if (raw / name).exists()]
     return ", ".join(there) or None
 
 
 def scan(raw: Path) -> tuple[list[Sample], list[Sample], tuple[str, ...]]:
-    """Samples of the two lists, every file of theirs there; and the lists."""
+    """(training samples, validation samples, names of the lists), after a check that every listed file exists."""
     samples: dict[Split, list[Sample]] = {}
     unusable = Unusable()
     for split, name in LISTS.items():
@@ -37,10 +37,10 @@ def scan(raw: Path) -> tuple[list[Sample], list[Sample], tuple[str, ...]]:
             absent = [path for path in sample.files.values() if not (raw / path).is_file()]
             if absent:
                 unusable.add(f"{name}, {sample.id}", f"no {', no '.join(absent)}")
-    unusable.refuse(raw, "the lists name files that are not there", "get the rest of the folder, or fix the lists")
-    twice = sorted({each.id for each in samples["train"]} & {each.id for each in samples["val"]})
-    if twice:
-        raise UserError("the lists share samples", where=raw, found=", ".join(twice[:20]), expected="none in both")
+    unusable.refuse(raw, "the lists name files that are missing", "get the rest of the folder, or fix the lists")
+    shared = sorted({sample.id for sample in samples["train"]} & {sample.id for sample in samples["val"]})
+    if shared:
+        raise UserError("the lists share samples", where=raw, found=", ".join(shared[:20]), expected="none in both")
     return samples["train"], samples["val"], tuple(LISTS.values())
 
 
@@ -55,12 +55,12 @@ def read(raw: Path, sample: Sample) -> tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def crop(image: np.ndarray) -> np.ndarray:
-    """(480, 640[, C]) -> (468, 625[, C]): the white border of the colour image goes."""
+    """(480, 640[, C]) -> (468, 625[, C]): remove the white border of the colour image."""
     return image[TOP : TOP + CROPPED[0], LEFT : LEFT + CROPPED[1]]
 
 
 def _lines(path: Path) -> list[tuple[int, str]]:
-    """(number, text) of every line that is not empty."""
+    """(number, text) of every line that is not blank."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
@@ -70,7 +70,7 @@ def _lines(path: Path) -> list[tuple[int, str]]:
             fix="copy it from semantic_segmentation/data/nyudv2 of the released code (github.com/yikaiw/CEN)",
         ) from error
     except UnicodeDecodeError as error:
-        raise UserError(f"the list {path.name} is no text", where=path, found=str(error)) from error
+        raise UserError(f"the list {path.name} is not text", where=path, found=str(error)) from error
     lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), start=1)]
     return [(number, line) for number, line in lines if line]
 
@@ -80,7 +80,7 @@ def _sample(raw: Path, split: Split, number: int, line: str) -> Sample:
     inside = all(path and not path.startswith("/") and ".." not in path.split("/") for path in paths)
     if len(paths) != len(ROLES) or not inside:
         raise UserError(
-            "a line of a list is not as published",
+            "a line of a list has an unexpected format",
             where=raw / LISTS[split],
             key=f"line {number}",
             found=line,

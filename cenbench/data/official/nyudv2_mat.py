@@ -22,18 +22,18 @@ from cenbench.errors import UserError
 LABELED, SPLITS, MAPPING = "nyu_depth_v2_labeled.mat", "splits.mat", "classMapping40.mat"
 RAW_CLASSES, CLASSES, VOID = 894, 40, 255
 _SHAPES = {"images": (3, 640, 480), "depths": (640, 480), "labels": (640, 480)}
-"""Of one frame, as h5py sees it: MATLAB's axes in reverse, width before height."""
+"""Shape of one frame as h5py sees it: MATLAB's axes in reverse, width before height."""
 _HDF5_ERRORS = (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError)
 """What h5py raises on a damaged file."""
 
 
 def found_in(raw: Path) -> str | None:
-    """What of this layout lies in the raw folder, in words."""
+    """The parts of this layout that the raw folder holds, in words; None if there are none."""
     return LABELED if (raw / LABELED).exists() else None
 
 
 def scan(raw: Path) -> tuple[list[Sample], list[Sample], tuple[str, ...]]:
-    """Samples of the official split in its order; and the three files."""
+    """(training samples, validation samples, names of the three files), in the order of the official split."""
     with _open(raw) as file:
         frames = _frames(file, raw / LABELED)
     split = _load(raw / SPLITS, ("trainNdxs", "testNdxs"))
@@ -42,7 +42,7 @@ def scan(raw: Path) -> tuple[list[Sample], list[Sample], tuple[str, ...]]:
     for name, numbers in (("trainNdxs", train), ("testNdxs", val)):
         for number in numbers[(numbers < 1) | (numbers > frames)]:
             unusable.add(f"{name} {number}", f"{LABELED} has frames 1 to {frames}")
-    unusable.refuse(raw / SPLITS, "the split names frames that are not there", f"get {LABELED} and {SPLITS} again")
+    unusable.refuse(raw / SPLITS, "the split names frames that do not exist", f"get {LABELED} and {SPLITS} again")
     if twice := sorted(set(train.tolist()) & set(val.tolist())):
         raise UserError(
             "the split's halves share frames", where=raw / SPLITS, found=twice[:20], expected="none in both"
@@ -73,11 +73,11 @@ def read(raw: Path, sample: Sample) -> tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def class_mapping(raw: Path) -> np.ndarray:
-    """(894,) the one of 40 classes, counted from 1, of each class of the .mat."""
+    """(894,) class of 40, counted from 1, for each class of the .mat."""
     mapping: np.ndarray = _load(raw / MAPPING, ("mapClass",))["mapClass"].ravel().astype(np.int64)
     if mapping.shape != (RAW_CLASSES,) or mapping.min() < 1 or mapping.max() > CLASSES:
         raise UserError(
-            f"{MAPPING} is another mapping",
+            f"{MAPPING} has unexpected contents",
             where=raw / MAPPING,
             key="mapClass",
             found=f"{mapping.size} entries of {mapping.min(initial=0)} to {mapping.max(initial=0)}",
@@ -88,7 +88,7 @@ def class_mapping(raw: Path) -> np.ndarray:
 
 @contextmanager
 def _open(raw: Path) -> Iterator[h5py.File]:
-    """The labelled .mat; what HDF5 finds wrong with it, then or while reading, is a `UserError`."""
+    """Open the labelled .mat; errors of HDF5, now or while reading, become a `UserError`."""
     path = raw / LABELED
     try:
         with h5py.File(path, "r") as file:
@@ -105,7 +105,7 @@ def _open(raw: Path) -> Iterator[h5py.File]:
 
 
 def _frames(file: h5py.File, path: Path) -> int:
-    """How many frames; the arrays must be there, of one length, and of the published shape and type."""
+    """Number of frames, after a check that the arrays exist, with one length and the published shapes and types."""
     for name, shape in _SHAPES.items():
         if name not in file:
             raise UserError(
@@ -115,13 +115,13 @@ def _frames(file: h5py.File, path: Path) -> int:
         found = file[name].shape
         if found[1:] != shape or found[0] != file["images"].shape[0]:
             raise UserError(
-                f"{name} has another shape", where=path, key=name, found=found,
+                f"{name} has an unexpected shape", where=path, key=name, found=found,
                 expected=f"(frames, {', '.join(map(str, shape))}), as h5py sees it: {WHOLE[1]} x {WHOLE[0]} images",
             )  # fmt: skip
     for name, kind in (("images", "uint8"), ("labels", "uint16")):
         if file[name].dtype != kind:
             raise UserError(
-                f"{name} has another bit depth", where=path, key=name, found=file[name].dtype, expected=kind
+                f"{name} has an unexpected bit depth", where=path, key=name, found=file[name].dtype, expected=kind
             )
     frames: int = file["images"].shape[0]
     return frames
@@ -136,7 +136,7 @@ def _load(path: Path, names: tuple[str, ...]) -> dict[str, Any]:
         raise UserError(
             f"{path.name} is missing", where=path, fix="see docs/datasets.md for where to get it"
         ) from error
-    except Exception as error:  # SciPy raises whatever comes of parsing a damaged file, ZeroDivisionError included
+    except Exception as error:  # SciPy raises anything on a damaged file, ZeroDivisionError included
         raise UserError(
             f"{path.name} cannot be read: truncated, or another file",
             where=path, found=str(error), expected="a MATLAB v5 file", fix="get it again",

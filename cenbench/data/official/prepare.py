@@ -1,4 +1,4 @@
-"""From a raw folder to a prepared dataset: scan it, read it with some processes, keep in the manifest what it was."""
+"""From a raw folder to a prepared dataset: scan it, read it in worker processes, record its files in the manifest."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ from cenbench.matrix.specs import DatasetSpec, dataset_key
 def prepare_official(
     adapter: Adapter, spec: DatasetSpec, root: Path, workers: int, progress: bool, raw: Path | None = None
 ) -> Path:
-    """Make `root/<key>` complete and return it.
+    """Prepare `root/<key>` and return it.
 
-    `raw` is the folder with the official files, `root/../raw/NAME` by default. A dataset that is complete is made anew
-    where `raw` has other files now, or files newer than its manifest. `UserError`: see `Adapter.scan`, `Adapter.read`.
+    `raw` is the folder with the official files, `root/../raw/NAME` by default. A complete dataset is prepared again if
+    `raw` now holds other files, or files newer than its manifest. Raises `UserError` as `Adapter.scan` and
+    `Adapter.read` do.
     """
     if spec.version != adapter.VERSION:
         raise UserError(
-            "this reader does not make that version", key="version", found=spec.version, expected=adapter.VERSION
+            "the adapter does not support this version", key="version", found=spec.version, expected=adapter.VERSION
         )
     folder = root / dataset_key(spec)
     complete = manifest_digest(folder) is not None
@@ -42,10 +43,10 @@ def prepare_official(
     except UserError as error:
         if not complete or given:
             raise
-        print(f"{folder.name} stays as it was prepared; of its raw files: {error}", file=sys.stderr)
+        print(f"{folder.name} is kept as prepared, because its raw files cannot be used: {error}", file=sys.stderr)
         return folder
     files = FilesOfScan(raw, scan)
-    if complete and files.are_those_of(folder):
+    if complete and files.match(folder):
         remove_shards(folder)
         return folder
     for line in remarks(adapter, raw, scan):
@@ -75,27 +76,27 @@ def _recipe(adapter: Adapter, spec: DatasetSpec, files: FilesOfScan) -> Recipe:
 
 
 def default_raw(root: Path, name: str) -> Path:
-    """Where official files are looked for: `data/raw/NAME`, beside `data/prepared`."""
+    """Default folder of official files: `data/raw/NAME`, beside `data/prepared`."""
     return root.parent / "raw" / name
 
 
 def absent(adapter: Adapter, raw: Path) -> UserError:
-    """Which official files to put where."""
+    """The error for absent official files: which ones to put where."""
     wanted = [f"{file.name}{_size(file)}: {file.where}" for file in adapter.FILES]
     tracked = files_to_pull(raw)
-    nothing = "only what DVC keeps in place of files" if tracked else "an empty folder"
-    pull = f"dvc pull (it knows files of {raw.name}); or " if tracked else ""
+    nothing = "only DVC's placeholders" if tracked else "an empty folder"
+    pull = f"dvc pull (DVC tracks files of {raw.name}); or " if tracked else ""
     return UserError(
-        f"the official files of {adapter.TITLE} are not there",
+        f"the official files of {adapter.TITLE} are missing",
         where=raw,
         found=nothing if raw.is_dir() else "no such folder",
         expected="\n    ".join(["", *wanted, f"see {adapter.URL} and docs/datasets.md"]),
-        fix=f"{pull}put them into {raw} (or name another folder with --raw), then run the same command again",
+        fix=f"{pull}put them into {raw} (or name another folder with --raw), then rerun the command",
     )
 
 
 def remarks(adapter: Adapter, raw: Path, scan: Scan) -> list[str]:
-    """What a user should know of a raw folder that can be used: other files than the published, samples left out."""
+    """Remarks about a usable raw folder: files whose size differs from the published one, samples left out."""
     lines = [
         f"{file.name} is not the published file: {found:,} bytes, published {file.bytes:,}"
         for file in adapter.FILES
@@ -109,7 +110,7 @@ def remarks(adapter: Adapter, raw: Path, scan: Scan) -> list[str]:
 
 
 def unpublished(adapter: Adapter, folder: Path) -> list[str]:
-    """Files of the published size whose content is another: seen once they are read."""
+    """Remarks about files of the published size with other content, known once they are read."""
     sizes = {file.name: file.bytes for file in adapter.FILES}
     return [
         f"{entry.name} is not the published file: it has that size, but its SHA-256 is {entry.sha256}"
@@ -120,19 +121,19 @@ def unpublished(adapter: Adapter, folder: Path) -> list[str]:
 
 @dataclass(frozen=True)
 class FilesOfScan:
-    """The files a scan found, as they are on the disk now."""
+    """The files that a scan found, as they are on disk now."""
 
     raw: Path
     scan: Scan
 
     def fingerprint(self) -> str:
-        """Changes with the name, size or time of change of any file, and with what is to be read of them."""
+        """Digest that changes with the name, size or modification time of any file, and with the samples to read."""
         names = [*self.scan.sources, *self._of_samples()]
         stats = [(name, *self._stat(name)) for name in names]
         return digest([stats, [asdict(sample) for sample in self.scan.samples]])
 
     def entries(self, published: tuple[OfficialFile, ...]) -> tuple[SourceEntry, ...]:
-        """For the manifest: a SHA-256 of every shared file; names and sizes of the files of samples, by folder."""
+        """Manifest entries: a SHA-256 of every shared file; for files of samples, one digest per folder."""
         known = {file.name: file for file in published}
         shared = [
             SourceEntry(
@@ -145,14 +146,14 @@ class FilesOfScan:
         ]
         return (*shared, *self._folders())
 
-    def are_those_of(self, folder: Path) -> bool:
-        """Was the complete dataset in `folder` made from these very files? By names, sizes and times, as `make`."""
+    def match(self, folder: Path) -> bool:
+        """Whether the complete dataset in `folder` was made from these files, by name, size and time as in make."""
         manifest = read_manifest(folder)
         if manifest.scenes != tuple(sample.id for sample in self.scan.samples):
             return False
         stored = {entry.name: (entry.bytes, entry.files, entry.sha256) for entry in manifest.sources}
         now = {entry.name: (entry.bytes, entry.files, entry.sha256) for entry in self._folders()}
-        for name in self.scan.sources:  # their SHA-256 is too long to wait for here
+        for name in self.scan.sources:  # computing their SHA-256 takes too long here
             now[name] = (self._stat(name)[0], 1, stored.get(name, (0, 0, ""))[2])
         made_ns = (folder / MANIFEST).stat().st_mtime_ns
         return stored == now and all(
@@ -176,7 +177,7 @@ class FilesOfScan:
             stat = (self.raw / name).stat()
         except FileNotFoundError as error:
             raise UserError(
-                f"{name} is gone", where=self.raw / name, fix="put it back, then run the same command again"
+                f"{name} is gone", where=self.raw / name, fix="put it back, then rerun the command"
             ) from error
         return stat.st_size, stat.st_mtime_ns
 

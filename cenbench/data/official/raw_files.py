@@ -1,4 +1,4 @@
-"""Official downloads as they come: an unpacked folder, or the zips themselves, read by the same official paths."""
+"""Official downloads, unpacked or still in their zips, read by the same official paths."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedErro
 
 
 class RawFiles:
-    """Files below `folder`, and members of those of the named `archives` (zips) that lie in it.
+    """Files below `folder`, and members of the named `archives` (zips) in it.
 
-    A file on disk wins over a member of the same path, so a zip that was left beside its unpacked folder does no harm.
+    A file on disk takes precedence over a member of the same path, so a zip beside its unpacked folder does no harm.
     """
 
     def __init__(self, folder: Path, archives: Iterable[str]) -> None:
         self._folder = folder
         self.archives = tuple(name for name in archives if (folder / name).is_file())
-        """Those that are there."""
+        """The named archives that exist."""
         self._zips = {folder / name: _open(folder / name) for name in self.archives}
 
     def __contains__(self, name: str) -> bool:
@@ -37,7 +37,7 @@ class RawFiles:
     def names(self, top: str) -> set[str]:
         """Official paths of all files below the folder `top`, on disk and in zips."""
         on_disk = {path.relative_to(self._folder).as_posix() for path in (self._folder / top).rglob("*.*")}
-        members = (name for each in self._zips.values() for name in each.NameToInfo)
+        members = (name for archive in self._zips.values() for name in archive.NameToInfo)
         return on_disk | {name for name in members if name.startswith(f"{top}/") and not name.endswith("/")}
 
     def on_disk(self, name: str) -> bool:
@@ -50,12 +50,12 @@ class RawFiles:
         return Sample(name, split, files, index, members)
 
     def where(self, name: str) -> Path:
-        """For messages: the file, or its member's name behind the zip's."""
+        """For messages: the path of the file, or the zip's path followed by the member's name."""
         archive = None if self.on_disk(name) else self._archive(name)
         return (archive or self._folder) / name
 
     def read(self, name: str) -> bytes:
-        """A file's bytes. `UserError`: no such file, or a member whose bytes are not those its checksum says."""
+        """A file's bytes. Raises `UserError` if there is no such file, or for a member with a wrong checksum."""
         if self.on_disk(name):
             return (self._folder / name).read_bytes()
         archive = self._archive_with(name)
@@ -65,7 +65,7 @@ class RawFiles:
             raise _damaged(archive, name, error) from error
 
     def unpacked(self, name: str) -> Path:
-        """The file on disk: where it is only a member of a zip, it is unpacked to its official path, whole or not."""
+        """The file on disk; a member of a zip is first unpacked to its official path, atomically."""
         path = self._folder / name
         if path.is_file():
             return path
@@ -76,23 +76,23 @@ class RawFiles:
         except OSError as error:
             raise UserError(
                 f"{path.name} cannot be unpacked beside {archive.name}", where=path, found=error.strerror or str(error),
-                fix="let this folder be written to, or unpack the zip there yourself",
+                fix="make this folder writable, or unpack the zip there yourself",
             ) from error  # fmt: skip
         except _BROKEN as error:
             raise _damaged(archive, name, error) from error
         then = archive.stat().st_mtime_ns
-        os.utime(path, ns=(then, then))  # what is made from it is newer, whenever it was unpacked
+        os.utime(path, ns=(then, then))  # so that a dataset made from it earlier does not look older than it
         return path
 
     def _archive(self, name: str) -> Path | None:
-        return next((path for path, each in self._zips.items() if name in each.NameToInfo), None)
+        return next((path for path, archive in self._zips.items() if name in archive.NameToInfo), None)
 
     def _archive_with(self, name: str) -> Path:
         archive = self._archive(name)
         if archive is None:
-            looked = ", ".join(["the folder", *self.archives])
+            searched = ", ".join(["the folder", *self.archives])
             raise UserError(
-                f"{PurePosixPath(name).name} is missing", where=self._folder / name, found=f"not in {looked}",
+                f"{PurePosixPath(name).name} is missing", where=self._folder / name, found=f"not in {searched}",
                 fix="get the official file again, or unpack its zip here",
             )  # fmt: skip
         return archive
@@ -108,16 +108,16 @@ def _open(archive: Path) -> zipfile.ZipFile:
 
 @lru_cache(maxsize=8)
 def _opened(archive: Path, mtime_ns: int, size: int, process: int) -> zipfile.ZipFile:
-    """Kept open, in each process its own: the directory of 100,000 members takes a second to read, and is read once."""
+    """Cached, one per process: reading the directory of 100,000 members takes a second."""
     return zipfile.ZipFile(archive)
 
 
 def _damaged(archive: Path, member: str | None, error: Exception) -> UserError:
-    what = f"{archive.name} is damaged or truncated"
+    problem = f"{archive.name} is damaged or truncated"
     return UserError(
-        what if member is None else f"{what}: its member {member} cannot be read",
+        problem if member is None else f"{problem}: its member {member} cannot be read",
         where=archive,
         found=str(error) or type(error).__name__,
-        expected="a whole zip file",
+        expected="a complete zip file",
         fix="compare its size with the official one, and get it again",
     )

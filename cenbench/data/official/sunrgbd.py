@@ -2,7 +2,7 @@
 
 Source: paper.md#sun-rgb-d.
 
-The images differ in size (four sensors); all are brought to the size the spec asks for.
+The images of its four sensors differ in size; all are resized to the size in the spec.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ META = "SUNRGBDtoolbox/Metadata/SUNRGBDMeta.mat"
 LABELS = "SUNRGBDtoolbox/Metadata/SUNRGBD2Dseg.mat"
 SPLIT = "SUNRGBDtoolbox/traintestSUNRGBD/allsplit.mat"
 READY_LABELS = "sunrgbd_train_test_labels"
-"""Folder of the labels that others took out of the toolbox: `img-%06d.png`, numbered as SUNRGBDMeta.mat."""
+"""Folder of labels that others extracted from the toolbox: `img-%06d.png`, numbered as in SUNRGBDMeta.mat."""
 _FARTHEST_M = 8
 _MODALITIES = {
     "rgb": ModalityDeclaration("uint8", 3, "sRGB colour", (0, 255)),
@@ -47,7 +47,7 @@ _MODALITIES = {
 
 
 class SUNRGBD(Adapter):
-    """5,285 rooms to train on, 5,050 to test on; 37 classes."""
+    """5,285 rooms for training, 5,050 for testing; 37 classes."""
 
     NAME: ClassVar[str] = "sunrgbd"
     TITLE: ClassVar[str] = "SUN RGB-D"
@@ -69,7 +69,7 @@ class SUNRGBD(Adapter):
     CLASSES: ClassVar[tuple[str, ...]] = CLASSES
 
     def scan(self, raw: Path, spec: DatasetSpec) -> Scan:
-        """As `Adapter.scan`. The toolbox's tables are unpacked beside its zip where they are not unpacked yet."""
+        """See `Adapter.scan`. Tables of the toolbox that are not unpacked yet are unpacked beside its zip."""
         files = _raw(raw)
         meta, allsplit = files.unpacked(META), files.unpacked(SPLIT)
         train, test = split_of(read_frames(meta), allsplit)
@@ -119,7 +119,7 @@ class SUNRGBD(Adapter):
 def depth_units(stored_HW: np.ndarray) -> np.ndarray:
     """u16 as stored -> u16 in 1/512 m, 0 = missing.
 
-    The stored bits are millimetres turned left by three; over 8 m the toolbox's read3dPoints.m cuts off.
+    The stored bits are millimetres rotated left by three; as in the toolbox's read3dPoints.m, depth is clipped at 8 m.
     """
     millimetres_HW = (stored_HW >> 3) | (stored_HW << 13)
     metres_HW = np.minimum(millimetres_HW / 1000, _FARTHEST_M)
@@ -140,27 +140,27 @@ def _sample(files: RawFiles, frame: Frame, split: Literal["train", "val"], ready
 
 
 def _has_ready_labels(raw: Path, files: RawFiles, test: Sequence[Frame]) -> bool:
-    """Whether the ready labels are to be read instead of the toolbox's. `UserError` where both are there.
+    """Whether to read the ready labels instead of the toolbox's. Raises `UserError` if both exist.
 
-    Their numbers 1 to 5,050 are the test images: that SUNRGBDMeta.mat has them there too is checked, not believed.
+    The ready labels 1 to 5,050 are test images; it is checked that SUNRGBDMeta.mat numbers them the same way.
     """
     if not (raw / READY_LABELS).is_dir():
         return False
     if files.on_disk(LABELS):
         raise UserError(
-            "two versions of the labels are side by side", where=raw, found=f"{LABELS} and {READY_LABELS}/",
-            expected="one of them", fix="move the other one elsewhere",
+            "two versions of the labels lie side by side", where=raw, found=f"{LABELS} and {READY_LABELS}/",
+            expected="one of them", fix="move the other one away",
         )  # fmt: skip
     if [frame.number for frame in test] != list(range(1, len(test) + 1)):
         raise UserError(
-            "the ready labels are numbered otherwise than this toolbox", where=raw / READY_LABELS,
+            "the ready labels are not numbered as in this toolbox", where=raw / READY_LABELS,
             found="test images that are not the first ones of SUNRGBDMeta.mat", expected=f"use {LABELS} instead",
         )  # fmt: skip
     return True
 
 
 def _toolbox_labels(path: Path, sample: Sample, size: tuple[int, int]) -> np.ndarray:
-    """The one label, read by its reference: the file is opened for it and closed, so that nothing piles up."""
+    """The label of one sample. The file is opened and closed for it, so that memory does not grow."""
     labels = Labels(path)
     try:
         labels_HW = labels.read(sample.index + 1)
@@ -168,7 +168,7 @@ def _toolbox_labels(path: Path, sample: Sample, size: tuple[int, int]) -> np.nda
         labels.close()
     if labels_HW.shape != size:
         raise UserError(
-            f"the label of {sample.id} has another size than its image",
+            f"the label of {sample.id} differs in size from its image",
             where=path,
             key=f"SUNRGBD2Dseg({sample.index + 1}).seglabel",
             found=f"{labels_HW.shape[1]} x {labels_HW.shape[0]} pixels",

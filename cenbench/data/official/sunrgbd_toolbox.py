@@ -1,7 +1,7 @@
-"""What SUNRGBDtoolbox says of the images: which there are, in which split, and their labels (paper.md#sun-rgb-d).
+"""Tables of SUNRGBDtoolbox: which images exist, their split, and their labels (paper.md#sun-rgb-d).
 
-The metadata is a MATLAB v5 file, the labels are HDF5 (MATLAB v7.3), whose axes come reversed. The label file would not
-fit into memory whole (MATLAB wants 64 GB): each label is read by its own reference.
+The metadata is a MATLAB v5 file; the labels are HDF5 (MATLAB v7.3) with reversed axes. The label file does not fit into
+memory (MATLAB needs 64 GB), so each label is read by its own reference.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ CLASSES = (
     "fridge", "tv", "paper", "towel", "shower_curtain", "box", "whiteboard", "person", "night_stand", "toilet", "sink",
     "lamp", "bathtub", "bag",
 )  # fmt: skip
-"""As seg37list.mat has them, in its order: stored label 1 is the first."""
+"""Names and order of seg37list.mat: stored label 1 is the first."""
 _AUTHORS_ROOT = PurePosixPath("/n/fs/sun3d/data")
 _MAT_ERRORS = (ValueError, TypeError, KeyError, IndexError, OSError, NotImplementedError, zlib.error)
-"""What SciPy raises on a file that is cut short or none of MATLAB's."""
+"""What SciPy raises on a file that is truncated or not from MATLAB."""
 _HDF5_ERRORS = (OSError, KeyError, RuntimeError, ValueError, AttributeError, TypeError)
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One image of SUNRGBDMeta.mat. Paths are those inside SUNRGBD.zip."""
+    """One image of SUNRGBDMeta.mat. Paths are relative to the root of SUNRGBD.zip."""
 
     number: int
-    """Its place in SUNRGBDMeta.mat and SUNRGBD2Dseg.mat, from 1."""
+    """Position in SUNRGBDMeta.mat and SUNRGBD2Dseg.mat, from 1."""
     folder: str
     """E.g. `SUNRGBD/kv1/NYUdata/NYU0001`."""
     rgb: str
     depth: str
-    """The depth as the sensor gave it; the filled one has the same name under `depth_bfx/`."""
+    """Raw depth of the sensor; the filled depth has the same name under `depth_bfx/`."""
 
     @property
     def filled_depth(self) -> str:
@@ -53,9 +53,9 @@ def read_frames(meta: Path) -> list[Frame]:
     """Every frame of SUNRGBDMeta.mat, in its order."""
     found = _load(meta, "SUNRGBDMeta")
     frames = []
-    for number, each in enumerate(np.atleast_1d(found), start=1):
+    for number, entry in enumerate(np.atleast_1d(found), start=1):
         try:
-            rgb, depth = official_path(each.rgbpath), official_path(each.depthpath)
+            rgb, depth = official_path(entry.rgbpath), official_path(entry.depthpath)
         except (AttributeError, ValueError) as error:
             raise _wrong(meta, f"SUNRGBDMeta({number})", error, "a struct with rgbpath and depthpath") from error
         frames.append(Frame(number, str(PurePosixPath(rgb).parent.parent), rgb, depth))
@@ -67,9 +67,9 @@ def read_split(allsplit: Path) -> tuple[list[str], list[str]]:
     lists = []
     for name in ("alltrain", "alltest"):
         try:
-            lists.append([official_path(each) for each in np.atleast_1d(_load(allsplit, name))])
+            lists.append([official_path(path) for path in np.atleast_1d(_load(allsplit, name))])
         except ValueError as error:
-            raise _wrong(allsplit, name, error, f"paths that start {_AUTHORS_ROOT}/") from error
+            raise _wrong(allsplit, name, error, f"paths that start with {_AUTHORS_ROOT}/") from error
     both = sorted(set(lists[0]) & set(lists[1]))
     if both:
         raise UserError("images are in both splits", where=allsplit, found="\n    ".join(both), expected="one split")
@@ -77,7 +77,7 @@ def read_split(allsplit: Path) -> tuple[list[str], list[str]]:
 
 
 def official_path(text: object) -> str:
-    """A path of the authors' machine as it is inside SUNRGBD.zip: `SUNRGBD/...`. ValueError for any other."""
+    """A path on the authors' machine -> the path inside SUNRGBD.zip, `SUNRGBD/...`. ValueError for any other path."""
     path = PurePosixPath(str(text).strip()).relative_to(_AUTHORS_ROOT)
     if ".." in path.parts:
         raise ValueError(f"{text} leads elsewhere")
@@ -92,30 +92,27 @@ class Labels:
         try:
             self._file = h5py.File(path, "r")
             self._references: Any = self._file["SUNRGBD2Dseg"]["seglabel"]
-            self._length = int(self._references.size)
-        except _HDF5_ERRORS as error:
-            raise _wrong(path, "SUNRGBD2Dseg/seglabel", error, "an HDF5 file (MATLAB v7.3), whole") from error
 
-    def __len__(self) -> int:
-        return self._length
+        except _HDF5_ERRORS as error:
+            raise _wrong(path, "SUNRGBD2Dseg/seglabel", error, "a complete HDF5 file (MATLAB v7.3)") from error
 
     def close(self) -> None:
         self._file.close()
 
     def read(self, number: int) -> np.ndarray:
-        """u8 (H, W) class numbers of frame `number` (from 1): 0 to 36, 255 void. `UserError` for labels over 37."""
+        """u8 (H, W): classes 0 to 36, void 255. `number` counts from 1. `UserError` for a stored label over 37."""
         key = f"SUNRGBD2Dseg({number}).seglabel"
         try:
-            # One reference is read, not the list: (N, 1), or (1, N), as MATLAB's row or column came out.
+            # Only one reference is read. The list is (N, 1) or (1, N): a column or a row in MATLAB.
             place = np.unravel_index(number - 1, self._references.shape)
             stored_WH = self._file[self._references[place]][()]
         except _HDF5_ERRORS as error:
-            raise _wrong(self._path, key, error, "a whole label image") from error
+            raise _wrong(self._path, key, error, "a complete label image") from error
         return to_training_labels(stored_WH.T, self._path, key)
 
 
 def to_training_labels(stored_HW: np.ndarray, where: Path, key: str | None = None) -> np.ndarray:
-    """Stored 0 (void), 1..37 -> u8 255, 0..36. `UserError` naming a value out of that range."""
+    """Stored 0 (void), 1 to 37 -> u8 255, 0 to 36. Raises `UserError` naming a value out of range."""
     if stored_HW.ndim != 2:
         raise _wrong(where, key, f"shape {stored_HW.shape}", "height x width")
     wrong = np.unique(stored_HW[~np.isin(stored_HW, np.arange(len(CLASSES) + 1))])
@@ -131,22 +128,22 @@ def _load(path: Path, variable: str) -> Any:
     except FileNotFoundError as error:
         raise UserError("an official file is missing", where=path, fix="unpack SUNRGBDtoolbox.zip") from error
     except _MAT_ERRORS as error:
-        raise _wrong(path, variable, error, "a MATLAB v5 file with this variable, whole") from error
+        raise _wrong(path, variable, error, "a complete MATLAB v5 file with this variable") from error
 
 
 def _wrong(path: Path, key: str | None, found: object, expected: str) -> UserError:
     return UserError(
-        f"{path.name} is damaged, cut short or another file",
+        f"{path.name} is damaged, truncated or another file",
         where=path,
         key=key,
         found=str(found) or type(found).__name__,
         expected=expected,
-        fix="take it from the official SUNRGBDtoolbox.zip again",
+        fix="unpack it from the official SUNRGBDtoolbox.zip again",
     )
 
 
 def split_of(frames: Sequence[Frame], allsplit: Path) -> tuple[list[Frame], list[Frame]]:
-    """Training and test frames, in the order of SUNRGBDMeta.mat. `UserError` naming every folder without a frame."""
+    """Training and test frames, in the order of SUNRGBDMeta.mat. `UserError` names every folder without a frame."""
     by_folder = {frame.folder: frame for frame in frames}
     lists = read_split(allsplit)
     absent = [folder for folders in lists for folder in folders if folder not in by_folder]
@@ -157,5 +154,7 @@ def split_of(frames: Sequence[Frame], allsplit: Path) -> tuple[list[Frame], list
             found="\n    ".join(absent),
             expected="the two files of one toolbox",
         )
-    train, test = (sorted((by_folder[folder] for folder in folders), key=lambda each: each.number) for folders in lists)
+    train, test = (
+        sorted((by_folder[folder] for folder in folders), key=lambda frame: frame.number) for folders in lists
+    )
     return train, test

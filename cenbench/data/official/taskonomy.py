@@ -1,9 +1,9 @@
-"""Taskonomy: the sample building the released code of CEN uses, or what Omnidata's downloader brings.
+"""Taskonomy: the sample building the released code of CEN uses, or the files of Omnidata's downloader.
 
 Source: paper.md#taskonomy.
 
-A view is a point and a view of it in a building; a file is `point_P_view_V_domain_D.png`, 512 x 512, in a folder of its
-domain. Folders of buildings may lie above or below that of the domain, so both layouts are read by one rule.
+A view is one view of a point in a building. Its files are `point_P_view_V_domain_D.png`, 512 x 512, in a folder per
+domain. Folders of buildings may lie above or below the domain's, so one rule covers both layouts.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from cenbench.matrix.specs import DatasetSpec
 SIZE = (512, 512)
 MISSING_DEPTH = 65535
 EDGE_TOPS = {"edge_texture": 11355, "edge_occlusion": 11584}
-"""What the released code divides 16-bit edges by (paper.md#translation-images)."""
+"""The released code divides 16-bit edges by these values (paper.md#translation-images)."""
 STORED = {"reshading": "shade", "edge_texture": "texture", "edge_occlusion": "edge"}
-"""Domains that a task calls by another name; all others keep theirs."""
+"""Domain -> name in a task, for domains whose names differ."""
 
 
 class Taskonomy(Adapter):
@@ -69,13 +69,13 @@ class Taskonomy(Adapter):
 
 
 def _read_domain(path: Path, domain: str, shape_px: tuple[int, int]) -> np.ndarray:
-    """One image, `shape_px`, as it is declared below."""
+    """One image, resized to `shape_px`, with the type declared below."""
     if domain.startswith("depth"):
         depth_HW = read_image(path, channels=1, bits=16, size=SIZE)
         return resize_nearest(np.where(depth_HW == MISSING_DEPTH, 0, depth_HW).astype(np.uint16), shape_px)
     if domain in EDGE_TOPS:
         edge_HW = read_image(path, channels=1, bits=(8, 16), size=SIZE)
-        if edge_HW.dtype == np.uint8:  # the same share of full scale in 16 bits
+        if edge_HW.dtype == np.uint8:  # the same fraction of full scale in 16 bits
             edge_HW = edge_HW.astype(np.uint16) * 257
         return resize_bilinear(np.minimum(edge_HW, EDGE_TOPS[domain]).astype(np.uint16), shape_px)
     if domain.startswith("segment"):

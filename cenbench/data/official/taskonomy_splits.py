@@ -1,5 +1,5 @@
-"""Which views of Taskonomy are trained on and which are measured: by the released code's lists, the published building
-splits, or, where neither is there, parts that share no building (one building: no point).
+"""Splits Taskonomy's views into train and val: by the released code's lists, by the published table of buildings, or,
+without either, into parts that share no building (in a single building: no point).
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from cenbench.errors import UserError
 from cenbench.matrix.specs import DatasetSpec
 
 LISTS: dict[Split, str] = {"train": "train_domain.txt", "val": "val_domain.txt"}
-"""Of the released code; a line is `{domain}/point_407_view_2_domain_{domain}.png`, braces as they stand."""
+"""Lists of the released code; a line is `{domain}/point_407_view_2_domain_{domain}.png`, with literal braces."""
 _LINE = re.compile(r"((?:[^/]+/)*)point_(\d+)_view_(\d+)_domain_([\w{}]+)\.png")
 _BUILDINGS = "train_val_test_*.csv"
-"""Of splits_taskonomy.zip; a line is `building,1,0,0`: in train, in val, in test."""
+"""Table of splits_taskonomy.zip; a line is `building,1,0,0`: in train, in val, in test."""
 
 Candidates = tuple[list[str], list[str]]
 
@@ -27,7 +27,7 @@ Candidates = tuple[list[str], list[str]]
 def choose_views(
     raw: Path, views: Views, spec: DatasetSpec
 ) -> tuple[tuple[Sample, ...], tuple[str, ...], tuple[tuple[str, str], ...]]:
-    """(samples, lists they come from, what was left out and why); as many as the spec asks for."""
+    """(samples, the lists they come from, (view or domain, reason) left out); as many as the spec asks for."""
     lists = [name for name in LISTS.values() if (raw / name).exists()]
     tables = sorted(
         str(path.relative_to(raw)) for pattern in (_BUILDINGS, f"*/{_BUILDINGS}") for path in raw.glob(pattern)
@@ -49,12 +49,14 @@ def choose_views(
             domains.append(domain)
         elif absent < len(chosen):
             excluded.append((domain, f"not stored: {absent} of the chosen views lack it"))
-    samples = [Sample(each.id, each.split, {domain: views[each.id][domain] for domain in domains}) for each in chosen]
+    samples = [
+        Sample(sample.id, sample.split, {domain: views[sample.id][domain] for domain in domains}) for sample in chosen
+    ]
     return tuple(samples), tuple(sources), tuple(excluded)
 
 
 def _by_lists(raw: Path, views: Views) -> Candidates:
-    """The views the two lists name; every one must be there in every required domain."""
+    """The views that the two lists name; each must exist in every required domain."""
     named = {split: _read_list(raw / name) for split, name in LISTS.items()}
     unusable = Unusable()
     for split, name in LISTS.items():
@@ -63,7 +65,7 @@ def _by_lists(raw: Path, views: Views) -> Candidates:
                 unusable.add(f"{name}, {view}", "no such view")
             elif absent := lacks(views[view]):
                 unusable.add(f"{name}, {view}", f"no {', no '.join(absent)}")
-    unusable.refuse(raw, "the lists name images that are not there", "get the rest of the dataset, or fix the lists")
+    unusable.refuse(raw, "the lists name images that do not exist", "get the rest of the dataset, or fix the lists")
     if twice := sorted(set(named["train"]) & set(named["val"])):
         raise UserError("the lists share views", where=raw, found=", ".join(twice[:20]), expected="none in both")
     return named["train"], named["val"]
@@ -75,18 +77,18 @@ def _read_list(path: Path) -> list[str]:
         lines = path.read_text(encoding="utf-8").split()
     except FileNotFoundError as error:
         raise UserError(
-            f"the list {path.name} is missing, its other half is there",
+            f"the list {path.name} is missing, but its other half exists",
             where=path,
             fix="copy it from image2image_translation/data of github.com/yikaiw/CEN, or remove both",
         ) from error
     except UnicodeDecodeError as error:
-        raise UserError(f"the list {path.name} is no text", where=path, found=str(error)) from error
+        raise UserError(f"the list {path.name} is not text", where=path, found=str(error)) from error
     views = []
     for number, line in enumerate(lines, start=1):
         match = _LINE.fullmatch(line)
         if match is None:
             raise UserError(
-                "a line of a list is not as published",
+                "a line of a list has an unexpected format",
                 where=path,
                 key=f"line {number}",
                 found=line,
@@ -100,11 +102,11 @@ def _read_list(path: Path) -> list[str]:
 
 
 def _by_table(raw: Path, tables: list[str], views: Views) -> Candidates:
-    """The views of the buildings that the one table of buildings puts into train and val."""
+    """The views of the buildings that the table assigns to train and val."""
     if len(tables) > 1:
         raise UserError(
             "several tables of buildings lie side by side", where=raw, found=", ".join(tables), expected="one",
-            fix="keep the one to go by (tiny, medium, full or fullplus)",
+            fix="keep the one to use (tiny, medium, full or fullplus)",
         )  # fmt: skip
     split_of: dict[str, str] = {}
     with (raw / tables[0]).open(newline="", encoding="utf-8") as file:
@@ -113,11 +115,11 @@ def _by_table(raw: Path, tables: list[str], views: Views) -> Candidates:
                 continue
             if len(row) != 4 or not set(row[1:]) <= {"0", "1"}:
                 raise UserError(
-                    "a line of the table of buildings is not as published",
+                    "a line of the table of buildings has an unexpected format",
                     where=raw / tables[0], key=f"line {number}", found=",".join(row), expected="building,1,0,0",
                 )  # fmt: skip
             split_of[row[0]] = ("train", "val", "test", "none")[[*row[1:], "1"].index("1")]
-    # The building's own folder is the last; those before it belong to the download.
+    # The last folder is the building's own; those before it come from the download.
     halves: dict[str, list[str]] = {"train": [], "val": []}
     for view in views:
         halves.get(split_of.get(building_of(view).rpartition("/")[2], "none"), []).append(view)
@@ -125,11 +127,11 @@ def _by_table(raw: Path, tables: list[str], views: Views) -> Candidates:
 
 
 def _by_parts(views: Views, spec: DatasetSpec) -> Candidates:
-    """Two parts that share no building, or no point where there is one building; drawn with the spec's seed."""
+    """Two parts that share no building, or no point if there is only one building; drawn with the spec's seed."""
     part_of = building_of if len({building_of(view) for view in views}) > 1 else point_of
     parts = sorted({part_of(view) for view in views})
     share = spec.val_scenes / (spec.train_scenes + spec.val_scenes)
     count = min(max(1, round(share * len(parts))), len(parts) - 1)
     order = np.random.default_rng([spec.seed, len(LISTS)]).permutation(len(parts))
-    measured = {parts[place] for place in order[:count]}
-    return [v for v in views if part_of(v) not in measured], [v for v in views if part_of(v) in measured]
+    held_out = {parts[position] for position in order[:count]}
+    return [v for v in views if part_of(v) not in held_out], [v for v in views if part_of(v) in held_out]

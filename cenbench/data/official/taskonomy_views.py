@@ -1,4 +1,4 @@
-"""Which views lie in a raw folder of Taskonomy, in which domains, in either layout."""
+"""Finds the views and domains in a raw folder of Taskonomy, in either layout."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from pathlib import Path, PurePosixPath
 from cenbench.errors import UserError
 
 REQUIRED = ("rgb", "normal", "reshading", "depth_euclidean", "depth_zbuffer", "edge_occlusion", "edge_texture")
-"""Domains that a task of the tables reads."""
+"""Domains that the tasks of the tables read."""
 OPTIONAL = ("principal_curvature", "segment_unsup2d", "segment_unsup25d")
-"""The rest of the released code's ten: stored where every view has them."""
+"""The other domains of the released code's ten; stored if every view has them."""
 _FILE = re.compile(r"point_(\d+)_view_(\d+)_domain_(\w+)\.png")
 _COMPONENT = "taskonomy"
-"""Folder that Omnidata's downloader puts between domain and building."""
+"""Folder between domain and building in Omnidata's downloads."""
 
 Views = dict[str, dict[str, str]]
-"""View -> domain -> path below the raw folder. A view is `point_P_view_V`, after `building/` where there is one."""
+"""View -> domain -> path relative to the raw folder. A view is `point_P_view_V`, prefixed by `building/` if known."""
 
 
 def find_views(raw: Path) -> Views:
-    """Every image of the ten domains. `UserError`: none, or two of one view and domain (two copies side by side)."""
+    """Every image of the ten domains. Raises `UserError` for none, and for two images of one view and domain."""
     views: Views = {}
     for folder, folders, files in os.walk(raw, followlinks=True):
         folders.sort()
         parts = Path(folder).relative_to(raw).parts
         for name in sorted(files):
             match = _FILE.fullmatch(name)
-            # A mask has the name of what it masks: the folder must be the domain's too.
+            # A mask has the name of the image it masks, so the folder's name must be the domain's too.
             if match is None or match[3] not in parts or match[3] not in REQUIRED + OPTIONAL:
                 continue
             view = view_name(parts, match[1], match[2], match[3])
@@ -52,21 +52,21 @@ def find_views(raw: Path) -> Views:
 
 
 def view_name(folders: tuple[str, ...], point: str, view: str, domain: str) -> str:
-    """`building/point_P_view_V`, without `building/` where no folder names one."""
-    building = [each for each in folders if each not in (domain, _COMPONENT)]
+    """`building/point_P_view_V`, without `building/` if no folder names one."""
+    building = [folder for folder in folders if folder not in (domain, _COMPONENT)]
     return "/".join([*building, f"point_{point}_view_{view}"])
 
 
 def building_of(view: str) -> str:
-    """Folder of the building; empty for the sample, which is one building."""
+    """Folder of the building; empty for the sample download, which is one building."""
     return view.rpartition("/")[0]
 
 
 def point_of(view: str) -> str:
-    """A view without its number: views of one point look at the same thing."""
+    """The point of a view: all views of a point look at the same thing."""
     return view.rpartition("_view_")[0]
 
 
 def lacks(domains: dict[str, str]) -> list[str]:
-    """Required domains a view is not there in."""
+    """Required domains in which a view does not exist."""
     return [domain for domain in REQUIRED if domain not in domains]
