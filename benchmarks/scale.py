@@ -29,13 +29,14 @@ from plan import with_seeds
 from rich.console import Console
 from rich.table import Column, Table
 
+from cenbench.data.manifest import MANIFEST
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.plan import Plan, load_plan
 from cenbench.matrix.specs import dataset_key
 from cenbench.metrics.descriptions import COSTS, METRICS
 from cenbench.paths import Paths
 from cenbench.records.digests import current_digests
-from cenbench.records.read import FORMAT
+from cenbench.records.verify import FORMAT
 
 REPOSITORY = Path(__file__).parents[1]
 PARTS = ("cenbench", "workflow", "profiles", "Snakefile", "params")
@@ -99,7 +100,7 @@ def make_checkout(root: Path, seeds: int) -> Plan:
     for dataset in {cell.dataset for cell in plan.cells.values()}:
         folder = paths.data / dataset_key(dataset)
         folder.mkdir(parents=True)
-        (folder / "manifest.json").write_text("{}\n")
+        (folder / MANIFEST).write_text("{}\n")
     (root / "stand-in").mkdir()
     for cell in plan.cells.values():
         (root / "stand-in" / f"{cell.id}.json").write_text(json.dumps(_record(cell, paths)))

@@ -55,9 +55,21 @@ class Paths:
         """Published outputs; Snakemake owns this folder and may delete what is in it."""
         return self.results / "cells" / cell.id
 
+    def record(self, cell: Cell) -> Path:
+        """The cell's numbers. Written last: if it exists, the record is complete."""
+        return self.cell(cell) / "metrics.json"
+
+    def provenance(self, cell: Cell) -> Path:
+        """How, when and where the cell's numbers were made."""
+        return self.cell(cell) / "provenance.json"
+
     def state(self, cell: Cell) -> Path:
         """Resumable state and weights; only a cell's own run writes here."""
         return self.results / "state" / cell.training_id
+
+    def failure(self, cell: Cell) -> Path:
+        """Why the cell's last run failed (`cenbench.records.failure`)."""
+        return self.state(cell) / "failure.json"
 
     def run_log(self, cell: Cell) -> Path:
         """What all runs of a cell have logged; `log` is the last one's, which Snakemake owns."""
@@ -65,3 +77,12 @@ class Paths:
 
     def log(self, cell: Cell) -> Path:
         return self.results / "logs" / f"{cell.id}.log"
+
+
+RELATIVE = Paths(Path())
+"""The layout relative to the checkout, as Snakemake's files are named."""
+
+
+def record_target(cell: Cell) -> str:
+    """The cell's record as a target of Snakemake."""
+    return RELATIVE.record(cell).as_posix()

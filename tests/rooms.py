@@ -22,7 +22,7 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "pretrained": ("matrix", "metrics"),
     "train": ("matrix", "data", "nn", "pretrained.catalog"),
     "evaluate": ("matrix", "data", "nn", "metrics", "pretrained.catalog", "train"),
-    "records": ("matrix", "data", "pretrained", "train.task", "evaluate.task", "evaluate.measured"),
+    "records": ("matrix", "data", "pretrained", "train.history", "train.task", "evaluate.task", "evaluate.measured"),
     "run": ("matrix", "data", "nn", "pretrained", "train", "evaluate", "records"),
     "schedule": ("matrix", "data", "pretrained", "records", "run"),
     "doctor": ("matrix", "data", "pretrained", "run"),

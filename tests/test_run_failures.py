@@ -19,8 +19,8 @@ from cenbench.errors import CellFailed, UserError
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.plan import load_plan
 from cenbench.paths import Paths
+from cenbench.records import failure
 from cenbench.records.read import read_record
-from cenbench.run import cell as run_module
 from cenbench.run.cell import run_cell
 from cenbench.train import loop
 from cenbench.train.segmentation import SegmentationTrainer
@@ -131,7 +131,7 @@ def test_a_failure_that_cannot_be_kept_is_still_told(
     place: tuple[Paths, Cell], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(SegmentationTrainer, "step", raising(MemoryError()))
-    monkeypatch.setattr(run_module, "write_json", raising(UserError("no room to write failure.json")))
+    monkeypatch.setattr(failure, "write_json", raising(UserError("no room to write failure.json")))
     with pytest.raises(CellFailed, match="out of memory"):
         run_cell(place[1], place[0], "cpu")
     assert "cannot be kept: no room to write failure.json" in caplog.text

@@ -33,14 +33,14 @@ def plan(
     [bold]snakemake $(cenbench plan --table table7 --targets)[/bold] runs the listed ones.
     """
     from cenbench.matrix.plan import load_plan
-    from cenbench.paths import Paths
+    from cenbench.paths import Paths, record_target
     from cenbench.report.terminal_plan import render_plan
     from cenbench.schedule.step_times import read_step_times
 
     paths = Paths(root)
     chosen = load_plan(paths.params, preset).select(tables=table, task=task, method=method, glob=cells)
     if targets:
-        typer.echo("\n".join(f"results/cells/{cell_id}/metrics.json" for cell_id in chosen.cells))
+        typer.echo("\n".join(record_target(cell) for cell in chosen.cells.values()))
         return
     wide_console().print(render_plan(chosen, read_step_times(chosen, paths)))
 

@@ -34,6 +34,7 @@ def list_datasets(preset: Preset = "demo", root: Root = Path()) -> None:
     """
     from cenbench.cli.options import wide_console
     from cenbench.data.adapters import ADAPTERS, find_adapter
+    from cenbench.data.manifest import is_prepared
     from cenbench.matrix.datasets import datasets_of
     from cenbench.matrix.specs import dataset_key
     from cenbench.paths import Paths
@@ -42,7 +43,7 @@ def list_datasets(preset: Preset = "demo", root: Root = Path()) -> None:
     paths, command = Paths(root), "cenbench data prepare"
     for spec in datasets_of(paths.params, preset):
         key = dataset_key(spec)
-        ready = (paths.data / key / "manifest.json").exists()
+        ready = is_prepared(paths.data / key)
         typer.echo(f"{key}  {'prepared' if ready else f'not prepared; next: {command} {key} --preset {preset}'}")
     typer.echo("\nPublished datasets that can be read (docs/datasets.md):")
     adapters = [find_adapter(name) for name in ADAPTERS]
@@ -51,9 +52,10 @@ def list_datasets(preset: Preset = "demo", root: Root = Path()) -> None:
 
 def _state(paths: Paths, name: str) -> str:
     """Whether a published dataset is prepared, in any size, or its raw files are in place."""
+    from cenbench.data.manifest import MANIFEST
     from cenbench.data.raw_folder import holds_raw_files
 
-    prepared = sorted(manifest.parent.name for manifest in paths.data.glob(f"{name}-*/manifest.json"))
+    prepared = sorted(manifest.parent.name for manifest in paths.data.glob(f"{name}-*/{MANIFEST}"))
     if prepared:
         return f"prepared: {', '.join(prepared)}"
     raw = paths.raw / name

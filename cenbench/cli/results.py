@@ -50,29 +50,29 @@ def import_command(
     Next: [bold]snakemake all_tables[/bold] runs the cells that are still missing and renders the tables.
     """
     from cenbench.matrix.plan import load_plan
-    from cenbench.paths import Paths
+    from cenbench.paths import Paths, record_target
     from cenbench.run.share import import_results
 
     paths = Paths(root)
-    found = import_results(load_plan(paths.params, preset), paths, file)
+    plan = load_plan(paths.params, preset)
+    found = import_results(plan, paths, file)
     for cell_id, why in found.refused.items():
         typer.echo(f"rejected: {cell_id}\n  {why}")
     if found.absent:
         typer.echo(f"not in {file}: {len(found.absent)} cells of preset {preset}")
     if found.taken:
-        _tell_snakemake(root, preset, found.taken)
+        _tell_snakemake(root, preset, [record_target(plan.cell(cell_id)) for cell_id in found.taken])
     typer.echo(f"{len(found.taken)} cells imported, {len(found.kept)} already finished here")
     typer.echo(f"next: snakemake all_tables --config preset={preset}")
 
 
-def _tell_snakemake(root: Path, preset: str, cells: tuple[str, ...]) -> None:
+def _tell_snakemake(root: Path, preset: str, targets: list[str]) -> None:
     """Record the cells as made in Snakemake's metadata, so that it sees later changes of code or parameters."""
-    targets = [f"results/cells/{cell_id}/metrics.json" for cell_id in cells]
     options = ["--touch", "--force", "--quiet", "all", "--cores", "1", "--config", f"preset={preset}"]
     command = [sys.executable, "-m", "snakemake", *targets, *options]
     if subprocess.run(command, cwd=root, check=False, stdout=subprocess.DEVNULL).returncode:
         raise UserError(
-            f"the {len(cells)} cells are imported, but not recorded with Snakemake, which would train them again",
+            f"the {len(targets)} cells are imported, but not recorded with Snakemake, which would train them again",
             where=root / ".snakemake",
             fix=f"when no other Snakemake is running here: {shlex.join(command)}",
         )

@@ -113,9 +113,14 @@ class Manifest(Frozen):
         return self
 
 
+def is_prepared(folder: Path) -> bool:
+    """Whether `folder` holds a dataset that was prepared to its end."""
+    return (folder / MANIFEST).is_file()
+
+
 def manifest_digest(folder: Path) -> str | None:
     """Digest of the manifest's content, or None if there is no manifest. Reads no other file."""
-    if not (folder / MANIFEST).is_file():
+    if not is_prepared(folder):
         return None
     return digest(read_json(folder / MANIFEST, fix=_fix(folder)))
 

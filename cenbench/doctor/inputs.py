@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from cenbench.data.manifest import read_manifest
+from cenbench.data.manifest import MANIFEST, is_prepared, read_manifest
 from cenbench.data.raw_folder import holds_raw_files
 from cenbench.doctor.check import Check
 from cenbench.errors import UserError
@@ -35,12 +35,12 @@ def check_dataset(name: str, key: str, data: Path, raw: Path, preset: str) -> Ch
     label = f"data {name}"
     folder = data / key
     prepare = f"cenbench data prepare {key} --preset {preset}"
-    if not (folder / "manifest.json").exists():
+    if not is_prepared(folder):
         if name in RENDERED:
             return Check(label, "ok", "not prepared yet; Snakemake renders it first")
         if holds_raw_files(raw):
             return Check(label, "ok", f"not prepared yet; Snakemake makes it first of the files in {raw}")
-        found = f"neither {folder / 'manifest.json'} nor official files in {raw}: cells that read it would fail"
+        found = f"neither {folder / MANIFEST} nor official files in {raw}: cells that read it would fail"
         return Check(label, "problem", found, f"bring the official files to {raw}, then: {prepare}")
     try:
         files = read_manifest(folder).files
@@ -80,9 +80,9 @@ def check_space(plan: Plan, paths: Paths, statvfs: Callable[[Path], os.statvfs_r
     """Whether the cells and datasets that are not there yet have room, in bytes and in files."""
     place = next(each for each in (paths.results, *paths.results.absolute().parents) if each.exists())
     disk = statvfs(place)
-    waiting = [cell for cell in plan.cells.values() if not (paths.cell(cell) / "metrics.json").exists()]
+    waiting = [cell for cell in plan.cells.values() if not paths.record(cell).exists()]
     need = needed_bytes(waiting, plan.cost.workers)
-    absent = (each for each in plan_datasets(plan) if not (paths.data / dataset_key(each) / "manifest.json").exists())
+    absent = (each for each in plan_datasets(plan) if not is_prepared(paths.data / dataset_key(each)))
     need += sum(dataset_bytes(each) for each in absent)
     free = float(disk.f_bavail) * disk.f_frsize
     said = f"{free / 1e9:,.1f} GB free, about {need / 1e9:,.1f} GB needed for {len(waiting)} cells"

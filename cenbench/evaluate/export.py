@@ -58,7 +58,7 @@ def _note(cell: Cell, trained: Trained, stream: str, evaluation_code: str, files
         "split": "val",
         "stream": stream,
         "evaluation_code": evaluation_code,
-        "weights_sha256": sha256_file(trained.folder / "weights.safetensors"),
+        "weights_sha256": sha256_file(trained.weights),
         "values": files.values,
     }
 

@@ -17,13 +17,6 @@ from cenbench.matrix.specs import dataset_key
 from cenbench.records.fingerprint import code_digest
 from cenbench.train.task import training_modules
 
-WHAT = {
-    "training_code": "the training code changed since",
-    "evaluation_code": "the evaluation code changed since",
-    "data": "the dataset changed since",
-    "pretrained": "the pretrained weights changed since",
-}
-
 
 @dataclass(frozen=True)
 class Digests:

@@ -8,16 +8,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cenbench.errors import UserError
-from cenbench.files import read_json
 from cenbench.matrix.cell import Cell
 from cenbench.paths import Paths
 from cenbench.pretrained.used import pretrained_digest
-from cenbench.records.digests import WHAT, current_digests
-from cenbench.records.verify import read_published
+from cenbench.records.digests import Digests, current_digests
+from cenbench.records.failure import read_failure
+from cenbench.records.staleness import why_stale
+from cenbench.records.verify import FORMAT, read_published
+from cenbench.train.history import HISTORY
 
 State = Literal["ok", "failed", "skipped", "stale", "missing"]
-FORMAT = 2
-"""2: records hold digests of themselves and of the files beside them."""
+SAMPLES = "samples"
+"""Folder of the sample pictures in a cell's folder."""
 
 
 @dataclass(frozen=True)
@@ -43,21 +45,30 @@ class CellRecord:
     document: Mapping[str, Any] = field(default_factory=dict)
     """metrics.json whole."""
 
+    @property
+    def history(self) -> Path:
+        """The losses of the training, line by line (`cenbench.train.history`)."""
+        return self.folder / HISTORY
+
+    @property
+    def samples(self) -> Path:
+        """Folder of the sample pictures."""
+        return self.folder / SAMPLES
+
 
 def read_record(paths: Paths, cell: Cell) -> CellRecord:
     """The cell's record as its files stand; never raises for a cell that failed or is damaged: that is a state."""
-    log, folder = paths.log(cell), paths.cell(cell)
-    nothing = CellRecord(cell, "missing", "not run yet", {}, {}, folder, log if log.exists() else None)
-    failure, metrics = paths.state(cell) / "failure.json", folder / "metrics.json"
-    if failure.exists():
-        return replace(nothing, state="failed", reason=failure_reason(failure))
-    if not metrics.exists():
+    log = paths.log(cell)
+    nothing = CellRecord(cell, "missing", "not run yet", {}, {}, paths.cell(cell), log if log.exists() else None)
+    if (failure := read_failure(paths, cell)) is not None:
+        return replace(nothing, state="failed", reason=failure)
+    if not paths.record(cell).exists():
         begun = "begun, but not finished (killed, or still at work); the same command continues it"
         return replace(nothing, reason=begun) if paths.run_log(cell).exists() else nothing
     try:
-        document, provenance = read_published(folder, FORMAT)
+        document, provenance = read_published(paths, cell)
         now = current_digests(cell, paths.data, pretrained_digest(cell, paths))
-        state, reason = _state(document, now.as_dict())
+        state, reason = _state(document, now)
         numbers, stand_in = document["metrics"], document["stand_in"]
     except (UserError, KeyError, TypeError, AttributeError) as error:
         reason = f"its record is damaged, run again to publish it anew: {error}"
@@ -73,23 +84,10 @@ def read_record(paths: Paths, cell: Cell) -> CellRecord:
     )
 
 
-def _state(document: Mapping[str, Any], now: Mapping[str, str | None]) -> tuple[State, str | None]:
+def _state(document: Mapping[str, Any], now: Digests) -> tuple[State, str | None]:
     if document["format"] != FORMAT:
         return "stale", f"written in format {document['format']}, this version reads {FORMAT}"
     if document["state"] == "skipped":
         return "skipped", document["reason"]
-    made_by = document["digests"]
-    # A dataset or pretrained file that is no longer on this disk says nothing against a result made with it.
-    # Imported weights were made by no training code of ours.
-    ignored = {"training_code"} if document.get("origin") == "imported" else set()
-    expected = {name: value for name, value in now.items() if name not in ignored and value is not None}
-    changed = [WHAT[name] for name, value in expected.items() if made_by.get(name) != value]
-    return ("stale", "; ".join(changed)) if changed else ("ok", None)
-
-
-def failure_reason(path: Path) -> str:
-    """Why the cell failed, as its state folder says."""
-    try:
-        return str(read_json(path)["reason"])
-    except (UserError, KeyError, TypeError):
-        return f"its failure report {path} is damaged; see the log"
+    reason = why_stale(document, now)
+    return ("ok", None) if reason is None else ("stale", reason)

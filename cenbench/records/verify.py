@@ -14,20 +14,21 @@ from cenbench.matrix.cell import Cell
 from cenbench.paths import Paths
 
 log = logging.getLogger("cenbench")
-METRICS, PROVENANCE, SET_ASIDE = "metrics.json", "provenance.json", "metrics.damaged.json"
+FORMAT = 2
+"""2: records hold digests of themselves and of the files beside them."""
 
 
-def read_published(folder: Path, version: int) -> tuple[dict[str, Any], dict[str, Any]]:
+def read_published(paths: Paths, cell: Cell) -> tuple[dict[str, Any], dict[str, Any]]:
     """metrics.json and provenance.json of a cell. `UserError` where a file of the record is missing or has changed.
 
-    A record of another format `version` is returned unchecked: it may have been sealed in another way.
+    A record of an earlier format is returned unchecked: it may have been sealed in another way.
     """
-    plain = read_json(folder / METRICS)
-    if isinstance(plain, Mapping) and plain.get("format") in range(1, version):
-        return dict(plain), dict(read_json(folder / PROVENANCE))
-    document, provenance = read_sealed(folder / METRICS), read_sealed(folder / PROVENANCE)
+    plain = read_json(paths.record(cell))
+    if isinstance(plain, Mapping) and plain.get("format") in range(1, FORMAT):
+        return dict(plain), dict(read_json(paths.provenance(cell)))
+    document, provenance = read_sealed(paths.record(cell)), read_sealed(paths.provenance(cell))
     for name, expected in document["files"].items():
-        path = folder / name
+        path = paths.cell(cell) / name
         found = sha256_file(path) if path.is_file() else "no such file"
         if found != expected:
             problem = f"{name} has changed since it was written"
@@ -35,18 +36,23 @@ def read_published(folder: Path, version: int) -> tuple[dict[str, Any], dict[str
     return document, provenance
 
 
-def set_aside_damaged(paths: Paths, cells: Iterable[Cell], version: int) -> None:
+def set_aside_damaged(paths: Paths, cells: Iterable[Cell]) -> None:
     """Rename metrics.json of every damaged record, so that Snakemake, which looks at no content, makes it again.
 
     Where the weights are whole that trains nothing: the cell is evaluated and published anew.
     """
     for cell in cells:
-        folder = paths.cell(cell)
-        if not (folder / METRICS).exists():
+        record = paths.record(cell)
+        if not record.exists():
             continue
         try:
-            read_published(folder, version)
+            read_published(paths, cell)
         except (UserError, KeyError, TypeError, AttributeError) as error:
             log.warning("cell %s is published again, its record is damaged: %s", cell.id, error)
             with suppress(FileNotFoundError):  # its cell may be publishing anew at this moment
-                (folder / METRICS).replace(folder / SET_ASIDE)
+                record.replace(set_aside_path(record))
+
+
+def set_aside_path(record: Path) -> Path:
+    """Where a damaged metrics.json is kept until its cell is published again."""
+    return record.with_suffix(".damaged.json")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from cenbench.evaluate.measured import Measured
@@ -13,8 +12,9 @@ from cenbench.files import room_to_write, write_bytes, write_sealed
 from cenbench.matrix.cell import Cell
 from cenbench.paths import Paths
 from cenbench.records.digests import Digests
-from cenbench.records.read import FORMAT
-from cenbench.records.verify import METRICS, PROVENANCE, SET_ASIDE
+from cenbench.records.read import SAMPLES
+from cenbench.records.verify import FORMAT, set_aside_path
+from cenbench.train.history import HISTORY
 
 
 def write_finished(
@@ -24,10 +24,9 @@ def write_finished(
 
     `origin` in it says whether the weights were trained here or imported (provenance says from which file).
     """
-    folder = paths.cell(cell)
-    files = _write_files(folder, measured.samples, history, provenance)
+    files = _write_files(cell, paths, measured.samples, history, provenance)
     write_sealed(
-        folder / METRICS,
+        paths.record(cell),
         _document(cell, digests, "ok", None)
         | {
             "files": files,
@@ -41,10 +40,9 @@ def write_finished(
 
 def write_skipped(cell: Cell, paths: Paths, digests: Digests, reason: str, provenance: Mapping[str, Any]) -> None:
     """Publish that the cell cannot run here, and why."""
-    folder = paths.cell(cell)
-    files = _write_files(folder, {}, b"", provenance)
+    files = _write_files(cell, paths, {}, b"", provenance)
     write_sealed(
-        folder / METRICS,
+        paths.record(cell),
         _document(cell, digests, "skipped", reason) | {"files": files, "metrics": {}, "stand_in": {}, "parameters": {}},
     )
 
@@ -62,18 +60,19 @@ def _document(cell: Cell, digests: Digests, state: str, reason: str | None) -> d
 
 
 def _write_files(
-    folder: Path, samples: Mapping[str, bytes], history: bytes, provenance: Mapping[str, Any]
+    cell: Cell, paths: Paths, samples: Mapping[str, bytes], history: bytes, provenance: Mapping[str, Any]
 ) -> dict[str, str]:
     """Replace all but metrics.json, which goes first and is written last; file -> SHA-256 of those that are the same
     in every run. Provenance is not: it holds its own. Pictures of an earlier run with more of them must not linger.
     """
-    for name in (METRICS, SET_ASIDE):
-        (folder / name).unlink(missing_ok=True)
-    shutil.rmtree(folder / "samples", ignore_errors=True)
-    with room_to_write(folder / "samples"):
-        (folder / "samples").mkdir(parents=True)
-    files = {"history.csv": history, **{f"samples/{name}": picture for name, picture in samples.items()}}
+    folder, record = paths.cell(cell), paths.record(cell)
+    for path in (record, set_aside_path(record)):
+        path.unlink(missing_ok=True)
+    shutil.rmtree(folder / SAMPLES, ignore_errors=True)
+    with room_to_write(folder / SAMPLES):
+        (folder / SAMPLES).mkdir(parents=True)
+    files = {HISTORY: history, **{f"{SAMPLES}/{name}": picture for name, picture in samples.items()}}
     for name, data in files.items():
         write_bytes(folder / name, data)
-    write_sealed(folder / PROVENANCE, dict(provenance))
+    write_sealed(paths.provenance(cell), dict(provenance))
     return {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}

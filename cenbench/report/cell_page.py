@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cenbench.metrics.descriptions import METRICS
+from cenbench.paths import record_target
 from cenbench.records.read import CellRecord
 from cenbench.report.curves import training_charts
 from cenbench.report.environment import page_templates
@@ -31,8 +32,8 @@ def render_cell_page(preset: str, record: CellRecord, tables: Sequence[str]) -> 
         metrics=[metric for metric in METRICS if metric in measured],
         stand_ins=list(dict.fromkeys(record.stand_in.values())),
         parameters=_parameters(record.document.get("parameters", {})),
-        charts=training_charts(_text(record.folder / "history.csv")),
-        samples=_samples(record.folder / "samples"),
+        charts=training_charts(_text(record.history)),
+        samples=_samples(record.samples),
         shown=[*cell.task.inputs, f"target ({cell.task.target})", *cell.streams],
         commands=_commands(preset, record),
         imported=_imported(record.provenance),
@@ -84,7 +85,7 @@ def _environment(provenance: Mapping[str, Any]) -> str:
 def _commands(preset: str, record: CellRecord) -> str:
     revision = record.provenance.get("revision")
     checkout = [f"git checkout {revision}"] if revision else []
-    run = f"snakemake results/cells/{record.cell.id}/metrics.json --config preset={preset}"
+    run = f"snakemake {record_target(record.cell)} --config preset={preset}"
     if source := record.provenance.get("imported"):
         run = f"cenbench import-checkpoint {shlex.quote(source['file'])} '{record.cell.id}' --preset {preset}"
     return "\n".join([*checkout, run])

@@ -15,15 +15,15 @@ from cenbench.data.verified import open_whole
 from cenbench.errors import CellFailed, CellSkipped, Stopped, UserError, out_of_memory
 from cenbench.evaluate.measured import Measured
 from cenbench.evaluate.task import evaluation_of
-from cenbench.files import room_to_write, write_json
+from cenbench.files import room_to_write
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.specs import dataset_key
 from cenbench.paths import Paths
 from cenbench.pretrained.used import own_labels, pretrained_digest, training_identity, used_files, with_gone_files
 from cenbench.records.digests import Digests, current_digests
-from cenbench.records.read import failure_reason
+from cenbench.records.failure import clear_failure, read_failure, write_failure
 from cenbench.records.write import write_finished, write_skipped
-from cenbench.redact import RedactingFormatter, redacted
+from cenbench.redact import RedactingFormatter
 from cenbench.run import provenance
 from cenbench.run.heartbeat import Heartbeat
 from cenbench.run.lock import cell_lock
@@ -85,34 +85,25 @@ def _kept_log(path: Path) -> Iterator[None]:
 
 def bring_to_record(cell: Cell, paths: Paths, device_name: str, heartbeat: Heartbeat) -> None:
     """`run_cell` for a caller that holds the cell's lock, and beats."""
-    failure = paths.state(cell) / "failure.json"
-    if failure.exists():
-        log.info("it is tried again; it failed before: %s", failure_reason(failure))
+    if (before := read_failure(paths, cell)) is not None:
+        log.info("it is tried again; it failed before: %s", before)
     try:
         _train_and_publish(cell, paths, device_name, heartbeat)
     except Stopped as stopped:
         log.warning("%s", stopped)  # not a failure: the next run continues
         raise
     except UserError as error:
-        _note_failure(failure, cell, str(error))
+        write_failure(paths, cell, str(error))
         raise
     except Exception as error:
         if out_of_memory(error):  # in the step itself the loop says at which; here it was elsewhere
             failed = _ran_out_of_memory(error)
-            _note_failure(failure, cell, str(failed))
+            write_failure(paths, cell, str(failed))
             raise failed from error
         # A bug: a failed cell too, not a missing one.
-        _note_failure(failure, cell, f"{type(error).__name__}: {error}; see the log")
+        write_failure(paths, cell, f"{type(error).__name__}: {error}; see the log")
         raise
-    failure.unlink(missing_ok=True)
-
-
-def _note_failure(path: Path, cell: Cell, reason: str) -> None:
-    """Keep why the cell failed. Where even that cannot be written, the failure itself is still what is told."""
-    try:
-        write_json(path, {"reason": redacted(reason), "cell_id": cell.id})
-    except (UserError, OSError) as error:
-        log.warning("why the cell failed cannot be kept: %s", error)
+    clear_failure(paths, cell)
 
 
 def _ran_out_of_memory(error: Exception) -> CellFailed:

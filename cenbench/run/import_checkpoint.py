@@ -27,8 +27,9 @@ from cenbench.run.heartbeat import Heartbeat
 from cenbench.run.lock import cell_lock
 from cenbench.tensor_file import load_tensors
 from cenbench.train.history import history_csv
+from cenbench.train.state import has_state
 from cenbench.train.task import training_of
-from cenbench.train.trained import ImportedWeights, finish, found_import
+from cenbench.train.trained import ImportedWeights, finish, found_import, is_finished
 
 log = logging.getLogger("cenbench")
 
@@ -170,9 +171,9 @@ def _check_nothing_is_lost(folder: Path, source: ImportedWeights) -> None:
         return
     if before is not None:
         found = f"weights imported from {before}"
-    elif (folder / "finished.json").exists():
+    elif is_finished(folder):
         found = "a finished training"
-    elif any((folder / name).exists() for name in ("state.pt", "state.previous.pt")):
+    elif has_state(folder):
         found = "a training under way"
     else:
         return

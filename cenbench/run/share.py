@@ -14,18 +14,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cenbench.data.manifest import is_prepared
 from cenbench.errors import UserError
-from cenbench.files import atomic_path, read_json
+from cenbench.files import atomic_path
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.plan import Plan
 from cenbench.matrix.specs import dataset_key
 from cenbench.paths import Paths
+from cenbench.records.failure import clear_failure
 from cenbench.records.read import read_record
 from cenbench.run.archive import unpack
 from cenbench.run.lock import cell_lock
-
-TRAINING = ("weights.safetensors", "history.csv", "finished.json")
-"""What a finished training leaves, the note that it is whole last."""
+from cenbench.train.trained import FILES as TRAINED
+from cenbench.train.trained import differs, is_finished
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def import_results(plan: Plan, paths: Paths, file: Path) -> ImportResult:
         for cell in plan.cells.values():
             if read_record(paths, cell).state == "ok":
                 kept.append(cell.id)
-            elif not (there.cell(cell) / "metrics.json").exists():
+            elif not there.record(cell).exists():
                 absent.append(cell.id)
             elif why := _obstacle(there, paths, cell):
                 refused[cell.id] = why
@@ -92,7 +93,7 @@ def import_results(plan: Plan, paths: Paths, file: Path) -> ImportResult:
 
 def _files(paths: Paths, cell: Cell) -> list[Path]:
     published = [path for path in paths.cell(cell).rglob("*") if path.is_file()]
-    trained = [paths.state(cell) / name for name in TRAINING]
+    trained = [paths.state(cell) / name for name in TRAINED]
     return [*published, *(path for path in trained if path.exists())]
 
 
@@ -111,32 +112,23 @@ def _unpacked(file: Path, root: Path, paths: Paths) -> Paths:
 
 def _obstacle(there: Paths, here: Paths, cell: Cell) -> str | None:
     key = dataset_key(cell.dataset)
-    if not (there.data / key / "manifest.json").exists():
+    if not is_prepared(there.data / key):
         return f"dataset {key} is not here to compare with: dvc pull, or cenbench data prepare"
-    if not (there.state(cell) / "finished.json").exists():
+    if not is_finished(there.state(cell)):
         return "the archive has its record, not its training"
     record = read_record(there, cell)
     if record.state != "ok":
         return f"{record.state}: {record.reason}"
-    if _trained_otherwise(there.state(cell), here.state(cell)):
+    if differs(there.state(cell), here.state(cell)):  # another cell may rest on those that are here
         return "its training is finished here, with other weights: the next run measures those"
     return None
-
-
-def _trained_otherwise(there: Path, here: Path) -> bool:
-    """Whether other weights of the same code and data are `here`, as GPUs make them: another cell may rest on them."""
-    try:
-        mine, other = read_json(here / "finished.json"), read_json(there / "finished.json")
-        return bool(mine["identity"] == other["identity"] and mine["sha256"] != other["sha256"])
-    except (UserError, KeyError, TypeError):
-        return False  # nothing here that could be measured
 
 
 def _take(there: Paths, here: Paths, cell: Cell) -> None:
     """Training first, then the record, so that a kill between the two leaves a training to be measured."""
     with cell_lock(here.state(cell)):
-        (here.state(cell) / "failure.json").unlink(missing_ok=True)
-        for name in TRAINING:
+        clear_failure(here, cell)
+        for name in TRAINED:
             source = there.state(cell) / name
             if source.exists():
                 os.utime(source)

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from cenbench.data.manifest import MANIFEST
 from cenbench.errors import UserError
 from cenbench.files import digest
 from cenbench.matrix.plan import Plan, load_plan
 from cenbench.matrix.specs import dataset_key
-from cenbench.paths import Paths
+from cenbench.paths import RELATIVE, Paths, record_target
 from cenbench.pretrained.used import pretrained_sha256
 from cenbench.records.digests import evaluation_code, training_code
-from cenbench.records.read import FORMAT
 from cenbench.records.verify import set_aside_damaged
 from cenbench.schedule.remaining_cost import remaining_lines
 
@@ -70,7 +70,7 @@ class Dag:
 
     def set_aside_damaged(self) -> None:
         """Make Snakemake see records that have changed since they were written: they are published again."""
-        set_aside_damaged(self.paths, self.plan.cells.values(), FORMAT)
+        set_aside_damaged(self.paths, self.plan.cells.values())
 
     @property
     def every_table(self) -> list[str]:
@@ -100,16 +100,17 @@ class Dag:
 
         The records by name: after a failure the table is there, and Snakemake would not look for what it was made of.
         """
-        records = [_record(cell.id) for cell in self.plan.cells_of(table)]
+        records = [record_target(cell) for cell in self.plan.cells_of(table)]
         return [*records, *(f"reports/{self.plan.preset}/{table}.{suffix}" for suffix in TABLE_SUFFIXES)]
 
     def metrics_of(self, wildcards: _Wildcards) -> list[str]:
         """The records a table is made of."""
-        return [_record(cell.id) for cell in self.plan.cells_of(wildcards.table)]
+        return [record_target(cell) for cell in self.plan.cells_of(wildcards.table)]
 
     def manifest_of(self, wildcards: _Wildcards) -> str:
         """The prepared dataset a cell reads."""
-        return f"data/prepared/{dataset_key(self.plan.cell(wildcards.cell).dataset)}/manifest.json"
+        folder = RELATIVE.data / dataset_key(self.plan.cell(wildcards.cell).dataset)
+        return (folder / MANIFEST).as_posix()
 
     def depends_on(self, wildcards: _Wildcards) -> str:
         """What runs a finished cell again, besides its data: code, and pretrained files that came, went or changed."""
@@ -126,7 +127,3 @@ class Dag:
     def index_depends_on(self, wildcards: _Wildcards) -> str:
         """What renders the index again, besides its tables: the report's code and its templates."""
         return self.report_code
-
-
-def _record(cell_id: str) -> str:
-    return f"results/cells/{cell_id}/metrics.json"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from cenbench.data.manifest import is_prepared
 from cenbench.matrix.cost import PlanCost, StepTimes, cell_seconds, plan_cost, plan_datasets
 from cenbench.matrix.cost_lines import cost_lines, duration
 from cenbench.matrix.plan import Plan
@@ -50,4 +51,4 @@ def _running_left_s(plan: Plan, cell: CellStatus, measured: StepTimes | None) ->
 
 
 def _is_prepared(dataset: DatasetSpec, paths: Paths) -> bool:
-    return (paths.data / dataset_key(dataset) / "manifest.json").exists()
+    return is_prepared(paths.data / dataset_key(dataset))

@@ -63,7 +63,7 @@ def _medians(
 
 def _read(cell: Cell, paths: Paths) -> _Measured | None:
     """What one cell's provenance tells; None where there is none, it is damaged, or nothing was trained."""
-    path = paths.cell(cell) / "provenance.json"
+    path = paths.provenance(cell)
     try:
         document: dict[str, Any] = read_json(path)
         steps, train_s = int(document["trained_steps"]), float(document["train_s"])

@@ -9,6 +9,7 @@ from pathlib import Path
 from cenbench.errors import UserError
 from cenbench.files import read_json
 from cenbench.matrix.cell import Cell
+from cenbench.paths import record_target
 
 
 def submitted_job(root: Path, cell: Cell) -> str | None:
@@ -17,7 +18,7 @@ def submitted_job(root: Path, cell: Cell) -> str | None:
     The note is written when a job is submitted and removed when the controller sees it end. Jobs of this machine have
     no id: they begin at once. Only the scheduler knows whether a job waits still or was cancelled behind our back.
     """
-    note = _note(root / ".snakemake" / "incomplete", f"results/cells/{cell.id}/metrics.json")
+    note = _note(root / ".snakemake" / "incomplete", record_target(cell))
     try:
         job = read_json(note)["external_jobid"]
     except (OSError, UserError, KeyError, TypeError):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+HISTORY = "history.csv"
+"""Its file's name, beside the weights and in the cell's record."""
+
 
 def history_csv(columns: Sequence[str], rows: Sequence[Sequence[float]]) -> bytes:
     """`rows` in the order of `columns`; whole numbers without a point, others so that they read back exactly."""

@@ -15,6 +15,7 @@ from cenbench.files import room_to_write, write_bytes
 from cenbench.tensor_file import load_tensors
 
 log = logging.getLogger("cenbench")
+STATE, PREVIOUS, _FRESH = "state.pt", "state.previous.pt", "state.fresh.pt"
 _MAGIC = b"cenbench state 1\n"
 _DIGEST_BYTES = 64
 
@@ -26,7 +27,7 @@ def save_state(folder: Path, state: dict[str, Any]) -> None:
     buffer = io.BytesIO()
     torch.save(state, buffer)
     payload = buffer.getvalue()
-    current, previous, fresh = folder / "state.pt", folder / "state.previous.pt", folder / "state.fresh.pt"
+    current, previous, fresh = folder / STATE, folder / PREVIOUS, folder / _FRESH
     write_bytes(fresh, _MAGIC + hashlib.sha256(payload).hexdigest().encode() + payload)
     with room_to_write(current):  # a folder may have to grow for a rename
         if current.exists():
@@ -36,7 +37,7 @@ def save_state(folder: Path, state: dict[str, Any]) -> None:
 
 def load_state(folder: Path) -> dict[str, Any] | None:
     """The newest whole state, or None where there is none. Damaged files are logged by name, never used."""
-    for name in ("state.pt", "state.previous.pt"):
+    for name in (STATE, PREVIOUS):
         path = folder / name
         if not path.exists():
             continue
@@ -47,9 +48,14 @@ def load_state(folder: Path) -> dict[str, Any] | None:
     return None
 
 
+def has_state(folder: Path) -> bool:
+    """Whether a training was begun in `folder` and not finished."""
+    return any((folder / name).exists() for name in (STATE, PREVIOUS))
+
+
 def drop_state(folder: Path) -> None:
     """Remove what only serves to continue training."""
-    for name in ("state.pt", "state.previous.pt", "state.fresh.pt"):
+    for name in (STATE, PREVIOUS, _FRESH):
         (folder / name).unlink(missing_ok=True)
 
 

@@ -16,9 +16,13 @@ from torch import Tensor, nn
 
 from cenbench.errors import UserError
 from cenbench.files import read_json, sha256_file, write_bytes, write_json
+from cenbench.train.history import HISTORY
 from cenbench.train.state import drop_state
 
 log = logging.getLogger("cenbench")
+WEIGHTS, NOTE = "weights.safetensors", "finished.json"
+FILES = (WEIGHTS, HISTORY, NOTE)
+"""What a finished training leaves, the note that the others are whole last."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,11 @@ class Trained:
     identity: dict[str, str] = field(default_factory=dict)
     """What they were made by: code, data, and the SHA-256 of each pretrained file under its name."""
 
+    @property
+    def weights(self) -> Path:
+        """The file of the weights."""
+        return self.folder / WEIGHTS
+
 
 def open_finished(folder: Path, identity: dict[str, str]) -> Trained | None:
     """The finished training of this identity, or None. Damaged files are logged by name and trained again.
@@ -72,7 +81,7 @@ def open_finished(folder: Path, identity: dict[str, str]) -> Trained | None:
         log.warning("%s: it is made again", damage)
         return None
     drop_state(folder)  # left behind by a run that died right after its note
-    history = (folder / "history.csv").read_bytes()
+    history = (folder / HISTORY).read_bytes()
     return Trained(folder, note["steps"], history, imported, note.get("selected"), note["identity"])
 
 
@@ -88,16 +97,28 @@ def finish(
 ) -> Trained:
     """Write weights and history, then the note, then drop the resumable state that is not needed any more."""
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    write_bytes(folder / "weights.safetensors", safetensors.torch.save(weights))
-    write_bytes(folder / "history.csv", history)
-    names = ("weights.safetensors", "history.csv")
-    sha256 = {name: sha256_file(folder / name) for name in names}
+    write_bytes(folder / WEIGHTS, safetensors.torch.save(weights))
+    write_bytes(folder / HISTORY, history)
+    sha256 = {name: sha256_file(folder / name) for name in (WEIGHTS, HISTORY)}
     note: dict[str, Any] = {"identity": identity, "steps": steps, "sha256": sha256}
     note |= {"imported": asdict(imported)} if imported else {}
     note |= {"selected": selected} if selected else {}
-    write_json(folder / "finished.json", note)
+    write_json(folder / NOTE, note)
     drop_state(folder)
     return Trained(folder, steps, history, imported, selected, identity)
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether a training was finished in `folder`, of whatever code and data."""
+    return (folder / NOTE).exists()
+
+
+def differs(one: Path, other: Path) -> bool:
+    """Whether two folders hold other weights of the same code and data, as training on GPUs may make them."""
+    first, second = _read_note(one), _read_note(other)
+    if first is None or second is None:
+        return False
+    return bool(first["identity"] == second["identity"] and first["sha256"] != second["sha256"])
 
 
 def found_import(folder: Path) -> ImportedWeights | None:
@@ -108,7 +129,7 @@ def found_import(folder: Path) -> ImportedWeights | None:
 
 def load_weights(network: nn.Module, folder: Path) -> None:
     """Load finished weights into `network`, strictly. A file of another network or cut short is a `UserError`."""
-    path = folder / "weights.safetensors"
+    path = folder / WEIGHTS
     try:
         weights: dict[str, Tensor] = safetensors.torch.load_file(path)
         network.load_state_dict(weights)
@@ -120,7 +141,7 @@ def load_weights(network: nn.Module, folder: Path) -> None:
 def _read_note(folder: Path) -> dict[str, Any] | None:
     """finished.json, if it is there and has everything this file reads of it."""
     try:
-        note: dict[str, Any] = dict(read_json(folder / "finished.json"))
+        note: dict[str, Any] = dict(read_json(folder / NOTE))
         whole = {"training_id"} <= set(note["identity"]) and {"steps"} <= set(note) and isinstance(note["sha256"], dict)
         if "imported" in note:
             ImportedWeights(**note["imported"])
