@@ -1,4 +1,7 @@
-"""The documentation matches the tree: links and anchors resolve; the commands, targets and paths it shows exist."""
+"""The documentation matches the tree: links and anchors resolve; the commands, targets and paths it shows exist.
+
+Commands are parsed by the tools' own parsers and not run. What code and comments cite in backticks is checked too.
+"""
 
 from __future__ import annotations
 
@@ -123,7 +126,7 @@ def check_cenbench(words: list[str], whole: bool) -> str | None:
     try:
         command.make_context(command.name, [word for word in words if word != "--help"])
     except Exception as error:  # typer has its own copy of click's exceptions
-        missing = type(error).__name__ == "MissingParameter"
+        missing = type(error).__name__ == "MissingParameter" or "requires an argument" in str(error)
         return None if missing and not whole else str(error)
     return None
 
@@ -185,8 +188,11 @@ def check_script(words: list[str], whole: bool) -> str | None:
         module = REPOSITORY / Path(*words[1].split("."))
         is_ours = words[1].startswith("cenbench")
         return None if not is_ours or module.is_dir() or module.with_suffix(".py").exists() else f"no module {words[1]}"
-    paths = [word for word in words if word.endswith(".py")]
-    return next((f"no file {path}" for path in paths if not (REPOSITORY / path).exists()), None)
+    paths = [REPOSITORY / word for word in words if word.endswith(".py")]
+    if absent := [str(path) for path in paths if not path.exists()]:
+        return f"no file {absent}"
+    options = [word for word in words if word.startswith("--")] if paths and "tests" not in paths[0].parts else []
+    return next((f"no option {option}" for option in options if f'"{option}"' not in paths[0].read_text()), None)
 
 
 CHECKS: dict[str, Callable[[list[str], bool], str | None]] = {
@@ -211,7 +217,7 @@ def absent_paths(text: str) -> Iterator[str]:
         first, slash, _ = code.partition("/")
         if slash and (REPOSITORY / first).exists():
             exists = any((folder / code).exists() for folder in (REPOSITORY, REPOSITORY / "cenbench"))
-            if not exists and not code.startswith(GENERATED):
+            if not exists and not f"{code}/".startswith(GENERATED):
                 yield code
         elif not slash and code.endswith(".py") and code not in file_names():
             yield code
@@ -239,13 +245,23 @@ def test_every_page_is_linked_from_the_readme() -> None:
     assert {f"docs/{page.name}" for page in (REPOSITORY / "docs").glob("*.md")} - linked == set()
 
 
-def test_pages_cited_by_the_code_exist() -> None:
+def code_files() -> Iterator[Path]:
+    """Code, parameters and configuration; not this file, whose examples cite what does not exist."""
     folders = ("cenbench", "tests", "benchmarks", "workflow", "profiles", "params", "containers")
-    files = [path for folder in folders for path in (REPOSITORY / folder).rglob("*") if path.suffix in SUFFIXES]
-    files.remove(Path(__file__).resolve())  # its examples cite pages that do not exist
-    cited = {(path, name) for path in files for name in re.findall(r"docs/[\w-]+\.md", path.read_text())}
+    files = (path for folder in folders for path in (REPOSITORY / folder).rglob("*") if path.suffix in SUFFIXES)
+    yield from (path for path in files if path != Path(__file__).resolve())
+    yield from (REPOSITORY / name for name in ("Makefile", "Snakefile", "dvc.yaml"))
+
+
+def test_pages_cited_by_the_code_exist() -> None:
+    cited = {(path, name) for path in code_files() for name in re.findall(r"docs/[\w-]+\.md", path.read_text())}
     assert [f"{path}: {name}" for path, name in sorted(cited) if not (REPOSITORY / name).exists()] == []
     assert len(cited) > 10
+
+
+def test_commands_and_paths_cited_by_the_code_exist() -> None:
+    lines = {line for path in code_files() for line in path.read_text().splitlines() if "`" in line}
+    assert [problem for line in sorted(lines) for problem in (*wrong_commands(line), *absent_paths(line))] == []
 
 
 def test_rows_shown_are_valid() -> None:
@@ -289,6 +305,7 @@ def test_the_fusion_method_shown_works(tmp_path: Path) -> None:
         (wrong_commands, "`snakemake all_tables --config table=table7`"),
         (wrong_commands, "`pytest tests/test_nothing.py`"),
         (wrong_commands, "`python -m cenbench.nothing`"),
+        (wrong_commands, "`python benchmarks/step.py --nope`"),
         (absent_paths, "`cenbench/run/doctor/site.py`"),
         (absent_paths, "`doctor_of_nothing.py`"),
     ],
