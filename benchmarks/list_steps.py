@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.specs import SegmentationNet, SegmentationProtocol, TranslationNet, TranslationProtocol
-from cenbench.nn.build import build_discriminator
+from cenbench.nn.patchgan import build_discriminator
 
 
 def list_segmenter(cell: Cell, classes: int) -> ListSegmenter:

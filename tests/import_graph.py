@@ -19,7 +19,7 @@ class Import:
 
     line: int
     module: str
-    """Dotted name below `cenbench`, e.g. `nn.build`."""
+    """Dotted name below `cenbench`, e.g. `nn.unet`."""
     names: tuple[str, ...]
     """The names taken from that module; empty where the module itself is imported."""
     types_only: bool
@@ -59,7 +59,7 @@ def read_sources() -> Sources:
 
 
 def parse_sources(texts: Mapping[str, str]) -> Sources:
-    """The same from texts by file name (`cenbench/nn/build.py`), for tests of the rules themselves."""
+    """The same from texts by file name (`cenbench/nn/unet.py`), for tests of the rules themselves."""
     found = {}
     for file, text in sorted(texts.items()):
         parts = Path(file).with_suffix("").parts[1:]

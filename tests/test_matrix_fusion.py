@@ -377,7 +377,7 @@ print(json.dumps({name: [training_code(cell), evaluation_code(cell)] for name, c
 """
 BUILD = """
 import torch
-from cenbench.nn.build import build_segmenter
+from cenbench.nn.segmenter import build_segmenter
 from cenbench.nn.parameters import count_fusion_parameters
 
 settings = dict(modalities=2, classes=3, depth=18, width=4, decoder_width=4, layers=(1, 1, 1, 1), convs="shared")

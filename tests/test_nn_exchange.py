@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from cenbench.nn.build import build_generator, build_segmenter
 from cenbench.nn.exchange import exchange, own_parts
+from cenbench.nn.segmenter import build_segmenter
+from cenbench.nn.unet import build_generator
 
 THETA = 0.1
 

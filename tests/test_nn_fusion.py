@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from cenbench.matrix.methods import methods
-from cenbench.nn.build import build_generator, build_segmenter, count_parameters
 from cenbench.nn.exchange import ConstrainedNorm
-from cenbench.nn.fusion_operator import FusionOperator
 from cenbench.nn.fusion_points import Fusion, levels_of, resnet_levels_of
-from cenbench.nn.parameters import count_flops, count_fusion_parameters
+from cenbench.nn.parameters import count_flops, count_fusion_parameters, count_parameters
+from cenbench.nn.segmenter import build_segmenter
+from cenbench.nn.unet import build_generator
 
 POINTS = [name for name, method in methods().items() if method.acts == "points"]
 MERGING = [name for name, method in methods().items() if method.merges]
@@ -98,7 +98,7 @@ def test_network_with_method(kind: str, method: str, stage: str, modalities: int
 
 @pytest.mark.parametrize(("method", "stage", "modalities"), list(itertools.product(POINTS, STAGES, (2, 3))))
 def test_parameters_of_the_fusion_in_closed_form(method: str, stage: str, modalities: int) -> None:
-    operator = Fusion(method, frozenset({0})).declares("Operator")
+    operator = Fusion(method, frozenset({0})).declared("Operator")
     for kind, channels, levels in (
         ("segmenter", (4, 8, 16, 32), resnet_levels_of(stage)),
         ("generator", (4, 8, 16, 32), levels_of(stage, 4)),
@@ -124,7 +124,7 @@ def test_fusion_couples_the_modalities(method: str) -> None:
 def test_operator_treats_modalities_alike(method: str) -> None:
     """Swapping two modalities swaps what comes out: none is the first."""
     torch.manual_seed(0)
-    operator: FusionOperator = Fusion(method, frozenset({0})).declares("Operator")(2, 8)
+    operator = Fusion(method, frozenset({0})).operators(2, (8,))["0"]
     x = torch.randn(2, 2, 8, 6, 5)
     torch.testing.assert_close(operator(x.flip(1)), operator(x).flip(1), rtol=1e-5, atol=1e-6)
 
@@ -145,6 +145,39 @@ def test_merged_streams(method: str, stage: str, modalities: int) -> None:
     other = segmenter(method, modalities, stage, convs="unshared", merged=True)
     other.load_state_dict(net.state_dict())
     assert torch.equal(other.eval()(x), net.eval()(x))
+
+
+PARAMETERS = [
+    (method, name, parameter["default"])
+    for method in POINTS
+    for name, parameter in getattr(Fusion(method, frozenset()).module, "PARAMETERS", {}).items()
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "method", "name", "default"), [(kind, *case) for kind in BUILD for case in PARAMETERS]
+)
+def test_a_declared_parameter_reaches_the_network(kind: str, method: str, name: str, default: float) -> None:
+    """Its default is the network without the parameter; another value gives other outputs or another penalty."""
+    plain = BUILD[kind](method, 2).outputs(drawn(2))
+    for value in (default, default + 1):
+        found = BUILD[kind](method, 2, fusion_parameters={name: value}).outputs(drawn(2))
+        same = torch.equal(found.y_BSCHW, plain.y_BSCHW) and torch.equal(found.penalty, plain.penalty)
+        assert same == (value == default)
+
+
+@pytest.mark.parametrize("kind", BUILD)
+def test_the_penalty_is_weighted_by_the_methods_own_parameter(kind: str) -> None:
+    penalty, halved = (
+        BUILD[kind]("align", 2, fusion_parameters={"weight": weight}).outputs(drawn(2)).penalty for weight in (1.0, 0.5)
+    )
+    assert penalty != 0
+    assert torch.equal(halved, penalty * 0.5), "powers of two are exact"
+
+
+def test_an_undeclared_parameter_is_refused() -> None:
+    with pytest.raises(ValueError, match="concat has no parameter weight"):
+        segmenter("concat", 2, fusion_parameters={"weight": 2.0})
 
 
 PAPER = {"classes": 40, "depth": 101, "width": 64, "decoder_width": 256, "dropout": 0.5, "theta": 0.02}
@@ -176,7 +209,7 @@ def test_counts_at_paper_size(method: str) -> None:
     [
         ({"method": "concat", "modalities": 1}, "concat needs at least 2 modalities"),
         ({"method": "uni-modal", "modalities": 2}, "uni-modal needs 1 modalities"),
-        ({"method": "align", "modalities": 2, "merged": True}, "no single stream can go on"),
+        ({"method": "align", "modalities": 2, "merged": True}, "cannot merge the modalities"),
     ],
 )
 def test_impossible_fusions_are_refused(arguments: dict[str, Any], words: str) -> None:
@@ -185,7 +218,7 @@ def test_impossible_fusions_are_refused(arguments: dict[str, Any], words: str) -
 
 
 def test_levels_beyond_the_encoder_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"levels must be of 0\.\.3; found \[7\]"):
+    with pytest.raises(ValueError, match=r"levels must be within 0\.\.3; found \[7\]"):
         Fusion("concat", frozenset({7})).check(2, 4)
     with pytest.raises(ValueError, match="no norm to exchange behind"):
         generator("exchange", 2, "early")

@@ -9,12 +9,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cenbench.nn.build import build_generator, build_segmenter, count_parameters
 from cenbench.nn.ensemble import Ensemble
 from cenbench.nn.exchange import ConstrainedNorm
 from cenbench.nn.norm import ModalityNorm
+from cenbench.nn.parameters import count_parameters
+from cenbench.nn.segmenter import build_segmenter
 from cenbench.nn.sharing import Sharing
 from cenbench.nn.sparsity import Sparsity
+from cenbench.nn.unet import build_generator
 
 BATCH, SIZE = 3, 6
 
@@ -187,8 +189,8 @@ def test_ensemble_is_a_softmax_weighted_sum_that_trains_its_scores_alone() -> No
     [
         ({"modalities": 1}, "at least two modalities"),
         ({"modalities": 0, "fusion": "none"}, "at least one modality"),
-        ({"norms": "shared"}, "scaling factors of each modality's own"),
-        ({"norms": "stats-unshared"}, "scaling factors of each modality's own"),
+        ({"norms": "shared"}, "private scaling factors per modality"),
+        ({"norms": "stats-unshared"}, "private scaling factors per modality"),
     ],
 )
 def test_impossible_networks_are_refused(change: dict[str, object], words: str) -> None:

@@ -12,7 +12,8 @@ from torch import Tensor
 sys.path.insert(0, str(REPOSITORY / "benchmarks"))
 from list_networks import Layers, ListSegmenter, ListUNet, copy_weights, pairs
 
-from cenbench.nn.build import build_generator, build_segmenter
+from cenbench.nn.segmenter import build_segmenter
+from cenbench.nn.unet import build_generator
 
 THETA = 0.3  # with scaling factors from U(0, 1): about a third of the channels are exchanged
 

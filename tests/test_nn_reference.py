@@ -14,10 +14,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cenbench.errors import UserError
-from cenbench.nn.build import build_discriminator, build_generator, build_segmenter, count_parameters
 from cenbench.nn.exchange import ConstrainedNorm
 from cenbench.nn.norm import ModalityNorm
 from cenbench.nn.official import load_official, official_names
+from cenbench.nn.parameters import count_parameters
+from cenbench.nn.patchgan import build_discriminator
+from cenbench.nn.segmenter import build_segmenter
+from cenbench.nn.unet import build_generator
 
 pytestmark = pytest.mark.reference
 close = {"rtol": 1e-4, "atol": 1e-5}

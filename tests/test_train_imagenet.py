@@ -9,8 +9,8 @@ import torch
 
 from cenbench.errors import CellSkipped, UserError
 from cenbench.metrics.torchvision_shim import import_torchvision
-from cenbench.nn.build import build_segmenter
 from cenbench.nn.resnet import ResNet
+from cenbench.nn.segmenter import build_segmenter
 from cenbench.pretrained.catalog import IMAGENET_FILES
 from cenbench.train.imagenet import load_imagenet
 

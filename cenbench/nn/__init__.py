@@ -1,5 +1,5 @@
 """Modality-parallel networks: layers, channel exchange, fusion methods, encoders, decoders and generators.
 
-Shapes (docs/architecture.md): B batch, M input modalities, S = M + 1 output streams (the ensemble last), C channels,
-K classes, H W height and width.
+Shape suffixes: B batch, M modalities, S = M + 1 output streams (the ensemble last), C channels, K classes, H height,
+W width. Lowercase h and w are those of a smaller map.
 """

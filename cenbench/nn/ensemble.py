@@ -9,7 +9,7 @@ from torch import Tensor, nn
 class Ensemble(nn.Module):
     """Appends the ensemble to the modalities' outputs: `y_BMCHW -> y_BSCHW`, S = M + 1.
 
-    The outputs are detached in it, so its loss trains the scores `alpha` alone.
+    The outputs are detached before they are summed, so the ensemble's loss trains the scores `alpha` only.
     """
 
     def __init__(self, modalities: int) -> None:

@@ -1,4 +1,4 @@
-"""Channel exchange (paper.md#equation-6) and the disjoint sub-parts of the channels that it is meant for."""
+"""Channel exchange (paper.md#equation-6) and the disjoint parts of the channels it was proposed for."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from cenbench.nn.norm import Kind, ModalityNorm, NormFlags
 
 
 def exchange(x_BMCHW: Tensor, gamma_MC: Tensor, theta: float, own_part_MC: Tensor | None = None) -> Tensor:
-    """Replace each channel whose |gamma| is under `theta` by the mean of the other modalities' channels.
+    """Replace each channel whose |gamma| is below `theta` by the mean of the other modalities' channels.
 
     Source: paper.md#equation-6.
 
-    All read the original values: where both of two modalities fall under the threshold they swap. A channel at exactly
-    `theta` is kept. The gradient follows the copied value: the replaced channel gets none here, its donors get its.
-    `own_part_MC` (bool) restricts replacing to modality m's own sub-part, as the paper says; the released code does not
-    (paper.md#own-part). Nothing here waits for the device: the mask is applied by `where`, never read.
+    Replacements read the original values: if a channel of both of two modalities is below the threshold, they swap. A
+    channel at exactly `theta` is kept. The gradient follows the copied value: the replaced channel receives none, and
+    its donors receive the gradient of the copy. `own_part_MC` (bool) restricts replacement to modality m's own part of
+    the channels, as the paper says but the released code does not (paper.md#own-part). The mask is applied with
+    `torch.where` and never read by the host, so nothing waits for the device.
 
-    x_BMCHW needs M >= 2; gamma_MC holds the scaling factors of the norm x came from.
+    x_BMCHW needs M >= 2; gamma_MC holds the scaling factors of the norm that produced x.
     """
     replaced_MC = gamma_MC.detach().abs() < theta
     if own_part_MC is not None:
@@ -29,7 +30,7 @@ def exchange(x_BMCHW: Tensor, gamma_MC: Tensor, theta: float, own_part_MC: Tenso
 
 
 def mean_of_others(x_BMCHW: Tensor) -> Tensor:
-    """For each modality the mean over the others, same shape. With two that is the other one, bit for bit."""
+    """For each modality, the mean over the others, same shape. With M = 2 this is the other one, bit for bit."""
     M = x_BMCHW.shape[1]
     if M == 2:
         return x_BMCHW.flip(1)
@@ -37,9 +38,9 @@ def mean_of_others(x_BMCHW: Tensor) -> Tensor:
 
 
 def own_parts(modalities: int, channels: int) -> Tensor:
-    """(M, C) bool: modality m owns channels [m C / M, (m + 1) C / M). With two, the first and the second half.
+    """(M, C) bool: modality m owns channels [m C / M, (m + 1) C / M). With M = 2: the first and the second half.
 
-    The parts are disjoint, cover every channel, and differ by at most one in size.
+    The parts are disjoint, cover every channel, and differ in size by at most one.
     """
     edges = [channels * m // modalities for m in range(modalities + 1)]
     mask = torch.zeros(modalities, channels, dtype=torch.bool)

@@ -1,4 +1,4 @@
-"""What a fusion method that acts at points of a network is: one operator a point, made by its file in `nn/fusion`."""
+"""The interface of fusion methods that act at points of a network: one operator per point."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from torch import Tensor, nn
 class FusionOperator(nn.Module, ABC):
     """Fuses the feature maps of M modalities, C channels each, at one point of a network.
 
-    An operator has one set of weights however many modalities go through it, and whatever the encoders share: what it
-    adds to a network is `parameter_count`, the tables' "parameters used for fusion".
+    An operator has one set of weights, however many modalities pass through it and whatever the encoders share. It adds
+    `parameter_count` parameters to the network: the tables' "parameters used for fusion". The constructor also takes
+    the parameters that the method's file declares in PARAMETERS, by name.
     """
 
     penalised = False
@@ -25,23 +26,23 @@ class FusionOperator(nn.Module, ABC):
     @staticmethod
     @abstractmethod
     def parameter_count(modalities: int, channels: int) -> int:
-        """How many parameters an operator has, in closed form."""
+        """Number of trainable parameters of an operator, in closed form."""
 
     @abstractmethod
     def forward(self, x_BMCHW: Tensor) -> Tensor:
-        """Parallel streams go on: `x_BMCHW -> y_BMCHW`."""
+        """Fuse and keep the modalities parallel: `x_BMCHW -> y_BMCHW`."""
 
     def merge(self, x_BMCHW: Tensor) -> Tensor:
-        """One stream goes on: `x_BMCHW -> y_B1CHW`. Only where the method's file says MERGES."""
+        """Merge the modalities into one stream: `x_BMCHW -> y_B1CHW`. Defined where the file declares MERGES = True."""
         raise NotImplementedError
 
     def penalty(self, y_BMCHW: Tensor) -> Tensor:
-        """A scalar to be added to the loss, of what `forward` gave."""
+        """A scalar term of the loss, already weighted; `y_BMCHW` is the output of `forward`."""
         return y_BMCHW.new_zeros(())
 
 
 def own_first(x_BMCHW: Tensor) -> Tensor:
-    """Every modality's view of the stack: itself, then the others in turn, (B*M, M*C, H, W)."""
+    """The stack as each modality sees it: its own maps first, then the others in turn, (B*M, M*C, H, W)."""
     B, M, C, H, W = x_BMCHW.shape
     turned = torch.stack([x_BMCHW.roll(-place, dims=1) for place in range(M)], dim=2)
     return turned.reshape(B * M, M * C, H, W)

@@ -1,10 +1,11 @@
-"""Where in a network modalities are fused, and how: the same declaration for encoders of either task."""
+"""Where in a network the modalities are fused, and how: one declaration for the encoders of both tasks."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import ModuleType
 from typing import Any
 
 from torch import nn
@@ -14,47 +15,64 @@ from cenbench.nn.fusion_operator import FusionOperator
 
 @dataclass(frozen=True)
 class Fusion:
-    """A method of `nn/fusion` and the levels of the encoder (0 the first) after which it acts.
+    """A method of `nn/fusion` and the encoder levels (0 is the first) after which it acts.
 
-    `merged`: one stream goes on after the last of them. Raises ValueError for what cannot be.
+    `merged`: the modalities are merged into one stream after the last of these levels. Raises ValueError where the
+    method does not merge, or does not declare a parameter.
     """
 
     method: str
     levels: frozenset[int]
     merged: bool = False
+    parameters: Mapping[str, float] = field(default_factory=dict)
+    """Parameters of the method that differ from the defaults in its file."""
 
     def __post_init__(self) -> None:
-        if self.merged and not self.declares("MERGES"):
-            raise ValueError(f"after {self.method} no single stream can go on: it does not mix the modalities")
+        if self.merged and not self.declared("MERGES"):
+            raise ValueError(f"{self.method} cannot merge the modalities into one stream: it does not mix them")
+        unknown = sorted(self.parameters.keys() - self._defaults().keys())
+        if unknown:
+            raise ValueError(f"{self.method} has no parameter {', '.join(unknown)}")
 
-    def declares(self, name: str) -> Any:
-        """What the method's file says, e.g. `ACTS`."""
-        return getattr(_module(self.method), name)
+    @property
+    def module(self) -> ModuleType:
+        """The method's file."""
+        return importlib.import_module(f"cenbench.nn.fusion.{self.method.replace('-', '_')}")
+
+    def declared(self, name: str) -> Any:
+        """A declaration of the method's file, e.g. `ACTS`."""
+        return getattr(self.module, name)
 
     def check(self, modalities: int, levels: int) -> None:
-        """ValueError unless an encoder of so many levels can be fused so for so many modalities."""
-        fewest, most = self.declares("INPUTS")
+        """ValueError unless this fusion fits an encoder of that many levels for that many modalities."""
+        fewest, most = self.declared("INPUTS")
         if modalities < fewest or (most is not None and modalities > most):
-            wanted = f"{fewest}" if most == fewest else f"at least {fewest}"
-            raise ValueError(f"{self.method} needs {wanted} modalities; this network has {modalities}")
+            expected = f"{fewest}" if most == fewest else f"at least {fewest}"
+            raise ValueError(f"{self.method} needs {expected} modalities; this network has {modalities}")
         beyond = sorted(level for level in self.levels if not 0 <= level < levels)
         if beyond or not self.levels:
-            raise ValueError(f"fusion levels must be of 0..{levels - 1}; found {beyond or 'none'}")
+            raise ValueError(f"fusion levels must be within 0..{levels - 1}; found {beyond or 'none'}")
 
     def exchanges_at(self, level: int) -> bool:
         """Whether the constrained norms of this level exchange."""
-        return level in self.levels and bool(self.declares("ACTS") == "norms")
+        return level in self.levels and bool(self.declared("ACTS") == "norms")
 
     def operators(self, modalities: int, channels: Sequence[int]) -> nn.ModuleDict:
-        """An operator for each fused level, under the level's number; `channels` are those of all levels."""
-        if self.declares("ACTS") != "points":
+        """One operator per fused level, keyed by the level's number; `channels` are those of all levels."""
+        if self.declared("ACTS") != "points":
             return nn.ModuleDict()
-        operator: type[FusionOperator] = self.declares("Operator")
-        return nn.ModuleDict({str(level): operator(modalities, channels[level]) for level in sorted(self.levels)})
+        operator, parameters = self.declared("Operator"), self._defaults() | dict(self.parameters)
+        return nn.ModuleDict(
+            {str(level): operator(modalities, channels[level], **parameters) for level in sorted(self.levels)}
+        )
+
+    def _defaults(self) -> dict[str, float]:
+        declared = getattr(self.module, "PARAMETERS", {})
+        return {name: parameter["default"] for name, parameter in declared.items()}
 
 
 def operator_at(operators: nn.ModuleDict, level: int) -> FusionOperator | None:
-    """The operator of a level; None where that is not fused."""
+    """The operator of a level; None where the level is not fused."""
     if str(level) not in operators:
         return None
     operator = operators[str(level)]
@@ -63,7 +81,10 @@ def operator_at(operators: nn.ModuleDict, level: int) -> FusionOperator | None:
 
 
 def levels_of(stage: str, levels: int) -> frozenset[int]:
-    """Levels a table's stage stands for, in a U-Net of so many (paper.md#fusion-stages): 1st, 4th of 8, last, every."""
+    """Levels of a U-Net with `levels` of them that a table's stage names: first, 4th of 8, last, all.
+
+    Source: paper.md#fusion-stages.
+    """
     places: dict[str, Iterable[int]] = {
         "early": [0],
         "middle": [levels // 2 - 1],
@@ -74,10 +95,6 @@ def levels_of(stage: str, levels: int) -> frozenset[int]:
 
 
 def resnet_levels_of(stage: str) -> frozenset[int]:
-    """Stages of a ResNet a table's stage stands for (paper.md#fusion-stages): after the 2nd, 3rd, 4th, every one."""
+    """Stages of a ResNet that a table's stage names: 2nd, 3rd, 4th, all (paper.md#fusion-stages)."""
     places: dict[str, Iterable[int]] = {"early": [1], "middle": [2], "late": [3], "all": range(4)}
     return frozenset(places[stage])
-
-
-def _module(method: str) -> Any:
-    return importlib.import_module(f"cenbench.nn.fusion.{method.replace('-', '_')}")

@@ -1,7 +1,7 @@
 """Multi-kernel maximum mean discrepancy (MK-MMD) between two samples of feature vectors.
 
 Gretton et al., JMLR 2012 (the unbiased estimate); Long et al., Learning Transferable Features with Deep Adaptation
-Networks, ICML 2015 (several Gaussian kernels, their widths a geometric series about the mean distance).
+Networks, ICML 2015 (several Gaussian kernels whose widths form a geometric series around the mean distance).
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from torch import Tensor
 
 KERNELS = 11
 MAX_SAMPLES = 512
-"""A modality's positions at a fusion point are thinned to about so many."""
+"""The positions of a modality at a fusion point are subsampled to about this many."""
 _BLOCK = 256
 _SQUARINGS = 4
 
 
 def positions(y_BMCHW: Tensor) -> Tensor:
-    """Feature vectors as samples, (M, N, C): every position of every image, on a regular grid of about 512."""
+    """Feature vectors as samples, (M, N, C): the positions of all images on a regular grid of about 512."""
     B, _, _, H, W = y_BMCHW.shape
     stride = max(1, math.ceil(math.sqrt(B * H * W / MAX_SAMPLES)))
     thinned = y_BMCHW[..., ::stride, ::stride]
@@ -30,22 +30,22 @@ def positions(y_BMCHW: Tensor) -> Tensor:
 def mk_mmd(x_NC: Tensor, y_NC: Tensor) -> Tensor:
     """Unbiased estimate of the squared MMD under the mean of 11 Gaussian kernels, a scalar; may be negative.
 
-    Kernel i is exp(-d^2 / (2^i s)), i = -5..5, d the distance of two vectors and s the mean d^2 over all pairs of both
-    samples (no gradient through s). Pairs of a vector with itself are left out; with one vector a sample there are no
-    others, and the biased estimate is given. Memory is linear in N. Float32 whatever autocast says. Both samples have
-    the same N. Differentiable once.
+    Kernel i is exp(-d^2 / (2^i s)), i = -5..5, where d is the distance between two vectors and s the mean d^2 over all
+    pairs of both samples (no gradient through s). Pairs of a vector with itself do not count; with one vector per
+    sample there are no other pairs, and the biased estimate is returned. Memory is linear in N. Computed in float32,
+    also under autocast. Both samples have the same N. Differentiable once.
     """
     with torch.autocast(x_NC.device.type, enabled=False):
         x_NC, y_NC = x_NC.float(), y_NC.float()
         N = len(x_NC)
         joint = torch.cat([x_NC, y_NC]).detach()
-        # Distances do not change, and less is lost to cancellation.
+        # Centring changes no distance and reduces cancellation.
         x_NC, y_NC = x_NC - joint.mean(0), y_NC - joint.mean(0)
         width = _mean_squared_distance(joint)
         xx, yy, xy = (_kernel_sum(a, b, width) for a, b in ((x_NC, x_NC), (y_NC, y_NC), (x_NC, y_NC)))
         if N == 1:
             return xx + yy - 2 * xy
-        # k(z, z) = 1: N of them stand on each diagonal.
+        # k(z, z) = 1 on each diagonal, N times.
         return (xx - N + yy - N) / (N * (N - 1)) - 2 * xy / N**2
 
 
@@ -53,7 +53,7 @@ def _mean_squared_distance(z_NC: Tensor) -> Tensor:
     """Over pairs of different vectors, in closed form: 2 N (sum |z|^2 - |sum z|^2 / N) / (N (N - 1))."""
     N = len(z_NC)
     centred = z_NC - z_NC.mean(0)
-    # Equal vectors everywhere: any width will do, the kernels are one.
+    # Where all vectors are equal any width will do: every kernel is 1.
     return (2 * centred.square().sum() / (N - 1)).clamp_min(1e-20)
 
 
@@ -64,7 +64,7 @@ def _kernel_sum(a_NC: Tensor, b_NC: Tensor, width: Tensor) -> Tensor:
 
 
 class _KernelSum(torch.autograd.Function):
-    """The sum, and its gradient in closed form on the same pass: what is kept for later has the size of the samples."""
+    """The sum, and its gradient in closed form in the same pass; what it saves is as large as the samples."""
 
     @staticmethod
     def forward(ctx: Any, a_NC: Tensor, b_NC: Tensor, width: Tensor) -> Tensor:
@@ -73,7 +73,7 @@ class _KernelSum(torch.autograd.Function):
         for rows in torch.split(a_NC, _BLOCK):
             kernels, slope = _kernels(rows, b_NC, width)
             total += kernels
-            # dk/da = -slope (a - b), and the other way round for b.
+            # dk/da = -slope (a - b), with the opposite sign for b.
             gradients_a.append(slope @ b_NC - slope.sum(1, keepdim=True) * rows)
             gradient_b += slope.T @ rows - slope.sum(0)[:, None] * b_NC
         ctx.save_for_backward(torch.cat(gradients_a), gradient_b)
@@ -86,13 +86,13 @@ class _KernelSum(torch.autograd.Function):
 
 
 def _kernels(rows_RC: Tensor, b_NC: Tensor, width: Tensor) -> tuple[Tensor, Tensor]:
-    """Sum of the mean kernel over these pairs, and for each pair twice its derivative by -d^2, (R, N)."""
+    """Sum of the mean kernel over these pairs, and for each pair twice its derivative with respect to -d^2, (R, N)."""
     squared = rows_RC.square().sum(1, keepdim=True) + b_NC.square().sum(1) - 2 * rows_RC @ b_NC.T
     ratio = squared.clamp_min_(0) / width
     total, slope, kernel = ratio.new_zeros(()), torch.zeros_like(ratio), ratio
     for place in range(KERNELS):
         power = 2.0 ** (KERNELS // 2 - place)
-        # Half the width is the square of the kernel; an exponential now and then, lest rounding errors grow.
+        # Halving the width squares the kernel. A fresh exponential every few steps limits rounding errors.
         kernel = kernel.square() if place % _SQUARINGS else torch.exp(-ratio / power)
         total += kernel.sum()
         slope.add_(kernel, alpha=1 / power)

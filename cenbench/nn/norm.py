@@ -1,4 +1,7 @@
-"""Normalisation with a flag for each half that modalities may share: the affine part and the statistics (table 9)."""
+"""Normalisation whose affine part and statistics the modalities share or not, independently (table 9).
+
+Shape suffixes: B batch, M modalities, C channels, H height, W width.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ EPS = 1e-5
 
 
 class NormFlags(TypedDict):
-    """How the norms of a network are made, all of them alike; see `ModalityNorm`."""
+    """Settings that all norms of a network have in common; see `ModalityNorm`."""
 
     affine_shared: bool
     statistics_shared: bool
@@ -26,16 +29,16 @@ class NormFlags(TypedDict):
 class ModalityNorm(nn.Module):
     """Batch or instance normalisation of `x_BMCHW`.
 
-    `weight` (gamma) and `bias` are (M, C), or (1, C) where the affine part is shared; `running_mean` and `running_var`
-    likewise where the statistics are shared. Shared batch statistics are pooled over the modalities, as one
-    `BatchNorm2d` that sees the folded batch (B*M, C, H, W) would. Instance normalisation uses each image's own
-    statistics in training; what is shared or not there is the running statistics that `eval()` normalises by.
+    `weight` (gamma) and `bias` are (M, C), or (1, C) if the affine part is shared; likewise `running_mean` and
+    `running_var` if the statistics are shared. Shared batch statistics are pooled over the modalities, as one
+    `BatchNorm2d` on the folded batch (B*M, C, H, W) would do. Instance normalisation uses each image's own statistics
+    in training, so there the flag concerns the running statistics that `eval()` normalises by.
 
-    `frozen` keeps the running statistics as they are and normalises by them in training too, as the released
-    segmentation code does (paper.md#frozen-statistics); gamma and beta still train.
+    `frozen` never updates the running statistics and normalises by them in training too, as the released segmentation
+    code does (paper.md#frozen-statistics); gamma and beta are still trained.
 
-    `own_statistics` (instance norms; see `set_own_statistics`) normalises each image by its own statistics in `eval()`
-    too, and leaves the running ones alone: the released translation code never calls `eval()`
+    `own_statistics` (instance norms only; see `set_own_statistics`) normalises each image by its own statistics in
+    `eval()` too and does not update the running ones: the released translation code never calls `eval()`
     (paper.md#instance-statistics).
     """
 
@@ -60,7 +63,7 @@ class ModalityNorm(nn.Module):
         gamma = torch.ones(channels) if gamma_init == "ones" else torch.rand(channels)
         affine_rows = 1 if affine_shared else modalities
         statistics_rows = 1 if statistics_shared else modalities
-        # Private copies start equal, as the released code's do (paper.md#initial-weights).
+        # Private copies start equal, as in the released code (paper.md#initial-weights).
         self.weight = nn.Parameter(gamma.repeat(affine_rows, 1))
         self.bias = nn.Parameter(torch.zeros(affine_rows, channels))
         self.register_buffer("running_mean", torch.zeros(statistics_rows, channels))
@@ -82,11 +85,11 @@ class ModalityNorm(nn.Module):
         return x.reshape(B, M, C, H, W)
 
     def gamma_MC(self) -> Tensor:
-        """The scaling factors of every modality, (M, C); rows repeat where they are shared."""
+        """The scaling factors of every modality, (M, C); shared ones are repeated."""
         return self.weight.expand(self.modalities, self.channels)
 
     def _packed(self, rows: Tensor) -> Tensor:
-        """(M or 1, C) -> (M*C): one value a channel of the modalities seen side by side."""
+        """(M or 1, C) -> (M*C): one value per channel of the modalities side by side."""
         return rows.expand(self.modalities, self.channels).reshape(-1)
 
     def _batch_norm(self, x: Tensor, *, training: bool) -> Tensor:
@@ -99,7 +102,7 @@ class ModalityNorm(nn.Module):
         weight, bias = self._packed(self.weight), self._packed(self.bias)
         y = F.instance_norm(x, mean, var, weight, bias, use_input_stats=True, momentum=MOMENTUM, eps=EPS)
         if self.statistics_shared and self.modalities > 1:
-            # `mean` and `var` were copies; a moving average of the modalities' means is the mean of their averages.
+            # `mean` and `var` were copies. The mean over modalities commutes with the moving average.
             self.running_mean.copy_(mean.view(self.modalities, -1).mean(0, keepdim=True))
             self.running_var.copy_(var.view(self.modalities, -1).mean(0, keepdim=True))
         return y

@@ -1,6 +1,6 @@
-"""State dicts of the paper's released code, read into our modules: strictly, by key and shape (paper.md#networks).
+"""State dicts of the paper's released code, loaded into our modules strictly by key and shape (paper.md#networks).
 
-Only key and shape are looked at here; where the file lies and how it is opened is the caller's business.
+Finding and opening the file is left to the caller.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from cenbench.errors import UserError
 
-# Our names -> the released code's, tried in order. `{m}` stands for the modality of a private norm.
+# Our names -> those of the released code, tried in order. `{m}` stands for the modality of a private norm.
 _SEGMENTER = (
     (r"ensemble\.alpha", "alpha"),
     (r"encoder\.stem\.conv\.(\w+)", r"conv1.module.\1"),
@@ -50,7 +50,7 @@ _DISCRIMINATOR = (
     (r"norms\.(\d)\.(\w+)", r"conv<<\1>>.insnorm.module.\2"),
 )
 _TABLES = {"segmenter": _SEGMENTER, "generator": _GENERATOR, "discriminator": _DISCRIMINATOR}
-# Norms the released networks carry and never apply (paper.md#unused-norms), and a counter ours do without.
+# Norms that the released networks hold but never apply (paper.md#unused-norms), and a counter ours do without.
 _UNUSED = {
     "segmenter": r".*\.num_batches_tracked",
     "generator": r".*\.num_batches_tracked|(conv1|conv{last}|deconv{last})\.insnorm_\w+\..*",
@@ -59,14 +59,14 @@ _UNUSED = {
 
 
 def official_names(module: nn.Module, kind: str) -> dict[str, list[str]]:
-    """Our state-dict name -> the released code's name for each row of it (one a modality for private norms)."""
+    """Our state-dict name -> the released code's name of each of its rows (one per modality for private norms)."""
     return {ours: _names(ours, tensor, kind) for ours, tensor in module.state_dict().items()}
 
 
 def load_official(module: nn.Module, state: Mapping[str, Tensor], kind: str) -> None:
-    """Copy a released `segmenter`, `generator` or `discriminator` state into `module`, in place.
+    """Copy the state of a released `segmenter`, `generator` or `discriminator` into `module`, in place.
 
-    Raises `UserError` naming the first key that is missing, left over, or of another shape (both shapes).
+    Raises `UserError` naming the first key that is missing, superfluous, or of another shape (with both shapes).
     """
     rows = official_names(module, kind)
     own = module.state_dict()
@@ -86,7 +86,7 @@ def load_official(module: nn.Module, state: Mapping[str, Tensor], kind: str) -> 
 
 
 def name_is_whole(ours: Tensor, name: str) -> bool:
-    """Whether one of the released code's tensors is ours whole, rather than one modality's row of it."""
+    """Whether a tensor of the released code corresponds to all of ours, rather than to one modality's row."""
     return not re.search(r"\.(bn_\d|insnorm_\d|insnorm\.module)\.", name) or ours.dim() != 2
 
 
@@ -96,7 +96,7 @@ def _names(ours: str, tensor: Tensor, kind: str) -> list[str]:
         if match is None:
             continue
         name = match.expand(replacement)
-        # Their layers count from one; the decoder's stages count from the deepest encoder stage in both.
+        # The released code numbers layers from one; both number the decoder's stages from the deepest encoder stage.
         name = re.sub(r"<<(\d)>>", lambda number: str(int(number[1]) + 2), name)
         name = re.sub(r"<(\d)>", lambda number: str(int(number[1]) + 1), name)
         return [name.replace("{m}", str(m)) for m in range(tensor.shape[0])] if "{m}" in name else [name]
@@ -104,5 +104,5 @@ def _names(ours: str, tensor: Tensor, kind: str) -> list[str]:
 
 
 def _stack(like: Tensor, rows: list[Tensor]) -> Tensor:
-    """One row a modality -> ours; a tensor that is ours whole stays as it is."""
+    """One row per modality -> our tensor; a single tensor keeps its values."""
     return rows[0].reshape(like.shape) if len(rows) == 1 else torch.stack(rows).reshape(like.shape)

@@ -13,8 +13,8 @@ from cenbench.nn.rectify import leaky_relu_over
 class PatchGAN(nn.Module):
     """`(condition_N3HW, image_N3HW) -> logits_N1hw`: is each patch of the image real, given the input modality?
 
-    Modalities come folded into N. `layers` strided convolutions (three in the paper: 70 px patches, 30 x 30 of them at
-    256 px). Logits, not probabilities: the sigmoid is in the loss.
+    Modalities are folded into N. `layers` is the number of strided convolutions (three in the paper: 70 px patches,
+    30 x 30 of them at 256 px). The sigmoid is in the loss.
     """
 
     def __init__(self, *, width: int, layers: int, gamma_init: GammaInit = "ones") -> None:

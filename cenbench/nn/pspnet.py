@@ -1,4 +1,7 @@
-"""The pyramid scene parsing head over parallel modalities (Zhao et al., CVPR 2017, figures 3 and 4)."""
+"""The pyramid scene parsing head over parallel modalities (Zhao et al., CVPR 2017, figures 3 and 4).
+
+Shape suffixes: B batch, M modalities, C channels, K classes, H height, W width; lowercase h, w: of a smaller map.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from cenbench.nn.sharing import Sharing
 
 BINS = (1, 2, 3, 6)
 BRANCH_SHARE = 4
-"""Each bin's branch has the last stage's channels divided by this, so that all of them have as many as the stage."""
+"""Each bin's branch has the channels of the last stage divided by this: all branches together have as many."""
 
 
 class ConvUnit(nn.Module):
@@ -29,7 +32,7 @@ class ConvUnit(nn.Module):
 
 
 class PyramidBranch(nn.Module):
-    """`x_BMCHW` averaged over a grid of `grid` x `grid`, 1x1 convolution, and up to its size again: `y_BMCHW`."""
+    """`x_BMCHW` averaged over a `grid` x `grid` grid, a 1x1 convolution, and upsampled to its size: `y_BMCHW`."""
 
     def __init__(self, sharing: Sharing, inputs: int, outputs: int, grid: int) -> None:
         super().__init__()
@@ -39,7 +42,7 @@ class PyramidBranch(nn.Module):
     def forward(self, x_BMCHW: Tensor) -> Tensor:
         B, M, _, H, W = x_BMCHW.shape
         self._check(B, M)
-        # Neither step tells modalities apart, and the folds around them are views.
+        # Pooling and upsampling treat all modalities alike, and folding around them makes views only.
         pooled_BMChw = F.adaptive_avg_pool2d(x_BMCHW.flatten(0, 1), self.grid).unflatten(0, (B, M))
         y = F.interpolate(self.unit(pooled_BMChw).flatten(0, 1), size=(H, W), mode="bilinear", align_corners=True)
         return torch.unflatten(y, 0, (B, M))
@@ -48,7 +51,7 @@ class PyramidBranch(nn.Module):
         norm = self.unit.norm
         values = batch * self.grid**2 * (modalities if norm.statistics_shared else 1)
         if norm.training and not norm.frozen and values == 1:
-            # torch would refuse too, yet with words about sizes that nobody who chose a batch size knows.
+            # torch raises an error too, but one that does not mention the batch size.
             raise ValueError("PSPNet's 1x1 bin needs at least two images a batch while norm statistics are trained")
 
 
@@ -56,7 +59,7 @@ class PSPNet(nn.Module):
     """Pyramid scene parsing head (Zhao et al., CVPR 2017): stages_BMCHW -> logits_BMKhw at 1/8 of the image's size.
 
     `inputs` are the channels of the four dilated stages, `width` those before the classifier (512 in the paper).
-    Adaptive pooling has no deterministic backward on CUDA, so training there repeats only up to the order of its sums.
+    Adaptive pooling has no deterministic backward pass on CUDA, so training there repeats only up to rounding.
     """
 
     def __init__(self, sharing: Sharing, inputs: Sequence[int], width: int, classes: int, dropout: float) -> None:
@@ -74,13 +77,13 @@ class PSPNet(nn.Module):
                     nn.init.kaiming_normal_(weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, stages_BMCHW: Sequence[Tensor]) -> Tensor:
-        """logits_BMKHW at the size of the last stage; ValueError where training leaves a norm one value a channel."""
+        """logits_BMKHW at the size of the last stage; ValueError if a norm in training sees one value per channel."""
         x_BMCHW = stages_BMCHW[3]
         pyramid_BMCHW = torch.cat([x_BMCHW, *(branch(x_BMCHW) for branch in self.branches)], dim=2)
         logits_BMKHW: Tensor = self.classifier(self.dropout(self.head(pyramid_BMCHW)))
         return logits_BMKHW
 
     def auxiliary(self, stages_BMCHW: Sequence[Tensor]) -> Tensor:
-        """logits_BMKHW from the third stage, at its size: supervised in training with weight 0.4, not used after."""
+        """logits_BMKHW from the third stage, at its size: supervised in training, unused in evaluation."""
         logits_BMKHW: Tensor = self.auxiliary_classifier(self.dropout(self.auxiliary_head(stages_BMCHW[2])))
         return logits_BMKHW

@@ -2,8 +2,11 @@
 
 Source: paper.md#refinenet.
 
-No layer here tells modalities apart, so they stay folded into four dimensions from the encoder's stages to the
-classifier, with channels last in memory: a CPU pools five times as fast so, and convolves without reordering.
+Every layer here treats all modalities alike, so they stay folded into four dimensions from the encoder's stages to the
+classifier, with channels last in memory: on a CPU, pooling is then five times as fast and convolutions need no
+reordering.
+
+Shape suffixes: B batch, M modalities, C channels, K classes, H height, W width. Tensors without suffix are folded.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ _FOLDED_DIMENSIONS = 4
 
 
 class ResidualUnits(nn.Module):
-    """RCU: `count` times [ReLU, 3x3, ReLU, 3x3] with a residual that is the already rectified input."""
+    """RCU: `count` times [ReLU, 3x3, ReLU, 3x3], each added to its rectified input."""
 
     def __init__(self, sharing: Sharing, channels: int, count: int) -> None:
         super().__init__()
@@ -30,7 +33,7 @@ class ResidualUnits(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         for first, second in zip(self.first, self.second, strict=True):
-            # The released code rectifies in place, so what it adds back is max(x, 0): outputs depend on it.
+            # The released code runs ReLU in place, so it adds back max(x, 0), not x.
             x = relu_over(x)
             x = second(relu_over(first(x))).add_(x)
         return x
@@ -47,13 +50,13 @@ class ChainedPooling(nn.Module):
         top = x
         for level, conv in enumerate(self.convs):
             top = conv(F.max_pool2d(top, 5, stride=1, padding=2))
-            # The first pooling keeps its input for its gradient; what is summed after it is nobody's.
+            # The first pooling saves its input for backward; later sums can be updated in place.
             x = x + top if level == 0 else x.add_(top)
         return x
 
 
 class RefineStage(nn.Module):
-    """One stage: adapt the encoder's output, add what comes from below, pool, refine, reduce."""
+    """One stage: adapt the encoder's output, add the output of the deeper stage, pool, refine, reduce."""
 
     def __init__(self, sharing: Sharing, inputs: int, channels: int, outputs: int | None, *, joined: bool) -> None:
         super().__init__()
@@ -75,7 +78,7 @@ class RefineStage(nn.Module):
 class RefineNet(nn.Module):
     """Four encoder stages -> `logits_BMKHW` at the size of the first stage, a quarter of the image's.
 
-    The deepest stage works at twice `width` channels (512 against 256 in the paper).
+    The deepest stage has twice `width` channels (512 and 256 in the paper).
     """
 
     def __init__(self, sharing: Sharing, inputs: Sequence[int], width: int, classes: int, dropout: float) -> None:
@@ -86,7 +89,7 @@ class RefineNet(nn.Module):
         self.stages = nn.ModuleList([deepest, *middle, last])
         self.dropout = nn.Dropout(dropout)
         self.classifier = sharing.conv(width, classes, 3, padding=1, bias=True)
-        # Weights as the activations: else each call would reorder them, at paper size a quarter of the step.
+        # In the layout of the activations; otherwise each call reorders them, a quarter of a step at paper size.
         for weight in self.parameters():
             if weight.dim() == _FOLDED_DIMENSIONS:
                 weight.data = weight.data.contiguous(memory_format=torch.channels_last)

@@ -1,4 +1,4 @@
-"""ResNet-18/34/50/101/152 over parallel modalities. Sparsity and exchange sit at the 3x3 convolutions only."""
+"""ResNet-18/34/50/101/152 over parallel modalities; sparsity and exchange at the 3x3 convolutions only."""
 
 from __future__ import annotations
 
@@ -62,13 +62,14 @@ def _shortcut(sharing: Sharing, inputs: int, outputs: int, stride: int) -> nn.Mo
 
 
 class ResNet(nn.Module):
-    """`x_BM3HW` -> the outputs of the four stages, at 1/4, 1/8, 1/16 and 1/32 of the input's size, fused as told.
+    """`x_BM3HW` -> the fused outputs of the four stages, at 1/4, 1/8, 1/16 and 1/32 of the input's size.
 
-    `width` is the stem's channels (64 in the paper); `layers` the blocks a stage. The 7x7 stem is neither constrained
-    nor exchanged. `dilated`: the last two stages keep 1/8 and dilate their 3x3 convolutions by 2 and 4 instead.
+    `width` is the number of channels of the stem (64 in the paper), `layers` the number of blocks per stage. The 7x7
+    stem is neither constrained nor exchanged. `dilated`: the last two stages stay at 1/8 and dilate their 3x3
+    convolutions by 2 and 4 instead.
 
-    Where the fusion merges, encoders stay apart up to the last fused stage and one stream (M = 1) goes on from there;
-    what a decoder reads of an earlier stage that is not fused is the mean over modalities.
+    Where the fusion merges, the encoders stay separate up to the last fused stage and continue as one stream (M = 1).
+    The decoder then reads the mean over modalities of earlier stages that are not fused.
     """
 
     def __init__(
@@ -85,9 +86,9 @@ class ResNet(nn.Module):
         fusion.check(sharing.modalities, len(STAGES))
         block = Bottleneck if depth >= BOTTLENECK_FROM else BasicBlock
         widths = [width * 2**stage for stage in STAGES]
-        self.channels = tuple(block.expansion * each for each in widths)
+        self.channels = tuple(block.expansion * channels for channels in widths)
         self.merges_after = max(fusion.levels) if fusion.merged else None
-        """The stage after which one stream goes on; None: modalities stay parallel."""
+        """The stage after which there is one stream; None: modalities stay parallel."""
         self.stem = sharing.conv(3, width, 7, stride=2, padding=3)
         self.stem_norm = sharing.norm(width)
         inputs = (width, *self.channels[:-1])
@@ -116,7 +117,7 @@ class ResNet(nn.Module):
         return sharing.exchanging(fusion.exchanges_at(stage))
 
     def forward(self, x_BMCHW: Tensor) -> tuple[list[Tensor], Tensor]:
-        """Outputs of the four stages, and the sum of the fusion operators' penalties (zero out of training)."""
+        """Outputs of the four stages, and the sum of the fusion operators' penalties (zero outside training)."""
         x = relu_over(self.stem_norm(self.stem(x_BMCHW)))
         x = F.max_pool2d(x.flatten(0, 1), 3, stride=2, padding=1).unflatten(0, x.shape[:2])
         outputs, penalties = [], []

@@ -1,8 +1,13 @@
-"""The segmentation network: encoder, fusion, decoder and ensemble over parallel modalities."""
+"""The segmentation network: encoder, fusion, decoder and ensemble over parallel modalities.
+
+Shape suffixes: B batch, M modalities, S = M + 1 output streams (the ensemble last), C channels, K classes, H height,
+W width; lowercase h, w: of a smaller map.
+"""
 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Literal
 
@@ -22,7 +27,7 @@ _HEADS = {"refinenet": "RefineNet", "pspnet": "PSPNet"}
 class Segmenter(Network):
     """`x_BM3HW -> logits_BSKhw` with h, w a quarter of H, W (RefineNet) or an eighth (PSPNet), rounded up.
 
-    Stream S - 1 is the ensemble; S = M + 1, or 2 where the fusion merges the modalities into one stream.
+    Stream S - 1 is the ensemble; S = 2 where the fusion merges the modalities into one stream.
     """
 
     def __init__(
@@ -40,9 +45,9 @@ class Segmenter(Network):
     ) -> None:
         super().__init__()
         self.encoder = ResNet(sharing, fusion, depth, width, layers, dilated=head == "pspnet")
-        # Only the encoder has statistics worth keeping: a head's are made in training or not at all.
+        # Freezing keeps pretrained statistics, which only the encoder has.
         after = replace(sharing.merged() if fusion.merged else sharing, frozen_statistics=False)
-        # By name: an edit of one head is none of the other's training code (see `cenbench.records.digests`).
+        # By name, so that the code of one head is not part of the other's training code (`cenbench.train.task`).
         decoder = getattr(importlib.import_module(f"cenbench.nn.{head}"), _HEADS[head])
         self.decoder = decoder(after, self.encoder.channels, decoder_width, classes, dropout)
         self.ensemble = Ensemble(after.modalities)
@@ -68,6 +73,7 @@ def build_segmenter(
     norms: Norms,
     theta: float,
     fusion: str = "none",
+    fusion_parameters: Mapping[str, float] | None = None,
     stage: str = "all",
     merged: bool = False,
     head: Head = "refinenet",
@@ -78,20 +84,22 @@ def build_segmenter(
 ) -> Segmenter:
     """ResNet + RefineNet or PSPNet: `x_BM3HW -> logits_BSKhw`, S = modalities + 1 (the ensemble last).
 
-    The weights are drawn from torch's global generator: seed it first. `fusion` is a method of `cenbench.nn.fusion`
-    (`exchange` is the paper's), acting after the encoder stages `stage` stands for (early, middle, late, all);
-    `merged` lets one stream go on after the last of them, then S = 2. `theta` is read only by exchange;
-    `own_part_only` restricts exchange to each modality's own sub-part of the channels (paper.md#own-part); `layers`
-    gives other block counts a stage than `depth` has. ValueError where the arguments do not go together, e.g. exchange
-    with one modality or with shared scaling factors.
+    Seed torch first: the weights are drawn from its global generator. `fusion` is a method of `cenbench.nn.fusion`
+    (`exchange` is the paper's) with its `fusion_parameters`, applied after the encoder stages that `stage` names
+    (early, middle, late, all). `merged` merges the modalities into one stream after the last of them; then S = 2.
+    `theta` is read by exchange only. `own_part_only` restricts exchange to each modality's own part of the channels
+    (paper.md#own-part). `layers` overrides the number of blocks per stage that `depth` implies.
+
+    ValueError where the arguments contradict each other, e.g. exchange with one modality or with shared scaling
+    factors.
     """
-    plan = Fusion(fusion, resnet_levels_of(stage), merged)
+    plan = Fusion(fusion, resnet_levels_of(stage), merged, fusion_parameters or {})
     sharing = Sharing(
         modalities=modalities,
         convs_shared=convs == "shared",
         norms=norms,
         norm_kind="batch",
-        exchange_theta=theta if plan.declares("ACTS") == "norms" else None,
+        exchange_theta=theta if plan.declared("ACTS") == "norms" else None,
         own_part_only=own_part_only,
         gamma_init=gamma_init,
         frozen_statistics=freeze_norm_statistics,

@@ -1,4 +1,4 @@
-"""What modalities share: makes every layer of a network so that each says it once."""
+"""What the modalities of a network share, declared once; makes every layer accordingly."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Norms = Literal["shared", "unshared", "affine-unshared", "stats-unshared"]
 
 @dataclass(frozen=True)
 class Sharing:
-    """How the layers of a network treat its M modalities (tables 7-9). Raises ValueError for what cannot be."""
+    """How the layers of a network treat its M modalities (tables 7-9). ValueError for impossible combinations."""
 
     modalities: int
     convs_shared: bool
@@ -26,7 +26,7 @@ class Sharing:
     exchange_theta: float | None = None
     """Exchange threshold (paper.md#equation-6); None: no exchange."""
     own_part_only: bool = False
-    """Exchange only within each modality's own sub-part of the channels, as the paper but not its code does."""
+    """Exchange only within each modality's own part of the channels, as in the paper but not in its code."""
     gamma_init: GammaInit = "ones"
     frozen_statistics: bool = False
 
@@ -36,14 +36,14 @@ class Sharing:
         if self.exchange_theta is not None and self.modalities < 2:
             raise ValueError("exchange needs at least two modalities; this network has one")
         if self.exchange_theta is not None and self.norms in ("shared", "stats-unshared"):
-            raise ValueError(f"exchange needs scaling factors of each modality's own; norms {self.norms!r} share them")
+            raise ValueError(f"exchange needs private scaling factors per modality; norms {self.norms!r} share them")
 
     def exchanging(self, exchanges: bool) -> Sharing:
         """The same, without exchange unless `exchanges`."""
         return self if exchanges else replace(self, exchange_theta=None)
 
     def merged(self) -> Sharing:
-        """For the one stream that goes on after modalities were merged."""
+        """For the single stream after the modalities were merged."""
         return replace(self, modalities=1, convs_shared=True, exchange_theta=None)
 
     def conv(

@@ -1,6 +1,11 @@
-"""The translation generator: a pix2pix U-Net over parallel modalities, exchanging in its encoder (paper.md#u-net)."""
+"""The translation generator: a pix2pix U-Net over parallel modalities, exchanging in its encoder (paper.md#u-net).
+
+Shape suffixes: B batch, M modalities, S = M + 1 output streams (the ensemble last), C channels, H height, W width.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -19,9 +24,9 @@ _DROPOUT_BLOCKS = 3
 class UNet(Network):
     """`x_BM3HW -> image_BS3HW` in [-1, 1]; stream S - 1 is the ensemble. H and W are multiples of 2**levels.
 
-    Every encoder convolution but the first and the last is followed by a constrained norm and exchange (the released
-    code's six of eight at 256 px; paper.md#unused-norms). Other fusion operators act after an encoder convolution and
-    its norm, before the activation, as exchange does.
+    Every encoder convolution except the first and the last is followed by a constrained norm and exchange (six of eight
+    at 256 px, as in the released code; paper.md#unused-norms). Other fusion operators act at the same place: after an
+    encoder convolution and its norm, before the activation.
     """
 
     def __init__(self, sharing: Sharing, fusion: Fusion, *, levels: int, width: int, dropout: float) -> None:
@@ -34,7 +39,7 @@ class UNet(Network):
         self.down_norms = nn.ModuleList(
             sharing.exchanging(fusion.exchanges_at(i)).constrained_norm(channels[i + 1]) for i in range(1, levels - 1)
         )
-        # Each up-block but the first also takes the skip of its size.
+        # Each up-block except the first also reads the skip connection of its size.
         up_inputs = [channels[levels], *(2 * channels[i] for i in range(levels - 1, 0, -1))]
         up_outputs = channels[levels - 1 :: -1]
         self.up = nn.ModuleList(
@@ -53,7 +58,7 @@ class UNet(Network):
         return Outputs(self.ensemble(torch.tanh(self._decode(skips))), penalty)
 
     def _encode(self, x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        """Every level's output, rectified as the next level and the decoder read it (not the deepest); penalties."""
+        """Every level's output after its activation (the deepest has none), and the fusion operators' penalties."""
         outputs: list[Tensor] = []
         penalties: list[Tensor] = []
         deepest = len(self.down) - 1
@@ -92,6 +97,7 @@ def build_generator(
     norms: Norms,
     theta: float,
     fusion: str = "none",
+    fusion_parameters: Mapping[str, float] | None = None,
     stage: str = "all",
     gamma_init: GammaInit = "ones",
     own_part_only: bool = False,
@@ -104,15 +110,15 @@ def build_generator(
     the arguments do not go together, e.g. exchange with one modality, or at the first or last convolution, which has no
     norm.
     """
-    plan = Fusion(fusion, levels_of(stage, levels))
-    if plan.declares("ACTS") == "norms" and not plan.levels & set(range(1, levels - 1)):
+    plan = Fusion(fusion, levels_of(stage, levels), parameters=fusion_parameters or {})
+    if plan.declared("ACTS") == "norms" and not plan.levels & set(range(1, levels - 1)):
         raise ValueError(f"the U-Net's first and last convolution have no norm to exchange behind; stage: {stage}")
     sharing = Sharing(
         modalities=modalities,
         convs_shared=convs == "shared",
         norms=norms,
         norm_kind="instance",
-        exchange_theta=theta if plan.declares("ACTS") == "norms" else None,
+        exchange_theta=theta if plan.declared("ACTS") == "norms" else None,
         own_part_only=own_part_only,
         gamma_init=gamma_init,
     )

@@ -2,12 +2,14 @@
 
 A file declares in literals what the matrix reads without importing torch (`cenbench.matrix.methods`):
 
-    LABEL   what tables call it
-    ACTS    "points": at the fusion points of a network, then it defines `Operator`, a `FusionOperator`;
-            "norms": behind the constrained norms; "nowhere": modalities run in parallel
-    MERGES  whether one stream can go on after it
-    INPUTS  (fewest, most) modalities it is for; most None: any number
+    LABEL       its name in tables
+    ACTS        "points": at the fusion points of a network; the file then defines `Operator`, a `FusionOperator`
+                "norms": after the constrained norms
+                "nowhere": the modalities run in parallel
+    MERGES      whether it can merge the modalities into one stream
+    INPUTS      (fewest, most) modalities it accepts; most None: any number
+    PARAMETERS  optional: name -> {"default": number, "min": number, "max": number}, the last two optional; rows set
+                them with `fusion_parameters:`, and `Operator` is given all of them by name
 
-That is all there is to a method: a file here, and a row in `params/`. The conformance suite
-(tests/test_nn_fusion.py) finds it by itself.
+A method needs nothing else but a row in `params/`. The conformance suite (tests/test_nn_fusion.py) finds it by itself.
 """

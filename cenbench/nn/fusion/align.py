@@ -1,8 +1,8 @@
-"""Alignment: modalities are drawn together by a multi-kernel MMD with 11 Gaussian kernels (paper.md#fusion-baselines).
+"""Alignment: a multi-kernel MMD with 11 Gaussian kernels pulls the modalities together (paper.md#fusion-baselines).
 
-After Song et al., Modality Compensation Network (IEEE TIP 2020): a residual adaptation block, one for all modalities,
-carries the features into a common space, where the MMD of Long et al. (ICML 2015) between each two is penalised.
-Features of the modalities are never mixed, so no single stream can go on after it.
+After Song et al., Modality Compensation Network (IEEE TIP 2020): a residual adaptation block, shared by all
+modalities, maps the features into a common space, where the MMD of Long et al. (ICML 2015) between every two is
+penalised. Features of different modalities are never mixed, so the method cannot merge them into one stream.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ LABEL = "Align"
 ACTS = "points"
 MERGES = False
 INPUTS = (2, None)
+PARAMETERS = {"weight": {"default": 1.0, "min": 0.0}}
+"""`weight`: of the MMD in the training loss."""
 
 
 class Operator(FusionOperator):
@@ -27,8 +29,9 @@ class Operator(FusionOperator):
 
     penalised = True
 
-    def __init__(self, modalities: int, channels: int) -> None:
+    def __init__(self, modalities: int, channels: int, weight: float) -> None:
         super().__init__(modalities, channels)
+        self.weight = weight
         self.conv3 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
         self.conv1 = nn.Conv2d(channels, channels, 1, bias=False)
 
@@ -42,6 +45,6 @@ class Operator(FusionOperator):
         return y.view_as(x_BMCHW)
 
     def penalty(self, y_BMCHW: Tensor) -> Tensor:
-        """Mean over pairs of modalities of the squared MMD; a position of a feature map is a sample."""
+        """`weight` times the mean over pairs of modalities of the squared MMD; positions of the maps are samples."""
         samples_MNC = positions(y_BMCHW)
-        return torch.stack([mk_mmd(a, b) for a, b in combinations(samples_MNC, 2)]).mean()
+        return self.weight * torch.stack([mk_mmd(a, b) for a, b in combinations(samples_MNC, 2)]).mean()

@@ -1,4 +1,4 @@
-"""Average: every modality goes on with the mean over modalities (the "average" rows of tables 4 and 6)."""
+"""Average: every modality continues with the mean over modalities (the "average" rows of tables 4 and 6)."""
 
 from __future__ import annotations
 

@@ -14,9 +14,9 @@ INPUTS = (2, None)
 
 
 class Operator(FusionOperator):
-    """`x_BMCHW -> y_BMCHW`: modality m goes on with conv([x_m, x_m+1, ...]), one convolution for all of them.
+    """`x_BMCHW -> y_BMCHW`: modality m continues with conv([x_m, x_m+1, ...]), one convolution for all of them.
 
-    Each sees its own maps first, so that the modalities stay apart; M C^2 parameters.
+    Each modality's own maps come first in its stack, so the outputs stay distinct; M C^2 parameters.
     """
 
     def __init__(self, modalities: int, channels: int) -> None:

@@ -1,4 +1,4 @@
-"""Channel exchanging, the paper's method. It acts behind the norms: see `cenbench.nn.exchange`.
+"""Channel exchanging, the paper's method. It acts after the norms: see `cenbench.nn.exchange`.
 
 Source: paper.md#equation-6.
 """

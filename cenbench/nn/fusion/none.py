@@ -1,4 +1,4 @@
-"""No fusion: modalities run in parallel, each to a prediction of its own, and meet in the ensemble only."""
+"""No fusion: the modalities run in parallel, each to its own prediction, and are combined in the ensemble only."""
 
 LABEL = "None"
 ACTS = "nowhere"

@@ -1,8 +1,8 @@
 """Self-attention: the SSMA block of Valada, Mohan and Burgard (IJCV 2019), reduction 16 (paper.md#fusion-baselines).
 
-Stacked maps pass a bottleneck of 3x3 convolutions to a sigmoid gate on themselves; a 3x3 convolution brings the gated
-stack back to C. Without norm and biases, as the parameter counts the paper's sizes lead to have it (20.25 C^2 for two
-modalities).
+The stacked maps pass through a bottleneck of 3x3 convolutions into a sigmoid gate on themselves; a 3x3 convolution
+reduces the gated stack to C channels. No norms and no biases, as the paper's network sizes imply (20.25 C^2 parameters
+for two modalities).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ REDUCTION = 16
 
 
 class Operator(FusionOperator):
-    """`x_BMCHW -> y_BMCHW`; each modality sees its own maps first in the stack, the weights are one set for all."""
+    """`x_BMCHW -> y_BMCHW`; each modality's own maps come first in its stack; all modalities share the weights."""
 
     def __init__(self, modalities: int, channels: int) -> None:
         super().__init__(modalities, channels)
