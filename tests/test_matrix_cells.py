@@ -1,4 +1,4 @@
-"""A cell's ids name exactly what can change its numbers; impossible cells cannot be made."""
+"""A cell's ids depend on exactly what can change its numbers; impossible cells cannot be made."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ TRANSLATION: dict[str, Any] = {
         "kid_seed": 0,
     },
 }
-# Pinned: whoever changes these makes every published cell of every user a new one, to be trained again. If a change of
-# meaning asks for that, raise _ID_VERSION in cell.py and say so in the commit; never fix this test alone.
+# Pinned: changing these makes every published cell of every user a new one that must be trained again. If a change of
+# meaning requires that, raise _ID_VERSION in cell.py and explain it in the commit; never adapt this test alone.
 GOLDEN_SEGMENTATION = (
     "rgb+depth-to-semantic.exchange.shared-convs.unshared-norms.l1-half.64px.s1.fc6f5882af",
     "rgb+depth-to-semantic.exchange.shared-convs.unshared-norms.l1-half.64px.s1.904aeb63de",
@@ -122,7 +122,7 @@ def test_order_of_keys_changes_no_id() -> None:
         ("protocol.weight_decay", 0),
     ],
 )
-def test_saying_a_default_aloud_changes_no_id(path: str, value: object) -> None:
+def test_spelling_out_a_default_changes_no_id(path: str, value: object) -> None:
     assert cell(SEGMENTATION, path, value).id == cell(SEGMENTATION).id
 
 
@@ -152,7 +152,7 @@ def test_what_changes_training_changes_both_ids(path: str, value: object) -> Non
 
 
 @pytest.mark.parametrize(("path", "value"), [("evaluation.kid_subsets", 21), ("evaluation.samples", 5)])
-def test_what_changes_measuring_only_keeps_the_training_id(path: str, value: object) -> None:
+def test_what_changes_only_the_evaluation_keeps_the_training_id(path: str, value: object) -> None:
     before, after = cell(TRANSLATION), cell(TRANSLATION, path, value)
     assert before.id != after.id
     assert before.training_id == after.training_id
@@ -162,16 +162,16 @@ def test_what_changes_measuring_only_keeps_the_training_id(path: str, value: obj
     ("document", "path", "value", "message"),
     [
         (SEGMENTATION, "task.inputs", ["rgb"], "exchange needs at least two modalities"),
-        (SEGMENTATION, "norms", "shared", "exchange needs scaling factors of each modality's own"),
-        (SEGMENTATION, "norms", "stats-unshared", "exchange needs scaling factors of each modality's own"),
+        (SEGMENTATION, "norms", "shared", "exchange needs private scaling factors per modality"),
+        (SEGMENTATION, "norms", "stats-unshared", "exchange needs private scaling factors per modality"),
         (changed(SEGMENTATION, "fusion", "none"), "norms", "shared", "l1: half penalises a disjoint part"),
         (changed(SEGMENTATION, "norms", "affine-unshared"), "convs", "unshared", "norms must be unshared"),
         (SEGMENTATION, "task.target", "rgb", "is also an input"),
         (SEGMENTATION, "task.target", "normal", "does not fit"),
-        (SEGMENTATION, "protocol.batch_size", 161, "an epoch would have no step"),
-        (SEGMENTATION, "evaluation.samples", 41, "over val_scenes 40"),
+        (SEGMENTATION, "protocol.batch_size", 161, "an epoch would have no steps"),
+        (SEGMENTATION, "evaluation.samples", 41, "exceeds val_scenes 40"),
         (SEGMENTATION, "protocol.scale_min", 3.0, "over scale_max"),
-        (TRANSLATION, "evaluation.kid_subset_size", 41, "over val_scenes 40"),
+        (TRANSLATION, "evaluation.kid_subset_size", 41, "exceeds val_scenes 40"),
         (TRANSLATION, "network.levels", 7, "not a multiple of 2\\*\\*levels = 128"),
         (TRANSLATION, "dataset.width_px", 100, "width_px 100 is not a multiple"),
         (TRANSLATION, "protocol.crop_px", 73, "over resize_px"),
@@ -189,22 +189,22 @@ def test_impossible_cells_cannot_be_made(document: dict[str, Any], path: str, va
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("rgb+depth", "a task reads"),
-        ("rgb+rgb->semantic", "appears twice"),
+        ("rgb+depth", "a task is written"),
+        ("rgb+rgb->semantic", "duplicate modality"),
         ("rgb+dpth->semantic", "unknown modality 'dpth'"),
         ("rgb->labels", "unknown target 'labels'"),
         ("rgb+depth->rgb", "also an input"),
-        ("rgb->../x", "a task reads"),
+        ("rgb->../x", "a task is written"),
         ("rgb+->semantic", "unknown modality ''"),
     ],
 )
-def test_a_task_that_is_none_says_why(text: str, message: str) -> None:
+def test_an_invalid_task_is_reported_with_the_reason(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=message) as caught:
         Task.parse(text)
-    assert type(caught.value) is ValueError  # not pydantic's own, whose text is no message for people
+    assert type(caught.value) is ValueError  # not pydantic's own error, whose text is not for users
 
 
-def test_a_task_reads_as_it_is_written() -> None:
+def test_a_task_parses_to_what_is_written() -> None:
     task = Task.parse(" shade + texture->rgb")
     assert str(task) == "shade+texture->rgb"
     assert task.streams == ("shade", "texture", "ensemble")
@@ -212,7 +212,7 @@ def test_a_task_reads_as_it_is_written() -> None:
 
 
 def test_steps_are_those_of_the_released_code_at_the_papers_size() -> None:
-    """paper.md#segmentation: 795 images in batches of 6, the rest dropped: 132 a epoch, 39,600 over 3 x 100 epochs."""
+    """paper.md#segmentation: 795 images in batches of 6, the rest dropped: 132 per epoch, 39,600 in 3 x 100 epochs."""
     phase = {"epochs": 100, "lr_encoder": 0.01, "lr_decoder": 0.01}
     paper = changed(changed(SEGMENTATION, "protocol.phases", [phase] * 3), "protocol.batch_size", 6)
     paper = changed(paper, "dataset.train_scenes", 795)
@@ -233,7 +233,7 @@ def with_protocol(base: dict[str, Any], **changes: Any) -> dict[str, Any]:
         ("exchange_own_part_only", True, {"fusion": "exchange"}),
     ],
 )
-def test_a_setting_is_in_the_id_of_the_cells_that_read_it_only(
+def test_a_setting_is_in_the_id_of_only_the_cells_that_use_it(
     setting: str, value: Any, concerns: dict[str, Any]
 ) -> None:
     plain = {**SEGMENTATION, "fusion": "none", "l1": "none"}
@@ -257,10 +257,10 @@ def test_what_selects_the_weights_is_in_the_training_id_and_nothing_else_of_the_
     ("change", "words"),
     [
         (with_protocol(SEGMENTATION, batch_size=1), "batch_size must be at least 2"),
-        ({"fusion": "concat", "l1": "none", "merged": True}, "reads the last two stages only"),
+        ({"fusion": "concat", "l1": "none", "merged": True}, "reads only the last two stages"),
     ],
 )
-def test_what_pspnet_cannot_is_said_before_anything_runs(change: dict[str, Any], words: str) -> None:
+def test_what_pspnet_cannot_do_is_reported_before_anything_runs(change: dict[str, Any], words: str) -> None:
     network = {**SEGMENTATION["network"], "head": "pspnet"}
     with pytest.raises(ValidationError, match=words):
         Cell.model_validate({**SEGMENTATION, **change, "network": network})

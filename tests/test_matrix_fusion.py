@@ -1,4 +1,4 @@
-"""Fusion methods are the files of `cenbench/nn/fusion`; a term that cannot be is named; ids keep their meaning."""
+"""Fusion methods are the files of `cenbench/nn/fusion`; impossible terms are reported; ids keep their meaning."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PARAMS = REPOSITORY / "params"
 ALL_METHODS = "align, average, concat, exchange, none, self-att, uni-modal"
 MERGED_ROW = "      - {fusion: concat, stage: early}\n"  # the first of table 2's, in the commonly used setting
 PARALLEL_GROUP = '  - label: "Same with ours: shared convs, unshared norms, a prediction a modality"\n'
-ALL_STAGES_ROW = "      - {fusion: concat}\n"  # the first of table 4's; its columns say the stage
+ALL_STAGES_ROW = "      - {fusion: concat}\n"  # the first of table 4's; its columns set the stage
 
 
 @pytest.fixture
@@ -60,11 +60,11 @@ def error_of(params: Path) -> UserError:
     return caught.value
 
 
-# What there is
+# The methods
 
 
 def test_the_methods_are_the_files_of_the_folder() -> None:
-    """No list of them anywhere else: a file that is not read, or a method without a file, is a mistake."""
+    """There is no other list of them: every file is read, and every method has a file."""
     files = {path.stem for path in (REPOSITORY / "cenbench" / "nn" / "fusion").glob("*.py")} - {"__init__"}
     assert set(methods()) == {name.replace("_", "-") for name in files}
     assert list(methods()) == sorted(methods())
@@ -84,8 +84,8 @@ def test_a_method_is_what_its_file_declares() -> None:
     }
 
 
-def test_the_files_say_to_torch_what_they_say_to_the_matrix() -> None:
-    """The matrix reads the files, the networks import them."""
+def test_the_parsed_declarations_are_the_imported_ones() -> None:
+    """The matrix parses the files, the networks import them."""
     for name, method in methods().items():
         file = importlib.import_module(f"cenbench.nn.fusion.{name.replace('-', '_')}")
         inputs = (method.min_inputs, method.max_inputs)
@@ -110,22 +110,22 @@ def other_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pa
 
 
 @pytest.mark.parametrize("missing", ["LABEL", "ACTS", "MERGES", "INPUTS"])
-def test_a_file_that_leaves_something_unsaid_is_named(other_folder: Path, missing: str) -> None:
-    said = {"LABEL": '"Median"', "ACTS": '"points"', "MERGES": "True", "INPUTS": "(3, None)"}
+def test_a_file_with_a_missing_declaration_is_reported(other_folder: Path, missing: str) -> None:
+    declared = {"LABEL": '"Median"', "ACTS": '"points"', "MERGES": "True", "INPUTS": "(3, None)"}
     file = other_folder / "the_median.py"
-    file.write_text("".join(f"{name} = {value}\n" for name, value in said.items()))
+    file.write_text("".join(f"{name} = {value}\n" for name, value in declared.items()))
     assert methods() == {"the-median": Method("the-median", "Median", "points", True, 3, None)}
     assert (methods()["the-median"].accepts(2), methods()["the-median"].accepts(3)) == (False, True)
     assert methods()["the-median"].inputs_text == "at least 3 modalities"
     methods.cache_clear()
-    file.write_text("".join(f"{name} = {value}\n" for name, value in said.items() if name != missing))
+    file.write_text("".join(f"{name} = {value}\n" for name, value in declared.items() if name != missing))
     with pytest.raises(
         UserError, match=rf"must declare this\n  file: .*the_median.py\n  key: {missing}\n  found: nothing"
     ):
         methods()
 
 
-# What cannot be
+# Impossible terms
 
 
 @pytest.mark.parametrize(
@@ -134,18 +134,18 @@ def test_a_file_that_leaves_something_unsaid_is_named(other_folder: Path, missin
         ("{fusion: concta, stage: early}", "fusion", "'concta'", ALL_METHODS, "did you mean 'concat'?"),
         ("{fusion: self_att, stage: early}", "fusion", "'self_att'", ALL_METHODS, "did you mean 'self-att'?"),
         ("{fusion: zzz, stage: early}", "fusion", "'zzz'", ALL_METHODS, "cenbench plan"),
-        ("{fusion: ../../x, stage: early}", "fusion", "'../../x'", "text that matches", "cenbench plan"),
+        ("{fusion: ../../x, stage: early}", "fusion", "'../../x'", "a string that matches", "cenbench plan"),
         ("{fusion: concat, stage: middel}", "stage", "'middel'", "early, middle, late, all", "did you mean 'middle'?"),
         ("{fusion: concat, stage: 2}", "stage", "2", "early, middle, late, all", "cenbench plan"),
         ("{fusion: concat, merged: maybe}", "merged", "'maybe'", "true or false", "cenbench plan"),
         ("{fusion: concat, only: [Ensembel]}", "only", "'Ensembel'", "RGB, Depth, Ensemble, Cost", "'Ensemble'?"),
-        ("{fusion: concat, only: []}", "only", "[]", "at least this many entries: 1", "cenbench plan"),
+        ("{fusion: concat, only: []}", "only", "[]", "a list of length at least 1", "cenbench plan"),
         ("{fusion: concat, only: Cost}", "only", "'Cost'", "a list", "cenbench plan"),
         ("{fusoin: concat}", "fusoin", "fusoin", "fusion", "did you mean 'fusion'?"),
-        ("{stage: early}", "fusion", None, None, "say `fusion:` in the row"),
+        ("{stage: early}", "fusion", None, None, "set `fusion:` in the row"),
     ],
 )
-def test_a_wrong_word_is_named_with_its_key_and_the_allowed_ones(
+def test_a_wrong_word_is_reported_with_its_key_and_the_allowed_words(
     params: Path, row: str, key: str, found: str | None, expected: str | None, fix: str
 ) -> None:
     edit(params, "table2.yaml", MERGED_ROW, f"      - {row}\n")
@@ -157,7 +157,7 @@ def test_a_wrong_word_is_named_with_its_key_and_the_allowed_ones(
     assert fix in str(error.fix)
 
 
-def test_only_of_a_group_is_named_too(params: Path) -> None:
+def test_a_wrong_only_of_a_group_is_reported_too(params: Path) -> None:
     edit(params, "table2.yaml", "    only: [Ensemble, Cost]\n", "    only: [Ensemble, Costs]\n")
     error = error_of(params)
     assert (error.key, error.found) == ("groups[1].only", "'Costs'")
@@ -168,13 +168,13 @@ def test_fusion_and_its_short_form_exclude_each_other(params: Path) -> None:
     edit(params, "table2.yaml", MERGED_ROW, "      - {fusion: concat, exchange: true}\n")
     error = error_of(params)
     assert (error.where, error.key) == (params / "table2.yaml", "groups[1].rows[0]")
-    assert "`exchange:` is short for a `fusion:`; say one of the two" in str(error)
+    assert "`exchange:` is short for a `fusion:`; set only one of the two" in str(error)
 
 
 def test_fusion_in_the_row_and_its_short_form_in_the_column_are_the_same_term_twice(params: Path) -> None:
     edit(params, "table4.yaml", "{label: Late, stage: late}", "{label: Late, stage: late, exchange: false}")
     text = str(error_of(params))
-    assert "groups[0].rows[0].fusion: the columns say this term too" in text
+    assert "groups[0].rows[0].fusion: this term is also set by the columns" in text
 
 
 @pytest.mark.parametrize(
@@ -182,48 +182,48 @@ def test_fusion_in_the_row_and_its_short_form_in_the_column_are_the_same_term_tw
     [
         (
             "{fusion: none, stage: early}",
-            "none acts at no stage, so none can be chosen; found stage: early",
+            "none acts at no stage, so `stage` cannot be set (found: early)",
             "fusion none, stage early",
         ),
         (
             "{fusion: concat, stage: early, task: rgb->semantic, only: [RGB]}",
-            "concat needs at least two modalities; rgb->semantic has 1",
+            "concat needs at least two modalities, but rgb->semantic has 1",
             "task rgb->semantic, fusion concat",
         ),
         (
             "{fusion: uni-modal}",
-            "uni-modal needs exactly one modality; rgb+depth->semantic has 2",
+            "uni-modal needs exactly one modality, but rgb+depth->semantic has 2",
             "task rgb+depth->semantic, fusion uni-modal",
         ),
         (
             "{fusion: uni-modal, stage: late, task: rgb->semantic, only: [RGB]}",
-            "uni-modal acts at no stage, so none can be chosen; found stage: late",
+            "uni-modal acts at no stage, so `stage` cannot be set (found: late)",
             "fusion uni-modal, stage late",
         ),
         (
             "{fusion: align, merged: true, only: [Ensemble]}",
-            "merged: after align no single stream can go on (methods that can: average, concat, self-att)",
+            "merged: align cannot merge into one stream (methods that can: average, concat, self-att)",
             "fusion align, stage all, merged true",
         ),
         (
             "{fusion: exchange, merged: true, only: [Ensemble]}",
-            "merged: after exchange no single stream can go on (methods that can: average, concat, self-att)",
+            "merged: exchange cannot merge into one stream (methods that can: average, concat, self-att)",
             "fusion exchange, stage all, merged true",
         ),
         (
             "{fusion: concat, merged: true, l1: half, only: [Ensemble]}",
-            "merged: one stream has no other to give channels to, so l1 must be none, not half",
+            "merged: a single stream has no other to exchange with, so l1 must be none, not half",
             "merged true, convs shared, norms unshared, l1 half",
         ),
         (
             "{fusion: exchange, norms: shared, l1: all}",
-            "exchange needs scaling factors of each modality's own; norms: shared shares them "
+            "exchange needs private scaling factors per modality, but norms: shared shares them "
             "(allowed with exchange: unshared, affine-unshared)",
             "norms shared",
         ),
     ],
 )
-def test_terms_that_do_not_go_together_are_named_with_what_would(
+def test_terms_that_do_not_fit_together_are_reported_with_those_that_would(
     params: Path, row: str, message: str, found: str
 ) -> None:
     edit_parallel(params, MERGED_ROW, f"      - {row}\n")
@@ -240,16 +240,16 @@ def test_terms_that_do_not_go_together_are_named_with_what_would(
         (
             "{fusion: concat, merged: true}",
             (0, 1, 2, 3),
-            "merged: the translation networks have a prediction for each modality; segmentation only",
+            "merged: translation networks keep one prediction per modality; only segmentation can merge",
         ),
         (
             "{fusion: exchange, l1: half}",
             (0, 2),
-            "convolution, which has no norm for exchange to act behind (allowed: middle, all)",
+            "convolution, which has no norm that exchange could follow (allowed: middle, all)",
         ),
     ],
 )
-def test_what_a_unet_cannot_is_named_for_every_column_it_concerns(
+def test_what_a_unet_cannot_do_is_reported_for_every_affected_column(
     params: Path, row: str, columns: tuple[int, ...], message: str
 ) -> None:
     edit(params, "table4.yaml", ALL_STAGES_ROW, f"      - {row.replace('}', ', in_paper: false}')}\n")
@@ -262,7 +262,7 @@ def test_what_a_unet_cannot_is_named_for_every_column_it_concerns(
 
 
 def test_exchange_after_single_stages_of_a_resnet_is_possible(params: Path) -> None:
-    """Unlike a U-Net's, every stage of a ResNet has norms; a row of the user's own may ask."""
+    """Unlike a U-Net's, every stage of a ResNet has norms; a row of your own may use it."""
     row = "      - {fusion: exchange, stage: early, l1: half, in_paper: false}\n"
     edit_parallel(params, MERGED_ROW, row + MERGED_ROW)
     table = load_plan(params, "demo").table("table2")
@@ -271,13 +271,13 @@ def test_exchange_after_single_stages_of_a_resnet_is_possible(params: Path) -> N
 
 
 def test_a_merged_network_has_two_streams(params: Path) -> None:
-    """What goes on after the fusion, and the ensemble of that alone; no output of a modality's own."""
+    """The merged stream and an ensemble of it alone; no output per modality."""
     edit(params, "table2.yaml", MERGED_ROW, "      - {fusion: concat, stage: early, only: [RGB, Ensemble]}\n")
     error = error_of(params)
     assert (error.key, error.found, error.expected) == ("columns[0].stream", "'rgb'", "fused, ensemble")
 
 
-# What a cell is called
+# Ids
 
 
 def keys(params: Path) -> set[str]:
@@ -293,7 +293,7 @@ def keys(params: Path) -> set[str]:
         ("{fusion: concat, stage: all}", "{fusion: concat, stage: all, merged: false}"),
     ],
 )
-def test_what_nothing_says_and_what_is_said_to_be_that_have_the_same_id(
+def test_a_term_left_at_its_default_and_one_set_to_it_have_the_same_id(
     params: Path, demo: Plan, old: str, new: str
 ) -> None:
     edit_parallel(params, old, new)
@@ -314,15 +314,15 @@ def test_stage_and_merged_change_both_ids_and_can_be_read_in_them(demo: Plan) ->
 
 
 def test_every_term_of_fusion_is_in_the_id(demo: Plan) -> None:
-    """Two cells of the plan that differ in nothing else have different ids: no two slots fall together by accident."""
-    asked = {
+    """Two cells of the plan that differ in nothing else have different ids: no two slots coincide by accident."""
+    by_terms = {
         (str(c.task), c.fusion, c.stage, c.merged, c.convs, c.norms, c.l1, c.seed): c.id for c in demo.cells.values()
     }
-    assert len(asked) == len(set(asked.values())) == len(demo.cells)
+    assert len(by_terms) == len(set(by_terms.values())) == len(demo.cells)
 
 
 # Pinned: computed at a1b4d2b, before there were methods, stages and merged networks, for tables 7 to 9 under the preset
-# of tests/checkout.py. Whoever changes these trains every cell of every user again; see also test_matrix_cells.py.
+# of tests/checkout.py. Changing these retrains every cell of every user; see also test_matrix_cells.py.
 SHARED_NOTHING = "rgb+depth-to-semantic.none.unshared-convs.unshared-norms.l1-none.32px.s1.6145926cba"
 OURS = "shade+texture+depth+normal-to-rgb.exchange.shared-convs.unshared-norms.l1-half.32px.s1.3d22520178"
 ALL_27 = "1336e42657ce99a8571bdacd1d9d840bd83da015402ba91febddc457ea798f02"
@@ -337,9 +337,9 @@ def test_ids_of_tables_7_to_9_are_those_from_before_there_were_methods(params: P
     assert digest(sorted((cell.id, cell.training_id) for cell in cells.values())) == ALL_27
 
 
-# A method of one's own
+# A method of your own
 
-MAXIMUM = '''"""Maximum: every modality goes on with the element-wise greatest of them."""
+MAXIMUM = '''"""Maximum: every modality continues with the element-wise maximum over them."""
 
 from __future__ import annotations
 
@@ -388,7 +388,7 @@ assert torch.isfinite(net(torch.zeros(2, 2, 3, 32, 32))).all()
 
 
 def run_in(root: Path, code: str) -> str:
-    """Run code with the package of `root`, in a process of its own: within one, files are taken not to change."""
+    """Run code with the package of `root`, in a new process, since files are assumed not to change within one."""
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -401,7 +401,7 @@ def digests_in(root: Path) -> Mapping[str, list[str]]:
 
 
 def test_a_new_method_is_one_file_and_a_row(tmp_path: Path, params: Path) -> None:
-    """It makes its cell, and changes neither the id nor the code of any other: nothing else is trained again."""
+    """It adds its cell and changes neither the id nor the code of any other: nothing else is trained again."""
     package = tmp_path / "cenbench"
     shutil.copytree(REPOSITORY / "cenbench", package, ignore=shutil.ignore_patterns("__pycache__"))
     before = digests_in(tmp_path)
@@ -412,9 +412,9 @@ def test_a_new_method_is_one_file_and_a_row(tmp_path: Path, params: Path) -> Non
     [new] = after.keys() - before.keys()
     assert new.startswith("rgb+depth-to-semantic.maximum-middle.shared-convs.unshared-norms.l1-none.64px.s1.")
     assert {name: after[name] for name in before} == before
-    shown = "from pathlib import Path; from cenbench.matrix.plan import load_plan; "
-    shown += "print(load_plan(Path('params'), 'demo').table('table2').rows[18].labels)"
-    assert run_in(tmp_path, shown).strip() == "('Maximum', 'Middle')"
+    print_labels = "from pathlib import Path; from cenbench.matrix.plan import load_plan; "
+    print_labels += "print(load_plan(Path('params'), 'demo').table('table2').rows[18].labels)"
+    assert run_in(tmp_path, print_labels).strip() == "('Maximum', 'Middle')"
     run_in(tmp_path, BUILD)
 
     file.write_text(MAXIMUM.replace("amax(1, keepdim=True).expand_as", "amax(1, True).expand_as"))
@@ -434,7 +434,7 @@ def test_a_new_method_is_one_file_and_a_row(tmp_path: Path, params: Path) -> Non
         ('LABEL = "Concat"', "LABEL = str(1)", "LABEL"),
     ],
 )
-def test_a_file_that_declares_something_else_is_named(tmp_path: Path, old: str, new: str, key: str) -> None:
+def test_a_file_with_an_invalid_declaration_is_reported(tmp_path: Path, old: str, new: str, key: str) -> None:
     text = (REPOSITORY / "cenbench/nn/fusion/concat.py").read_text()
     assert old in text
     path = tmp_path / "concat.py"

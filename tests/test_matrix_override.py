@@ -61,8 +61,8 @@ def test_a_row(params: Path, before: Plan) -> None:
     edit(params, "table7.yaml", ROW, ROW.replace("}", ", override: {protocol: {theta: 0.05}}}"))
     after = load_plan(params, "demo")
     assert places_that_moved(before, after) == {("table7", 6, column) for column in range(3)}
-    assert len(sharing(before).cells.keys() ^ sharing(after).cells.keys()) == 2  # one cell went, one came
-    assert before.cells.keys() < after.cells.keys()  # what went is still table 2's
+    assert len(sharing(before).cells.keys() ^ sharing(after).cells.keys()) == 2  # one cell was removed, one added
+    assert before.cells.keys() < after.cells.keys()  # the removed one is still in table 2
     [new] = [cell for cell_id, cell in after.cells.items() if cell_id not in before.cells]
     assert new.protocol.theta == 0.05
     assert after.table("table7").rows[6].labels[-1] == "yes (protocol.theta 0.05)"
@@ -82,7 +82,7 @@ def test_a_group(params: Path, before: Plan) -> None:
     assert moved == {("table8", row, column) for row in range(3) for column in range(4)}
 
 
-def test_a_shared_cell_parts_when_one_table_overrides_it(params: Path, before: Plan) -> None:
+def test_a_shared_cell_is_split_when_one_table_overrides_it(params: Path, before: Plan) -> None:
     edit(
         params,
         "table9.yaml",
@@ -95,7 +95,7 @@ def test_a_shared_cell_parts_when_one_table_overrides_it(params: Path, before: P
     assert len(after.cells) == len(before.cells) + 4
 
 
-def test_an_evaluation_key_measures_again_and_does_not_train_again(params: Path, before: Plan) -> None:
+def test_an_evaluation_key_evaluates_again_and_does_not_train_again(params: Path, before: Plan) -> None:
     edit(params, "table8.yaml", COLUMN, COLUMN.replace("}", ", override: {evaluation: {kid_subsets: 5}}}"))
     after = load_plan(params, "demo")
     assert len(after.cells.keys() - before.cells.keys()) == 3
@@ -119,7 +119,7 @@ def test_a_preset_key_changes_the_cells_of_its_kind_only(params: Path, before: P
     assert moved == places_of(before, "table2", "table7"), "the segmentation tables"
 
 
-def test_hardware_and_words_change_no_id(params: Path, before: Plan) -> None:
+def test_hardware_and_wording_change_no_id(params: Path, before: Plan) -> None:
     edit(params, "presets/demo.yaml", "  workers: 2\n", "  workers: 3\n")
     edit(params, "table7.yaml", "title: Ablation", "title: An ablation")
     edit(params, "table7.yaml", "{heading: Convs,", "{heading: Convolutions,")
@@ -127,7 +127,7 @@ def test_hardware_and_words_change_no_id(params: Path, before: Plan) -> None:
 
 
 def test_a_row_added_with_an_override_leaves_the_papers_numbers_where_they_were(params: Path, before: Plan) -> None:
-    """The row is the one that the comments of table7.yaml suggest."""
+    """The row is the one suggested in the comments of table7.yaml."""
     suggested = next(line for line in (params / "table7.yaml").read_text().splitlines() if "theta: 0.05" in line)
     edit(params, "table7.yaml", ROW, f"{suggested.replace('#   -', '  -')}\n{ROW}")
     after = load_plan(params, "demo")
@@ -140,9 +140,9 @@ def test_a_row_added_with_an_override_leaves_the_papers_numbers_where_they_were(
     assert not before.cells.keys() - after.cells.keys()
 
 
-def test_two_rows_of_the_same_terms_must_say_which_is_the_papers(params: Path) -> None:
+def test_of_two_rows_with_the_same_terms_one_must_be_marked_as_not_the_papers(params: Path) -> None:
     edit(params, "table7.yaml", ROW, f"{ROW}\n{ROW}")
-    with pytest.raises(UserError, match="fits 2 slots") as caught:
+    with pytest.raises(UserError, match="matches 2 slots") as caught:
         load_plan(params, "demo")
     assert "in_paper: false" in str(caught.value)
     edit(
@@ -157,17 +157,17 @@ def test_two_rows_of_the_same_terms_must_say_which_is_the_papers(params: Path) -
     [
         ("{protocol: {thta: 0.05}}", "rows[6].override.protocol.thta", "did you mean 'theta'"),
         ("{protocol: {theta: '0.05'}}", "rows[6].override.protocol.theta", "a number"),
-        ("{protocol: {theta: -1}}", "rows[6].override.protocol.theta", "over 0"),
+        ("{protocol: {theta: -1}}", "rows[6].override.protocol.theta", "greater than 0"),
         ("{protocol: {scale_min: 9.0}}", "rows[6].override.protocol", "over scale_max"),
         ("{protocol: {epochs: 3}}", "rows[6].override.protocol.epochs", "unknown key"),
-        ("{protocol: {phases: []}}", "rows[6].override.protocol.phases", "at least this many entries: 1"),
-        ("{protocol: {phases: [{epochs: 1}]}}", "rows[6].override.protocol.phases[0].lr_encoder", "is missing"),
+        ("{protocol: {phases: []}}", "rows[6].override.protocol.phases", "a list of length at least 1"),
+        ("{protocol: {phases: [{epochs: 1}]}}", "rows[6].override.protocol.phases[0].lr_encoder", "missing key"),
         ("{protocol: 3}", "rows[6].override.protocol", "a mapping"),
         ("{protcol: {theta: 1.0}}", "rows[6].override.protcol", "did you mean 'protocol'"),
-        ("{protocol: {batch_size: 161}}", "rows[6]", "an epoch would have no step"),
+        ("{protocol: {batch_size: 161}}", "rows[6]", "an epoch would have no steps"),
     ],
 )
-def test_a_wrong_override_is_named(params: Path, override: str, key: str, message: str) -> None:
+def test_a_wrong_override_is_reported(params: Path, override: str, key: str, message: str) -> None:
     edit(params, "table7.yaml", ROW, ROW.replace("}", f", override: {override}}}"))
     with pytest.raises(UserError) as caught:
         load_plan(params, "demo")
@@ -185,13 +185,13 @@ def test_a_row_and_a_column_cannot_override_the_same_key(params: Path) -> None:
         "{label: RGB, stream: rgb}",
         "{label: RGB, stream: rgb, override: {protocol: {theta: 0.06}}}",
     )
-    with pytest.raises(UserError, match=r"overridden by columns\[0\] too") as caught:
+    with pytest.raises(UserError, match=r"columns\[0\] overrides this key too") as caught:
         load_plan(params, "demo")
     assert caught.value.key == "rows[6].override.protocol.theta"
 
 
 def test_an_override_of_one_table_leaves_the_cell_to_the_others(params: Path, before: Plan) -> None:
-    """Ours of table 4 is a cell of table 8: a changed row of table 4 asks for a new one, and takes none away."""
+    """Ours of table 4 is a cell of table 8: a changed row of table 4 adds a new cell and removes none."""
     edit(
         params,
         "table4.yaml",

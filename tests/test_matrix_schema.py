@@ -1,4 +1,4 @@
-"""The JSON schemas that editors use are those of the models, and the files of `params/` satisfy them."""
+"""The committed JSON schemas match the models, and the files of `params/` satisfy them."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def schema_of(file: Path) -> dict[str, Any]:
     return schemas()["preset.json" if file.parent.name == "presets" else "table.json"]
 
 
-def test_the_committed_schemas_are_the_models() -> None:
-    """When this fails: python -m cenbench.matrix.schema, and commit what it writes."""
+def test_the_committed_schemas_are_up_to_date() -> None:
+    """If this fails, run python -m cenbench.matrix.schema and commit the result."""
     committed = {path.name: json.loads(path.read_text()) for path in (PARAMS / "schema").glob("*.json")}
     assert committed == schemas()
 

@@ -1,4 +1,4 @@
-"""The tables ask for the paper's rows and columns, share cells, and show each number of its in place."""
+"""The tables have the paper's rows and columns, share cells, and show each of its numbers in its place."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ def demo() -> Plan:
 
 @pytest.fixture(scope="module")
 def tables() -> Mapping[str, TableLayout]:
-    """Every table there is, under the demo preset: one seed, so one cell a slot."""
+    """Every table under the demo preset: one seed, so one cell per slot."""
     return {table.name: table for table in every_table("demo").tables}
 
 
 def every_table(preset: str) -> Plan:
-    """The plan of this preset if it listed every table, and every row group, there is."""
+    """The plan of this preset as if it listed every table and every row group."""
     chosen = load_preset(PARAMS, preset).model_copy(update={"groups": {}})
     numbers = read_paper_numbers(PARAMS)
     found = (expand(load_table(PARAMS, name), chosen, numbers, PARAMS / name) for name in table_names(PARAMS))
@@ -109,12 +109,12 @@ SHOWN_BEFORE = {
 }
 ONE_GROUP = len(METHODS) * len(STAGES) + OURS
 OF_GROUPS = {"study": {"table2": ONE_GROUP, "table4": ONE_GROUP, "table6": ONE_GROUP}, "paper": {"table3": 4 * 2}}
-"""Cells of the row groups that a preset asks for, where it does not ask for all."""
+"""Cells of the row groups that a preset requests, if it does not request all."""
 
 
 @pytest.mark.parametrize(("preset", "total", "trained"), [("demo", 145, 145), ("study", 76, 76), ("paper", 157, 153)])
 def test_cells_of_a_preset_are_those_of_its_tables_less_the_shared_ones(preset: str, total: int, trained: int) -> None:
-    """35 + 34 + 51 + 11 + 12 + 8 - 6 = 145 for demo. Table 3's four multi-scale cells are measured, not trained."""
+    """35 + 34 + 51 + 11 + 12 + 8 - 6 = 145 for demo. Table 3's four multi-scale cells are only evaluated."""
     plan = load_plan(PARAMS, preset)
     seeds = len({cell.seed for cell in plan.cells.values()})
     cells = CELLS | OF_GROUPS.get(preset, {})
@@ -152,7 +152,7 @@ def test_every_declared_table_expands_under_every_preset(preset: str) -> None:
 def test_the_other_datasets_of_table_3_have_a_preset_each(
     preset: str, dataset: tuple[str, int, int], rows: int, steps: int
 ) -> None:
-    """About as many steps as on NYUDv2, and its protocol in all else: no source says another."""
+    """About as many steps as on NYUDv2, and otherwise its protocol, since no source gives another."""
     plan, paper = load_plan(PARAMS, preset), load_preset(PARAMS, "paper").segmentation.protocol
     [table] = plan.tables
     assert len(table.rows) == rows
@@ -167,7 +167,7 @@ def test_the_other_datasets_of_table_3_have_a_preset_each(
     assert {slot.cells[0].dataset == load_preset(PARAMS, preset).segmentation.dataset for slot in table.slots} == {True}
 
 
-def test_demo_and_paper_list_the_tables_they_are_said_to() -> None:
+def test_demo_and_paper_list_their_documented_tables() -> None:
     demo, paper = load_preset(PARAMS, "demo"), load_preset(PARAMS, "paper")
     assert demo.tables == ("table2", "table4", "table6", "table7", "table8", "table9")
     assert paper.tables == tuple(table_names(PARAMS)) == tuple(CELLS)
@@ -175,8 +175,8 @@ def test_demo_and_paper_list_the_tables_they_are_said_to() -> None:
     assert paper.groups == {"table3": ("NYUDv2",)}
 
 
-def test_a_preset_may_ask_for_single_row_groups(demo: Plan) -> None:
-    """They keep their rows, slots and numbers of the paper; only the table's other groups are gone."""
+def test_a_preset_may_request_single_row_groups(demo: Plan) -> None:
+    """They keep their rows, slots and the paper's numbers; only the table's other groups are dropped."""
     study = load_plan(PARAMS, "study")
     for name, labels in load_preset(PARAMS, "study").groups.items():
         part, whole = study.table(name), demo.table(name)
@@ -249,7 +249,7 @@ def test_table_3_is_four_networks_each_at_one_scale_and_at_several(tables: Mappi
     expected = [("refinenet", 101), ("refinenet", 152), ("pspnet", 101), ("pspnet", 152)]
     assert networks == [network for network in expected for _ in range(2)]
     for single, several in zip(cells[::2], cells[1::2], strict=True):
-        assert single.training_id == several.training_id, "measured again, not trained again"
+        assert single.training_id == several.training_id, "evaluated again, not trained again"
         assert single.id != several.id
         assert isinstance(single.evaluation, SegmentationEvaluation)
         assert isinstance(several.evaluation, SegmentationEvaluation)
@@ -384,7 +384,7 @@ def test_every_number_of_the_paper_is_in_the_slot_it_was_printed_in(
     assert load_table(PARAMS, name).whole, "no number may be without a slot"
 
 
-def test_a_few_numbers_read_off_the_supplement_by_eye(demo: Plan) -> None:
+def test_a_few_numbers_of_tables_7_to_9_copied_by_eye(demo: Plan) -> None:
     seven, eight, nine = (demo.table(name) for name in SHARING_TABLES)
     assert slot_at(seven, 6, 2).paper == {"miou_pct": 51.1}  # ours, ensemble
     assert slot_at(seven, 1, 0).paper == {"miou_pct": 43.7}  # all shared, RGB
@@ -397,10 +397,10 @@ def test_a_few_numbers_read_off_the_supplement_by_eye(demo: Plan) -> None:
     assert slot_at(nine, 0, 2).cells[0].norms == "stats-unshared"
 
 
-def test_a_few_numbers_of_tables_1_to_6_read_off_the_notes_by_eye(tables: Mapping[str, TableLayout]) -> None:
-    """paper.md#tables."""
+def test_a_few_numbers_of_tables_1_to_6_copied_by_eye(tables: Mapping[str, TableLayout]) -> None:
+    """From paper.md#tables."""
     one, two, three, four, five, six = (tables[f"table{number}"] for number in range(1, 7))
-    assert all(slot.paper == {} for slot in one.slots)  # which rows of table 7 it has was not seen
+    assert all(slot.paper == {} for slot in one.slots)  # which rows of table 7 it contains is unknown
     assert slot_at(two, 0, 0).paper == {"miou_pct": 45.5}  # RGB alone
     assert slot_at(two, 1, 1).paper == {"miou_pct": 35.8}  # depth alone
     assert [slot_at(two, 34, column).paper for column in range(4)] == [
@@ -427,7 +427,7 @@ def test_a_few_numbers_of_tables_1_to_6_read_off_the_notes_by_eye(tables: Mappin
     assert slot_at(six, 12, 3).paper == {"mae_x10": 0.44, "rmse_x10": 0.90}  # RGB+edge, align, all layers
 
 
-def test_what_the_paper_calls_mse_stands_beside_our_mse_only_where_a_table_says_so(params: Path) -> None:
+def test_the_papers_mse_is_matched_with_our_rmse_only_if_the_table_declares_it(params: Path) -> None:
     table = params / "table6.yaml"
     text = table.read_text()
     line = next(line for line in text.splitlines(True) if line.startswith("paper_metrics:"))
@@ -438,8 +438,8 @@ def test_what_the_paper_calls_mse_stands_beside_our_mse_only_where_a_table_says_
         load_plan(params, "demo")
 
 
-def test_a_table_of_rows_left_out_on_purpose_forgives_only_numbers_without_a_slot(params: Path) -> None:
-    """Without its group SUN RGB-D, table 3 lacks a slot for three numbers: they are named, unless it says so."""
+def test_a_table_that_is_not_whole_may_lack_slots_for_numbers(params: Path) -> None:
+    """Without its group SUN RGB-D, table 3 lacks slots for three numbers: an error, unless `whole: false` allows it."""
     preset, numbers = load_preset(params, "demo"), read_paper_numbers(params)
     table = params / "table3.yaml"
     text = table.read_text()
@@ -470,15 +470,15 @@ def test_a_slot_without_a_number_in_the_file_gets_none(params: Path) -> None:
     [
         ("semantic,,,shared,shared,none,false,rgb", "semantic,,,shared,shared,half,false,rgb", "has no slot"),
         ("shade,fid,102.21", "shade,mae_x10,102.21", "metric this table does not show"),
-        ("shared,unshared,,false,shade,fid,100.69", "shared,,,false,shade,fid,100.69", "fits 2 slots"),
-        ("45.2,supplement", "45.2x,supplement", "not a line of numbers"),
+        ("shared,unshared,,false,shade,fid,100.69", "shared,,,false,shade,fid,100.69", "matches 2 slots"),
+        ("45.2,supplement", "45.2x,supplement", "invalid line"),
         ("45.2,supplement", "inf,supplement", "finite and have a source"),
         ("45.2,supplement", "45.2,", "finite and have a source"),
-        ("ensemble,miou_pct,45.2", "depth,miou_pct,45.2", "the same slot has two numbers"),
+        ("ensemble,miou_pct,45.2", "depth,miou_pct,45.2", "two numbers for the same slot"),
         ("table,task,", "table,tsk,", "wrong columns"),
     ],
 )
-def test_a_number_without_a_place_of_its_own_is_an_error(params: Path, old: str, new: str, message: str) -> None:
+def test_a_number_without_exactly_one_slot_is_an_error(params: Path, old: str, new: str, message: str) -> None:
     numbers = params / "paper" / "tables_reference.csv"
     text = numbers.read_text()
     assert old in text
@@ -487,7 +487,7 @@ def test_a_number_without_a_place_of_its_own_is_an_error(params: Path, old: str,
         load_plan(params, "demo")
 
 
-def test_a_missing_row_is_an_error_unless_meant(params: Path) -> None:
+def test_a_missing_row_is_an_error_unless_declared(params: Path) -> None:
     table = params / "table7.yaml"
     row = "  - {convs: shared, norms: shared, l1: none, exchange: false}\n"
     text = table.read_text().replace(row, "")
@@ -495,13 +495,13 @@ def test_a_missing_row_is_an_error_unless_meant(params: Path) -> None:
     with pytest.raises(UserError, match="has no slot in this table") as caught:
         load_plan(params, "demo")
     assert caught.value.where == table
-    assert str(caught.value).count("whole: false") == 3  # one line a number, each with the fix
+    assert str(caught.value).count("whole: false") == 3  # one line per number, each with the fix
     table.write_text(f"{text}whole: false\n")
     assert len(load_plan(params, "demo").table("table7").rows) == 10
 
 
 def test_the_paper_preset_is_the_released_codes() -> None:
-    """paper.md#segmentation and paper.md#translation, typed here a second time."""
+    """paper.md#segmentation and paper.md#translation, typed independently."""
     plan = load_plan(PARAMS, "paper")
     seven, eight = plan.table("table7").cells[0], plan.table("table8").cells[0]
     assert isinstance(seven.protocol, SegmentationProtocol)
@@ -542,15 +542,15 @@ def test_the_paper_preset_is_the_released_codes() -> None:
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_what_was_done_is_said_under_every_table(preset: str) -> None:
+def test_the_lines_below_a_table_describe_its_protocol(preset: str) -> None:
     for table in load_plan(PARAMS, preset).tables:
-        said = "\n".join(table.protocol_lines)
+        lines = "\n".join(table.protocol_lines)
         for cell in table.cells:
-            assert f"Protocol {cell.protocol.name}" in said
-            assert f"theta {cell.protocol.theta:g}" in said
-            assert cell.dataset.name in said
+            assert f"Protocol {cell.protocol.name}" in lines
+            assert f"theta {cell.protocol.theta:g}" in lines
+            assert cell.dataset.name in lines
             if isinstance(cell.evaluation, TranslationEvaluation):
-                assert ("stand-in" in said) == (cell.evaluation.extractor == "seeded-conv")
+                assert ("stand-in" in lines) == (cell.evaluation.extractor == "seeded-conv")
 
 
 def test_planning_imports_neither_torch_nor_pandas() -> None:

@@ -41,7 +41,7 @@ def of_kind(plan: Plan, kind: str) -> list[Cell]:
 
 def test_nothing_finished_is_an_estimate(plan: Plan, tmp_path: Path) -> None:
     assert read_step_times(plan, Paths(tmp_path)) is None
-    assert "Seconds a step: estimate, " in cost_lines(plan_cost(plan), plan.cost)[-1]
+    assert "Seconds per step: estimate, " in cost_lines(plan_cost(plan), plan.cost)[-1]
 
 
 def test_a_cell_costs_what_its_other_seeds_took(plan: Plan, tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_a_cell_nothing_like_it_finished_is_scaled_as_its_kind_is(plan: Plan, tm
     segmentation = of_kind(plan, "segmentation")[0]
     assert cell_seconds(segmentation, plan.cost, measured) == cell_seconds(segmentation, plan.cost)
     said = cost_lines(plan_cost(plan, measured), plan.cost, measured)
-    assert "measured on NVIDIA H100 from 1 finished cell; of segmentation cells: estimate" in said[-1]
+    assert "measured on NVIDIA H100 from 1 finished cell; segmentation cells: estimate" in said[-1]
     assert "GPU-hours" in said[0]
 
 
@@ -119,6 +119,6 @@ def test_a_dry_run_ends_with_what_it_would_submit(finished: Checkout) -> None:
     assert "1 of 3 cells of preset demo would be submitted." in output
     assert re.search(r"Total \d+\.\d\d CPU-hours; about \d+ s with 2 cells at a time", output)
     assert re.search(r"Longest path \(dataset, then the longest cell\): \d+ s", output)
-    assert re.search(r"Seconds a step: measured on .+ from 2 finished cells\.?$", output, re.MULTILINE)
+    assert re.search(r"Seconds per step: measured on .+ from 2 finished cells\.?$", output, re.MULTILINE)
     assert finished.run("python", "-m", "cenbench", "plan").count("measured on") == 1
     assert "would be submitted" not in finished.snakemake("-n", "table8"), "its only cell is finished"

@@ -284,6 +284,6 @@ def test_watching_is_left_by_ctrl_c(plan: Plan, paths: Paths) -> None:
 
 def test_mistakes_are_messages(paths: Paths) -> None:
     checkout = Checkout(paths.root)
-    assert "no such table" in checkout.run("python", "-m", "cenbench", "status", "--table", "table5", status=2)
+    assert "has no table 'table5'" in checkout.run("python", "-m", "cenbench", "status", "--table", "table5", status=2)
     both = checkout.run("python", "-m", "cenbench", "status", "--json", "--watch", status=2)
     assert "--json and --watch exclude each other" in both

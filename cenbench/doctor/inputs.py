@@ -11,7 +11,6 @@ from cenbench.data.raw_folder import holds_raw_files
 from cenbench.doctor.check import Check
 from cenbench.errors import UserError
 from cenbench.matrix.cell import Cell
-from cenbench.matrix.cost import plan_datasets
 from cenbench.matrix.disk_size import FILES_PER_CELL, dataset_bytes, finished_bytes, state_bytes
 from cenbench.matrix.plan import Plan
 from cenbench.matrix.specs import dataset_key
@@ -25,7 +24,7 @@ def input_checks(plan: Plan, paths: Paths) -> list[Check]:
     """A check a dataset, weights, and free space."""
     datasets = [
         check_dataset(each.name, dataset_key(each), paths.data, paths.raw / each.name, plan.preset)
-        for each in plan_datasets(plan)
+        for each in plan.datasets
     ]
     return [*datasets, check_weights(plan.cells, paths), check_space(plan, paths)]
 
@@ -82,7 +81,7 @@ def check_space(plan: Plan, paths: Paths, statvfs: Callable[[Path], os.statvfs_r
     disk = statvfs(place)
     waiting = [cell for cell in plan.cells.values() if not paths.record(cell).exists()]
     need = needed_bytes(waiting, plan.cost.workers)
-    absent = (each for each in plan_datasets(plan) if not is_prepared(paths.data / dataset_key(each)))
+    absent = (each for each in plan.datasets if not is_prepared(paths.data / dataset_key(each)))
     need += sum(dataset_bytes(each) for each in absent)
     free = float(disk.f_bavail) * disk.f_frsize
     said = f"{free / 1e9:,.1f} GB free, about {need / 1e9:,.1f} GB needed for {len(waiting)} cells"

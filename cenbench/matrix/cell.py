@@ -2,10 +2,10 @@
 
 Two identities, because two things cost differently:
 
-* `training_id`: everything that can change the trained weights. Resumable state and weights are kept under it.
-* `id`: the above and how the result is measured. Published metrics are kept under it.
+* `training_id`: everything that can change the trained weights. Resumable state and weights are stored under it.
+* `id`: the above and how the result is evaluated. Published metrics are stored under it.
 
-So a changed KID subset count gives a new `id` with the old `training_id`: measured again, not trained again.
+So a changed KID subset count gives a new `id` and the same `training_id`: evaluated again, not trained again.
 """
 
 from __future__ import annotations
@@ -41,27 +41,27 @@ MODALITIES = ("rgb", "depth", "depth_zbuffer", "normal", "shade", "texture", "ed
 TARGETS = (*MODALITIES, "semantic")
 ENSEMBLE = "ensemble"
 MERGED_STREAMS = ("fused", ENSEMBLE)
-"""The outputs where one stream goes on after the fusion; its ensemble is of that one alone."""
+"""The outputs of a network that merges its modalities into one stream; its ensemble has only that one member."""
 _ID_VERSION = 1
 
 
 class Task(Frozen):
-    """What goes in and what comes out, written `rgb+depth->semantic` in `params/` and in the tables."""
+    """Inputs and target, written `rgb+depth->semantic` in `params/` and in the tables."""
 
     inputs: tuple[str, ...] = Field(min_length=1)
     target: str
 
     @classmethod
     def parse(cls, text: str) -> Task:
-        """Read `a+b->c`; ValueError says what is wrong."""
+        """Read `a+b->c`. Raises ValueError for anything else."""
         match = re.fullmatch(r"\s*([a-z_+\s]+?)\s*->\s*([a-z_]+)\s*", text)
         if match is None:
-            raise ValueError(f"a task reads 'input+input->target', e.g. 'rgb+depth->semantic', not {text!r}")
+            raise ValueError(f"a task is written 'input+input->target', e.g. 'rgb+depth->semantic', not {text!r}")
         inputs = tuple(part.strip() for part in match[1].split("+"))
         try:
             return cls(inputs=inputs, target=match[2])
         except ValidationError as error:
-            raise ValueError("; ".join(str(each["ctx"]["error"]) for each in error.errors())) from None
+            raise ValueError("; ".join(str(details["ctx"]["error"]) for details in error.errors())) from None
 
     @field_validator("inputs")
     @classmethod
@@ -70,7 +70,7 @@ class Task(Frozen):
             if name not in MODALITIES:
                 raise ValueError(f"unknown modality {name!r}; allowed: {', '.join(MODALITIES)}")
         if len(set(inputs)) != len(inputs):
-            raise ValueError(f"a modality appears twice in {'+'.join(inputs)}")
+            raise ValueError(f"duplicate modality in {'+'.join(inputs)}")
         return inputs
 
     @field_validator("target")
@@ -95,12 +95,12 @@ class Task(Frozen):
 
     @property
     def streams(self) -> tuple[str, ...]:
-        """One output a modality, then the ensemble: the order of a network's stream axis."""
+        """One output per modality, then the ensemble: the order of a network's stream axis."""
         return (*self.inputs, ENSEMBLE)
 
 
 class Cell(Frozen):
-    """One training run of the matrix (design: 'A cell')."""
+    """One training run and its evaluation."""
 
     task: Task
     dataset: DatasetSpec
@@ -108,9 +108,9 @@ class Cell(Frozen):
     fusion: str
     """A method of `cenbench.matrix.methods`."""
     stage: Stage = "all"
-    """Where it acts: after the 2nd, 3rd, 4th or every stage of a ResNet; the 1st, 4th of 8, last, every U-Net level."""
+    """Where it acts: the 2nd, 3rd, 4th or every stage of a ResNet; the 1st, 4th of 8, last or every one of a U-Net."""
     merged: bool = False
-    """One stream goes on after the (last) fusion point, to one prediction: table 2's commonly used setting."""
+    """After the (last) fusion point a single stream continues, to one prediction: table 2's commonly used setting."""
     convs: Convs
     norms: Norms
     l1: L1
@@ -121,18 +121,18 @@ class Cell(Frozen):
     @model_validator(mode="after")
     def _possible(self) -> Cell:
         parts = (self.network, self.protocol, self.evaluation)
-        wanted = _PARTS_OF[self.task.kind]
-        for part, kind in zip(parts, wanted, strict=True):
-            if not isinstance(part, kind):
-                raise ValueError(f"{self.task} is a {self.task.kind} task; {type(part).__name__} does not fit it")
+        models = _PARTS_OF[self.task.kind]
+        for part, model in zip(parts, models, strict=True):
+            if not isinstance(part, model):
+                raise ValueError(f"{type(part).__name__} does not fit {self.task}, which is a {self.task.kind} task")
         self._check_fusion()
         if self.l1 == "half" and self.norms in ("shared", "stats-unshared"):
             raise ValueError(
-                f"l1: half penalises a disjoint part of each modality's own scaling factors; norms: {self.norms} "
-                "shares them (allowed with half: unshared, affine-unshared)"
+                "l1: half penalises a disjoint part of each modality's private scaling factors, but "
+                f"norms: {self.norms} shares them (allowed with half: unshared, affine-unshared)"
             )
         if self.convs == "unshared" and self.norms != "unshared":
-            raise ValueError(f"convs: unshared are separate networks, so norms must be unshared, not {self.norms}")
+            raise ValueError(f"convs: unshared means separate networks, so norms must be unshared, not {self.norms}")
         check_fit(self.dataset, self.network, self.protocol, self.evaluation)
         if self.network.head == "pspnet":
             self._check_pspnet()
@@ -142,11 +142,11 @@ class Cell(Frozen):
         streams = 1 if self.merged else len(self.task.inputs)
         pooled = self.norms in ("shared", "affine-unshared") and streams > 1
         if self.protocol.batch_size == 1 and not pooled:
-            raise ValueError("pspnet normalises pooled maps of one value an image, so batch_size must be at least 2")
+            raise ValueError("pspnet normalises maps pooled to one value per image, so batch_size must be at least 2")
         if self.merged and self.stage == "all":
             raise ValueError(
-                "pspnet reads the last two stages only, so with merged: true the fusions of the first two would lead "
-                "nowhere (allowed stages: early, middle, late)"
+                "pspnet reads only the last two stages, so with merged: true fusion after the first two would have no "
+                "effect (allowed stages: early, middle, late)"
             )
 
     def _check_fusion(self) -> None:
@@ -154,30 +154,34 @@ class Cell(Frozen):
             raise ValueError(f"unknown fusion {self.fusion!r}; allowed: {', '.join(methods())}")
         method, modalities = methods()[self.fusion], len(self.task.inputs)
         if not method.accepts(modalities):
-            raise ValueError(f"{self.fusion} needs {method.inputs_text}; {self.task} has {modalities}")
+            raise ValueError(f"{self.fusion} needs {method.inputs_text}, but {self.task} has {modalities}")
         if method.acts == "norms" and self.norms in ("shared", "stats-unshared"):
             raise ValueError(
-                f"{self.fusion} needs scaling factors of each modality's own; norms: {self.norms} shares them "
+                f"{self.fusion} needs private scaling factors per modality, but norms: {self.norms} shares them "
                 f"(allowed with {self.fusion}: unshared, affine-unshared)"
             )
         if method.acts == "nowhere" and self.stage != "all":
-            raise ValueError(f"{self.fusion} acts at no stage, so none can be chosen; found stage: {self.stage}")
+            raise ValueError(f"{self.fusion} acts at no stage, so `stage` cannot be set (found: {self.stage})")
         if method.acts == "norms" and self.task.kind == "translation" and self.stage in ("early", "late"):
             raise ValueError(
                 f"stage: {self.stage} is the U-Net's {'first' if self.stage == 'early' else 'last'} convolution, which "
-                f"has no norm for {self.fusion} to act behind (allowed: middle, all)"
+                f"has no norm that {self.fusion} could follow (allowed: middle, all)"
             )
         if self.merged:
             self._check_merged(method.merges)
 
     def _check_merged(self, merges: bool) -> None:
         if not merges:
-            can = ", ".join(name for name, each in methods().items() if each.merges)
-            raise ValueError(f"merged: after {self.fusion} no single stream can go on (methods that can: {can})")
+            merging = ", ".join(name for name, method in methods().items() if method.merges)
+            raise ValueError(f"merged: {self.fusion} cannot merge into one stream (methods that can: {merging})")
         if self.task.kind == "translation":
-            raise ValueError("merged: the translation networks have a prediction for each modality; segmentation only")
+            raise ValueError(
+                "merged: translation networks keep one prediction per modality; only segmentation can merge"
+            )
         if self.l1 != "none":
-            raise ValueError(f"merged: one stream has no other to give channels to, so l1 must be none, not {self.l1}")
+            raise ValueError(
+                f"merged: a single stream has no other to exchange with, so l1 must be none, not {self.l1}"
+            )
 
     @property
     def streams(self) -> tuple[str, ...]:
@@ -186,13 +190,13 @@ class Cell(Frozen):
 
     @cached_property
     def slug(self) -> str:
-        """Readable part of the ids, safe as a file name."""
+        """The readable part of the ids, safe as a file name."""
         task = f"{'+'.join(self.task.inputs)}-to-{self.task.target}"
         sharing = f"{self.convs}-convs.{self.norms}-norms.l1-{self.l1}"
         size = "x".join(str(side) for side in dict.fromkeys(self.dataset.shape_px))
-        where = "" if self.stage == "all" else f"-{self.stage}"
-        one = "-merged" if self.merged else ""
-        return f"{task}.{self.fusion}{where}{one}.{sharing}.{size}px.s{self.seed}"
+        stage = "" if self.stage == "all" else f"-{self.stage}"
+        merged = "-merged" if self.merged else ""
+        return f"{task}.{self.fusion}{stage}{merged}.{sharing}.{size}px.s{self.seed}"
 
     @cached_property
     def training_id(self) -> str:
@@ -203,14 +207,14 @@ class Cell(Frozen):
         return f"{self.slug}.{_digest(self._content(exclude=set()))}"
 
     def _content(self, exclude: set[str]) -> dict[str, Any]:
-        """Every field that can change a number and is not at its default, so a new defaulted field keeps old ids."""
+        """All fields that can change a number and are not at their default, so that adding a field keeps the ids."""
         content = self.model_dump(mode="json", exclude_defaults=True, exclude=exclude)
         for name in self._unread_settings():
             content["protocol"].pop(name, None)
         return content
 
     def _unread_settings(self) -> Iterator[str]:
-        """Settings of the protocol that this cell's method, head or selection has no use for."""
+        """Settings of the protocol that this cell's method, head or selection does not use."""
         acts = methods()[self.fusion].acts
         if acts != "points":
             yield "align_weight"
@@ -222,9 +226,9 @@ class Cell(Frozen):
             yield "select_every_epochs"
 
     def _selecting(self) -> dict[str, Any]:
-        """What of the evaluation chooses the weights: the lowest FID is one of these features and pixels.
+        """The evaluation settings that decide which weights are selected: FID depends on features and pixels.
 
-        Mean IoU is looked at in one way whatever the evaluation is.
+        Segmentation is selected by mean IoU, which is computed in the same way under every evaluation.
         """
         evaluation = self.evaluation
         if self.protocol.selection == "last" or not isinstance(evaluation, TranslationEvaluation):

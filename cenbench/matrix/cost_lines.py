@@ -1,4 +1,4 @@
-"""A cost in words, for `cenbench plan`, `cenbench status` and a dry run."""
+"""A plan's cost as text, for `cenbench plan`, `cenbench status` and dry runs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from cenbench.matrix.preset import CostModel
 
 
 def duration(seconds: float) -> str:
-    """Seconds in the unit a person would use: `45 s`, `12 min`, `3.5 h`, `2.1 d`."""
+    """Seconds in a readable unit: `45 s`, `12 min`, `3.5 h`, `2.1 d`."""
     if round(seconds) < 60:
         return f"{seconds:.0f} s"
     if round(seconds / 60) < 60:
@@ -16,13 +16,13 @@ def duration(seconds: float) -> str:
 
 
 def cost_lines(cost: PlanCost, model: CostModel, measured: StepTimes | None = None) -> list[str]:
-    """The total, the longest path, and whether the seconds were measured (on what) or are an estimate."""
+    """The total, the longest path, and the source of the seconds: measured (on which device) or estimated."""
     at_once = f"{model.workers} cells at a time" if model.workers > 1 else "one cell at a time"
     unit = measured.unit if measured else model.unit
     return [
         f"Total {cost.total_h:,.2f} {unit}-hours; about {duration(cost.elapsed_s)} with {at_once}.",
         f"Longest path (dataset, then the longest cell): {duration(cost.longest_s)}.",
-        f"Seconds a step: {_source(cost, model, measured)}.",
+        f"Seconds per step: {_source(cost, model, measured)}.",
     ]
 
 
@@ -31,6 +31,6 @@ def _source(cost: PlanCost, model: CostModel, measured: StepTimes | None) -> str
     if measured is None:
         return estimate
     cells = f"{measured.cells} finished cell{'s' if measured.cells > 1 else ''}"
-    said = f"measured on {measured.device} from {cells}"
+    source = f"measured on {measured.device} from {cells}"
     unmeasured = sorted(cost.kinds - measured.overhead_s.keys())
-    return f"{said}; of {', '.join(unmeasured)} cells: {estimate}" if unmeasured else said
+    return f"{source}; {', '.join(unmeasured)} cells: {estimate}" if unmeasured else source

@@ -1,4 +1,4 @@
-"""From a name a person types to the dataset a preset means by it."""
+"""Find a dataset of a preset by its name or key."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from cenbench.matrix.plan import load_plan
 from cenbench.matrix.specs import DatasetSpec, dataset_key
 
 
-def datasets_of(params: Path, preset: str) -> list[DatasetSpec]:
-    """The datasets the cells of a preset read, each once, in the order of the plan."""
-    return list(dict.fromkeys(cell.dataset for cell in load_plan(params, preset).cells.values()))
+def datasets_of(params: Path, preset: str) -> tuple[DatasetSpec, ...]:
+    """The datasets that the cells of a preset read, each once, in the order of the plan."""
+    return load_plan(params, preset).datasets
 
 
 def find_dataset(params: Path, preset: str, name: str) -> DatasetSpec:
-    """The one dataset of the preset whose name or key is `name`; a `UserError` lists the ones there are."""
+    """The preset's dataset with this name or key. Raises `UserError`, with all keys, unless there is exactly one."""
     specs = datasets_of(params, preset)
     found = [spec for spec in specs if name in (spec.name, dataset_key(spec))]
     if len(found) == 1:
         return found[0]
     raise UserError(
-        f"preset {preset!r} has no dataset {name!r}" if not found else f"{name!r} names more than one dataset",
+        f"preset {preset!r} has no dataset {name!r}" if not found else f"{name!r} is the name of more than one dataset",
         where=params / "presets" / f"{preset}.yaml",
         found=name,
         expected=", ".join(dataset_key(spec) for spec in specs),
@@ -30,13 +30,13 @@ def find_dataset(params: Path, preset: str, name: str) -> DatasetSpec:
 
 
 def _presets_with(params: Path, name: str) -> str | None:
-    """How to name the dataset of another preset; None where no preset has it."""
+    """A hint at the presets that have this dataset; None if there are none."""
     presets = []
     for path in sorted((params / "presets").glob("*.yaml")):
         try:
             specs = datasets_of(params, path.stem)
         except UserError:
-            continue  # that preset's own mistake is told when it is asked for
+            continue  # an invalid preset is reported when it is used itself
         if any(name in (spec.name, dataset_key(spec)) for spec in specs):
             presets.append(path.stem)
     return f"add --preset with one of: {', '.join(presets)}" if presets else None

@@ -1,4 +1,4 @@
-"""The words a table is read with: row labels, and the lines under it that say how its numbers were made."""
+"""Text of a table: row labels, and the lines below it that describe how its numbers were made."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ _WORDS = {
 _HEADS = {"refinenet": "RefineNet", "pspnet": "PSPNet"}
 QUIRKS = {
     "freeze_norm_statistics": "frozen norm statistics",
-    "lambda_per_head": "lambda once an output",
+    "lambda_per_head": "lambda once per output",
     "pad_depth_as_rgb": "depth padded with colour means",
-    "two_generator_passes": "a generator pass of its own for each loss",
-    "crop_past_edge": "crops up to a pixel past the edge",
+    "two_generator_passes": "a separate generator pass for each loss",
+    "crop_past_edge": "crops up to one pixel past the edge",
     "selection": "checkpoint chosen on validation",
     "dropout_at_test": "dropout at test",
-    "instance_statistics_at_test": "each image's own norm statistics at test",
+    "instance_statistics_at_test": "per-image norm statistics at test",
     "stretch_images": "images stretched to 0..255 for FID and KID",
 }
-"""What each quirk of the released code (`QUIRKS` in `specs.py`) is called under a table."""
+"""Quirk of the released code (`QUIRKS` in `specs.py`) -> its description below a table."""
 
 
 def row_labels(spec: TableSpec, group: GroupSpec | None, row: RowSpec) -> tuple[str, ...]:
-    """The row's own labels, or the words of its terms under the headings of the stub, with what it overrides."""
+    """The row's own labels, or its terms in the order of the stub's headings, with what it overrides."""
     if row.labels is not None:
         return row.labels
     *first, last = _term_labels(spec, group, row)
@@ -51,20 +51,20 @@ def row_labels(spec: TableSpec, group: GroupSpec | None, row: RowSpec) -> tuple[
 
 
 def _term_labels(spec: TableSpec, group: GroupSpec | None, row: RowSpec) -> tuple[str, ...]:
-    layers: Sequence[EntrySpec] = [each for each in (row, group, spec.defaults) if each is not None]
-    return tuple(_word(stub.shows, (_says(each, stub.shows) for each in layers)) for stub in spec.stub)
+    entries: Sequence[EntrySpec] = [entry for entry in (row, group, spec.defaults) if entry is not None]
+    return tuple(_word(stub.shows, (_stub_value(entry, stub.shows) for entry in entries)) for stub in spec.stub)
 
 
-def _says(entry: EntrySpec, shown: str) -> Any:
-    """What an entry says of a stub's term; `exchange` and `fusion` are two ways to say one thing."""
-    if shown == "exchange":
-        fusion = entry.says("fusion")
+def _stub_value(entry: EntrySpec, term: str) -> Any:
+    """The value an entry gives to a stub's term; `exchange` follows from `fusion`."""
+    if term == "exchange":
+        fusion = entry.term("fusion")
         return None if fusion not in methods() else methods()[fusion].acts == "norms"
-    return entry.says(shown)
+    return entry.term(term)
 
 
 def _word(term: str, values: Iterable[Any]) -> str:
-    value = next((each for each in values if each is not None), None)
+    value = next((value for value in values if value is not None), None)
     if value is None:
         return ""
     if term == "fusion" and value in methods():
@@ -73,7 +73,7 @@ def _word(term: str, values: Iterable[Any]) -> str:
 
 
 def protocol_lines(preset: Preset, slots: Sequence[Slot]) -> tuple[str, ...]:
-    """How the numbers of these slots are made under this preset: dataset, network, protocol, evaluation, seeds."""
+    """How this preset makes the numbers of these slots: dataset, network, protocol, evaluation, seeds."""
     lines_of = {"segmentation": _segmentation(preset.segmentation), "translation": _translation(preset.translation)}
     kinds = dict.fromkeys(cell.task.kind for slot in slots for cell in slot.cells)
     many = f"{len(preset.seeds)} seeds" if len(preset.seeds) > 1 else "one seed"
@@ -108,12 +108,12 @@ def _translation(parts: Translation) -> str:
 def _training(
     protocol: SegmentationProtocol | TranslationProtocol, evaluation: TranslationEvaluation | None = None
 ) -> str:
-    """The protocol by name, with the quirks it has in training and, for translation, in evaluation."""
+    """The protocol's name, its quirks in training and, for translation, in evaluation, and its main settings."""
     on = [quirk for quirk in protocol.QUIRKS if getattr(protocol, quirk) not in (False, "last")]
     if evaluation is not None:
         on += [quirk for quirk in evaluation.QUIRKS if getattr(evaluation, quirk)]
-    quirks = ", ".join(QUIRKS[quirk] for quirk in on) or "no quirk of the released code"
-    own_part = ", exchange in each modality's own part only" if protocol.exchange_own_part_only else ""
+    quirks = ", ".join(QUIRKS[quirk] for quirk in on) or "no quirks of the released code"
+    own_part = ", exchange only within each modality's own part" if protocol.exchange_own_part_only else ""
     return (
         f"Protocol {protocol.name} ({quirks}{own_part}): batch {protocol.batch_size}, crop {protocol.crop_px} px, "
         f"lambda {protocol.lambda_l1:g}, theta {protocol.theta:g}, {protocol.precision}"
@@ -121,7 +121,7 @@ def _training(
 
 
 def _views(evaluation: SegmentationEvaluation) -> str:
-    """What of each image the network is shown."""
+    """Scales and mirroring at which each image is evaluated."""
     if evaluation.scales == (1.0,) and not evaluation.flip:
         return "single-scale"
     scales = ", ".join(f"{scale:g}" for scale in evaluation.scales)
@@ -130,7 +130,7 @@ def _views(evaluation: SegmentationEvaluation) -> str:
 
 
 def _selected(protocol: SegmentationProtocol | TranslationProtocol) -> str:
-    """Which of the weights that training went through are measured."""
+    """Which checkpoint is evaluated."""
     if protocol.selection == "last":
         return "last checkpoint"
     every = protocol.select_every_epochs
@@ -143,13 +143,13 @@ def _dataset(dataset: DatasetSpec) -> str:
 
 
 def override_lines(spec: TableSpec) -> tuple[str, ...]:
-    """What single groups, rows and columns do otherwise than the preset."""
-    entries: list[tuple[str, EntrySpec]] = [("All of this table", spec.defaults)]
+    """Where groups, rows and columns depart from the preset."""
+    entries: list[tuple[str, EntrySpec]] = [("Whole table", spec.defaults)]
     for group in spec.groups:
         entries += [(group.label, group), *((_row_name(spec, group, row), row) for row in group.rows)]
     entries += [(_row_name(spec, None, row), row) for row in spec.rows]
     entries += [(column.label, column) for column in spec.columns]
-    return tuple(f"{name}: {said}." for name, entry in entries if (said := _overridden(entry)))
+    return tuple(f"{name}: {overridden}." for name, entry in entries if (overridden := _overridden(entry)))
 
 
 def _row_name(spec: TableSpec, group: GroupSpec | None, row: RowSpec) -> str:

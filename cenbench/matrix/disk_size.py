@@ -1,4 +1,4 @@
-"""How much disk cells and datasets need, before any of them exists. An estimate, good to a factor of two."""
+"""Estimated disk space of cells and datasets before they exist, within a factor of two."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from itertools import pairwise
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.specs import DatasetSpec, SegmentationNet, TranslationNet
 
-BYTES = 4
+BYTES_PER_PARAMETER = 4
 RECORD_BYTES = 2_000_000
 """Metrics, history, sample pictures, log and page of a cell."""
 FILES_PER_CELL = 25
-PIXEL_BYTES = {"synthrooms": 18, "taskonomy": 18}
-"""Bytes a pixel over all stored modalities; other datasets have RGB, depth and a label: 6."""
+BYTES_PER_PIXEL = {"synthrooms": 18, "taskonomy": 18}
+"""Bytes per pixel over all stored modalities; the other datasets store RGB, depth and a label: 6."""
 _ENCODER = {18: 11.2e6, 34: 21.3e6, 50: 23.5e6, 101: 42.5e6, 152: 58.1e6}
 _DECODER = 75.6e6
-"""RefineNet's at width 256, on bottlenecks: the released code's counts (R50 99.2 M, R101 118.2 M) less the encoder."""
+"""RefineNet at width 256 on bottlenecks: the released code's counts (R50 99.2 M, R101 118.2 M) minus the encoder."""
 _PYRAMID = 25.5e6
-"""PSPNet's head at width 512 with its auxiliary one: 3 x 3 x 4,096 x 512, 2,048 x 2,048, and 3 x 3 x 1,024 x 256."""
+"""PSPNet's head at width 512 with its auxiliary head: 3 x 3 x 4,096 x 512, 2,048 x 2,048, and 3 x 3 x 1,024 x 256."""
 
 
 def parameters(cell: Cell) -> float:
-    """Parameters of the network that is measured; without those of fusion operators."""
+    """Parameters of the evaluated network, without fusion operators."""
     network = cell.network
     copies = len(cell.task.inputs) if cell.convs == "unshared" else 1
     if isinstance(network, SegmentationNet):
@@ -42,23 +42,23 @@ def _generator(network: TranslationNet) -> float:
 
 
 def finished_bytes(cell: Cell) -> float:
-    """What a finished cell keeps: its weights, and its record."""
-    return BYTES * parameters(cell) + RECORD_BYTES
+    """Disk space of a finished cell: its weights and its record."""
+    return BYTES_PER_PARAMETER * parameters(cell) + RECORD_BYTES
 
 
 def state_bytes(cell: Cell) -> float:
-    """What a running cell needs besides: three versions of its state while one is replaced.
+    """Additional disk space of a running cell: three versions of its state, while one is being replaced.
 
-    A version holds the network, its optimisers' moments (SGD one, Adam two), and the best weights where they are
-    selected; the discriminator is small beside that.
+    A version holds the network, the moments of its optimisers (one for SGD, two for Adam), and the best weights if they
+    are selected. The discriminator is small compared with that.
     """
     moments = 1 if cell.task.kind == "segmentation" else 2
     best = 1 if cell.protocol.selection == "best" else 0
-    return 3 * BYTES * parameters(cell) * (1 + moments + best)
+    return 3 * BYTES_PER_PARAMETER * parameters(cell) * (1 + moments + best)
 
 
 def dataset_bytes(dataset: DatasetSpec) -> float:
-    """A prepared dataset and, while it is made, as much again in pieces."""
+    """Disk space of a prepared dataset, plus as much again for its shards during preparation."""
     height, width = dataset.shape_px
     scenes = dataset.train_scenes + dataset.val_scenes
-    return 2.0 * PIXEL_BYTES.get(dataset.name, 6) * scenes * height * width
+    return 2.0 * BYTES_PER_PIXEL.get(dataset.name, 6) * scenes * height * width

@@ -1,4 +1,4 @@
-"""What a table looks like: rows, columns, and which cells and stream each slot shows. Data only; no number of ours."""
+"""The layout of a table: rows, columns, and the cells and stream that each slot shows. No measured numbers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cenbench.matrix.cell import Cell
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table. `labels` has one text a heading of `TableLayout.stub`; rows of a group stand together."""
+    """One row of the table. `labels` has one string per heading of `TableLayout.stub`; rows of a group are adjacent."""
 
     group: str | None
     labels: tuple[str, ...]
@@ -19,7 +19,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Column:
-    """One column of numbers; `emphasised` marks the one the paper's argument is about."""
+    """One column of numbers; `emphasised` marks the one that the paper's argument is about."""
 
     label: str
     metrics: tuple[str, ...]
@@ -29,9 +29,9 @@ class Column:
 
 @dataclass(frozen=True)
 class Slot:
-    """Where a number goes: the stream of these cells (one a seed), and what the paper says (metric -> value).
+    """A place for numbers: the stream of these cells (one per seed), and the paper's numbers (metric -> value).
 
-    A metric the paper has no sourced number for is absent from `paper`, never filled in.
+    A metric without a sourced number is absent from `paper`, never filled in.
     """
 
     row: int
@@ -40,7 +40,7 @@ class Slot:
     stream: str
     paper: Mapping[str, float]
     paper_data: str | None = None
-    """The dataset the paper's numbers are of, where its table has several."""
+    """The dataset of the paper's numbers, if its table has several."""
 
 
 @dataclass(frozen=True)
@@ -62,16 +62,16 @@ class TableLayout:
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """Every metric a column shows, each once."""
+        """The metrics of all columns, each once."""
         return tuple(dict.fromkeys(metric for column in self.columns for metric in column.metrics))
 
     @property
     def cells(self) -> tuple[Cell, ...]:
-        """Every cell the table needs, each once, in reading order."""
+        """The cells of all slots, each once, in reading order."""
         return tuple({cell.id: cell for slot in self.slots for cell in slot.cells}.values())
 
     def content(self) -> list[Any]:
-        """Everything that is shown, as plain values that can be digested; a cell is as good as its id."""
+        """Everything the table shows, as plain values for a digest; cells are represented by their ids."""
         slots = [
             [slot.row, slot.column, slot.stream, dict(slot.paper), [cell.id for cell in slot.cells]]
             for slot in self.slots

@@ -1,4 +1,4 @@
-"""The fusion methods there are, as files of `cenbench/nn/fusion` declare them. Read, not imported: no torch here."""
+"""The fusion methods, as the files of `cenbench/nn/fusion` declare them. Parsed, not imported: no torch here."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _FOLDER = Path(__file__).parents[1] / "nn" / "fusion"
 
 @dataclass(frozen=True)
 class Method:
-    """What a method's file declares; see `cenbench/nn/fusion/__init__.py`."""
+    """The declaration of a method's file; see `cenbench/nn/fusion/__init__.py`."""
 
     name: str
     label: str
@@ -33,7 +33,7 @@ class Method:
 
     @property
     def inputs_text(self) -> str:
-        """How many modalities, in words."""
+        """The allowed numbers of modalities, in words."""
         words = {1: "one modality", 2: "two modalities"}
         count = words.get(self.min_inputs, f"{self.min_inputs} modalities")
         return f"exactly {count}" if self.max_inputs == self.min_inputs else f"at least {count}"
@@ -41,7 +41,7 @@ class Method:
 
 @cache
 def methods() -> dict[str, Method]:
-    """name -> method, in the order of names."""
+    """Name -> method, sorted by name."""
     found = (_read(path) for path in sorted(_FOLDER.glob("[a-z]*.py")))
     return {method.name: method for method in found}
 
@@ -50,13 +50,13 @@ def _read(path: Path) -> Method:
     said = dict(_literals(ast.parse(path.read_text(encoding="utf-8"))))
     label, acts, merges, inputs = (said.get(name) for name in _DECLARED)
     for name, fits, expected in (
-        ("LABEL", isinstance(label, str) and label, "a text"),
+        ("LABEL", isinstance(label, str) and label, "a string"),
         ("ACTS", acts in get_args(Acts), ", ".join(map(repr, get_args(Acts)))),
         ("MERGES", isinstance(merges, bool), "True or False"),
         ("INPUTS", _is_range(inputs), "(fewest, most) modalities; most may be None"),
     ):
         if not fits:
-            found = repr(said[name]) if name in said else "nothing, or no literal"
+            found = repr(said[name]) if name in said else "nothing, or not a literal"
             fix = f"see {_FOLDER / '__init__.py'}"
             problem = "a fusion method's file must declare this"
             raise UserError(problem, where=path, key=name, found=found, expected=expected, fix=fix)
@@ -65,7 +65,7 @@ def _read(path: Path) -> Method:
 
 
 def _literals(tree: ast.Module) -> Iterator[tuple[str, Any]]:
-    """Names and values of the constants of a file, annotated or not; what is no literal is left out."""
+    """Names and values of a file's literal constants, annotated or not."""
     for node in tree.body:
         if isinstance(node, ast.Assign):
             target, value = node.targets[0], node.value

@@ -1,7 +1,8 @@
-"""The paper's own numbers, looked up by a table's terms in `params/paper/tables_reference.csv`. Never filled in.
+"""The paper's own numbers, read from `params/paper/tables_reference.csv` and placed by a table's terms.
 
-A line of that file names a slot by the terms its table speaks in; a term left blank there is one the table does not
-speak of. Each line must find exactly one slot, so a number is never shown in a wrong place, twice, or silently dropped.
+A line of that file identifies a slot by the terms of its table; a term left blank does not matter. Each line must match
+exactly one slot, so that no number is shown in the wrong place, twice, or silently dropped. A slot without a line stays
+empty: a number is never filled in.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _HEADER = ("table", *TERMS, "metric", "value", "source")
 
 @dataclass(frozen=True)
 class PaperNumber:
-    """One printed number: the terms its slot has, the metric, and who says so. `line` is its place in the CSV."""
+    """One printed number: the terms of its slot, the metric, and the source. `line` is its line in the CSV."""
 
     table: int
     terms: tuple[tuple[str, str], ...]
@@ -40,7 +41,7 @@ def paper_file(params: Path) -> Path:
 
 
 def read_paper_numbers(params: Path) -> list[PaperNumber]:
-    """Every number of the file; `UserError` naming the line for a wrong header, a value that is none, a repetition."""
+    """All numbers of the file. Raises `UserError` with the line for a wrong header, an invalid value or a duplicate."""
     path = paper_file(params)
     try:
         text = path.read_text(encoding="utf-8")
@@ -48,8 +49,8 @@ def read_paper_numbers(params: Path) -> list[PaperNumber]:
         raise UserError("the paper's numbers cannot be read", where=path, fix="git checkout -- params/paper") from error
     try:
         rows = list(csv.reader(io.StringIO(text)))
-    except csv.Error as error:  # a field that never ends, for one
-        raise UserError("not comma-separated values", where=path, found=str(error)) from error
+    except csv.Error as error:  # for example an unclosed field
+        raise UserError("not a CSV file", where=path, found=str(error)) from error
     header = tuple(rows[0]) if rows else ()
     if header != _HEADER:
         found, expected = short_repr(",".join(header), quote=False), ",".join(_HEADER)
@@ -59,7 +60,7 @@ def read_paper_numbers(params: Path) -> list[PaperNumber]:
         number = _parse(path, line, row)
         first = numbers.setdefault((number.table, number.terms, number.metric), number)
         if first is not number:
-            raise UserError("the same slot has two numbers", where=path, key=f"lines {first.line} and {line}")
+            raise UserError("two numbers for the same slot", where=path, key=f"lines {first.line} and {line}")
     return list(numbers.values())
 
 
@@ -70,7 +71,7 @@ def _parse(path: Path, line: int, row: Sequence[str]) -> PaperNumber:
         number = PaperNumber(int(table), named, metric, float(value), source, line)
     except ValueError as error:
         raise UserError(
-            "not a line of numbers", where=path, key=f"line {line}", found=short_repr(",".join(row), quote=False)
+            "invalid line", where=path, key=f"line {line}", found=short_repr(",".join(row), quote=False)
         ) from error
     if not math.isfinite(number.value) or not source:
         raise UserError(
@@ -84,13 +85,13 @@ def _parse(path: Path, line: int, row: Sequence[str]) -> PaperNumber:
 
 @dataclass(frozen=True)
 class PaperTerms:
-    """A slot as the paper's file would name it; `as_preset` where nothing of the preset is overridden for it."""
+    """A slot in the terms of the paper's file. `as_preset`: nothing of the preset is overridden for it."""
 
     terms: Mapping[str, str]
     as_preset: bool
 
 
-def place(
+def place_numbers(
     numbers: Sequence[PaperNumber],
     slots: Sequence[PaperTerms | None],
     metrics: Sequence[Sequence[str]],
@@ -98,11 +99,11 @@ def place(
     *,
     whole: bool,
 ) -> list[dict[str, float]]:
-    """For each slot (None: one the paper does not have) what the paper says, metric -> value.
+    """The paper's numbers of each slot, metric -> value; none for a slot that is None, which the paper does not have.
 
-    `metrics` are those each slot shows. Every number must fit exactly one slot that shows its metric. Where slots
-    differ only in overridden parameters, the number belongs to the one run as the preset says. `whole=False` forgives
-    numbers that fit none, for a table that leaves rows out on purpose. Raises `UserError` on `table_file` otherwise.
+    `metrics` are those each slot shows. Every number must match exactly one slot that shows its metric. Where slots
+    differ only in overridden parameters, the number belongs to the one without overrides. `whole=False` allows numbers
+    that match no slot, for a table that leaves rows out on purpose. Raises `UserError` on `table_file` otherwise.
     """
     placed: list[dict[str, float]] = [{} for _ in slots]
     issues = []
@@ -124,9 +125,9 @@ def _misplaced(number: PaperNumber, fitting: int) -> Issue:
     terms = ", ".join(f"{name} {value}" for name, value in number.terms)
     what = f"the paper's {number.metric} {number.value} ({terms}; line {number.line} of tables_reference.csv)"
     if fitting == 0:
-        fix = "put its row back, or say `whole: false` where rows are left out on purpose"
+        fix = "restore its row, or set `whole: false` if rows are left out on purpose"
         return Issue("", f"{what} has no slot in this table", fix=fix)
     if fitting > 1:
-        fix = "say `in_paper: false` on the row that is not the paper's"
-        return Issue("", f"{what} fits {fitting} slots of this table", fix=fix)
-    return Issue("metrics", f"{what} is of a metric this table does not show")
+        fix = "set `in_paper: false` on the row that is not the paper's"
+        return Issue("", f"{what} matches {fitting} slots of this table", fix=fix)
+    return Issue("metrics", f"{what} has a metric this table does not show")

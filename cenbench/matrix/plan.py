@@ -1,4 +1,4 @@
-"""The plan: every table of a preset, and the cells they need, each once however many tables ask for it."""
+"""The plan: every table of a preset, and the cells they need, each once even if several tables share it."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from cenbench.matrix.expand import expand
 from cenbench.matrix.layout import TableLayout
 from cenbench.matrix.paper_numbers import read_paper_numbers
 from cenbench.matrix.preset import CostModel, load_preset
+from cenbench.matrix.specs import DatasetSpec
 from cenbench.matrix.table import load_table
 from cenbench.matrix.validation import short_repr, spelling_hint
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be run, and where each number goes."""
+    """The cells to run, and the tables that show them."""
 
     preset: str
     description: str
@@ -33,6 +34,11 @@ class Plan:
         return {cell.id: cell for table in self.tables for cell in table.cells}
 
     @cached_property
+    def datasets(self) -> tuple[DatasetSpec, ...]:
+        """The datasets that the cells read, each once, in reading order of the tables."""
+        return tuple(dict.fromkeys(cell.dataset for cell in self.cells.values()))
+
+    @cached_property
     def _tables_of(self) -> Mapping[str, tuple[str, ...]]:
         names: dict[str, tuple[str, ...]] = {}
         for table in self.tables:
@@ -41,12 +47,12 @@ class Plan:
         return names
 
     def tables_of(self, cell_id: str) -> tuple[str, ...]:
-        """Names of the tables that show this cell. Raises `UserError` for an id that is not in the plan."""
+        """Names of the tables that show this cell. Raises `UserError` for an unknown id."""
         return self._tables_of[self.cell(cell_id).id]
 
     def table(self, name: str) -> TableLayout:
-        """The table of that name; `UserError` with the names there are otherwise."""
-        self._known("table", name, (table.name for table in self.tables))
+        """The table of that name. Raises `UserError`, listing the known names, for any other."""
+        self._require("table", name, (table.name for table in self.tables))
         return next(table for table in self.tables if table.name == name)
 
     def cells_of(self, table: str) -> tuple[Cell, ...]:
@@ -54,12 +60,11 @@ class Plan:
         return self.table(table).cells
 
     def cell(self, cell_id: str) -> Cell:
-        """The cell of that id; `UserError` otherwise."""
+        """The cell with that id. Raises `UserError` for an unknown id."""
         if cell_id not in self.cells:
             near = spelling_hint(cell_id, self.cells)
             raise UserError(
-                f"preset {self.preset!r} has no such cell; an id changes with every parameter of its cell",
-                found=short_repr(cell_id),
+                f"preset {self.preset!r} has no cell {short_repr(cell_id)} (an id changes with every parameter)",
                 fix=near or f"list the ids: cenbench plan --preset {self.preset}",
             )
         return self.cells[cell_id]
@@ -71,39 +76,39 @@ class Plan:
         method: str | None = None,
         glob: str | None = None,
     ) -> Plan:
-        """The part of the plan that every given filter lets through; tables keep their shape, slots without cells go.
+        """The part of the plan that passes all given filters. Tables keep their shape; slots without cells are dropped.
 
-        `tables` are names (`table7`), `task` reads as in `params/`, `method` is a fusion (`exchange`), `glob` matches
-        ids (`*l1-half*`). Raises `UserError` for a value nothing in the plan has, naming the ones there are.
+        `tables` are names (`table7`), `task` is written as in `params/`, `method` is a fusion method (`exchange`),
+        `glob` matches ids (`*l1-half*`). Raises `UserError` for a value that nothing in the plan has, listing the known
+        ones, and if no cell passes.
         """
         chosen = self.tables if not tables else tuple(self.table(name) for name in dict.fromkeys(tables))
-        keep: list[Callable[[Cell], bool]] = []
+        filters: list[Callable[[Cell], bool]] = []
         if task is not None:
-            wanted = self._known("task", _canonical(task), (str(cell.task) for cell in self.cells.values()))
-            keep.append(lambda cell: str(cell.task) == wanted)
+            wanted = self._require("task", _canonical(task), (str(cell.task) for cell in self.cells.values()))
+            filters.append(lambda cell: str(cell.task) == wanted)
         if method is not None:
-            self._known("method", method, (cell.fusion for cell in self.cells.values()))
-            keep.append(lambda cell: cell.fusion == method)
+            self._require("method", method, (cell.fusion for cell in self.cells.values()))
+            filters.append(lambda cell: cell.fusion == method)
         if glob is not None:
-            keep.append(lambda cell: fnmatch.fnmatchcase(cell.id, glob))
-        narrowed = (_narrowed(table, lambda cell: all(test(cell) for test in keep)) for table in chosen)
-        selected = replace(self, tables=tuple(table for table in narrowed if table.slots))
+            filters.append(lambda cell: fnmatch.fnmatchcase(cell.id, glob))
+        filtered = (_filtered(table, lambda cell: all(passes(cell) for passes in filters)) for table in chosen)
+        selected = replace(self, tables=tuple(table for table in filtered if table.slots))
         if not selected.tables:
-            asked = {"table": ", ".join(tables or ()), "task": task, "method": method, "glob": glob}
-            found = ", ".join(f"{name} {value}" for name, value in asked.items() if value)
+            given = {"table": ", ".join(tables or ()), "task": task, "method": method, "glob": glob}
+            found = ", ".join(f"{name} {value}" for name, value in given.items() if value)
             fix = f"list the ids: cenbench plan --preset {self.preset}"
-            raise UserError("no cell of the plan passes these filters together", found=found, fix=fix)
+            raise UserError("no cell of the plan passes all of these filters", found=found, fix=fix)
         return selected
 
-    def _known(self, what: str, value: str, known: Iterable[str]) -> str:
-        """`value` if the plan has it."""
-        there_are = list(dict.fromkeys(known))
-        if value not in there_are:
+    def _require(self, what: str, value: str, known: Iterable[str]) -> str:
+        """`value`, if it is a known one. Raises `UserError` otherwise."""
+        allowed = list(dict.fromkeys(known))
+        if value not in allowed:
             raise UserError(
-                f"preset {self.preset!r} has no such {what}",
-                found=short_repr(value),
-                expected=", ".join(there_are),
-                fix=spelling_hint(value, there_are),
+                f"preset {self.preset!r} has no {what} {short_repr(value)}",
+                expected=", ".join(allowed),
+                fix=spelling_hint(value, allowed),
             )
         return value
 
@@ -111,8 +116,8 @@ class Plan:
 def load_plan(params: Path, preset: str) -> Plan:
     """Read the preset, its tables and the paper's numbers from `params`, and expand them.
 
-    Raises `UserError` naming file, key, value and what is allowed. Imports no torch; the Snakefile calls this at
-    every start.
+    Raises `UserError` with file, key, value and what is allowed. Does not import torch: the Snakefile calls this each
+    time it starts.
     """
     chosen = load_preset(params, preset)
     numbers = read_paper_numbers(params)
@@ -129,7 +134,7 @@ def _canonical(task: str) -> str:
         return task
 
 
-def _narrowed(table: TableLayout, keep: Callable[[Cell], bool]) -> TableLayout:
-    """The table with only the slots, and the cells in them, that pass."""
-    kept = (replace(slot, cells=tuple(filter(keep, slot.cells))) for slot in table.slots)
+def _filtered(table: TableLayout, passes: Callable[[Cell], bool]) -> TableLayout:
+    """The table with only the cells that pass, and only the slots that keep a cell."""
+    kept = (replace(slot, cells=tuple(filter(passes, slot.cells))) for slot in table.slots)
     return replace(table, slots=tuple(slot for slot in kept if slot.cells))

@@ -1,4 +1,4 @@
-"""A preset: which dataset, network, protocol and budget the tables are run with. One YAML file in `params/presets/`."""
+"""A preset: the dataset, network, protocol and budget to run the tables with. One YAML file in `params/presets/`."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from cenbench.matrix.validation import Issue, as_user_error, short_repr, spellin
 from cenbench.matrix.yaml_file import load_model
 
 Kind = Literal["segmentation", "translation"]
-_UNSEEN = r"\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
-"""Characters that a reader does not see but a terminal or page acts on, such as an escape or a turn of direction."""
+_INVISIBLE = r"\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+"""Invisible characters that a terminal or a page acts on, such as escapes and changes of writing direction."""
 Text = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=1000, pattern=rf"^[^{_UNSEEN}]*$"),
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=1000, pattern=rf"^[^{_INVISIBLE}]*$"),
 ]
 TableName = Annotated[str, StringConstraints(pattern=r"^table[1-9][0-9]?$")]
 Seconds = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
@@ -39,7 +39,7 @@ _T = TypeVar("_T")
 
 
 class Segmentation(Frozen):
-    """What every segmentation cell of the preset is made of."""
+    """The parts of every segmentation cell of the preset."""
 
     dataset: DatasetSpec
     network: SegmentationNet
@@ -53,7 +53,7 @@ class Segmentation(Frozen):
 
 
 class Translation(Frozen):
-    """What every translation cell of the preset is made of."""
+    """The parts of every translation cell of the preset."""
 
     dataset: DatasetSpec
     network: TranslationNet
@@ -67,25 +67,25 @@ class Translation(Frozen):
 
 
 class StepSeconds(Frozen):
-    """Seconds a training step takes: `fixed` plus `per_modality` times the number of input modalities."""
+    """Seconds per training step: `fixed` plus `per_modality` times the number of input modalities."""
 
     fixed: Seconds
     per_modality: Seconds
 
 
 class CostModel(Frozen):
-    """What a cell costs on the named hardware, for `cenbench plan`. It changes no result and no id."""
+    """What a cell costs on the named hardware, for `cenbench plan`. Does not affect results or ids."""
 
     hardware: Text
-    """Where the seconds were measured, and how; or what they are estimated from."""
+    """Where and how the seconds were measured, or what they are estimated from."""
     unit: Literal["CPU", "GPU"]
-    """What an hour of the estimate is an hour of: one CPU core, or one GPU."""
+    """The unit of an hour: one CPU core, or one GPU."""
     workers: Annotated[int, Field(ge=1, le=10_000)]
-    """Cells that run at the same time there."""
+    """Cells that run at the same time on that hardware."""
     scene_s: Seconds
-    """Preparing one scene of the dataset, on one worker."""
+    """Seconds to prepare one scene of the dataset on one worker."""
     cell_s: Seconds
-    """A cell besides its steps: start, evaluation, writing."""
+    """Seconds per cell besides its steps: start, evaluation, writing."""
     step_s: dict[Kind, StepSeconds]
 
     @field_validator("step_s")
@@ -93,21 +93,21 @@ class CostModel(Frozen):
     def _both_kinds(cls, step_s: dict[Kind, StepSeconds]) -> dict[Kind, StepSeconds]:
         missing = {"segmentation", "translation"} - step_s.keys()
         if missing:
-            raise ValueError(f"seconds are missing for {', '.join(sorted(missing))}")
+            raise ValueError(f"missing: {', '.join(sorted(missing))}")
         return step_s
 
 
 class Preset(Frozen):
-    """One file of `params/presets/`."""
+    """One file in `params/presets/`."""
 
     name: Name
     description: Text
     tables: Annotated[tuple[TableName, ...], Field(min_length=1)]
-    """Which declarations of `params/` it runs, in this order."""
+    """The tables to run (files in `params/`), in this order."""
     groups: dict[TableName, Annotated[tuple[Text, ...], Field(min_length=1)]] = Field(default_factory=dict)
-    """Of a table, only these row groups (by their labels); every group of a table that is not named here."""
+    """Table -> labels of the row groups to run. Tables not named here run all of their groups."""
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1, max_length=100)]
-    """Every cell is trained once a seed; tables show the mean and the spread."""
+    """Every cell is trained once per seed; tables show the mean and the spread."""
     segmentation: Segmentation
     translation: Translation
     cost: CostModel
@@ -117,31 +117,30 @@ class Preset(Frozen):
     def _groups_of_its_tables(cls, groups: dict[str, tuple[str, ...]], info: ValidationInfo) -> dict[str, Any]:
         for name in groups:
             if name not in info.data.get("tables", ()):
-                raise ValueError(f"{name} is none of this preset's tables")
+                raise ValueError(f"{name} is not one of this preset's tables")
         return groups
 
     @field_validator("tables", "seeds")
     @classmethod
     def _no_duplicates(cls, values: tuple[_T, ...]) -> tuple[_T, ...]:
         if len(set(values)) != len(values):
-            raise ValueError("an entry is there twice")
+            raise ValueError("duplicate entry")
         return values
 
 
 def preset_names(params: Path) -> list[str]:
-    """The presets there are, by file name."""
+    """Names of all presets, from their files."""
     return sorted(path.stem for path in (params / "presets").glob("*.yaml"))
 
 
 def load_preset(params: Path, name: str) -> Preset:
-    """Read `params/presets/<name>.yaml`. A `UserError` names what is wrong in it, or the presets there are."""
+    """Read `params/presets/<name>.yaml`. Raises `UserError` for an invalid file and for an unknown name."""
     known = preset_names(params)
     if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]*", name) or name not in known:
         raise UserError(
-            "there is no such preset",
+            f"unknown preset {short_repr(name)}",
             where=params / "presets",
-            found=short_repr(name),
-            expected=", ".join(known) or "one YAML file a preset, but the folder has none",
+            expected=", ".join(known) or "one YAML file per preset, but the folder has none",
             fix=spelling_hint(name, known),
         )
     path = params / "presets" / f"{name}.yaml"

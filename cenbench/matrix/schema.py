@@ -1,6 +1,6 @@
-"""JSON schemas of `params/`, made from the models, so that editors complete and check while a person types.
+"""JSON schemas of `params/`, generated from the models, for completion and validation in editors.
 
-`python -m cenbench.matrix.schema` writes them to params/schema/; a test keeps the committed ones in step.
+`python -m cenbench.matrix.schema` writes them to params/schema/; a test fails if the committed ones are out of date.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def write_schemas(folder: Path) -> None:
 
 
 def _table_schema() -> dict[str, Any]:
-    """The table's schema, with the keys of an `override` spelled out: those of the preset's part, none required."""
+    """The table's schema, with the keys of each `override` spelled out: those of the preset's part, none required."""
     models: list[type[BaseModel]] = [TableSpec, Segmentation, Translation]
     _, joint = models_json_schema([(model, "validation") for model in models])
     definitions = joint["$defs"]
@@ -41,21 +41,21 @@ def _table_schema() -> dict[str, Any]:
 
 
 def _without_null(schema: Any) -> Any:
-    """`schema` without the alternative of an empty value, which the reader of the files refuses everywhere."""
+    """`schema` without null as an alternative, since `read_yaml` refuses empty values everywhere."""
     if isinstance(schema, list):
-        return [_without_null(each) for each in schema]
+        return [_without_null(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
     kept = {key: _without_null(value) for key, value in schema.items() if (key, value) != ("default", None)}
-    wanted = [each for each in kept.get("anyOf", []) if each != {"type": "null"}]
-    if len(wanted) == 1:
+    alternatives = [alternative for alternative in kept.get("anyOf", []) if alternative != {"type": "null"}]
+    if len(alternatives) == 1:
         del kept["anyOf"]
-        return wanted[0] | kept
+        return alternatives[0] | kept
     return kept
 
 
 def _keys_of(part: str, definitions: dict[str, Any]) -> dict[str, Any]:
-    """Keys of this part of a preset, of either kind of task; either form where the two differ."""
+    """The keys of this part of a preset for both task kinds; both schemas where the two differ."""
     keys: dict[str, Any] = {}
     for kind in (Segmentation, Translation):
         model = kind.model_fields[part].annotation
@@ -68,7 +68,7 @@ def _keys_of(part: str, definitions: dict[str, Any]) -> dict[str, Any]:
 
 
 def _reached(schema: Any, definitions: dict[str, Any]) -> set[str]:
-    """Names of the definitions that `schema` leads to."""
+    """Names of the definitions that `schema` refers to, directly or indirectly."""
     reached: set[str] = set()
     pending = [schema]
     while pending:

@@ -1,7 +1,7 @@
-"""The parts a cell is made of: dataset, network, protocol, evaluation. Each refuses nonsense at construction.
+"""The parts of a cell: dataset, network, protocol, evaluation. Each validates itself at construction.
 
-Every field here is part of a cell's identity. A field added later must have a default that keeps what the code did
-before: fields at their default are left out of the hash, so old cells keep their id (see `cell.py`).
+Every field here is part of a cell's identity. A field added later needs a default that preserves the previous
+behaviour: fields at their default are left out of the hash, so that existing cells keep their id (see `cell.py`).
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$", max_length=64)]
 
 
 class Frozen(BaseModel):
-    """Immutable, and no unknown key passes."""
+    """Immutable; unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
 
 class DatasetSpec(Frozen):
-    """Which prepared dataset: everything its content depends on."""
+    """A prepared dataset: everything its content depends on."""
 
     name: Name
     size_px: PositiveInt
-    """Height of every stored image, pixels; its width too where `width_px` says nothing else."""
+    """Height of every stored image in pixels; also its width, unless `width_px` is set."""
     width_px: PositiveInt | None = None
-    """Width of every stored image where it is not square (NYUDv2: 468 x 625)."""
+    """Width of every stored image in pixels, if it is not square (NYUDv2: 468 x 625)."""
     train_scenes: PositiveInt
     val_scenes: PositiveInt
     seed: Seed
@@ -45,33 +45,33 @@ class DatasetSpec(Frozen):
     @field_validator("width_px")
     @classmethod
     def _square_has_one_spelling(cls, width_px: int | None, info: ValidationInfo) -> int | None:
-        """A width equal to the height is the default said aloud: the same dataset, so the same ids."""
+        """A width equal to the height is the default spelled out: the same dataset, so the same ids."""
         return None if width_px == info.data.get("size_px") else width_px
 
     @property
     def shape_px(self) -> tuple[int, int]:
-        """(height, width) of every stored image, pixels."""
+        """(height, width) of every stored image in pixels."""
         return self.size_px, self.width_px or self.size_px
 
 
 def dataset_key(spec: DatasetSpec) -> str:
-    """Name of the folder of a prepared dataset: readable part, then ten hex digits over the whole spec."""
+    """Folder name of a prepared dataset: a readable part, then ten hex digits over the whole spec."""
     size = "x".join(str(side) for side in dict.fromkeys(spec.shape_px))
     content = spec.model_dump(mode="json", exclude_defaults=True)
     return f"{spec.name}-{size}px-{digest(content)[:10]}"
 
 
 class SegmentationNet(Frozen):
-    """ResNet encoder, and RefineNet (paper.md#refinenet) or PSPNet on it."""
+    """A ResNet encoder with a RefineNet (paper.md#refinenet) or PSPNet decoder."""
 
     head: Literal["refinenet", "pspnet"]
     depth: Literal[18, 34, 50, 101, 152]
     width: PositiveInt = 64
-    """Channels of the stem; ResNet's own is 64."""
+    """Channels of the stem; 64 in the original ResNet."""
     decoder_width: PositiveInt = 256
     """Channels of RefineNet's stages 2-4 (the deepest stage has twice as many), or of PSPNet's last convolution."""
     pretrained: bool
-    """Start the encoder from ImageNet weights; absent weights skip the cell, never a silent random start."""
+    """Start the encoder from ImageNet weights. Missing weights skip the cell; there is no silent random start."""
     dropout: Fraction = 0.5
 
 
@@ -80,7 +80,7 @@ class TranslationNet(Frozen):
 
     head: Literal["unet"]
     levels: Annotated[int, Field(ge=3, le=9)]
-    """Down-blocks; eight at 256 px. The input side must be a multiple of 2**levels."""
+    """Number of down-blocks; eight at 256 px. The input's sides must be multiples of 2**levels."""
     generator_width: PositiveInt = 64
     discriminator_width: PositiveInt = 64
     discriminator_layers: PositiveInt = 3
@@ -88,7 +88,7 @@ class TranslationNet(Frozen):
 
 
 class SegmentationPhase(Frozen):
-    """A stretch of training at constant learning rates; optimisers are made anew at its start.
+    """A part of training at constant learning rates; the optimisers are created anew at its start.
 
     Source: paper.md#segmentation.
     """
@@ -226,31 +226,31 @@ class TranslationProtocol(Frozen):
 
 
 class SegmentationEvaluation(Frozen):
-    """Full-size evaluation over the validation split."""
+    """Evaluation at full size on the validation split."""
 
     batch_size: PositiveInt
     scales: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)] = (1.0,)
-    """Sizes the image is shown at; the class probabilities are averaged. One scale of 1: single-scale evaluation."""
+    """Scales of the image; class probabilities are averaged over them. Just 1.0 is single-scale evaluation."""
     flip: bool = False
-    """Show each size mirrored too."""
+    """Evaluate each scale mirrored too."""
     samples: Annotated[int, Field(ge=0, le=64)] = 4
-    """How many fixed validation samples (the first ones) are kept as pictures."""
+    """Number of validation samples, the first ones, to keep as pictures."""
 
 
 class TranslationEvaluation(Frozen):
-    """FID, KID, MAE and RMSE over the validation split. QUIRKS are the released code's own."""
+    """FID, KID, MAE and RMSE on the validation split. QUIRKS are the released code's own."""
 
     QUIRKS: ClassVar[tuple[str, ...]] = ("dropout_at_test", "instance_statistics_at_test", "stretch_images")
 
     dropout_at_test: bool = False
-    """Leave dropout on, as the released code does: outputs are random, drawn from the cell's seed."""
+    """Keep dropout active, as the released code does: outputs are random, with the cell's seed."""
     instance_statistics_at_test: bool = False
-    """Normalise by each image's own statistics, as in training, instead of the running ones."""
+    """Normalise by per-image statistics, as in training, instead of the running ones."""
     stretch_images: bool = False
-    """Stretch each image's values to 0..255 before FID and KID, as the released code does."""
+    """Stretch each image's values to 0..255 before computing FID and KID, as the released code does."""
     batch_size: PositiveInt
     extractor: Literal["inception-v3", "seeded-conv"]
-    """`seeded-conv` stands in where no Inception weights are installed; its numbers are never comparable."""
+    """`seeded-conv` is a stand-in that needs no Inception weights; never comparable with the paper's numbers."""
     kid_subsets: PositiveInt
     kid_subset_size: Annotated[int, Field(ge=2)]
     kid_seed: Seed
@@ -263,16 +263,16 @@ def check_fit(
     protocol: SegmentationProtocol | TranslationProtocol,
     evaluation: SegmentationEvaluation | TranslationEvaluation,
 ) -> None:
-    """ValueError where parts that are each right do not go together."""
+    """Raises ValueError for parts that are valid alone but do not fit together."""
     if isinstance(evaluation, TranslationEvaluation):
         check_quirks(protocol.name, evaluation, evaluation.QUIRKS)
     if protocol.batch_size > dataset.train_scenes:
-        too_few = f"batch_size {protocol.batch_size} is over train_scenes {dataset.train_scenes}"
-        raise ValueError(f"{too_few}: an epoch would have no step")
+        too_few = f"batch_size {protocol.batch_size} exceeds train_scenes {dataset.train_scenes}"
+        raise ValueError(f"{too_few}: an epoch would have no steps")
     if evaluation.samples > dataset.val_scenes:
-        raise ValueError(f"samples {evaluation.samples} is over val_scenes {dataset.val_scenes}")
+        raise ValueError(f"samples {evaluation.samples} exceeds val_scenes {dataset.val_scenes}")
     if isinstance(evaluation, TranslationEvaluation) and evaluation.kid_subset_size > dataset.val_scenes:
-        raise ValueError(f"kid_subset_size {evaluation.kid_subset_size} is over val_scenes {dataset.val_scenes}")
+        raise ValueError(f"kid_subset_size {evaluation.kid_subset_size} exceeds val_scenes {dataset.val_scenes}")
     if isinstance(network, TranslationNet):
         height, width = dataset.shape_px
         for name, side in (("crop_px", protocol.crop_px), ("size_px", height), ("width_px", width)):

@@ -1,4 +1,4 @@
-"""How many optimiser steps a cell takes: the one rule that the plan's estimate and the training loop share."""
+"""Number of optimiser steps of a cell: one rule for the plan's estimate and the training loop."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ def steps_per_epoch(cell: Cell) -> int:
 
     132 for NYUDv2, as in the released code (paper.md#segmentation).
 
-    Both kinds of task follow it. Translation loses nothing at the paper's batch of one; at larger batches every step
-    keeps the same shape, and scenes left over in one epoch are drawn in another, for each epoch shuffles anew.
+    The same for both task kinds: every step keeps the same shape, and scenes left over in one epoch are drawn in
+    another, since each epoch is shuffled again. Translation at the paper's batch size of one drops nothing.
     """
     return cell.dataset.train_scenes // cell.protocol.batch_size
 
 
 def epochs(cell: Cell) -> int:
-    """Passes over the training split, all phases together."""
+    """Passes over the training split, over all phases."""
     protocol = cell.protocol
     if isinstance(protocol, SegmentationProtocol):
         return sum(phase.epochs for phase in protocol.phases)

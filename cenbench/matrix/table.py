@@ -1,7 +1,7 @@
-"""A table's declaration: one YAML file of `params/`, in the table's own terms. Rows and columns say what a cell is.
+"""A table's declaration: one YAML file in `params/`, in the table's own terms. Rows and columns describe cells.
 
-Every entry (the table's `defaults`, a group, a row, a column) may set any of the same terms. A slot of the table has
-the terms of its defaults, then its group, then its row and its column; a row and a column never set the same term.
+Every entry (the table's `defaults`, a group, a row, a column) may set any of the same terms. A slot of the table takes
+its terms from the defaults, then its group, then its row and column; a row and a column never set the same term.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ Metric = Literal[
 Term = Literal["task", "fusion", "stage", "merged", "convs", "norms", "l1", "stream"]
 TERMS: tuple[Term, ...] = ("task", "fusion", "stage", "merged", "convs", "norms", "l1", "stream")
 TERM_DEFAULTS = {"stage": "all", "merged": False}
-"""What terms are that nothing says."""
+"""Values of terms that no entry sets."""
 TaskText = Annotated[str, AfterValidator(lambda text: str(Task.parse(text)))]
 
 
 class Override(Frozen):
-    """Parameters of the preset that are different here, e.g. `protocol: {theta: 0.05}`. Changes these cells' ids only.
+    """Parameters of the preset to change here, e.g. `protocol: {theta: 0.05}`. Only these cells' ids change.
 
-    The keys inside are those of the preset's own parts; a list is replaced whole.
+    The keys inside are those of the preset's own parts; a list is replaced as a whole.
     """
 
     dataset: dict[str, Any] = Field(default_factory=dict)
@@ -42,51 +42,51 @@ class Override(Frozen):
 
 
 class EntrySpec(Frozen):
-    """What the table's defaults, a group, a row or a column may say about the cells it stands for."""
+    """The terms that the table's defaults, a group, a row or a column may set for its cells."""
 
     task: TaskText | None = None
-    """What goes in and what comes out, e.g. `rgb+depth->semantic`."""
+    """Inputs and target, e.g. `rgb+depth->semantic`."""
     convs: Convs | None = None
-    """Whether the modalities share convolutions."""
+    """Whether the modalities share their convolutions."""
     norms: Norms | None = None
-    """What of the normalisation each modality has of its own."""
+    """Which parts of each norm are private to a modality."""
     l1: L1 | None = None
     """Which scaling factors the l1 term drives to zero."""
     fusion: Name | None = None
     """The fusion method: a file of `cenbench/nn/fusion`, e.g. `exchange`, `concat`, `none`."""
     exchange: bool | None = None
-    """Short for `fusion: exchange` (true) and `fusion: none` (false), as table 7 has it."""
+    """Short for `fusion: exchange` (true) or `fusion: none` (false), as in table 7."""
     stage: Stage | None = None
-    """Where the fusion acts; `all` where nothing says it."""
+    """Where the fusion acts; `all` by default."""
     merged: bool | None = None
-    """Whether one stream goes on after the fusion, to one prediction; false where nothing says it."""
+    """Whether the modalities merge into one stream with one prediction after the fusion; false by default."""
     stream: Name | None = None
     """Which output is shown: a modality of the task, or `ensemble`."""
     override: Override = Override()
     paper_terms: dict[Term | Literal["method", "exchange"], Text] = Field(default_factory=dict)
-    """How `params/paper/tables_reference.csv` calls what this entry says, where it uses another word."""
+    """Terms as `params/paper/tables_reference.csv` spells them, where it differs from this entry."""
     in_paper: bool = True
-    """False for an entry of your own: the paper has no number for it, whatever its terms are."""
+    """False for an entry that is not in the paper, whatever its terms: the paper's numbers skip it."""
 
     @model_validator(mode="after")
-    def _one_way_to_say_it(self) -> EntrySpec:
+    def _fusion_set_once(self) -> EntrySpec:
         if self.fusion is not None and self.exchange is not None:
-            raise ValueError("`exchange:` is short for a `fusion:`; say one of the two")
+            raise ValueError("`exchange:` is short for a `fusion:`; set only one of the two")
         return self
 
-    def says(self, term: str) -> Any:
-        """The value this entry gives a term; None where it says nothing of it."""
-        if term == "fusion" and self.exchange is not None:
+    def term(self, name: str) -> Any:
+        """The value this entry gives the term; None if it leaves it unset."""
+        if name == "fusion" and self.exchange is not None:
             return "exchange" if self.exchange else "none"
-        return getattr(self, term)
+        return getattr(self, name)
 
 
 class RowSpec(EntrySpec):
-    """A row. `labels` are made from its terms (see `StubColumn`) unless they are given."""
+    """A row. Without `labels`, its labels are made from its terms (see `StubColumn`)."""
 
     labels: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
     only: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
-    """Labels of the columns this row has a number in; every column where nothing says it."""
+    """Labels of the columns this row has a number in; every column by default."""
 
 
 class ColumnSpec(EntrySpec):
@@ -95,20 +95,20 @@ class ColumnSpec(EntrySpec):
     label: Text
     emphasised: bool = False
     metrics: Annotated[tuple[Metric, ...], Field(min_length=1)] | None = None
-    """What this column shows instead of the table's metrics."""
+    """Metrics to show here instead of the table's."""
 
 
 class GroupSpec(EntrySpec):
-    """Rows that stand together under one label, usually a task."""
+    """Rows under one common label, usually a task."""
 
     label: Text
     only: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
-    """As a row's, for all rows of the group that do not say it themselves."""
+    """As for a row; applies to the rows of the group that do not set it themselves."""
     rows: Annotated[tuple[RowSpec, ...], Field(min_length=1)]
 
 
 class StubColumn(Frozen):
-    """A column of row labels: its heading, and the term whose value it shows."""
+    """A column of row labels: its heading and the term it shows."""
 
     heading: Text
     shows: Term | Literal["exchange"]
@@ -122,7 +122,7 @@ class TableSpec(Frozen):
     caption: Text
     metrics: Annotated[tuple[Metric, ...], Field(min_length=1)]
     paper_metrics: dict[str, Metric] = Field(default_factory=dict)
-    """Metrics of the paper's file that are another of ours, e.g. its MSE is a root: `{mse_x10: rmse_x10}`."""
+    """Metric in the paper's file -> ours, where they differ, e.g. its MSE is a root: `{mse_x10: rmse_x10}`."""
     stub: Annotated[tuple[StubColumn, ...], Field(min_length=1)]
     group_heading: Text | None = None
     defaults: EntrySpec = EntrySpec()
@@ -130,35 +130,34 @@ class TableSpec(Frozen):
     rows: tuple[RowSpec, ...] = ()
     columns: Annotated[tuple[ColumnSpec, ...], Field(min_length=1)]
     whole: bool = True
-    """True: a number of the paper that finds no slot is an error. False where rows were left out on purpose."""
+    """True: a number of the paper without a slot is an error. False: rows were left out on purpose."""
     footers: tuple[Text, ...] = ()
 
     @model_validator(mode="after")
     def _rows_or_groups(self) -> TableSpec:
         if bool(self.rows) == bool(self.groups):
-            raise ValueError("a table has either `rows:` or `groups:` with rows of their own")
+            raise ValueError("a table needs either `rows:` or `groups:` with rows of their own, not both")
         return self
 
 
 def table_names(params: Path) -> list[str]:
-    """The tables there are, by file name."""
+    """Names of all declared tables, from their files."""
     return sorted(path.stem for path in params.glob("table*.yaml"))
 
 
 def load_table(params: Path, name: str) -> TableSpec:
-    """Read `params/<name>.yaml`. A `UserError` names what is wrong in it, or the tables there are."""
+    """Read `params/<name>.yaml`. Raises `UserError` for an invalid file and for an unknown name."""
     known = table_names(params)
     if name not in known:
         raise UserError(
-            "there is no such table",
+            f"unknown table {short_repr(name)}",
             where=params,
-            found=short_repr(name),
-            expected=", ".join(known) or "table7.yaml and so on, but the folder has none",
+            expected=", ".join(known) or "files such as table7.yaml, but the folder has none",
             fix=spelling_hint(name, known),
         )
     path = params / f"{name}.yaml"
     table = load_model(path, TableSpec)
     if name != f"table{table.number}":
-        problem = "the number differs from the one in the file's name"
+        problem = "the number differs from the file's name"
         raise as_user_error(path, [Issue("number", problem, table.number, name.removeprefix("table"))])
     return table

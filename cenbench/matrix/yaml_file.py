@@ -1,8 +1,8 @@
-"""Read a YAML file of `params/` strictly: what a line says is what is meant, or the line is named as a mistake.
+"""Read a YAML file of `params/` strictly: anything ambiguous is an error that names the line or the key.
 
-The words of YAML 1.2 are used, because YAML 1.1 surprises: there `2e-4` is a text, `010` is eight and `1:30` is
-ninety. Refused: duplicate keys, tags, empty values, NaN and infinities, and an alias inside an anchored value (nested
-ones grow without bound).
+Scalars follow YAML 1.2, since YAML 1.1 surprises: there `2e-4` is a string, `010` is eight and `1:30` is ninety.
+Refused: duplicate keys, tags, empty values, NaN and infinities, and an alias inside an anchored value (nested aliases
+grow without bound).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SCALARS = (
     ("float", r"[-+]?(\.[0-9]+|[0-9]+\.[0-9]*)([eE][-+]?[0-9]+)?|[-+]?[0-9]+[eE][-+]?[0-9]+", list("-+.0123456789")),
     ("float", r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", list("-+.")),
 )
-_DEEPEST = 16
+_MAX_DEPTH = 16
 _FIX = "see the comments at the top of the file, or compare with the version in git: git diff params"
 
 
@@ -36,18 +36,18 @@ def _refused(problem: str, place: Any) -> yaml.MarkedYAMLError:
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader with the words above, and without duplicate keys, tags and nested aliases."""
+    """SafeLoader with the scalars above; refuses duplicate keys, tags and nested aliases."""
 
     anchored = 0
-    """How many anchored values the parser is inside of."""
+    """Number of anchored values around the current position."""
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         event = self.peek_event()  # type: ignore[no-untyped-call]  # PyYAML's stubs leave it without types
         if getattr(event, "tag", None) is not None:
-            raise _refused("tags (!) are not used here", event)
+            raise _refused("tags (!) are not supported", event)
         if isinstance(event, yaml.AliasEvent):
             if self.anchored:
-                raise _refused("an alias (*) inside an anchored value (&) is not used here", event)
+                raise _refused("an alias (*) inside an anchored value (&) is not supported", event)
             return super().compose_node(parent, index)
         inside = int(event.anchor is not None)
         self.anchored += inside
@@ -59,9 +59,9 @@ class _Loader(yaml.SafeLoader):
         seen: set[str] = set()
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode) or not key.tag.endswith(":str"):
-                raise _refused(f"a key must be a plain text, not {short_repr(key.value)}", key)
+                raise _refused(f"a key must be a string, not {short_repr(key.value)}", key)
             if key.value in seen:
-                raise _refused(f"the key {short_repr(key.value)} is there twice", key)
+                raise _refused(f"duplicate key {short_repr(key.value)}", key)
             seen.add(key.value)
         return super().construct_mapping(node, deep=deep)
 
@@ -74,15 +74,15 @@ for _tag, _pattern, _first in _SCALARS:
 def read_yaml(path: Path) -> dict[str, Any]:
     """The mapping in `path`, of plain Python values.
 
-    Raises `UserError` for a file that is missing, unreadable, not UTF-8, not YAML, empty, or not a mapping, naming
-    line and column where there are any.
+    Raises `UserError` for a file that is missing, unreadable, not UTF-8, not YAML, empty, or not a mapping, with line
+    and column if known.
     """
     try:
         tree = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
     except FileNotFoundError as error:
-        raise UserError("this file is missing", where=path, fix="restore it: git checkout -- params") from error
+        raise UserError("missing file", where=path, fix="restore it: git checkout -- params") from error
     except OSError as error:
-        raise UserError(f"this file cannot be read: {error.strerror}", where=path) from error
+        raise UserError(f"cannot read this file: {error.strerror}", where=path) from error
     except UnicodeDecodeError as error:
         raise UserError("this file is not UTF-8 text", where=path, found=f"byte {error.start}", fix=_FIX) from error
     except yaml.MarkedYAMLError as error:
@@ -90,11 +90,11 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except yaml.YAMLError as error:
         raise UserError("this file is not valid YAML", where=path, found=short_repr(str(error)), fix=_FIX) from error
     except RecursionError as error:
-        raise UserError("this file is nested too deep to be a declaration", where=path, fix=_FIX) from error
+        raise UserError("this file is nested too deeply", where=path, fix=_FIX) from error
     if not isinstance(tree, dict):
         found = "an empty file" if tree is None else f"a {type(tree).__name__}: {short_repr(tree)}"
         raise UserError(
-            "this file does not hold keys and values", where=path, found=found, expected="`key: value` lines"
+            "this file does not contain keys and values", where=path, found=found, expected="`key: value` lines"
         )
     issues = _unusable_values(tree, ())
     if issues:
@@ -103,7 +103,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def load_model(path: Path, model: type[_Model]) -> _Model:
-    """The file as a `model`, types taken literally ('8' is no number). Every mistake in it is told at once."""
+    """The file as a `model`, without type coercion ('8' is not a number). Raises one `UserError` for all issues."""
     tree = read_yaml(path)
     try:
         return model.model_validate_json(json.dumps(tree), strict=True)
@@ -112,28 +112,28 @@ def load_model(path: Path, model: type[_Model]) -> _Model:
 
 
 def _not_yaml(path: Path, error: yaml.MarkedYAMLError) -> UserError:
-    """The parser's finding with its line; `context` is kept where the problem alone is half a sentence."""
-    problem = error.problem or "something here cannot be read"
+    """The parser's error with its line; with its context if the problem alone is half a sentence."""
+    problem = error.problem or "something here cannot be parsed"
     if problem.startswith("but") and error.context:
         problem = f"{error.context}, {problem}"
     fix = _FIX
     if "'\\t'" in problem:
-        problem, fix = "a tab where spaces are needed", "indent with spaces, never with tabs"
+        problem, fix = "a tab where spaces are required", "indent with spaces, not tabs"
     mark = error.problem_mark
     place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
     return UserError(f"this file is not valid YAML; {place}{problem}", where=path, fix=fix)
 
 
 def _unusable_values(value: Any, location: Location) -> list[Issue]:
-    """Empty values, numbers that are none, and what is nested deeper than any declaration, with where they are."""
-    if len(location) > _DEEPEST:
-        return [Issue(dotted_key(location[:3]), "this value is nested too deep to be a declaration")]
+    """Empty values, NaN and infinities, and anything nested deeper than a declaration can be, with their keys."""
+    if len(location) > _MAX_DEPTH:
+        return [Issue(dotted_key(location[:3]), "this value is nested too deeply")]
     if isinstance(value, dict):
         return [each for key, child in value.items() for each in _unusable_values(child, (*location, key))]
     if isinstance(value, list):
         return [each for index, child in enumerate(value) for each in _unusable_values(child, (*location, index))]
     if value is None:
-        return [Issue(dotted_key(location), "this key has no value", fix="give it one, or remove the line")]
+        return [Issue(dotted_key(location), "this key has no value", fix="set a value, or remove the line")]
     if isinstance(value, float) and not math.isfinite(value):
-        return [Issue(dotted_key(location), "this value is not a finite number", short_repr(value), "a finite number")]
+        return [Issue(dotted_key(location), "not a finite number", short_repr(value), "a finite number")]
     return []

@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from cenbench.matrix.cost import StepTimes, cell_seconds, dataset_seconds, plan_cost, plan_datasets
+from cenbench.matrix.cost import StepTimes, cell_seconds, dataset_seconds, plan_cost
 from cenbench.matrix.cost_lines import cost_lines, duration
 from cenbench.matrix.plan import Plan
 from cenbench.matrix.steps import total_steps
@@ -35,7 +35,7 @@ def _cells(plan: Plan, measured: StepTimes | None) -> Table:
 def _totals(plan: Plan, measured: StepTimes | None) -> list[str]:
     shared = sum(len(plan.tables_of(cell_id)) > 1 for cell_id in plan.cells)
     lines = [f"{len(plan.cells)} cells, {shared} of them shown by more than one table."]
-    for dataset in plan_datasets(plan):
+    for dataset in plan.datasets:
         size = "x".join(str(side) for side in dict.fromkeys(dataset.shape_px))
         scenes = dataset.train_scenes + dataset.val_scenes
         seconds = duration(dataset_seconds(dataset, plan.cost))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from cenbench.data.manifest import is_prepared
-from cenbench.matrix.cost import PlanCost, StepTimes, cell_seconds, plan_cost, plan_datasets
+from cenbench.matrix.cost import PlanCost, StepTimes, cell_seconds, plan_cost
 from cenbench.matrix.cost_lines import cost_lines, duration
 from cenbench.matrix.plan import Plan
 from cenbench.matrix.specs import DatasetSpec, dataset_key
@@ -16,7 +16,7 @@ from cenbench.schedule.step_times import read_step_times
 
 def remaining_cost(plan: Plan, paths: Paths, waiting: Collection[str], measured: StepTimes | None) -> PlanCost:
     """The cost of the cells whose ids are `waiting`, and of the datasets they read that are not prepared yet."""
-    prepared = [each for each in plan_datasets(plan) if _is_prepared(each, paths)]
+    prepared = [each for each in plan.datasets if _is_prepared(each, paths)]
     return plan_cost(plan, measured, only=waiting, prepared=prepared)
 
 
