@@ -257,6 +257,6 @@ def test_missing_official_files_are_listed_with_their_place(name: str, tmp_path:
     (raw / "images.zip.dvc").touch()
     with pytest.raises(UserError, match=r"(?s)are missing.*only DVC's placeholders.*dvc pull"):
         adapters.prepare(spec, tmp_path / "data/prepared", 1, False)
-    with pytest.raises(UserError, match="does not support this version"):
+    with pytest.raises(UserError, match="has no such version"):
         adapters.prepare(spec.model_copy(update={"version": 99}), tmp_path, 1, False)
     assert dataset_key(spec).startswith(name)

@@ -1,4 +1,4 @@
-"""Rendered rooms: every modality shows the same scene, in its declared range, as geometry says it must be."""
+"""Rendered rooms: all modalities show the same scene, in their declared ranges, and agree with the geometry."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SPEC = DatasetSpec(name="synthrooms", size_px=32, width_px=40, train_scenes=8, v
 SCENES = range(10)
 UNITS_PER_METRE = 512
 DISPARITY = 350.0
-"""Steps of the sensor's disparity at one metre."""
+"""The sensor's disparity at one metre, in steps."""
 
 
 @pytest.fixture(scope="module")
@@ -40,14 +40,14 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_two_processes_make_the_bytes_of_one(prepared: Prepared, tmp_path: Path) -> None:
+def test_two_processes_give_the_bytes_of_one(prepared: Prepared, tmp_path: Path) -> None:
     folder = prepare_synthrooms(SPEC, tmp_path, 2, False)
     assert folder.name == prepared.folder.name == dataset_key(SPEC)
     assert contents(folder) == contents(prepared.folder)
     assert not folder.with_name(f"{folder.name}.partial").exists()
 
 
-def test_a_scene_depends_on_seed_and_number_alone(prepared: Prepared) -> None:
+def test_a_scene_depends_only_on_seed_and_number(prepared: Prepared) -> None:
     larger = SPEC.model_copy(update={"train_scenes": 500, "val_scenes": 100})
     other = render_scene(SPEC.model_copy(update={"seed": 4}), 5)
     for name, image in render_scene(larger, 5).items():
@@ -57,7 +57,7 @@ def test_a_scene_depends_on_seed_and_number_alone(prepared: Prepared) -> None:
 
 
 def test_another_version_of_the_renderer_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="does not make that version") as caught:
+    with pytest.raises(UserError, match="has no such version") as caught:
         prepare_synthrooms(SPEC.model_copy(update={"version": 99}), tmp_path, 1, False)
     assert caught.value.found == 99
 
@@ -68,8 +68,8 @@ def test_values_stay_in_their_declared_ranges_and_use_them(prepared: Prepared) -
         known = array if entry.missing is None else array[array != entry.missing]
         assert entry.range[0] <= known.min()
         assert known.max() <= entry.range[1]
-        assert len(np.unique(known)) >= 13, f"{name} says nothing"
-    # A room of at most 6 x 5 x 3 m: no distance is over its diagonal, none nearer than the sensor sees.
+        assert len(np.unique(known)) >= 13, f"{name} holds few distinct values"
+    # Rooms are at most 6 x 5 x 3 m: distances lie between the sensor's nearest and the diagonal.
     depth = np.asarray(prepared.array("depth_euclidean")) / UNITS_PER_METRE
     assert depth[depth > 0].min() > 0.35
     assert depth.max() < 8.5
@@ -83,11 +83,11 @@ def test_many_classes_and_little_void(prepared: Prepared) -> None:
     assert 0 < (labels == prepared.void).mean() < 0.1
     for name in ("wall", "floor", "ceiling"):
         share = (labels == CLASSES.index(name)).mean((1, 2))
-        assert np.count_nonzero(share > 0.02) >= 8, f"nearly every room shows its {name}"
+        assert np.count_nonzero(share > 0.02) >= 8, f"nearly every room shows a {name}"
 
 
 def test_labels_are_those_of_the_nearest_part(prepared: Prepared, views: list[tuple[Room, View]]) -> None:
-    """Against rays intersected part by part. Rays along an edge may fall to either side: one in a hundred pixels."""
+    """Compared with rays intersected part by part. Rays along an edge may hit either side: one pixel in a hundred."""
     for index, (room, view) in zip(SCENES, views, strict=True):
         names = [part.label for part in room.parts]
         numbers = np.array([CLASSES.index(name) if name in CLASSES else prepared.void for name in names])
@@ -97,7 +97,7 @@ def test_labels_are_those_of_the_nearest_part(prepared: Prepared, views: list[tu
 
 
 def test_depth_is_that_of_the_nearest_part(prepared: Prepared, views: list[tuple[Room, View]]) -> None:
-    """Disparity is rounded to steps of 1/350 m^-1 and has noise of half a step: four deviations and the rounding."""
+    """Disparity has steps of 1/350 m^-1 and noise of half a step: the tolerance is four deviations and the rounding."""
     for index, (_, view) in zip(SCENES, views, strict=True):
         for name, expected_HW in (
             ("depth_euclidean", view.distance_HW),
@@ -108,11 +108,11 @@ def test_depth_is_that_of_the_nearest_part(prepared: Prepared, views: list[tuple
             tolerance = 2.5 * (view.distance_HW * view.forward_HW) / DISPARITY + 0.01
             right = np.abs(found_HW / expected_HW - 1)[known] < tolerance[known]
             assert right.mean() > 0.99
-            # No offset: noise of a hundred pixels averages out.
+            # No offset: the noise of hundreds of pixels averages out.
             assert abs(np.median((found_HW - expected_HW)[known])) < 0.01
 
 
-def test_distance_is_planar_depth_over_the_rays_cosine(prepared: Prepared, views: list[tuple[Room, View]]) -> None:
+def test_distance_is_planar_depth_divided_by_a_cosine(prepared: Prepared, views: list[tuple[Room, View]]) -> None:
     euclidean, planar = (np.asarray(prepared.array(f"depth_{name}"), float) for name in ("euclidean", "zbuffer"))
     np.testing.assert_array_equal(euclidean > 0, planar > 0)
     assert (euclidean >= planar).all()
@@ -126,8 +126,8 @@ def test_distance_is_planar_depth_over_the_rays_cosine(prepared: Prepared, views
 def test_depth_has_holes_where_a_sensor_has_them(prepared: Prepared) -> None:
     holes = np.asarray(prepared.array("depth_zbuffer")) == 0
     shares = holes.mean((1, 2))
-    assert shares.min() > 0.005, "no scene without a hole"
-    assert shares.max() < 0.6, "no scene without depth"
+    assert shares.min() > 0.005, "every scene has holes"
+    assert shares.max() < 0.6, "every scene has depth"
     labels = np.asarray(prepared.array("semantic"))
     shiny = holes[np.isin(labels, [CLASSES.index(name) for name in ("mirror", "window", "television")])]
     plain = holes[np.isin(labels, [CLASSES.index(name) for name in ("wall", "floor", "ceiling")])]
@@ -145,7 +145,7 @@ def test_normals_are_of_unit_length_and_floors_are_level(prepared: Prepared, vie
             found = normal[index][labels == CLASSES.index(name)]
             assert np.abs(found - expected).max(initial=0) <= rounding
         facing = np.sum(normal[index] * -view.rays_HWC, axis=-1)
-        assert facing.min() > -2 * rounding, "a surface that is seen faces the camera"
+        assert facing.min() > -2 * rounding, "visible surfaces face the camera"
 
 
 def test_shade_is_the_normals_under_the_declared_light(prepared: Prepared) -> None:
@@ -157,7 +157,7 @@ def test_shade_is_the_normals_under_the_declared_light(prepared: Prepared) -> No
 
 
 def sobel(values_HW: np.ndarray) -> np.ndarray:
-    """Gradient a pixel by SciPy."""
+    """Gradient per pixel by SciPy."""
     return np.hypot(*(ndimage.sobel(values_HW, axis=axis, mode="nearest") / 8 for axis in (0, 1)))
 
 
@@ -172,13 +172,13 @@ def test_edge_is_the_gradient_of_clean_distance(prepared: Prepared, views: list[
     for index, (_, view) in zip(SCENES, views, strict=True):
         expected = 10_000 * np.minimum(sobel(np.sqrt(view.distance_HW)) / 0.25, 1)
         sure = ndimage.binary_erosion(view.sure_HW, np.ones((3, 3)), border_value=1)
-        # Mitsuba's float32 distances; a ray along an edge may fall to either side and then spoils its neighbours.
+        # Mitsuba's distances are float32; a ray along an edge may hit either side, which also affects its neighbours.
         right = np.abs(expected - prepared.array("edge")[index])[sure] <= 2
         assert right.mean() > 0.97
 
 
 def test_pictures_change_where_labels_change(prepared: Prepared) -> None:
-    """Colour has no closed form: its gradient is largest on the borders of labels when nothing is shifted."""
+    """Colour has no closed form, but its gradient is largest on label borders if nothing is shifted."""
     texture, labels = np.asarray(prepared.array("texture"), float), np.asarray(prepared.array("semantic"))
     border = np.zeros(labels.shape, bool)
     border[:, :, 1:-1] = labels[:, :, 2:] != labels[:, :, :-2]
@@ -194,15 +194,15 @@ def test_pictures_change_where_labels_change(prepared: Prepared) -> None:
         assert aligned > 1.1 * on_border(*shift)
 
 
-def test_dark_and_blown_out_pictures_leave_depth_as_it_is() -> None:
-    """Some rooms in the dark: rgb is nearly black there while depth is seen as elsewhere."""
+def test_dark_pictures_do_not_affect_depth() -> None:
+    """In a dark room rgb is nearly black while depth is measured as elsewhere."""
     dark = next(index for index in range(100) if random_room(SPEC.seed, index).exposure == "dark")
     scene = render_scene(SPEC, dark)
     assert scene["rgb"].mean() < 80
     assert (scene["depth_zbuffer"] > 0).mean() > 0.4
 
 
-def test_prepare_again_is_at_once_and_leaves_the_bytes(prepared: Prepared, tmp_path: Path) -> None:
+def test_preparing_again_changes_nothing(prepared: Prepared, tmp_path: Path) -> None:
     folder = tmp_path / prepared.folder.name
     shutil.copytree(prepared.folder, folder)
     times = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}

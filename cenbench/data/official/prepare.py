@@ -28,9 +28,7 @@ def prepare_official(
     `Adapter.read` do.
     """
     if spec.version != adapter.VERSION:
-        raise UserError(
-            "the adapter does not support this version", key="version", found=spec.version, expected=adapter.VERSION
-        )
+        raise UserError("the adapter has no such version", key="version", found=spec.version, expected=adapter.VERSION)
     folder = root / dataset_key(spec)
     complete = manifest_digest(folder) is not None
     given, raw = raw is not None, raw or default_raw(root, adapter.NAME)

@@ -1,4 +1,4 @@
-"""Few light paths a pixel leave grain; light varies slowly over one surface, so it is smoothed there and only there."""
+"""Remove the noise of few light paths per pixel: light is smoothed within a surface, never across surfaces."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 _STEPS_PX = (1, 2, 4)
 _SMALLEST_ALBEDO = 0.02
 _LOG_TOLERANCE = 0.9
-"""Differences of log light beyond this (a shadow's edge) are kept."""
+"""Larger differences of log light, such as the edge of a shadow, are kept."""
 
 
 def denoise(
@@ -15,8 +15,8 @@ def denoise(
 ) -> np.ndarray:
     """Edge-avoiding a-trous smoothing of rgb / albedo within a part (Dammertz et al., HPG 2010).
 
-    `albedo_HWC` is averaged over the same paths as `rgb_HWC`, so textures stay sharp. Where `smooth_HW` is false
-    (mirrors, lights) nothing changes.
+    `albedo_HWC` is averaged over the same paths as `rgb_HWC`, so textures stay sharp. Pixels where `smooth_HW` is false
+    (mirrors, lights) are returned unchanged.
     """
     base_HWC = np.maximum(albedo_HWC, _SMALLEST_ALBEDO)
     light_HWC = rgb_HWC / base_HWC

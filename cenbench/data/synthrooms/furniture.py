@@ -1,6 +1,6 @@
-"""Furniture: each piece stands with its back to y = 0, faces +y, and is centred on x. Metres.
+"""Furniture. Every piece has its back at y = 0, faces +y, and is centred on x. Metres.
 
-A piece is a list of parts and its footprint; `room.py` places it.
+A piece is a list of parts with a footprint; `room.py` places it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Rng = np.random.Generator
 
 @dataclass(frozen=True)
 class Piece:
-    """Parts and the floor they take: `width` along the wall, `depth` away from it."""
+    """Parts and their footprint: `width` along the wall, `depth` away from it."""
 
     parts: list[Part]
     width: float
@@ -80,7 +80,7 @@ def table(rng: Rng) -> Piece:
     parts = [box((-half, 0, top - 0.04), (half, depth, top), board, "table")]
     leg = materials.metal(rng) if rng.random() < 0.5 else board
     parts += _legs(half - 0.05, 0.05, depth - 0.05, top - 0.04, rng.uniform(0.02, 0.035), leg, "table")
-    parts += _things(rng, (-half, half), (0.08, depth - 0.08), top, int(rng.integers(0, 4)))
+    parts += _objects_on(rng, (-half, half), (0.08, depth - 0.08), top, int(rng.integers(0, 4)))
     return Piece(parts, width, depth, top)
 
 
@@ -105,7 +105,7 @@ def cabinet(rng: Rng) -> Piece:
     if low and rng.random() < 0.4:
         parts += _television(rng, min(width * 0.9, 1.2), depth / 2, height)
     elif low:
-        parts += _things(rng, (-half, half), (0.08, depth - 0.08), height, int(rng.integers(0, 4)))
+        parts += _objects_on(rng, (-half, half), (0.08, depth - 0.08), height, int(rng.integers(0, 4)))
         if rng.random() < 0.4:
             parts += _table_lamp(rng, half - 0.15, depth / 2, height)
     return Piece(parts, width, depth + 0.05, height)
@@ -146,7 +146,7 @@ def floor_lamp(rng: Rng) -> Piece:
 
 
 def boxes(rng: Rng) -> Piece:
-    """One to three cardboard boxes, stacked."""
+    """One to three stacked cardboard boxes."""
     parts: list[Part] = []
     foot, half = 0.0, rng.uniform(0.18, 0.3)
     for _ in range(int(rng.integers(1, 4))):
@@ -158,7 +158,7 @@ def boxes(rng: Rng) -> Piece:
 
 
 def clutter(rng: Rng) -> Piece:
-    """Unlabelled things on the floor: balls, bins, heaps."""
+    """Unlabelled objects on the floor: balls, bins, heaps."""
     parts = [] if rng.random() < 0.5 else [cylinder((0, 0.2, 0), 0.15, 0.35, materials.plastic(rng), CLUTTER)]
     for _ in range(int(rng.integers(1, 4))):
         radius = rng.uniform(0.06, 0.16)
@@ -179,8 +179,10 @@ def _legs(
     return [cylinder((x, y, 0), radius, height, material, label) for x in (-half, half) for y in (near, far)]
 
 
-def _things(rng: Rng, across: tuple[float, float], along: tuple[float, float], top: float, count: int) -> list[Part]:
-    """Small unlabelled things standing on something."""
+def _objects_on(
+    rng: Rng, across: tuple[float, float], along: tuple[float, float], top: float, count: int
+) -> list[Part]:
+    """Small unlabelled objects standing on a surface of height `top`."""
     parts = []
     for _ in range(count):
         x, y = float(rng.uniform(across[0] + 0.1, across[1] - 0.1)), float(rng.uniform(*along))
@@ -196,7 +198,7 @@ def _things(rng: Rng, across: tuple[float, float], along: tuple[float, float], t
 
 
 def _shade(rng: Rng) -> Material:
-    """A lamp's shade: lit or not."""
+    """Material of a lampshade, lit or not."""
     warm = (1.0, rng.uniform(0.7, 0.9), rng.uniform(0.4, 0.7))
     strength = rng.uniform(4.0, 14.0) if rng.random() < 0.6 else 0.0
     radiance = (warm[0] * strength, warm[1] * strength, warm[2] * strength)

@@ -1,4 +1,4 @@
-"""Random materials and the procedural patterns on them. Everything is a function of the generator it is given."""
+"""Random materials and their procedural patterns. Everything is a pure function of the given random generator."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PATTERN_PX = 64
 
 
 def paint(rng: np.random.Generator) -> Material:
-    """Wall paint or paper: light and pale, sometimes patterned."""
+    """Wall paint or wallpaper: light and pale, sometimes patterned."""
     colour = hsv(rng.random(), rng.uniform(0.02, 0.3), rng.uniform(0.5, 0.92))
     pattern: Pattern = _one(rng, ("plain", "plain", "noise", "stripes", "spots"))
     repeat = float(rng.integers(3, 8))
@@ -30,7 +30,7 @@ def flooring(rng: np.random.Generator) -> Material:
 
 
 def wood(rng: np.random.Generator) -> Material:
-    """Furniture wood, or (one in four) lacquer of any colour, or nearly black."""
+    """Furniture wood, coloured lacquer (18 in 100), or nearly black lacquer (12 in 100)."""
     kind = rng.random()
     if kind < 0.12:
         return Material((0.025, 0.022, 0.02), finish="glossy")
@@ -40,7 +40,7 @@ def wood(rng: np.random.Generator) -> Material:
 
 
 def fabric(rng: np.random.Generator) -> Material:
-    """Upholstery, bedding: saturated or grey, often patterned; one in eight nearly black."""
+    """Upholstery and bedding: saturated or grey, often patterned; one in eight is nearly black."""
     if rng.random() < 0.12:
         return Material((0.03, 0.03, 0.035), "noise", (0.015, 0.015, 0.02), (3.0, 3.0))
     colour = hsv(rng.random(), rng.uniform(0.1, 0.75), rng.uniform(0.25, 0.85))
@@ -51,13 +51,13 @@ def fabric(rng: np.random.Generator) -> Material:
 
 
 def metal(rng: np.random.Generator) -> Material:
-    """Legs and poles: dark or bright."""
+    """Metal of legs and poles, dark or bright."""
     value = rng.uniform(0.03, 0.6)
     return Material((value, value, value), finish="glossy")
 
 
 def plastic(rng: np.random.Generator) -> Material:
-    """Small things of any colour."""
+    """Plastic of small objects, in any colour."""
     return Material(hsv(rng.random(), rng.uniform(0.3, 0.9), rng.uniform(0.2, 0.9)))
 
 
@@ -68,7 +68,7 @@ def hsv(hue: float, saturation: float, value: float) -> Colour:
 
 
 def pattern_rgb(material: Material, rng: np.random.Generator) -> np.ndarray:
-    """The pattern as linear reflectance, (64, 64, 3) float32, tileable where it repeats."""
+    """The pattern as linear reflectance, (64, 64, 3) float32, tileable if it repeats."""
     weight_HW = _PATTERNS[material.pattern](rng) if material.pattern != "painting" else None
     if weight_HW is None:
         return _painting(rng)
@@ -91,7 +91,7 @@ def _shifted(colour: Colour, factor: float) -> Colour:
 
 
 def smooth_noise(rng: np.random.Generator, shape: tuple[int, int], cell_px: float) -> np.ndarray:
-    """(H, W) of [0, 1]: random values on a lattice `cell_px` apart, linearly between; wraps around."""
+    """(H, W) in [0, 1]: random values on a lattice with spacing `cell_px`, interpolated linearly; wraps around."""
     rows, columns = (max(2, round(side / cell_px)) for side in shape)
     lattice = rng.random((rows, columns))
     y, x = (np.arange(side) * count / side for side, count in zip(shape, (rows, columns), strict=True))
@@ -156,7 +156,7 @@ def _spots(rng: np.random.Generator) -> np.ndarray:
 
 
 def _painting(rng: np.random.Generator) -> np.ndarray:
-    """A landscape of noise, or a few coloured rectangles."""
+    """A landscape of noise, usually with a few coloured rectangles."""
     y, _ = _grid()
     canvas = np.empty((PATTERN_PX, PATTERN_PX, 3), np.float32)
     hills = smooth_noise(rng, (PATTERN_PX, PATTERN_PX), 16)[:1] * 0.4 + 0.3

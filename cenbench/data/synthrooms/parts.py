@@ -1,4 +1,4 @@
-"""What rooms are built of: boxes, cylinders, balls and cushions with a material and a label. Metres, z up."""
+"""Building blocks of rooms: boxes, cylinders, balls and cushions with a material and a label. Metres, z up."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ CLASSES = (
     "wall", "floor", "ceiling", "cabinet", "bed", "chair", "sofa", "table", "door", "window", "bookshelf", "picture",
     "pillow", "mirror", "television", "lamp", "box",
 )  # fmt: skip
-"""Labels are positions in this tuple. Clutter has no class: it is void."""
+"""Labels are positions in this tuple. Clutter has no class and becomes void."""
 CLUTTER = "clutter"
 
 Shape = Literal["cube", "sphere", "cylinder", "cushion"]
@@ -26,25 +26,25 @@ class Material:
     colour: Colour
     pattern: Pattern = "plain"
     second: Colour = (0.0, 0.0, 0.0)
-    """The other colour of the pattern."""
+    """Second colour of the pattern."""
     repeat: tuple[float, float] = (1.0, 1.0)
     finish: Literal["matt", "glossy", "mirror"] = "matt"
     radiance: Colour | None = None
-    """Emitted light; None for everything that is not a light."""
+    """Emitted light; None for a material that is not a light."""
     dropout: float = 0.0
-    """Share of a depth sensor's pixels lost on it (specular, transparent)."""
+    """Share of its pixels that a depth sensor loses (specular, transparent)."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """A unit shape ([-1,1] cube or cushion, unit sphere, cylinder of z in [0,1]) moved by a 4x4 matrix."""
+    """A unit shape (cube or cushion over [-1, 1], sphere, or cylinder with z in [0, 1]) under a 4 x 4 transform."""
 
     shape: Shape
     matrix: np.ndarray
     material: Material
     label: str
     thin: bool = False
-    """Legs, poles, frames: depth sensors lose them."""
+    """Legs, poles and frames, which depth sensors tend to miss."""
 
 
 def box(low: tuple[float, float, float], high: tuple[float, float, float], material: Material, label: str) -> Part:
@@ -79,7 +79,7 @@ def cushion(
 
 
 def moved(parts: list[Part], turn_rad: float, to: tuple[float, float, float]) -> list[Part]:
-    """The parts turned about the vertical axis, then moved."""
+    """The parts rotated about the vertical axis, then translated."""
     cosine, sine = np.cos(turn_rad), np.sin(turn_rad)
     motion = np.array([[cosine, -sine, 0, to[0]], [sine, cosine, 0, to[1]], [0, 0, 1, to[2]], [0, 0, 0, 1.0]])
     return [replace(part, matrix=motion @ part.matrix) for part in parts]

@@ -1,4 +1,4 @@
-"""The synthetic dataset as a recipe: what is stored of a rendered scene, and in which units."""
+"""Recipe of the synthetic dataset: the modalities stored per rendered scene, and their units."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ _MODALITIES = {
 
 
 def prepare_synthrooms(spec: DatasetSpec, root: Path, workers: int, progress: bool) -> Path:
-    """Make `root/<key>` complete and return it. `UserError`: another process is at it, no room, unknown version."""
+    """Prepare `root/<key>` and return it. Raises `UserError` as `prepare_shards` does, and for an unknown version."""
     if spec.version != VERSION:
-        raise UserError("this renderer does not make that version", key="version", found=spec.version, expected=VERSION)
+        raise UserError("the renderer has no such version", key="version", found=spec.version, expected=VERSION)
     recipe = Recipe(
         spec=spec,
         modalities=_MODALITIES,

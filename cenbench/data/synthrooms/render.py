@@ -1,7 +1,7 @@
-"""Mitsuba turns a room into a linear colour picture and clean geometry. The only file that imports Mitsuba.
+"""Render a room with Mitsuba: a linear colour picture and exact geometry. The only module that imports Mitsuba.
 
-Colour is path-traced with one bounce; what further bounces would add is approximated by a constant ambient term.
-Geometry comes from a pass of its own with one ray through each pixel's centre, so labels are never blended.
+Colour is path-traced with one bounce; a constant ambient term approximates further bounces. Geometry comes from a
+separate pass with one ray through the centre of each pixel, so labels are never blended.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from cenbench.data.synthrooms.parts import Material, Part
 from cenbench.data.synthrooms.room import Room
 
 AMBIENT = 0.35
-"""Ambient term: this share of the picture's typical irradiance on every surface."""
+"""Share of the picture's typical irradiance that the ambient term adds on every surface."""
 _BLOCK_PX = 32
-"""Fixed, because Mitsuba seeds each block and would else size them by the number of threads."""
+"""Fixed because Mitsuba seeds every block and otherwise chooses the block size by the number of threads."""
 _NEAR_CLIP_M = 0.05
 
 
@@ -40,11 +40,11 @@ class Buffers:
     albedo_HW: np.ndarray
     """Mean reflectance of the three channels."""
     part_HW: np.ndarray
-    """Number of the part seen, index into the room's parts."""
+    """Index of the visible part in the room's parts."""
 
 
 def render(room: Room, size_px: tuple[int, int], samples: int, seed: int) -> Buffers:
-    """Render `room` at (height, width) with `samples` light paths a pixel; same arguments, same bytes."""
+    """Render `room` at (height, width) with `samples` light paths per pixel; the same arguments give the same bytes."""
     if mitsuba.variant() != "scalar_rgb":
         mitsuba.set_variant("scalar_rgb")
     drjit.set_thread_count(1)
@@ -70,11 +70,11 @@ def _buffers(
     right, up, back = camera_axes(room)
     normal_HWC = planes_HWC[..., 1:4] @ np.stack([right, up, back], axis=1).astype(np.float32)
     numbers = np.array([int(shape.id()[4:]) for shape in scene.shapes()])
-    # Mitsuba counts shapes from one, zero being no shape at all.
+    # Mitsuba counts shapes from one; zero means no shape.
     part_HW = numbers[np.rint(planes_HWC[..., 7]).astype(int) - 1]
     rays_HWC = viewing_rays(room, size_px)
     forward_HW = -rays_HWC[..., 2]
-    # Its rays start on the near clipping plane, and so does its depth.
+    # Mitsuba measures depth from the near clipping plane.
     depth_HW = planes_HWC[..., 0] + _NEAR_CLIP_M / forward_HW
     facing = np.sign(np.sum(normal_HWC * -rays_HWC, axis=-1, keepdims=True))
     normal_HWC = normal_HWC * np.where(facing == 0, 1, facing)
@@ -88,7 +88,7 @@ def _buffers(
 
 
 def camera_axes(room: Room) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Unit vectors right, up and backwards of the camera, in the room's axes."""
+    """The camera's unit vectors right, up and backwards, in the room's axes."""
     back = np.array(room.eye) - np.array(room.target)
     back = back / np.linalg.norm(back)
     right = np.cross([0.0, 0.0, 1.0], back)
@@ -108,7 +108,7 @@ def viewing_rays(room: Room, size_px: tuple[int, int]) -> np.ndarray:
 
 
 def focal_px(room: Room, size_px: tuple[int, int]) -> float:
-    """Focal length in pixels; the field of view is the smaller side's."""
+    """Focal length in pixels; the field of view is that of the smaller side."""
     return float(min(size_px) / 2 / np.tan(np.radians(room.fov_deg) / 2))
 
 
@@ -128,7 +128,7 @@ def _sensor(room: Room, size_px: tuple[int, int], sampler: str, samples: int) ->
 
 
 def _load(room: Room, seed: int) -> Any:
-    """The scene, one shape a part, named `part<number>`; equal meshes are kept apart, for the labels."""
+    """The scene with one shape per part, named `part<number>`; equal meshes are not merged, because labels differ."""
     scene: dict[str, Any] = {"type": "scene"}
     surfaces: dict[int, Any] = {}
     rng = np.random.default_rng([seed, 1])
@@ -150,7 +150,7 @@ def _shape(part: Part, surface: Any) -> Any:
 
 
 def _cushion(part: Part, surface: Any) -> Any:
-    """The unit ball of the 3-norm, moved by the part's matrix, as a mesh with smooth normals."""
+    """The unit ball of the 3-norm under the part's transform, as a mesh with smooth normals."""
     polar, around = np.meshgrid(np.linspace(0, np.pi, 13), np.linspace(0, 2 * np.pi, 21), indexing="ij")
     uv = np.stack([around / np.pi, polar / np.pi], axis=-1).reshape(-1, 2)
     directions = np.stack(

@@ -1,6 +1,6 @@
-"""A random room: shell, furniture along its walls, things hanging on them, light and camera. NumPy only.
+"""A random room: shell, furniture, objects on the walls, lights and camera. NumPy only.
 
-`random_room(seed, index)` is a pure function of its two numbers. x runs right, y into the room, z up; metres.
+`random_room(seed, index)` is a pure function of its two arguments. x points right, y into the room, z up; metres.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Rng = np.random.Generator
 Exposure = Literal["normal", "dark", "over"]
 
 DARK_SHARE, OVER_SHARE = 0.14, 0.12
-"""Scenes whose colour picture says little, so that depth has something of its own to say."""
+"""Shares of scenes whose colour picture holds little information, so that depth adds some."""
 _FACING = {"back": np.pi, "left": -np.pi / 2, "right": np.pi / 2}
 
 
@@ -32,7 +32,7 @@ class Room:
     fov_deg: float
     exposure: Exposure
     gain: float
-    """Factor on the automatic exposure."""
+    """Factor applied to the automatic exposure."""
 
 
 @dataclass
@@ -44,17 +44,17 @@ class _Plan:
     height: float
     parts: list[Part] = field(default_factory=list)
     taken: list[tuple[float, float, float, float]] = field(default_factory=list)
-    """Floor already used: x0, y0, x1, y1."""
+    """Occupied floor: x0, y0, x1, y1."""
     walls: dict[str, list[tuple[float, float, float]]] = field(
         default_factory=lambda: {"back": [], "left": [], "right": []}
     )
-    """Per wall: from, to (along it) and height of what stands or hangs there."""
+    """Per wall: start and end along it, and height, of every object that stands or hangs there. See `_wall_free`."""
 
     def length(self, wall: str) -> float:
         return self.width if wall == "back" else self.depth
 
     def on_wall(self, wall: str, along: float, parts: list[Part]) -> list[Part]:
-        """Move parts whose back is y = 0 to a wall, centred `along` it (0 = its middle)."""
+        """Move parts whose back is at y = 0 to a wall, centred at `along` (0 = its middle)."""
         if wall == "back":
             at = (along, self.depth, 0.0)
         else:
@@ -63,7 +63,7 @@ class _Plan:
 
 
 def random_room(seed: int, index: int) -> Room:
-    """Room number `index` of the world `seed`."""
+    """Room number `index` of the dataset with this `seed`."""
     rng = np.random.default_rng([seed, index])
     plan = _Plan(rng.uniform(3.0, 5.0), rng.uniform(3.3, 5.6), rng.uniform(2.4, 2.8))
     eye = (float(rng.uniform(-0.32, 0.32) * plan.width), 0.15, float(rng.uniform(1.15, 1.7)))
@@ -108,7 +108,7 @@ def _shell(plan: _Plan, rng: Rng) -> None:
 
 
 def _openings(plan: _Plan, rng: Rng) -> None:
-    """A door in two rooms of three, one or two windows in four of five."""
+    """A door in 7 of 10 rooms, one or two windows in 4 of 5."""
     if rng.random() < 0.7:
         wide, tall = rng.uniform(0.8, 0.95), rng.uniform(1.98, 2.1)
         _mount(plan, rng, wide, 0.0, tall, _door(rng, wide, tall))
@@ -158,7 +158,7 @@ def _stand_along_walls(plan: _Plan, rng: Rng) -> None:
 
 
 def _stand(plan: _Plan, rng: Rng, piece: Piece) -> None:
-    """Put a piece against some wall where it fits; after ten tries it is left out."""
+    """Place a piece against a wall where it fits; it is left out after ten tries."""
     for _ in range(10):
         wall = ("back", "back", "left", "right")[int(rng.integers(4))]
         room = plan.length(wall) / 2 - piece.width / 2 - 0.05
@@ -183,7 +183,7 @@ def _stand(plan: _Plan, rng: Rng, piece: Piece) -> None:
 
 
 def _stand_free(plan: _Plan, rng: Rng) -> None:
-    """Chairs, a table, boxes and clutter anywhere on the floor, turned at will."""
+    """Chairs, tables, boxes and clutter anywhere on the floor, at any angle."""
     for name in rng.choice(["chair", "chair", "table", "box", "clutter"], int(rng.integers(2, 5))):
         piece = STANDING[str(name)](rng)
         reach = float(np.hypot(piece.width / 2, piece.depth / 2))
@@ -200,7 +200,7 @@ def _stand_free(plan: _Plan, rng: Rng) -> None:
 
 
 def _hang(plan: _Plan, rng: Rng) -> None:
-    """Pictures, mirrors and a television on the walls."""
+    """Pictures, mirrors and televisions on the walls."""
     for _ in range(int(rng.integers(2, 6))):
         kind = rng.random()
         wide = float(rng.uniform(0.35, 0.9))
@@ -226,7 +226,7 @@ def _hang(plan: _Plan, rng: Rng) -> None:
 
 
 def _mount(plan: _Plan, rng: Rng, wide: float, foot: float, top: float, parts: list[Part]) -> None:
-    """Fix something to a wall where nothing is in the way; after eight tries it is left out."""
+    """Mount an object on a free part of a wall; it is left out after eight tries."""
     for _ in range(8):
         wall = ("back", "back", "left", "right")[int(rng.integers(4))]
         room = plan.length(wall) / 2 - wide / 2 - 0.1
@@ -243,7 +243,7 @@ def _mount(plan: _Plan, rng: Rng, wide: float, foot: float, top: float, parts: l
 
 
 def _wall_free(plan: _Plan, wall: str, span: tuple[float, float, float], foot: float) -> bool:
-    """Standing things have a height > 0; hanging ones are kept as minus the height of their foot."""
+    """Standing objects are recorded with their height (> 0), hanging ones with minus the height of their foot."""
     for start, stop, height in plan.walls[wall]:
         if span[1] < start or span[0] > stop:
             continue
@@ -261,7 +261,7 @@ def _free(plan: _Plan, area: tuple[float, float, float, float]) -> bool:
 
 
 def _lights(plan: _Plan, rng: Rng) -> None:
-    """A ceiling light (on in most rooms) and a faint fill behind the camera, as a dim neighbouring room gives."""
+    """A ceiling light (on in most rooms) and a faint fill light behind the camera, like a dim neighbouring room."""
     warm = (1.0, rng.uniform(0.75, 1.0), rng.uniform(0.5, 1.0))
     strength = rng.uniform(4, 14) if rng.random() < 0.8 else 0.5
     x, y = rng.uniform(-0.25, 0.25) * plan.width, rng.uniform(0.35, 0.75) * plan.depth

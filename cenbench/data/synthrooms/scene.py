@@ -1,4 +1,4 @@
-"""Scene number i of a synthetic dataset: all modalities, aligned. A pure function of the dataset's spec and i."""
+"""All modalities of one scene of the synthetic dataset, aligned. A pure function of the spec and the scene's index."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from cenbench.matrix.specs import DatasetSpec
 _LIGHT = np.array([0.35, 0.55, 0.76], np.float32)
 """Fixed direction of the light in `shade`, camera axes (right, up, towards the viewer)."""
 LIGHT_PATHS = 8
-"""Light paths a pixel; what grain they leave, denoising takes."""
+"""Light paths per pixel; denoising removes the remaining noise."""
 GRADIENT_RANGE = (0, 10_000)
 _TEXTURE_FULL, _EDGE_FULL = 0.35, 0.25
-"""Gradient (gray level, square root of metres; a pixel) stored as the top of the range."""
+"""Gradients (gray level, square root of metres; per pixel) that are stored as the maximum."""
 
 
 def render_scene(spec: DatasetSpec, index: int) -> dict[str, np.ndarray]:
@@ -42,14 +42,14 @@ def render_scene(spec: DatasetSpec, index: int) -> dict[str, np.ndarray]:
 
 
 def _shade(buffers: Buffers) -> np.ndarray:
-    """White surfaces under one fixed light."""
+    """Shading of white surfaces under a fixed light."""
     facing_HW = np.clip(buffers.normal_HWC @ (_LIGHT / np.linalg.norm(_LIGHT)), 0, 1)
     shaded_HW: np.ndarray = np.rint(255 * (0.1 + 0.9 * facing_HW)).astype(np.uint8)
     return shaded_HW
 
 
 def _gradient(values_HW: np.ndarray, full: float) -> np.ndarray:
-    """Sobel magnitude a pixel, `full` and above at the top of the range; u16."""
+    """Sobel magnitude per pixel as u16; `full` and above become the maximum of the range."""
     p = np.pad(values_HW, 1, mode="edge")
     across = (p[:-2, 2:] + 2 * p[1:-1, 2:] + p[2:, 2:] - p[:-2, :-2] - 2 * p[1:-1, :-2] - p[2:, :-2]) / 8
     down = (p[2:, :-2] + 2 * p[2:, 1:-1] + p[2:, 2:] - p[:-2, :-2] - 2 * p[:-2, 1:-1] - p[:-2, 2:]) / 8

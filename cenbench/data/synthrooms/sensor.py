@@ -1,25 +1,25 @@
-"""What a depth camera and a colour camera make of a room: holes, shadows, coarse steps; dark and blown-out pictures."""
+"""Simulate a depth camera (holes, shadows, coarse steps) and a colour camera (dark and overexposed pictures)."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from cenbench.data.modality import UNITS_PER_METRE
 from cenbench.data.synthrooms.materials import smooth_noise
 from cenbench.data.synthrooms.render import Buffers, focal_px
 from cenbench.data.synthrooms.room import Room
 
-UNITS_PER_METRE = 512
 NEAREST_M, FARTHEST_M = 0.4, 9.0
-"""Outside these a sensor reports nothing."""
+"""The sensor reports nothing outside this range."""
 BASELINE_M = 0.075
-"""Between projector and camera, as in structured-light sensors."""
+"""Distance between projector and camera of a structured-light sensor."""
 DISPARITY_STEPS_PER_M = 350.0
-"""Disparity k/z in sensor steps: depth steps are z^2/k, 3 mm at 1 m and 46 mm at 4 m."""
+"""k of the disparity k/z in sensor steps: depth steps are z^2/k, 3 mm at 1 m and 46 mm at 4 m."""
 THIN_DROPOUT, DARK_DROPOUT, DARK_ALBEDO = 0.65, 0.5, 0.05
 
 
 def expose(rgb_HWC: np.ndarray, room: Room, rng: np.random.Generator) -> np.ndarray:
-    """Linear radiance -> sRGB u8 (H, W, 3): automatic exposure times the room's gain, photon and read noise."""
+    """Linear radiance -> sRGB u8 (H, W, 3), with automatic exposure times the room's gain, photon and read noise."""
     luminance = rgb_HWC @ np.array([0.2126, 0.7152, 0.0722], np.float32)
     level = float(np.exp(np.mean(np.log(luminance + 1e-3))))
     exposed = rgb_HWC * (0.2 * room.gain / level)
@@ -31,7 +31,7 @@ def expose(rgb_HWC: np.ndarray, room: Room, rng: np.random.Generator) -> np.ndar
 
 
 def measure_depth(room: Room, buffers: Buffers, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """(depth_euclidean, depth_zbuffer), u16 (H, W) in 1/512 m, 0 where the sensor saw nothing."""
+    """(depth_euclidean, depth_zbuffer), u16 (H, W) in 1/512 m, 0 where the sensor sees nothing."""
     planar_HW = buffers.depth_HW * buffers.forward_HW
     safe_HW = np.maximum(planar_HW, 0.05)
     noise_HW = 0.5 * rng.standard_normal(planar_HW.shape)
@@ -49,21 +49,21 @@ def _units(metres_HW: np.ndarray, seen_HW: np.ndarray) -> np.ndarray:
 
 
 def _dropped(room: Room, buffers: Buffers, rng: np.random.Generator) -> np.ndarray:
-    """Where the returning light is too little: specular and thin things, dark surfaces. In patches, not pixels."""
+    """Mask of pixels with too little returning light (specular, thin, dark), in patches rather than single pixels."""
     specular = np.array([part.material.dropout for part in room.parts])
     thin = np.array([THIN_DROPOUT * part.thin for part in room.parts])
     share_HW = np.maximum(specular, thin)[buffers.part_HW]
     share_HW = np.maximum(share_HW, np.where(buffers.albedo_HW < DARK_ALBEDO, DARK_DROPOUT, 0.0))
     shape = buffers.part_HW.shape
     patches_HW = 0.6 * smooth_noise(rng, shape, max(shape) / 12) + 0.4 * rng.random(shape)
-    # Ranks make the noise uniform: exactly its share of a material is then lost.
+    # Ranks make the noise uniform, so that a material loses its share of pixels.
     ranks_HW = patches_HW.ravel().argsort().argsort().reshape(shape) / patches_HW.size
     dropped: np.ndarray = ranks_HW < share_HW
     return dropped
 
 
 def _shadow(planar_HW: np.ndarray, focal: float) -> np.ndarray:
-    """Where something nearer keeps the projector's light away: a band at the left of every nearer thing."""
+    """Mask of pixels that the projector cannot reach: a band at the left of every nearer object."""
     columns = np.arange(planar_HW.shape[1])[None, :]
     projected_HW = columns - focal * BASELINE_M / planar_HW
     nearest_right = np.minimum.accumulate(projected_HW[:, ::-1], axis=1)[:, ::-1]
