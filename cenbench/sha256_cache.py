@@ -1,48 +1,63 @@
-"""The SHA-256 of a large file, read whole once: as long as nothing has touched it, what was found then is believed."""
+"""The SHA-256 of large files, each read once: until a file is touched, the digest of the last read stands for it.
+
+Touched means that its inode, size, mtime or ctime differs; no program sets a ctime back. Bits that a disk flips by
+itself leave no such trace: `cenbench data verify` reads everything, always.
+"""
 
 from __future__ import annotations
 
-import fcntl
+import logging
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from cenbench.errors import UserError
+from cenbench.file_lock import file_lock
 from cenbench.files import read_json, sha256_file, write_json
+
+log = logging.getLogger("cenbench")
 
 
 def cached_sha256(path: Path, notes: Path) -> str:
-    """SHA-256 (hex) of the file; a note of it is kept in `notes` under the file's inode, size and times of change.
+    """SHA-256 (hex) of the file, from a note in `notes` if the file was not touched since; else it is read and noted.
 
-    Every start of Snakemake asks, for every cell: reading some hundred megabytes each time would be felt. Processes
-    that ask at once wait for the first. Where no note can be written (another's checkout, a full disk), none is.
+    Snakemake asks at every start, for every cell. Processes that ask at once wait for the first to read the file. If no
+    note can be written (somebody else's checkout, a full disk), the file is read each time.
     """
-    note = notes / f"{path.name}.json"
-    if known := _known(note, path):
+    note = notes / f"{path.parent.name}.{path.name}.json"
+    if known := _noted(note, path):
         return known
-    try:
-        notes.mkdir(parents=True, exist_ok=True)
-        with note.with_suffix(".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            return _known(note, path) or _noted(path, note)
-    except (OSError, UserError):
-        return sha256_file(path)
+    with _one_reader(note.with_suffix(".lock")):
+        return _noted(note, path) or _read(path, note)
 
 
-def _noted(path: Path, note: Path) -> str:
-    state = _state(path)  # of before: a change while it is read leaves a note that holds no longer
+def _read(path: Path, note: Path) -> str:
+    log.info("reading %s whole, for its SHA-256", path)
+    state = _state(path)  # taken first: if the file changes during the read, the note does not match it
     sha256 = sha256_file(path)
-    write_json(note, {"state": state, "sha256": sha256})
+    with suppress(OSError, UserError):
+        write_json(note, {"state": state, "sha256": sha256})
     return sha256
 
 
-def _state(path: Path) -> list[str | int]:
+def _state(path: Path) -> list[int]:
     stat = path.stat()
-    return [str(path.resolve()), stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
+    return [stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
 
 
-def _known(note: Path, path: Path) -> str | None:
-    """The SHA-256 in a note that is of this very file; an absent or damaged note says nothing."""
+def _noted(note: Path, path: Path) -> str | None:
+    """The digest in the note, if it was taken of the file as it is now; None for an absent or damaged note."""
     try:
         known = dict(read_json(note))
     except (OSError, UserError, TypeError, ValueError):
         return None
     return str(known["sha256"]) if known.get("state") == _state(path) and "sha256" in known else None
+
+
+@contextmanager
+def _one_reader(lock: Path) -> Iterator[None]:
+    """Hold the lock; without one where it cannot be made."""
+    with ExitStack() as stack:
+        with suppress(OSError, UserError):
+            stack.enter_context(file_lock(lock))
+        yield

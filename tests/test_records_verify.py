@@ -12,17 +12,18 @@ import pytest
 from checkout import Checkout
 from faults import Tally
 
+from cenbench import sha256_cache
 from cenbench.data import adapters, verified
 from cenbench.data.prepared import Prepared
 from cenbench.errors import UserError
-from cenbench.files import read_sealed, write_sealed
+from cenbench.files import read_sealed, sha256_file, write_sealed
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.plan import load_plan
 from cenbench.matrix.specs import dataset_key
 from cenbench.paths import Paths
 from cenbench.records.read import read_record
 from cenbench.run.cell import run_cell
-from cenbench.train import segmentation
+from cenbench.train import train_cell
 
 pytestmark = pytest.mark.faults
 DETERMINISTIC = ("results/cells/*/metrics.json", "results/cells/*/history.csv", "results/cells/*/samples/*.png")
@@ -60,7 +61,7 @@ def no_training(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("it trains")
 
-    monkeypatch.setattr(segmentation, "train_steps", refuse)
+    monkeypatch.setattr(train_cell, "train_steps", refuse)
 
 
 @pytest.mark.parametrize("name", ["metrics.json", "history.csv", "provenance.json", "samples/001.png"])
@@ -116,7 +117,7 @@ def test_a_flipped_bit_of_the_dataset_stops_a_cell_before_it_trains(
             flip(folder / name, -5)
             with pytest.raises(UserError, match=f"{name} has changed since it was written") as caught:
                 run_cell(cell, paths, "cpu")
-            assert "run the same command again" in str(caught.value.fix)
+            assert "rerun the same command" in str(caught.value.fix)
             with pytest.raises(UserError, match="not prepared"):
                 Prepared.open(folder)
             assert name in str(read_record(paths, cell).reason) or "not prepared" in str(
@@ -127,26 +128,35 @@ def test_a_flipped_bit_of_the_dataset_stops_a_cell_before_it_trains(
             assert {path.name: path.read_bytes() for path in folder.iterdir()} == good
 
 
-def test_a_dataset_is_read_whole_once_and_again_when_a_file_was_touched(
+def test_a_dataset_is_read_whole_once_and_a_file_again_when_it_was_touched(
     place: tuple[Paths, Cell], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paths, cell = place
     prepared = Prepared.open(paths.data / dataset_key(cell.dataset))
-    reads: list[int] = []
-    monkeypatch.setattr(Prepared, "verify", lambda self: reads.append(1))
-    verified.verify_once(prepared, paths.verified)
-    verified.verify_once(prepared, paths.verified)
-    assert len(reads) == 1, "the copy has other inodes, and is then known"
+    reads: list[str] = []
+
+    def sha256(path: Path) -> str:
+        reads.append(path.name)
+        return sha256_file(path)
+
+    def reads_of_a_check() -> list[str]:
+        reads.clear()
+        verified.verify_once(prepared, paths.verified)
+        return sorted(reads)
+
+    monkeypatch.setattr(sha256_cache, "sha256_file", sha256)
+    assert reads_of_a_check() == sorted(prepared.manifest.files), "the copy has other inodes"
+    assert reads_of_a_check() == []
     path = prepared.folder / "rgb.npy"
     stat = path.stat()
     path.write_bytes(path.read_bytes())
     os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))  # as one who hides a change would
-    verified.verify_once(prepared, paths.verified)
-    assert len(reads) == 2
+    assert reads_of_a_check() == ["rgb.npy"]
+    (note,) = paths.verified.glob("*.rgb.npy.json")
     for damage in ("", "{", "[]"):
-        next(paths.verified.glob("*.json")).write_text(damage)
-        verified.verify_once(prepared, paths.verified)
-    assert len(reads) == 5
+        note.write_text(damage)
+        assert reads_of_a_check() == ["rgb.npy"]
+    assert reads_of_a_check() == []
 
 
 def test_a_seal_is_of_every_byte(tmp_path: Path) -> None:

@@ -137,7 +137,7 @@ def test_truncated_dataset_file_is_named(checkout: Checkout) -> None:
     array.write_bytes(array.read_bytes()[:-7])
     output = run(checkout, cell_ids(checkout)["segmentation"], status=2)
     assert "rgb.npy" in output
-    assert "fix: run the same command again" in output
+    assert "fix: rerun the same command" in output
     checkout.snakemake(*checkout.run("python", "-m", "cenbench", "plan", "--table", "table7", "--targets").split()[:1])
     assert checkout.bytes_of("data/prepared/*/*") == whole
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tokenize
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,10 +48,10 @@ class Prepared:
             prepared.array(modality)
         return prepared
 
-    def verify(self) -> None:
+    def verify(self, sha256_of: Callable[[Path], str] = sha256_file) -> None:
         """Read every byte; raises `UserError` naming a file whose SHA-256 differs from the manifest's."""
         for name, entry in self.manifest.files.items():
-            found = sha256_file(self.folder / name)
+            found = sha256_of(self.folder / name)
             if found != entry.sha256:
                 raise damaged(f"{name} has changed since it was written", self.folder / name, key="sha256",
                               found=found, expected=entry.sha256)  # fmt: skip

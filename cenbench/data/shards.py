@@ -7,7 +7,6 @@ or read from the files of a published dataset.
 
 from __future__ import annotations
 
-import fcntl
 import multiprocessing
 import os
 import shutil
@@ -16,7 +15,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from cenbench.data.manifest import MANIFEST, FileEntry, write_manifest
 from cenbench.data.progress import counting
 from cenbench.data.recipe import Recipe
 from cenbench.errors import UserError
+from cenbench.file_lock import file_lock
 from cenbench.files import atomic_path, sha256_file, write_text
 
 SCENES_PER_SHARD = 8
@@ -71,10 +71,10 @@ def remove_shards(folder: Path) -> None:
 
 @contextmanager
 def _lock(path: Path) -> Iterator[None]:
-    """Hold the lock of a preparation; the system releases it however the process ends."""
-    with path.open("w") as file:
+    """Hold the lock of a preparation; `UserError` if another process holds it."""
+    with ExitStack() as stack:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            stack.enter_context(file_lock(path, wait=False))
         except BlockingIOError as error:
             raise UserError(
                 f"dataset {path.stem} is being prepared by another process", where=path, fix="wait until it is done"

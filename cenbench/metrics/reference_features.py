@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import logging
 from collections.abc import Callable, Iterable, Mapping
@@ -13,6 +12,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
+from cenbench.file_lock import file_lock
 from cenbench.files import digest, write_bytes
 from cenbench.metrics.extractors import Extractor
 
@@ -29,9 +29,7 @@ def reference_features(
     """
     name = digest({**key, "extractor": extractor.identity})[:16]
     path = cache / f"{name}.safetensors"
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / f"{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with file_lock(cache / f"{name}.lock"):
         cached = _read(path)
         if cached is not None:
             return cached

@@ -16,6 +16,7 @@ CANNOT_CHANGE_NUMBERS = frozenset(
     {
         "cenbench",
         "cenbench.errors",
+        "cenbench.file_lock",
         "cenbench.files",
         "cenbench.strict_json",
         # What a cell asks for is hashed by value in its id.

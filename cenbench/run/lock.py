@@ -5,18 +5,18 @@ On some shared file systems locks do not reach other nodes. There the heartbeat 
 
 from __future__ import annotations
 
-import fcntl
 import json
 import logging
 import os
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from cenbench.errors import UserError
+from cenbench.file_lock import file_lock
 from cenbench.files import room_to_write
 from cenbench.run.heartbeat import BEAT_S, BEATS_UNTIL_LOST, Beat, read_beat, slurm_job
 
@@ -34,11 +34,8 @@ def cell_lock(folder: Path, *, wait: bool = False, beat_s: float = BEAT_S) -> It
     where the kernel says the lock is free. Whoever holds the lock should beat (`Heartbeat`) every `beat_s` seconds.
     """
     path = folder / "lock"
-    with room_to_write(path):
-        folder.mkdir(parents=True, exist_ok=True)
-        file = path.open("a+b", buffering=0)
-    with file:
-        _take(file, path, wait)
+    with ExitStack() as stack:
+        file = _take(stack, path, wait)
         _await_other_hosts(folder, path, wait, beat_s)
         started = time.strftime("%Y-%m-%dT%H:%M:%S%z")
         holder = {"host": socket.gethostname(), "pid": os.getpid(), "job": slurm_job(os.environ), "started": started}
@@ -48,21 +45,15 @@ def cell_lock(folder: Path, *, wait: bool = False, beat_s: float = BEAT_S) -> It
         yield
 
 
-def _take(file: BinaryIO, path: Path, wait: bool) -> None:
-    """Take the kernel's lock."""
+def _take(stack: ExitStack, path: Path, wait: bool) -> BinaryIO:
+    """Hold the kernel's lock until the stack unwinds."""
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return stack.enter_context(file_lock(path, wait=False))
     except BlockingIOError:
         if not wait:
             raise _held(path, _holder(path)) from None
-        log.info("already being run by %s: waiting for it", _holder(path))
-        fcntl.flock(file, fcntl.LOCK_EX)
-    except OSError as error:
-        raise UserError(
-            f"this file system takes no locks: {error}",
-            where=path,
-            fix="mount it with locks, or put the checkout elsewhere; to see what it can do: cenbench doctor",
-        ) from error
+    log.info("already being run by %s: waiting for it", _holder(path))
+    return stack.enter_context(file_lock(path))
 
 
 def _await_other_hosts(folder: Path, path: Path, wait: bool, beat_s: float) -> None:

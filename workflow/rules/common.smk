@@ -12,11 +12,10 @@ from cenbench.schedule.dag import Dag
 from cenbench.schedule.slurm import Queue
 
 PYTHON = sys.executable
-# Removes a stale lock after kill -9, so that rerunning the command needs no `snakemake --unlock`.
-HOLD = None if workflow.remote_exec else hold_working_directory(Path.cwd())
-
-# Not called DAG: Snakemake runs rule files in its own namespace, which has a class of that name.
 try:
+    # Removes a stale lock after kill -9, so that rerunning the command needs no `snakemake --unlock`.
+    HOLD = None if workflow.remote_exec else hold_working_directory(Path.cwd())
+    # Not called DAG: Snakemake runs rule files in its own namespace, which has a class of that name.
     MATRIX = Dag.from_config(config, Path.cwd(), report_code())
 except UserError as error:
     raise WorkflowError(str(error))
