@@ -23,7 +23,7 @@ from cenbench.matrix.plan import Plan, load_plan
 PARAMS = REPOSITORY / "params"
 ALL_METHODS = "align, average, concat, exchange, none, self-att, uni-modal"
 MERGED_ROW = "      - {fusion: concat, stage: early}\n"  # the first of table 2's, in the commonly used setting
-PARALLEL_GROUP = '  - label: "Same with ours: shared convs, unshared norms, a prediction a modality"\n'
+PARALLEL_GROUP = '  - label: "Same as ours: shared convs, unshared norms, one prediction per modality"\n'
 ALL_STAGES_ROW = "      - {fusion: concat}\n"  # the first of table 4's; its columns set the stage
 
 
