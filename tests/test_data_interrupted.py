@@ -13,11 +13,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from checkout import Checkout
 
-from cenbench.data import adapters
+from cenbench.data import adapters, shards
 from cenbench.data.prepared import Prepared
 from cenbench.data.synthrooms.prepare import prepare_synthrooms
 from cenbench.errors import UserError
@@ -187,3 +189,53 @@ def test_a_finished_dataset_is_not_made_again(tmp_path: Path, expected: dict[str
         assert made == folder
         assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == times
     assert not (tmp_path / f"{KEY}.partial").exists()
+
+
+def flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+DAMAGE: dict[str, Callable[[Path], object]] = {
+    "a flipped bit": flip,
+    "truncated": lambda path: path.write_bytes(path.read_bytes()[:-100]),
+    "empty": lambda path: path.write_bytes(b""),
+    "zeros": lambda path: path.write_bytes(bytes(path.stat().st_size)),
+    "another file": lambda path: path.write_bytes(b"<html>404</html>"),
+    "an array missing": lambda path: np.savez(path, rgb=np.zeros((8, 32, 32, 3), np.uint8)),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_a_damaged_shard_of_an_interrupted_preparation_is_made_again(
+    tmp_path: Path,
+    expected: dict[str, bytes],
+    kind: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    command = [sys.executable, "-c", DIE, str(tmp_path), SPEC.model_dump_json(), "rgb.npy"]
+    assert subprocess.run(command, capture_output=True, check=False).returncode == -signal.SIGKILL
+    shard = tmp_path / f"{KEY}.partial" / "scenes-000008.npz"
+    DAMAGE[kind](shard)
+    made: list[Path] = []
+    make = shards.make_shard
+    monkeypatch.setattr(shards, "make_shard", lambda *job: (made.append(job[-1]), make(*job))[1])
+    assert contents(adapters.prepare(SPEC, tmp_path, 1, False)) == expected
+    assert f"{shard} is damaged: its scenes are made again" in capsys.readouterr().err
+    assert made == [shard], "the other shards are reused"
+
+
+def test_a_disk_that_damages_every_shard_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make = shards.make_shard
+
+    def damaged(*job: Any) -> list[UserError]:
+        problems = make(*job)
+        flip(job[-1])
+        return problems
+
+    monkeypatch.setattr(shards, "make_shard", damaged)
+    with pytest.raises(UserError, match=r"damaged although they were just written: scenes-000000\.npz, scenes-000008"):
+        adapters.prepare(SPEC, tmp_path, 1, False)
+    assert not (tmp_path / KEY / "manifest.json").exists()

@@ -10,8 +10,11 @@ from __future__ import annotations
 import multiprocessing
 import os
 import shutil
+import struct
 import sys
 import threading
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -48,20 +51,32 @@ def prepare_shards(recipe: Recipe, root: Path, workers: int, progress: bool, *, 
         before = recipe.fingerprint() if recipe.fingerprint else None
         _resume_or_restart(partial, before)
         _make_missing(recipe, partial, workers, progress)
-        if recipe.fingerprint and recipe.fingerprint() != before:
-            raise UserError(
-                "the raw files changed while they were read",
-                where=folder.name,
-                fix="wait until nothing writes to them, then rerun the command: it reads all of them again",
-            )
+        _refuse_changes(recipe, before)
         (folder / MANIFEST).unlink(missing_ok=True)  # from here on the folder is neither the old nor the new dataset
         _remove_temporary(folder)
-        files = _join(recipe, partial, folder)
+        try:
+            files = _join(recipe, partial, folder)
+        except _DamagedShards as damaged:  # by a crash or the disk, since an earlier call wrote them
+            for path in damaged.paths:
+                print(f"{path} is damaged: its scenes are made again", file=sys.stderr)
+                path.unlink()
+            _make_missing(recipe, partial, workers, progress)
+            _refuse_changes(recipe, before)
+            files = _join(recipe, partial, folder)
         manifest = recipe.manifest(files)
         write_croissant(folder, manifest)
         write_manifest(folder, manifest)
         remove_shards(folder)
     return folder
+
+
+def _refuse_changes(recipe: Recipe, before: str | None) -> None:
+    if recipe.fingerprint and recipe.fingerprint() != before:
+        raise UserError(
+            "the raw files changed while they were read",
+            where=recipe.key,
+            fix="wait until nothing writes to them, then rerun the command: it reads all of them again",
+        )
 
 
 def remove_shards(folder: Path) -> None:
@@ -205,19 +220,51 @@ def _refuse(problems: list[UserError]) -> None:
     )
 
 
+class _DamagedShards(UserError):
+    """Shards whose bytes are not those that were written."""
+
+    def __init__(self, paths: list[Path]) -> None:
+        super().__init__(
+            f"shards are damaged although they were just written: {', '.join(path.name for path in paths)}",
+            where=paths[0].parent,
+            fix="check the disk, then rerun the command",
+        )
+        self.paths = paths
+
+
 def _join(recipe: Recipe, partial: Path, folder: Path) -> dict[str, FileEntry]:
-    """Join the shards into one `.npy` per modality, with no memory map: a full disk then is an error, not a signal."""
+    """Join the shards into one `.npy` per modality, with no memory map: a full disk then is an error, not a signal.
+
+    Raises `_DamagedShards`, naming every damaged shard of the first modality that has one.
+    """
     files = {}
     for name, declared in recipe.modalities.items():
         path = folder / f"{name}.npy"
         header = {"descr": np.dtype(declared.dtype).str, "fortran_order": False, "shape": recipe.shape(name)}
+        damaged = []
         with atomic_path(path) as temporary, temporary.open("wb") as file:
             np.lib.format.write_array_header_1_0(file, header)
             for scenes in _shards(recipe):
-                with np.load(_shard_path(partial, scenes), allow_pickle=False) as shard:
-                    file.write(_checked(shard[name], (len(scenes), *recipe.shape(name)[1:]), header["descr"]))
+                shard = _shard_path(partial, scenes)
+                array = _read_shard(shard, name)
+                if array is None:
+                    damaged.append(shard)
+                elif not damaged:
+                    file.write(_checked(array, (len(scenes), *recipe.shape(name)[1:]), header["descr"]))
+            if damaged:
+                raise _DamagedShards(damaged)
         files[path.name] = FileEntry(bytes=path.stat().st_size, sha256=sha256_file(path))
     return files
+
+
+def _read_shard(path: Path, name: str) -> np.ndarray | None:
+    """One array of a shard; None if the shard is damaged (its members have checksums)."""
+    try:
+        with np.load(path, allow_pickle=False) as shard:
+            array: np.ndarray = shard[name]
+            return array
+    except (zipfile.BadZipFile, zlib.error, struct.error, ValueError, KeyError, EOFError, NotImplementedError):
+        return None
 
 
 def _checked(array: np.ndarray, shape: tuple[int, ...], descr: object) -> bytes:
