@@ -114,5 +114,5 @@ def test_cell_asked_to_stop_saves_requeues_and_continues(
     assert called(slurm)[-1] == "scontrol requeue 7"
     checkout.run("python", "-m", "cenbench", "report", "--table", "table7")
     assert "begun, but not finished" in (checkout.root / "reports/demo/table7.html").read_text()
-    stopped = output.split("asked to stop at step ")[1].split(" ")[0]
-    assert f"continuing from step {stopped} of 240" in checkout.run(*command)
+    stopped = output.split("stopped at step ")[1].split(" ")[0]
+    assert f"resuming at step {stopped} of 240" in checkout.run(*command)

@@ -143,7 +143,7 @@ def test_state_of_other_code_or_data_is_not_used(tmp_path: Path, uninterrupted: 
 
 def test_sigterm_saves_and_the_next_run_continues(tmp_path: Path, uninterrupted: tuple[bytes, Tensor]) -> None:
     before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(Stopped, match=r"step 18 of 60; its state is saved"):
+    with pytest.raises(Stopped, match=r"step 18 of 60; the state is saved"):
         train(Line(at={17: lambda: os.kill(os.getpid(), signal.SIGTERM)}), tmp_path)
     assert signal.getsignal(signal.SIGTERM) == before
     trainer = Line()

@@ -1,4 +1,4 @@
-"""The input modalities of a scene as pictures, for the sample rows of reports."""
+"""The input modalities of a scene as pictures, for the samples in reports."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ from cenbench.matrix.cell import Task
 
 
 def input_pictures(prepared: Prepared, task: Task, row: int) -> list[np.ndarray]:
-    """One uint8 (H, W, 3) picture an input, in the order of the task."""
+    """One uint8 (H, W, 3) picture per input, in the order of the task."""
     return [prepared_picture(prepared, stored_name(modality, task.kind), row) for modality in task.inputs]

@@ -1,4 +1,4 @@
-"""What evaluating a trained cell yields. Torch-free: records store it."""
+"""The result of evaluating a trained cell. Torch-free, so that records can store it."""
 
 from __future__ import annotations
 

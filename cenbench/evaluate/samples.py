@@ -1,4 +1,4 @@
-"""Sample predictions of the fixed sample ids: one PNG each with inputs, target and every output side by side."""
+"""Sample predictions of the first validation scenes: one PNG per scene, with inputs, target and all outputs."""
 
 from __future__ import annotations
 

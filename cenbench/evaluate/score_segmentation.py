@@ -22,7 +22,7 @@ from cenbench.train.setup import Setup
 
 
 def score(setup: Setup) -> Score:
-    """What `selection: best` goes by: mean IoU of the ensemble at a single scale, whatever the cell's evaluation is."""
+    """Mean IoU of the ensemble at a single scale, percent, whatever scales the cell's evaluation uses."""
     cell, prepared, device = setup.cell, setup.prepared, setup.device
     single = SegmentationEvaluation(batch_size=cell.evaluation.batch_size)
 
@@ -40,9 +40,9 @@ def score(setup: Setup) -> Score:
 def predicted_classes(network: nn.Module, x_BMCHW: Tensor, task: Task, evaluation: SegmentationEvaluation) -> Tensor:
     """Classes of every stream at the images' size, int64 (B, S, H, W).
 
-    Logits are brought to that size by bicubic interpolation, as the released evaluation does
-    (paper.md#segmentation-evaluation). Of several scales, and of images and their mirror images, the class
-    probabilities are averaged; one is held at a time.
+    Logits are resized by bicubic interpolation, as in the released evaluation (paper.md#segmentation-evaluation).
+    Class probabilities are averaged over scales, and over images and their mirror images, one of them in memory at a
+    time.
     """
     H, W = x_BMCHW.shape[-2:]
     if evaluation.scales == (1.0,) and not evaluation.flip:
@@ -53,11 +53,11 @@ def predicted_classes(network: nn.Module, x_BMCHW: Tensor, task: Task, evaluatio
         probability_BSKHW = _to_size(logits_BSKhw.flip(-1) if is_mirrored else logits_BSKhw, (H, W)).softmax(2)
         total_BSKHW = probability_BSKHW if total_BSKHW is None else total_BSKHW.add_(probability_BSKHW)
     assert total_BSKHW is not None  # there is at least one scale
-    return total_BSKHW.argmax(2)  # the greatest sum is the greatest mean
+    return total_BSKHW.argmax(2)  # sums and means have the same maximum
 
 
 def _views(x_BMCHW: Tensor, task: Task, evaluation: SegmentationEvaluation) -> Iterator[tuple[Tensor, bool]]:
-    """The images at each scale, and their mirror images where asked for; whether they are mirrored."""
+    """The images at each scale, mirrored too if the evaluation says so, each with whether it is mirrored."""
     names = [transforms.stored_name(token, task.kind) for token in task.inputs]
     H, W = x_BMCHW.shape[-2:]
     for scale in evaluation.scales:

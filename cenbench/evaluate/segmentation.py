@@ -1,4 +1,4 @@
-"""Evaluating a segmentation cell: full size, every output stream, over the validation split."""
+"""Evaluates a segmentation cell: every output stream, at full size, over the validation split."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["check_installed", "measure", "predict", "prediction_files", "score"]
 
 
 def check_installed(cell: Cell, weights: Path) -> None:
-    """Labels are compared as they are: nothing has to be installed."""
+    """Nothing has to be installed for comparing labels."""
 
 
 @torch.inference_mode()

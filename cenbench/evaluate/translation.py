@@ -1,4 +1,4 @@
-"""Evaluating a translation cell: FID, KID, MAE and root MSE of every output stream, over the validation split."""
+"""Evaluates a translation cell: every output stream, over the validation split."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""A checkpoint of the paper's released code becomes a finished cell: read as weights only, copied strictly, evaluated.
+"""Imports a checkpoint of the released code as a finished cell: read as weights only, loaded strictly, evaluated.
 
-What the released code writes (its main.py and utils/meter.py): in segmentation `model-best.pth.tar` and
-`checkpoint.pth.tar`, a dict whose `segmenter` is the state of a DataParallel network, beside `epoch_start` and
-`best_val`; in translation `checkpoint-gen.pkl` and `checkpoint-gen-<epoch>.pkl`, the generator's bare state.
+The released code writes (main.py, utils/meter.py): for segmentation `model-best.pth.tar` and `checkpoint.pth.tar`, a
+dict with the state of a DataParallel network under `segmenter`, beside `epoch_start` and `best_val`; for translation
+`checkpoint-gen.pkl` and `checkpoint-gen-<epoch>.pkl`, the state of the generator alone.
 """
 
 from __future__ import annotations
@@ -34,27 +34,25 @@ from cenbench.train.trained import ImportedWeights, finish, found_import, is_fin
 log = logging.getLogger("cenbench")
 
 WRAPPERS = ("segmenter", "generator", "gen", "G", "state_dict", "model")
-"""Keys under which the weights may lie where they are not the whole file, tried in this order."""
+"""Keys that may hold the weights if they are not the whole file, tried in this order."""
 _PARALLEL = "module."
 _FIX = {
     "segmenter": "give model-best.pth.tar (or checkpoint.pth.tar), and a cell of its backbone, inputs and classes",
     "generator": "give checkpoint-gen.pkl (not checkpoint-dis.pkl), and a cell of as many inputs and the same width",
 }
-
-
 _SIZES: dict[str, tuple[tuple[str, tuple[int, ...]], ...]] = {"refinenet": (("depth", (50, 101, 152)),), "unet": ()}
 """Networks of the released code by head, and the sizes it restricts them to."""
 _PASSED_OVER = ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar", "numpy.dtype")
-"""NumPy's scalar, which the released `best_val` is: not needed, and no reason to refuse the file."""
+"""NumPy's scalar, the type of the released `best_val`: ignored, not refused."""
 
 
 def import_checkpoint(
     file: Path, cell: Cell, paths: Paths, device_name: str = "auto", *, replace: bool = False
 ) -> ImportedWeights:
-    """Bring the cell to its published record with the weights of `file`; nothing is trained.
+    """Evaluate and publish the cell with the weights of `file`; nothing is trained.
 
-    Raises `UserError`, and leaves the cell as it was, where the file is no such checkpoint, the released code has no
-    such network, or the cell has weights of its own and `replace` is not given.
+    Raises `UserError` and leaves the cell unchanged if the file is not such a checkpoint, the released code has no such
+    network, or the cell already has weights and `replace` is not given.
     """
     log_to_stderr()
     check_released(cell)
@@ -73,9 +71,9 @@ def import_checkpoint(
 
 
 def check_released(cell: Cell) -> None:
-    """`UserError` unless the cell's network is one that the released code can make."""
+    """`UserError` unless the released code can build the cell's network."""
     network, protocol = cell.network, cell.protocol
-    wanted: list[tuple[str, object, tuple[object, ...]]] = [
+    required: list[tuple[str, object, tuple[object, ...]]] = [
         ("fusion", cell.fusion, ("exchange", "none", "uni-modal")),
         ("stage", cell.stage, ("all",)),
         ("convs", cell.convs, ("shared",)),
@@ -83,29 +81,29 @@ def check_released(cell: Cell) -> None:
         ("network.head", network.head, tuple(_SIZES)),
         ("protocol.exchange_own_part_only", protocol.exchange_own_part_only, (False,)),
     ]
-    wanted += [(f"network.{name}", getattr(network, name), values) for name, values in _SIZES.get(network.head, ())]
-    for key, found, expected in wanted:
-        if found not in expected:
+    required += [(f"network.{name}", getattr(network, name), values) for name, values in _SIZES.get(network.head, ())]
+    for key, found, allowed in required:
+        if found not in allowed:
             raise UserError(
                 f"the released code has no such network, so none of its checkpoints fits cell {cell.id}",
                 key=key,
                 found=found,
-                expected=" or ".join(str(each) for each in expected),
+                expected=" or ".join(map(str, allowed)),
             )
 
 
 def _warn_of_running_statistics(cell: Cell) -> None:
     if isinstance(cell.evaluation, TranslationEvaluation) and not cell.evaluation.instance_statistics_at_test:
         log.warning(
-            "this cell measures by running statistics; the released code, and so its numbers, by each image's own: "
-            "a preset with evaluation instance_statistics_at_test: true does too"
+            "this cell is evaluated with running statistics; the released code, and so its numbers, uses each image's "
+            "own, as a preset with evaluation instance_statistics_at_test: true does"
         )
 
 
 def read_checkpoint(path: Path) -> tuple[ImportedWeights, object]:
-    """The file's name and digest, and what is in it: tensors and plain values. Nothing else is ever unpickled.
+    """The file's name and digest, and its content: tensors and plain values. Nothing else is ever unpickled.
 
-    Raises `UserError` for a file that cannot be read, is cut short, or holds any other type, which it names.
+    Raises `UserError` for a file that cannot be read, is truncated, or holds any other type, naming the type.
     """
     try:
         with path.open("rb") as file:
@@ -118,7 +116,7 @@ def read_checkpoint(path: Path) -> tuple[ImportedWeights, object]:
 
 
 def _network(cell: Cell, classes: int, content: object, path: Path) -> nn.Module:
-    """The cell's network with the checkpoint's weights in it."""
+    """The cell's network with the checkpoint's weights."""
     training = training_of(cell)
     network, kind = training.build(cell, classes), training.OFFICIAL
     try:
@@ -131,9 +129,9 @@ def _network(cell: Cell, classes: int, content: object, path: Path) -> nn.Module
 
 
 def _weights(content: object) -> dict[str, Tensor]:
-    """The state dict inside, under the names of the network itself."""
+    """The state dict in the checkpoint, without prefixes to its names."""
     if not isinstance(content, Mapping):
-        raise UserError("this file holds no weights under their names", found=type(content).__name__, expected="a dict")
+        raise UserError("this file does not hold named weights", found=type(content).__name__, expected="a dict")
     state: Mapping[object, object] = content
     for wrapper in WRAPPERS:
         inner = content.get(wrapper)
@@ -146,12 +144,12 @@ def _weights(content: object) -> dict[str, Tensor]:
 
 def _name(name: object, parallel: bool) -> str:
     if not isinstance(name, str) or not name.isprintable():
-        raise UserError("weights are kept under names", key=short_repr(name), expected="text")
+        raise UserError("the key of a weight is not a name", key=short_repr(name), expected="text")
     return name.removeprefix(_PARALLEL) if parallel else name
 
 
 def _tensor(name: object, value: object) -> Tensor:
-    """`value` if it is a plain tensor of finite numbers that lies in the file."""
+    """`value`, if it is a plain tensor of finite numbers stored in the file."""
     if not isinstance(value, Tensor):
         expected = f"a tensor, or the weights under one of: {', '.join(WRAPPERS)}"
         raise UserError("not a state dict", key=short_repr(name), found=type(value).__name__, expected=expected)
@@ -160,12 +158,12 @@ def _tensor(name: object, value: object) -> Tensor:
         found = f"{value.dtype}, {value.layout}, on {value.device}"
         raise UserError("not a tensor of weights", key=short_repr(name), found=found, expected="floating-point numbers")
     if not bool(value.isfinite().all()):
-        raise UserError("these weights are not finite", key=short_repr(name), found="infinite or not a number")
+        raise UserError("these weights are not finite", key=short_repr(name), found="NaN or an infinite value")
     return value.detach()
 
 
 def _check_nothing_is_lost(folder: Path, source: ImportedWeights) -> None:
-    """`UserError` where the import would overwrite a training, or another import."""
+    """`UserError` if the import would overwrite a training or another import."""
     before = found_import(folder)
     if before is not None and before.sha256 == source.sha256:
         return
@@ -178,8 +176,8 @@ def _check_nothing_is_lost(folder: Path, source: ImportedWeights) -> None:
     else:
         return
     raise UserError(
-        "this cell has weights already; nothing was touched",
+        "this cell already has weights; nothing was changed",
         where=folder,
         found=found,
-        fix="add --replace to give them up for the checkpoint's",
+        fix="add --replace to replace them with the checkpoint's",
     )

@@ -1,4 +1,4 @@
-"""A cell's history: one line every few steps, as CSV with fixed columns and exact floats (the same run, same bytes)."""
+"""A cell's history: one CSV line every few steps, with fixed columns and exact floats: equal runs give equal bytes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ HISTORY = "history.csv"
 
 
 def history_csv(columns: Sequence[str], rows: Sequence[Sequence[float]]) -> bytes:
-    """`rows` in the order of `columns`; whole numbers without a point, others so that they read back exactly."""
+    """`rows` in the order of `columns`; whole numbers without a decimal point, others with all digits they need."""
     lines = [",".join(columns), *(",".join(_text(value) for value in row) for row in rows)]
     return ("\n".join(lines) + "\n").encode("ascii")
 

@@ -1,4 +1,4 @@
-"""ImageNet weights of torchvision's layout into our encoder. Every private copy of a norm starts from the same one."""
+"""Loads ImageNet weights in torchvision's layout into our encoder; all private copies of a norm start equal."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ _RULES = (
 
 
 def load_imagenet(encoder: ResNet, depth: int, folder: Path) -> None:
-    """Load `folder`'s ImageNet file for this depth into every modality of `encoder`.
+    """Load the ImageNet file in `folder` for this depth into every modality of `encoder`.
 
-    Raises `CellSkipped` where the file is absent, `UserError` where it is not that network.
+    Raises `CellSkipped` if the file is absent, `UserError` if it holds another network.
     """
     path = folder / IMAGENET_FILES[depth]
     if not path.exists():
         raise CellSkipped(
-            f"the ImageNet weights of ResNet-{depth} are not here",
+            f"the ImageNet weights of ResNet-{depth} are missing",
             where=path,
-            fix=f"cenbench weights add resnet{depth} FILE (torchvision's {path.name}), then run again",
+            fix=f"cenbench weights add resnet{depth} FILE (torchvision's {path.name}), then rerun",
         )
     with path.open("rb") as file:
         state = load_tensors(file, path)
     own = encoder.state_dict()
-    # Fusion operators are not ImageNet's: they keep their random start.
+    # ImageNet weights have no fusion operators: those keep their random start.
     pretrained = {name: tensor for name, tensor in own.items() if not name.startswith("fusions.")}
     copied = {name: _copy(name, tensor, _groups(encoder, name), state, path) for name, tensor in pretrained.items()}
     encoder.load_state_dict({**own, **copied})
 
 
 def _groups(encoder: ResNet, name: str) -> int:
-    """How many modalities' weights the tensor of this name holds: after a merge there is one stream, so one."""
+    """Number of modalities whose weights this tensor holds: one after a merge."""
     module = encoder.get_submodule(name.rpartition(".")[0])
     return module.groups if isinstance(module, nn.Conv2d) else 1
 
@@ -55,10 +55,10 @@ def _copy(name: str, own: Tensor, groups: int, state: dict[str, Tensor], path: P
     if theirs not in state:
         raise UserError("not ImageNet weights in torchvision's layout", where=path, key=theirs, found="no such key")
     value = state[theirs]
-    # (M, C) norms repeat their row; unshared convolutions hold M kernels one after another.
+    # (M, C) norms repeat the row; private convolutions hold M kernels one after another.
     expected = own.shape[1:] if own.dim() == 2 else (own.shape[0] // groups, *own.shape[1:])
     if value.shape != torch.Size(expected):
-        problem = "these weights are of another network"
+        problem = "these weights belong to another network"
         raise UserError(problem, where=path, key=theirs, found=tuple(value.shape), expected=tuple(expected))
     return value.expand(own.shape) if own.dim() == 2 else value.repeat(groups, 1, 1, 1)
 

@@ -1,7 +1,7 @@
-"""The training loop both tasks share: steps, history, state, and what happens when a loss stops being a number.
+"""The training loop of both tasks: steps, history, state, and the failure when a loss becomes NaN or infinite.
 
-Nothing random is carried from step to step: each step seeds torch from (cell seed, step), and batches are a function of
-(seed, step). So a run continued from any saved step ends as an uninterrupted one, bitwise on CPU.
+No random state passes from one step to the next: each step seeds torch from (cell seed, step), and batches are a
+function of (seed, step). So a run resumed from any saved step ends like an uninterrupted one, bitwise on CPU.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ log = logging.getLogger("cenbench")
 HISTORY_EVERY = 20
 SAVE_EVERY_S = 5.0
 SAVE_SHARE = 0.02
-"""At most this share of the time goes into saving: large states are saved less often."""
+"""Saving takes at most this share of the time: large states are saved less often."""
 
 
 @dataclass
 class _Run:
-    """Where a run is: steps done, history so far, and the losses since its last line."""
+    """The progress of a run: steps done, history so far, and the losses since its last line."""
 
     step: int = 0
     rows: list[list[float]] = field(default_factory=list)
@@ -52,16 +52,16 @@ def train_steps(
     best: BestWeights | None = None,
     report: Report | None = None,
 ) -> bytes:
-    """Train from the saved state (if it has the same `identity`) to step `total`; the history as CSV.
+    """Train from the saved state (if it has the same `identity`) to step `total`; returns the history as CSV.
 
-    The trainer's network ends with its last weights, or with those `best` has chosen. `report` is told of progress.
+    The trainer's network ends with its last weights, or those that `best` selected. `report` receives the progress.
 
-    Raises `CellFailed` at a non-finite loss or when memory runs out, `Stopped` at SIGTERM with the state saved.
+    Raises `CellFailed` at a non-finite loss or when memory runs out, `Stopped` at SIGTERM, after saving the state.
     """
     run = _resume(trainer, folder, identity, best)
     every = min(HISTORY_EVERY, max(1, total // 50))
     if run.step:
-        log.info("continuing from step %d of %d", run.step, total)
+        log.info("resuming at step %d of %d", run.step, total)
     save = _Saver(trainer, run, folder, identity, best)
     with TrainingProgress(run.step, total, report) as progress, _stop_asked() as stop_asked:
         while run.step < total:
@@ -70,15 +70,15 @@ def train_steps(
             if ends_window:
                 mean = _write_row(trainer, run, steps_per_epoch)
                 progress.update(run.step, mean)
-            # A state is of before a step or of after its look, never of between: a look cut short is made again.
+            # State is saved before a step or after its validation, never in between: an interrupted one is repeated.
             if best is not None and best.due(run.step, total):
-                best.look(trainer.network, run.step)
+                best.validate(trainer.network, run.step)
                 save.now()
             elif ends_window:
                 save.if_due()
             if stop_asked():
                 save.now()
-                raise Stopped(f"asked to stop at step {run.step} of {total}; its state is saved")
+                raise Stopped(f"stopped at step {run.step} of {total}; the state is saved")
     if best is not None:
         best.restore(trainer.network)
     names = ["step", "epoch", *trainer.losses, *trainer.learning_rates(), *trainer.below_theta()]
@@ -89,7 +89,7 @@ def _resume(trainer: Trainer, folder: Path, identity: dict[str, str], best: Best
     state = load_state(folder)
     if state is None or state["identity"] != identity:
         if state is not None:
-            log.info("the saved state was made by other code or data: training starts anew")
+            log.info("the saved state comes from other code or data: training restarts")
         trainer.begin(0)
         return _Run()
     trainer.begin(state["step"])
@@ -115,7 +115,7 @@ def _one_step(trainer: Trainer, run: _Run, seed: int) -> None:
 
 
 def _write_row(trainer: Trainer, run: _Run, steps_per_epoch: int) -> float:
-    """Close the window: one line of history, and the only place where the host waits for the device."""
+    """Close the window with one line of history. Only here does the host wait for the device."""
     losses = torch.stack(run.window).double()
     finite = losses.isfinite().all(1)
     if not bool(finite.all()):
@@ -136,13 +136,13 @@ def _fail(trainer: Trainer, run: _Run, losses: Tensor, bad: int) -> None:
     broken = [name for name, value in zip(trainer.losses, losses[bad].tolist(), strict=True) if value - value != 0]
     raise CellFailed(
         f"non-finite loss at step {step}: {', '.join(broken)}",
-        found=f"last finite values: {values or 'none, the first step is not finite'}",
+        found=f"last finite values: {values or 'none, the first step is already non-finite'}",
         fix="a smaller learning rate or lambda_l1, or float32 precision",
     )
 
 
 class _Saver:
-    """Saves now and then: every few seconds, less often where saving takes long."""
+    """Saves the state every few seconds, less often if saving takes long."""
 
     def __init__(
         self, trainer: Trainer, run: _Run, folder: Path, identity: dict[str, str], best: BestWeights | None
@@ -167,7 +167,7 @@ class _Saver:
 
 @contextmanager
 def _stop_asked() -> Iterator[Callable[[], bool]]:
-    """Whether SIGTERM came (preemption, a time limit): the loop then saves and ends at the next step."""
+    """Yields whether SIGTERM was received (preemption, a time limit): the loop then saves and ends after its step."""
     asked = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield asked.is_set

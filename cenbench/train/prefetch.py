@@ -1,7 +1,7 @@
-"""Batches off the critical path: the next one is read while the device works on this one.
+"""Batches off the critical path: the next one is read while the device works on the current one.
 
-A thread reads what the crops of a step need, as stored; it is taken to the GPU as it is, a byte or two a value, and
-scaled and normalised there. The host only asks for that and never waits for the device.
+A thread reads what the crops of a step need, as stored, in one or two bytes per value. It is copied to the GPU in that
+form, and scaled and normalised there. The host only queues this work and never waits for the device.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from cenbench.train.trainer import Batches, TwoPartBatches
 class Prefetched:
     """The same batches on a device, read one step ahead in a thread.
 
-    Through page-locked memory, so that copies to a GPU need no waiting.
+    Copies to a GPU go through page-locked memory, so they do not block.
     """
 
     def __init__(self, batches: TwoPartBatches, device: torch.device) -> None:
@@ -31,11 +31,11 @@ class Prefetched:
         return self._batches.steps_per_epoch
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
-        """The batch of `step`; the reading of the one after it is begun."""
+        """The batch of `step`; starts reading the next one."""
         ready = self._next[1] if self._next is not None and self._next[0] == step else self._begin(step)
         stored = ready.result()
         self._next = (step + 1, self._begin(step + 1))
-        return self._batches.prepare(stored.moved(lambda each: each.to(self._device, non_blocking=True)))
+        return self._batches.prepare(stored.moved(lambda tensor: tensor.to(self._device, non_blocking=True)))
 
     def _begin(self, step: int) -> Future[StoredBatch]:
         return self._thread.submit(self._read, step)
@@ -46,5 +46,5 @@ class Prefetched:
 
 
 def for_device(batches: TwoPartBatches, device: torch.device) -> Batches:
-    """Prefetched where a GPU trains; on a CPU the thread would only take the time it saves."""
+    """Prefetched for a GPU; on a CPU the thread would compete with the training for the same cores."""
     return Prefetched(batches, device) if device.type == "cuda" else batches

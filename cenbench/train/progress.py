@@ -1,4 +1,4 @@
-"""What a person sees of a running cell: a bar on a terminal, a line now and then in a log; and who else is told."""
+"""Progress of a running cell: a bar on a terminal, an occasional line in a log, and a callback."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 log = logging.getLogger("cenbench")
 LOG_EVERY_S = 10.0
 Report = Callable[[int, int, float], None]
-"""Told of steps done, steps in all, and steps a second (0 where that is not known yet)."""
+"""Receives the steps done, the total, and the steps per second (0 while unknown)."""
 
 
 class TrainingProgress:
-    """Shows steps, rate and time left; use as a context. `step` is where the run starts from."""
+    """Context manager that shows steps, rate and time left. `step` is the step the run starts from."""
 
     def __init__(self, step: int, total: int, report: Report | None = None) -> None:
         self._first, self._total, self._report = step, total, report
@@ -42,7 +42,7 @@ class TrainingProgress:
             self._bar.stop()
 
     def update(self, step: int, loss: float) -> None:
-        """Tell where training is: `step` steps are done, `loss` was the last mean."""
+        """Show that `step` steps are done and that `loss` was the last mean."""
         now = time.monotonic()
         rate = (step - self._first) / max(now - self._start, 1e-9)
         left_s = (self._total - step) / rate if rate else 0.0

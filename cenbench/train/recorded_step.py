@@ -1,8 +1,8 @@
-"""A training step recorded once and replayed as a CUDA graph: one launch in place of some thousand.
+"""A training step recorded once and replayed as a CUDA graph: one launch instead of about a thousand.
 
-A U-Net at batch 1 keeps a GPU waiting for its host: each kernel is over before the next one is launched. What is
-replayed is the whole step, both networks' passes and both optimisers. Same kernels, same random draws: a replay reads
-torch's seed of that moment, so the step of a seed drops out what it would have dropped out unrecorded.
+With a U-Net at batch size 1 a GPU waits for its host: each kernel ends before the next one is launched. The graph holds
+the whole step: the passes of both networks and both optimisers. Kernels and random draws are the same: a replay reads
+torch's current seed, so dropout draws what it would draw without recording.
 """
 
 from __future__ import annotations
@@ -21,25 +21,28 @@ from cenbench.errors import UserError, out_of_memory
 
 log = logging.getLogger("cenbench")
 Step = Callable[[Tensor, Tensor], Tensor]
-"""A batch (x, y) -> losses, all on one device: fixed shapes, nothing read back, every effect on tensors that stay."""
+"""A batch (x, y) -> losses, all on one device: fixed shapes, no host reads, side effects on persistent tensors only."""
 PLAIN_STEPS = 3
-"""Taken as they are before the recording, so that optimisers have their state and convolutions their algorithms."""
+"""Steps before the recording, so that optimisers have their state and convolutions their algorithms."""
 SWITCH = "CENBENCH_CUDA_GRAPHS"
 
 
 class Recorder(Protocol):
-    """How work is recorded."""
+    """Records work for replay."""
 
     def prepare(self, work: Callable[[], Tensor]) -> Tensor:
-        """Do `work` where it will be recorded."""
+        """Run `work` on the stream where it will be recorded."""
 
     def record(self, work: Callable[[], Tensor]) -> tuple[Tensor, Callable[[], None]]:
-        """What `work` returns, still to be filled, and what does it: not done yet. RuntimeError where it can't be."""
+        """Record `work` without running it: its result, still to be filled, and a function that runs it.
+
+        RuntimeError where `work` cannot be recorded.
+        """
 
 
 @dataclass(frozen=True)
 class _Recording:
-    """A recorded step with the tensors it reads and fills."""
+    """A recorded step with the tensors it reads and writes."""
 
     x: Tensor
     y: Tensor
@@ -52,15 +55,15 @@ class _Recording:
         self.x.copy_(x)
         self.y.copy_(y)
         self.replay()
-        # The next replay writes over these.
+        # The next replay overwrites these.
         return self.losses.clone()
 
 
 class RecordedStep:
-    """Takes a step: the first times as it is, then by replaying its recording.
+    """Takes steps: the first ones directly, later ones by replaying a recording.
 
-    A step that can't be recorded goes on as it is, and the log says so. The step is given at each call, always the
-    same one: kept here, it and whoever owns this would keep each other alive.
+    A step that cannot be recorded is always taken directly, with a warning. The caller passes the same step at each
+    call instead of storing it here: stored, the step's owner and this object would keep each other alive.
     """
 
     def __init__(self, recorder: Recorder) -> None:
@@ -70,7 +73,7 @@ class RecordedStep:
 
     @property
     def replaying(self) -> bool:
-        """Whether calls are replays by now."""
+        """Whether calls replay the recording."""
         return self._recording is not None
 
     def __call__(self, step: Step, x: Tensor, y: Tensor) -> Tensor:
@@ -87,9 +90,9 @@ class RecordedStep:
             losses, replay = self._recorder.record(lambda: step(kept_x, kept_y))
         except RuntimeError as error:
             if out_of_memory(error):
-                raise  # a plain step needs as much
+                raise  # a direct step needs as much memory
             reason = (str(error).splitlines() or [type(error).__name__])[0]
-            log.warning("no CUDA graph of this step, it goes on kernel by kernel (%s=off: always): %s", SWITCH, reason)
+            log.warning("no CUDA graph of this step: it runs kernel by kernel, as with %s=off: %s", SWITCH, reason)
             self._plain_left = math.inf
         else:
             self._recording = _Recording(kept_x, kept_y, losses, replay)
@@ -112,7 +115,7 @@ class CudaRecorder:
 
     def record(self, work: Callable[[], Tensor]) -> tuple[Tensor, Callable[[], None]]:
         graph = torch.cuda.CUDAGraph()
-        # The outer context gives the stream back where a failed capture does not. Only this thread is watched: the one
+        # The outer context restores the stream, which a failed capture does not. Only this thread is captured: the one
         # that reads the next batch allocates page-locked memory meanwhile.
         with (
             torch.cuda.stream(torch.cuda.current_stream()),
@@ -123,7 +126,7 @@ class CudaRecorder:
 
 
 def recorded_on(device: torch.device) -> RecordedStep | None:
-    """A recorded step for a GPU; None elsewhere, and where the environment says CENBENCH_CUDA_GRAPHS=off."""
+    """A recorded step for a GPU; None on other devices, and if CENBENCH_CUDA_GRAPHS=off is set."""
     setting = os.environ.get(SWITCH, "on")
     if setting not in ("on", "off"):
         raise UserError("unknown setting", key=SWITCH, found=setting, expected="on, off", fix=f"unset {SWITCH}")

@@ -1,4 +1,4 @@
-"""Training a segmentation cell: SGD in phases, one loss an output, l1 on the scaling factors.
+"""Training a segmentation cell: SGD in phases, one loss per output, l1 on the scaling factors.
 
 Source: paper.md#segmentation.
 """
@@ -80,7 +80,7 @@ class SegmentationTrainer:
         self._optimizer: torch.optim.SGD
 
     def begin(self, step: int) -> None:
-        """Optimisers are made anew at each phase; their momentum is lost, as in the released code."""
+        """Make a new optimiser at the start of each phase; momentum is lost, as in the released code."""
         phase = self._phase_at(step)
         if phase is self._phase:
             return
@@ -94,7 +94,7 @@ class SegmentationTrainer:
         self._optimizer = torch.optim.SGD(groups, momentum=momentum, weight_decay=decay, fused=True)
 
     def step(self, step: int) -> Tensor:
-        x_BMCHW, label_BHW = (each.to(self.device, non_blocking=True) for each in self.batches.batch(step))
+        x_BMCHW, label_BHW = (tensor.to(self.device, non_blocking=True) for tensor in self.batches.batch(step))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.protocol.precision == "bfloat16"):
             logits_BSKHW, penalty, auxiliary_BMKHW = self.network.outputs(x_BMCHW)
         nll_S = segmentation_nll_S(logits_BSKHW.float(), label_BHW, self.void)

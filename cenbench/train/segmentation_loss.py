@@ -1,4 +1,4 @@
-"""The loss of segmentation (paper.md#segmentation-loss), by stream, so that history can tell them apart."""
+"""The loss of segmentation (paper.md#segmentation-loss), per stream, so that the history can list them separately."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ def segmentation_nll_S(logits_BSKHW: Tensor, label_BHW: Tensor, void: int) -> Te
     """Mean negative log-likelihood of each output stream, (S,); pixels labelled `void` do not count.
 
     Logits are upsampled to the label's size (bilinear, align_corners False). A batch without a labelled pixel gives
-    zero, not a division by zero.
+    zero.
     """
     B, S = logits_BSKHW.shape[:2]
-    # Classes last in memory: log-softmax over a contiguous axis takes half the time on CPU.
+    # Classes last in memory: log-softmax over a contiguous axis takes half the time on a CPU.
     folded = logits_BSKHW.flatten(0, 1).contiguous(memory_format=torch.channels_last)
     up = F.interpolate(folded, size=label_BHW.shape[1:], mode="bilinear", align_corners=False)
     labels = label_BHW.repeat_interleave(S, dim=0).flatten()

@@ -1,4 +1,4 @@
-"""Which weights are measured in the end: the last, or those that scored best on the validation split on the way.
+"""Which weights are evaluated in the end: the last ones, or those that scored best on the validation split.
 
 The second is what the released code does (protocol `official`); it selects on the split it reports
 (paper.md#selection).
@@ -20,7 +20,7 @@ Score = Callable[[nn.Module], float]
 
 
 class BestWeights:
-    """Looks every `every` steps, and keeps a copy of the weights that scored best; the first of equals."""
+    """Validates every `every` steps and keeps a copy of the weights that scored best, the first of equals."""
 
     def __init__(self, score: Score, every: int) -> None:
         self._score, self._every = score, every
@@ -31,8 +31,8 @@ class BestWeights:
     def due(self, step: int, total: int) -> bool:
         return step % self._every == 0 or step == total
 
-    def look(self, network: nn.Module, step: int) -> None:
-        """Score `network` in evaluation mode; it is back in training mode afterwards."""
+    def validate(self, network: nn.Module, step: int) -> None:
+        """Score `network` in evaluation mode; afterwards it is back in training mode."""
         score = self._score(network.eval())
         network.train()
         log.info("step %d: validation score %.4f", step, score)
@@ -41,14 +41,14 @@ class BestWeights:
             self._weights = {name: tensor.detach().cpu().clone() for name, tensor in network.state_dict().items()}
 
     def restore(self, network: nn.Module) -> None:
-        """Give `network` the weights that scored best."""
+        """Load the weights that scored best into `network`."""
         log.info("the weights of step %d scored best: %.4f", self._step, self._best)
         network.load_state_dict(self._weights)
 
     @property
     def chosen(self) -> dict[str, float | int]:
-        """Which step's weights scored best, and how well."""
-        assert self._best is not None  # every training ends with a look
+        """The step whose weights scored best, and their score."""
+        assert self._best is not None  # every training ends with a validation
         return {"step": self._step, "score": self._best}
 
     def state_dict(self) -> dict[str, Any]:
@@ -59,7 +59,7 @@ class BestWeights:
 
 
 def best_weights(cell: Cell, score: Score, steps_per_epoch: int) -> BestWeights | None:
-    """What the cell's protocol selects by; None where it measures the last weights."""
+    """The selection that the cell's protocol asks for; None where it keeps the last weights."""
     if cell.protocol.selection == "last":
         return None
     return BestWeights(score, cell.protocol.select_every_epochs * steps_per_epoch)

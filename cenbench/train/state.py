@@ -1,4 +1,4 @@
-"""Resumable state on disk: whole or not there. A damaged file is named and the one before it is used."""
+"""Resumable state on disk. A damaged file is reported and the previous one used instead."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ _DIGEST_BYTES = 64
 
 
 def save_state(folder: Path, state: dict[str, Any]) -> None:
-    """Write tensors and plain values to `state.pt` with their sha256, keeping the version before as
-    `state.previous.pt`. Killed at any instruction, one of the two is whole.
+    """Write tensors and plain values to `state.pt` with their sha256, keeping the previous version as
+    `state.previous.pt`. If the process is killed at any instruction, one of the two is whole.
     """
     buffer = io.BytesIO()
     torch.save(state, buffer)
     payload = buffer.getvalue()
     current, previous, fresh = folder / STATE, folder / PREVIOUS, folder / _FRESH
     write_bytes(fresh, _MAGIC + hashlib.sha256(payload).hexdigest().encode() + payload)
-    with room_to_write(current):  # a folder may have to grow for a rename
+    with room_to_write(current):  # a rename may have to enlarge the folder
         if current.exists():
             current.replace(previous)
         fresh.replace(current)
 
 
 def load_state(folder: Path) -> dict[str, Any] | None:
-    """The newest whole state, or None where there is none. Damaged files are logged by name, never used."""
+    """The newest whole state, or None. Damaged files are logged by name and never used."""
     for name in (STATE, PREVIOUS):
         path = folder / name
         if not path.exists():
@@ -54,7 +54,7 @@ def has_state(folder: Path) -> bool:
 
 
 def drop_state(folder: Path) -> None:
-    """Remove what only serves to continue training."""
+    """Remove the files that only serve to resume training."""
     for name in (STATE, PREVIOUS, _FRESH):
         (folder / name).unlink(missing_ok=True)
 
@@ -66,6 +66,6 @@ def _read(path: Path) -> dict[str, Any]:
     expected = data[len(_MAGIC) : header].decode("ascii", "replace")
     found = hashlib.sha256(payload).hexdigest()
     if not data.startswith(_MAGIC) or found != expected:
-        problem = "this training state is damaged (cut short or changed); training goes on from the one before it"
+        problem = "this training state is damaged (truncated or changed); training resumes from the previous one"
         raise UserError(problem, where=path, key="sha256", found=found, expected=expected)
     return dict(load_tensors(io.BytesIO(payload), path))

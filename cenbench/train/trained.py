@@ -1,6 +1,6 @@
-"""What a finished training leaves: weights, history, and a note that both are whole. The note comes last.
+"""The files of a finished training: weights, history, and a note, written last, that both are whole.
 
-Weights trained elsewhere are kept the same way, with a note that says where they came from: see `ImportedWeights`.
+Weights trained elsewhere are kept in the same way, with their source in the note: see `ImportedWeights`.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from cenbench.train.state import drop_state
 log = logging.getLogger("cenbench")
 WEIGHTS, NOTE = "weights.safetensors", "finished.json"
 FILES = (WEIGHTS, HISTORY, NOTE)
-"""What a finished training leaves, the note that the others are whole last."""
+"""The files of a finished training, in the order they are written."""
 
 
 @dataclass(frozen=True)
 class ImportedWeights:
-    """The file that weights were imported from: its name without folders, and the SHA-256 (hex) of its bytes."""
+    """The file that weights were imported from: its name without folders, and its SHA-256 (hex)."""
 
     file: str
     sha256: str
@@ -44,11 +44,11 @@ class Trained:
     steps: int
     history: bytes
     imported: ImportedWeights | None = None
-    """Where the weights came from, if they were not trained here."""
+    """The source of the weights, if they were not trained here."""
     selected: dict[str, float | int] | None = None
-    """Step and validation score of the weights, where the best ones were selected; None where they are the last."""
+    """Step and validation score of the weights if the best ones were selected; None if they are the last."""
     identity: dict[str, str] = field(default_factory=dict)
-    """What they were made by: code, data, and the SHA-256 of each pretrained file under its name."""
+    """What the weights were made from: code, data, and the SHA-256 of each pretrained file under its name."""
 
     @property
     def weights(self) -> Path:
@@ -59,26 +59,26 @@ class Trained:
 def open_finished(folder: Path, identity: dict[str, str]) -> Trained | None:
     """The finished training of this identity, or None. Damaged files are logged by name and trained again.
 
-    Imported weights count for every identity of their cell: no training code here made them, so a change of it makes
-    them no older. Raises `UserError` where they are damaged, because training would not bring them back.
+    Imported weights match every identity of their cell: no training code here made them, so no change of it makes them
+    out of date. Raises `UserError` if they are damaged, because training would not restore them.
     """
     note = _read_note(folder)
     if note is None:
         return None
     imported = ImportedWeights(**note["imported"]) if "imported" in note else None
     if not _is_for(note, imported, identity):
-        log.info("the finished weights were made by other code or data: training starts anew")
+        log.info("the finished weights come from other code or data: training restarts")
         return None
     damage = _damage(folder, note["sha256"])
     if damage and imported:
         raise UserError(
-            f"imported weights are damaged, and training would not bring them back ({imported})",
+            f"imported weights are damaged, and training cannot restore them ({imported})",
             where=folder,
             found=damage,
             fix="import the checkpoint again with --replace; to train the cell instead, delete the folder",
         )
     if damage:
-        log.warning("%s: it is made again", damage)
+        log.warning("%s: it is trained again", damage)
         return None
     drop_state(folder)  # left behind by a run that died right after its note
     history = (folder / HISTORY).read_bytes()
@@ -95,7 +95,7 @@ def finish(
     imported: ImportedWeights | None = None,
     selected: dict[str, float | int] | None = None,
 ) -> Trained:
-    """Write weights and history, then the note, then drop the resumable state that is not needed any more."""
+    """Write weights and history, then the note, then remove the resumable state."""
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     write_bytes(folder / WEIGHTS, safetensors.torch.save(weights))
     write_bytes(folder / HISTORY, history)
@@ -109,12 +109,12 @@ def finish(
 
 
 def is_finished(folder: Path) -> bool:
-    """Whether a training was finished in `folder`, of whatever code and data."""
+    """Whether `folder` holds a finished training, whatever its code and data."""
     return (folder / NOTE).exists()
 
 
 def differs(one: Path, other: Path) -> bool:
-    """Whether two folders hold other weights of the same code and data, as training on GPUs may make them."""
+    """Whether two folders hold different weights from the same code and data, as training on GPUs may produce."""
     first, second = _read_note(one), _read_note(other)
     if first is None or second is None:
         return False
@@ -122,13 +122,13 @@ def differs(one: Path, other: Path) -> bool:
 
 
 def found_import(folder: Path) -> ImportedWeights | None:
-    """Where the weights in `folder` were imported from; None where there are none, or they were trained."""
+    """The source of imported weights in `folder`; None if there are no weights, or they were trained."""
     note = _read_note(folder)
     return ImportedWeights(**note["imported"]) if note is not None and "imported" in note else None
 
 
 def load_weights(network: nn.Module, folder: Path) -> None:
-    """Load finished weights into `network`, strictly. A file of another network or cut short is a `UserError`."""
+    """Load finished weights into `network`, strictly. `UserError` for a truncated file or another network's."""
     path = folder / WEIGHTS
     try:
         weights: dict[str, Tensor] = safetensors.torch.load_file(path)
@@ -139,7 +139,7 @@ def load_weights(network: nn.Module, folder: Path) -> None:
 
 
 def _read_note(folder: Path) -> dict[str, Any] | None:
-    """finished.json, if it is there and has everything this file reads of it."""
+    """finished.json, if it exists and has all the keys that are read here."""
     try:
         note: dict[str, Any] = dict(read_json(folder / NOTE))
         whole = {"training_id"} <= set(note["identity"]) and {"steps"} <= set(note) and isinstance(note["sha256"], dict)
@@ -153,12 +153,12 @@ def _read_note(folder: Path) -> dict[str, Any] | None:
 def _is_for(note: dict[str, Any], imported: ImportedWeights | None, identity: dict[str, str]) -> bool:
     if imported:
         return bool(note["identity"]["training_id"] == identity["training_id"])
-    # What is not asked about, a pretrained file that is no longer here, says nothing against weights made with it.
+    # A pretrained file that has been removed since is not part of `identity`, and does not invalidate the weights.
     return all(note["identity"].get(name) == value for name, value in identity.items())
 
 
 def _damage(folder: Path, sha256: dict[str, str]) -> str | None:
-    """The first file that is not what the note says, in words."""
+    """The first file that differs from the note, in words."""
     for name, expected in sha256.items():
         path = folder / name
         found = sha256_file(path) if path.exists() else "no such file"

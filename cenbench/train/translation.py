@@ -84,18 +84,18 @@ class TranslationTrainer:
         self.recorded = recorded_on(device)
 
     def begin(self, step: int) -> None:
-        """One phase from first to last step; the optimisers are there already."""
+        """There is one phase; the optimisers exist already."""
 
     def step(self, step: int) -> Tensor:
-        x_BMCHW, y_BCHW = (each.to(self.device, non_blocking=True) for each in self.batches.batch(step))
+        x_BMCHW, y_BCHW = (tensor.to(self.device, non_blocking=True) for tensor in self.batches.batch(step))
         if self.recorded is None:
             return self.step_on(x_BMCHW, y_BCHW)
         return self.recorded(self.step_on, x_BMCHW, y_BCHW)
 
     def step_on(self, x_BMCHW: Tensor, y_BCHW: Tensor) -> Tensor:
-        """The discriminator's step, then the generator's, on one forward pass of the generator (or two)."""
+        """The discriminator's step, then the generator's, on one forward pass of the generator or on two."""
         M = x_BMCHW.shape[1]
-        # Modalities outermost, so that a row of the discriminator's answer is one modality's.
+        # Modalities outermost, so that each row of the discriminator's output belongs to one modality.
         condition = x_BMCHW.transpose(0, 1).flatten(0, 1)
         real = y_BCHW.repeat(M, 1, 1, 1)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.protocol.precision == "bfloat16"):
@@ -121,7 +121,7 @@ class TranslationTrainer:
         return torch.cat([part.detach() for part in parts])
 
     def _discriminator_step(self, condition: Tensor, real: Tensor, fake: Tensor, M: int) -> Tensor:
-        """Real and generated images in one pass: instance norms keep them apart."""
+        """Real and generated images share one pass: instance norms treat images independently."""
         answers = self.discriminator(condition.repeat(2, 1, 1, 1), torch.cat([real, fake])).float()
         on_real, on_fake = (half.reshape(M, -1) for half in answers.chunk(2))
         loss = 0.5 * (adversarial_loss(on_real, real=True) + adversarial_loss(on_fake, real=False))
@@ -144,9 +144,9 @@ class TranslationTrainer:
         for name, part in self._stateful().items():
             part.load_state_dict(state[name])
         for adam in (self._generator_adam, self._discriminator_adam):
-            for group in adam.param_groups:  # those of a state may be another device's
+            for group in adam.param_groups:  # the state may come from another device
                 group["capturable"] = self.device.type == "cuda"
-        # A recording would go on with the optimisers' state of before, in memory that is theirs no more.
+        # A recording made before would use the optimisers' old state, in memory they have released.
         self.recorded = recorded_on(self.device)
 
     def _stateful(self) -> dict[str, Any]:
@@ -160,7 +160,7 @@ class TranslationTrainer:
 
 @contextmanager
 def _frozen(network: nn.Module) -> Iterator[None]:
-    """No gradients for the weights of `network`, whatever happens within."""
+    """No gradients for the weights of `network` inside the context."""
     network.requires_grad_(False)
     try:
         yield

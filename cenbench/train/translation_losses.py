@@ -12,8 +12,7 @@ def adversarial_loss(logits_MN: Tensor, *, real: bool) -> Tensor:
 
     Source: paper.md#translation-losses.
 
-    `logits_MN` holds one row a modality. From logits this is sigmoid and BCELoss of the released code, without its
-    overflow.
+    `logits_MN` has one row per modality. This equals the sigmoid and BCELoss of the released code, without overflow.
     """
     target = torch.ones_like(logits_MN) if real else torch.zeros_like(logits_MN)
     return F.binary_cross_entropy_with_logits(logits_MN, target, reduction="none").mean(1).sum()

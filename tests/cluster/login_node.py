@@ -100,8 +100,8 @@ class LoginNode(Checkout):
 
     def continued_where_it_stopped(self, cell: str) -> bool:
         """Whether a run of the cell was asked to stop and saved its state, and the next went on from that very step."""
-        stopped = re.search(r"asked to stop at step (\d+) of", self.log(cell))
-        return stopped is not None and f"continuing from step {stopped[1]} of" in self.log(cell)
+        stopped = re.search(r"stopped at step (\d+) of", self.log(cell))
+        return stopped is not None and f"resuming at step {stopped[1]} of" in self.log(cell)
 
     def process_of(self, cell: str) -> psutil.Process:
         """The process that trains this cell."""

@@ -30,7 +30,7 @@ def test_time_limit_is_met_with_the_state_saved(long: LoginNode, undisturbed: di
         controller = hurried.controller()
         cell = hurried.training()
         hurried.process_of(cell).suspend()
-        wait_for(lambda: "asked to stop" in hurried.log(cell), 150, "SIGTERM, 100 s ahead of three minutes")
+        wait_for(lambda: "stopped at step" in hurried.log(cell), 150, "SIGTERM, 100 s ahead of three minutes")
         assert hurried.finished(controller) == undisturbed
         assert hurried.continued_where_it_stopped(cell)
         assert RETRIED not in long.output
@@ -49,7 +49,7 @@ def test_jobs_of_a_killed_controller_are_waited_for(
         wait_for(lambda: waits_for(cluster, cell), 120, "the second controller's job")
         assert f"afterany:{left}" in waits_for(cluster, cell), "none runs beside the one that is there"
         assert long.finished(again) == undisturbed
-        assert "continuing from step" not in long.log(cell), "what went on was not begun again"
+        assert "resuming at step" not in long.log(cell), "what went on was not begun again"
         assert long.log(cell).count("step 400 of 400") == 1, "trained once"
 
 
@@ -67,7 +67,7 @@ def test_cell_of_a_lost_node_continues_on_the_other(
         finally:
             cluster.start_node(lost.node)
         assert long.finished(controller) == undisturbed
-        assert "continuing from step" in long.log(cell)
+        assert "resuming at step" in long.log(cell)
         assert RETRIED not in long.output
 
 
@@ -82,7 +82,7 @@ def test_killed_cell_is_tried_again_with_more_memory(
         long.process_of(cell).kill()
         wait_for(lambda: "4000M" in [job.memory for job in cluster.jobs() if job.is_for(cell)], 120, "a second try")
         assert long.finished(controller) == undisturbed
-        assert "continuing from step" in long.log(cell)
+        assert "resuming at step" in long.log(cell)
 
 
 def test_interrupted_controller_cancels_its_jobs_and_they_stay_cancelled(
@@ -95,9 +95,9 @@ def test_interrupted_controller_cancels_its_jobs_and_they_stay_cancelled(
         controller.send_signal(signal.SIGINT)
         assert controller.wait(120) != 0
         wait_for(lambda: not cluster.jobs(), 60, "an empty queue")
-        assert "asked to stop at step" in long.log(cell)
+        assert "stopped at step" in long.log(cell)
         assert long.finished(long.controller()) == undisturbed
-        assert "continuing from step" in long.log(cell)
+        assert "resuming at step" in long.log(cell)
 
 
 def test_second_controller_is_refused_and_disturbs_nothing(
