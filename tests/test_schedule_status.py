@@ -178,7 +178,7 @@ def test_a_killed_cell_is_lost_and_a_stopped_one_is_not(checkout: Checkout) -> N
     process = training(checkout, plan)  # on this host nothing has to be waited for
     process.terminate()
     output, _ = process.communicate(timeout=60)
-    assert "its state is saved" in output
+    assert "the state is saved" in output
     assert read_beat(paths.state(cells_of(plan)[0])) is None
     assert plan_status(plan, paths, time.time() + LOST_AFTER_S + 1)[0].state == "missing"
 
