@@ -30,7 +30,7 @@ from cenbench.matrix.specs import dataset_key
 from cenbench.paths import Paths
 from cenbench.pretrained.used import own_note
 from cenbench.report.terminal_checks import render_checks
-from cenbench.run.locked_environment import compare_with_lock, read_pins
+from cenbench.run.locked_environment import compare_with_lock
 from cenbench.train import segmentation, translation
 
 CUDA = Said(0, json.dumps({"torch": "2.13.0", "cuda": "13.0", "devices": ["NVIDIA H100"] * 2}), "")
@@ -44,9 +44,27 @@ def paper() -> Plan:
     return load_plan(REPOSITORY / "params", "paper")
 
 
-def test_pins_of_a_constraints_file() -> None:
-    text = "# a comment\nNumPy==2.4.6\ntorch_fidelity==0.4.0  # why\nx[extra]==1.0 ; python_version > '3'\nloose>=2\n"
-    assert read_pins(text) == {"numpy": "2.4.6", "torch-fidelity": "0.4.0", "x": "1.0"}
+@pytest.mark.parametrize(
+    ("line", "installed", "differs"),
+    [
+        ("NumPy==2.4.6  # why", "2.4.6", None),
+        ("NumPy==2.4", "2.4.0", None),
+        ("NumPy==2.4.6", "2.4.6+local.build", None),
+        ("numpy==2.4.0rc1", "2.4.0rc1", None),
+        ("numpy[extra]==2.4.6 ; python_version < '3'", "1", None),
+        ("# numpy==1", "2.4.6", None),
+        ("numpy>=2", "2.4.6", None),
+        ("numpy>=2,<2.4", "2.4.6", "numpy: 2.4.6, locked <2.4,>=2"),
+        ("NumPy==2.4.6", "2.4.5", "numpy: 2.4.5, locked 2.4.6"),
+        ("num_py==2.4.6", "2.4.6", None),
+        ("numpy==2.4.6", "2.4.6-not-a-version-", "numpy: 2.4.6-not-a-version-, locked 2.4.6"),
+        ("numpy=2.4.6", "2.4.6", "numpy=2.4.6: not a requirement that pip could read"),
+    ],
+)
+def test_a_line_of_the_lock(tmp_path: Path, line: str, installed: str, differs: str | None) -> None:
+    (tmp_path / "constraints.txt").write_text(f"\n{line}\n")
+    found = compare_with_lock(tmp_path, {"numpy": installed}).differs
+    assert [f"{name}: {why}" for name, why in found.items()] == ([differs] if differs else [])
 
 
 def test_packages_against_the_lock(tmp_path: Path) -> None:

@@ -15,7 +15,6 @@ class Asset:
     sha256: str
     """SHA-256 (hex), or its first digits where no more of it is publicly known."""
     url: str
-    what: str
 
     def is_published(self, sha256: str) -> bool:
         """Whether a file of this SHA-256 (64 hex digits) is the published one, as far as that is known."""
@@ -35,7 +34,6 @@ _INCEPTION = Asset(
     "weights-inception-2015-12-05-6726825d.pth",
     "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
     "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth",
-    "Inception-v3 of FID and KID, as torch-fidelity uses it",
 )
 IMAGENET_FILES = {depth: file for depth, (file, _) in _DEPTHS.items()}
 """ResNet depth -> the file of torchvision's ImageNet weights that the released code starts from.
@@ -45,9 +43,7 @@ Source: paper.md#initial-weights.
 INCEPTION_FILE = _INCEPTION.file
 ASSETS = {
     **{
-        f"resnet{depth}": Asset(
-            f"resnet{depth}", file, sha256, f"https://download.pytorch.org/models/{file}", f"ResNet-{depth} on ImageNet"
-        )
+        f"resnet{depth}": Asset(f"resnet{depth}", file, sha256, f"https://download.pytorch.org/models/{file}")
         for depth, (file, sha256) in _DEPTHS.items()
     },
     _INCEPTION.name: _INCEPTION,

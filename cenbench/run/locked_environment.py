@@ -1,14 +1,17 @@
-"""Whether this environment is the locked one: what constraints.txt pins against what is installed. Torch-free."""
+"""Whether this environment is the locked one: the pins of constraints.txt against installed packages. Torch-free."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion
 
 from cenbench.files import sha256_file
 
@@ -16,19 +19,19 @@ LOCK = "constraints.txt"
 
 
 @dataclass(frozen=True)
-class Locked:
-    """The lock compared with an environment. Names are normalised (PEP 503), versions without their `+cpu`."""
+class LockComparison:
+    """The lock compared with an environment. Package names are canonical (PEP 503)."""
 
     sha256: str | None
-    """Of constraints.txt; None where the checkout has none."""
+    """SHA-256 (hex) of constraints.txt; None if the checkout has no such file."""
     differs: Mapping[str, str]
-    """package -> `2.1.0, locked 2.0.0`, for packages installed in another version than the locked one."""
+    """package -> `2.1.0, locked 2.0.0`, for packages installed in another version; a line that is no pin -> why."""
     absent: tuple[str, ...]
-    """Locked packages that are not installed: an environment may leave the tools of development out."""
+    """Locked packages that are not installed: an environment may leave out the development tools."""
 
     @property
     def holds(self) -> bool:
-        """Whether everything installed that the lock names has the version it names."""
+        """Whether every installed package that the lock names has the version it names."""
         return self.sha256 is not None and not self.differs
 
     def as_dict(self) -> dict[str, Any]:
@@ -36,44 +39,51 @@ class Locked:
         return {"locked": self.holds, "constraints_sha256": self.sha256, "differs": dict(self.differs)}
 
 
-def compare_with_lock(root: Path, installed: Mapping[str, str] | None = None) -> Locked:
+def compare_with_lock(root: Path, installed: Mapping[str, str] | None = None) -> LockComparison:
     """Compare `installed` (name -> version; by default this interpreter's packages) with `root`/constraints.txt."""
     path = root / LOCK
     if not path.exists():
-        return Locked(None, {}, ())
+        return LockComparison(None, {}, ())
     found = installed_packages() if installed is None else installed
-    pins = read_pins(path.read_text(encoding="utf-8"))
-    differs = {
-        name: f"{found[name]}, locked {pin}"
-        for name, pin in pins.items()
-        if name in found and _public(found[name]) != _public(pin)
-    }
-    return Locked(sha256_file(path), differs, tuple(name for name in pins if name not in found))
+    differs: dict[str, str] = {}
+    absent = []
+    for line in _lines(path.read_text(encoding="utf-8")):
+        try:
+            pin = Requirement(line)
+        except InvalidRequirement:
+            differs[line] = "not a requirement that pip could read"
+            continue
+        name = canonicalize_name(pin.name)
+        if pin.marker is not None and not pin.marker.evaluate():
+            continue
+        if name not in found:
+            absent.append(name)
+        elif not _satisfies(found[name], pin):
+            differs[name] = f"{found[name]}, locked {str(pin.specifier).removeprefix('==')}"
+    return LockComparison(sha256_file(path), differs, tuple(absent))
 
 
-def read_pins(text: str) -> dict[str, str]:
-    """package -> version, of the `name==version` lines of a constraints file."""
-    lines = (line.split("#")[0].split(";")[0].strip() for line in text.splitlines())
-    pinned = (line.split("==", 1) for line in lines if "==" in line)
-    return {normalised(name.split("[")[0]): version.strip() for name, version in pinned}
+def _lines(text: str) -> Iterator[str]:
+    """The lines of a constraints file, without comments."""
+    for line in text.splitlines():
+        if pin := line.partition("#")[0].strip():
+            yield pin
+
+
+def _satisfies(version: str, pin: Requirement) -> bool:
+    """A local part is passed over: torch 2.13.0+cpu is a build of the locked 2.13.0."""
+    try:
+        return pin.specifier.contains(version, prereleases=True)
+    except InvalidVersion:
+        return False
 
 
 @cache
 def installed_packages() -> dict[str, str]:
     """package -> version, of every distribution this interpreter can import; the first on the path counts."""
     found: dict[str, str] = {}
-    for each in distributions():
-        name = each.metadata["Name"]
+    for distribution in distributions():
+        name = distribution.metadata["Name"]
         if name:  # a half-removed package has none
-            found.setdefault(normalised(name), each.version)
+            found.setdefault(canonicalize_name(name), distribution.version)
     return found
-
-
-def normalised(name: str) -> str:
-    """The name as PEP 503 compares it."""
-    return re.sub(r"[-_.]+", "-", name.strip()).lower()
-
-
-def _public(version: str) -> str:
-    """Without the local part: torch 2.13.0+cpu is the build for this machine of the locked 2.13.0."""
-    return version.split("+")[0]
