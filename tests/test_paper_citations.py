@@ -1,7 +1,8 @@
-"""Every citation of docs/paper.md leads somewhere, and nothing cites notes that are not in the repository."""
+"""Every citation of docs/paper.md resolves, and its tables hold the numbers of the reference file."""
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +26,7 @@ UNRESOLVABLE = re.compile(
 
 
 def anchors(markdown: str) -> list[str]:
-    """Headings as GitHub makes anchors of them: lower case, spaces to hyphens, other punctuation dropped."""
+    """Anchors of the headings as on GitHub: lower case, spaces to hyphens, other punctuation dropped."""
     headings = re.findall(r"^#+ (.+)$", markdown, flags=re.MULTILINE)
     return [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings]
 
@@ -52,14 +53,14 @@ def test_code_tests_parameters_and_docs_cite_it() -> None:
     assert citing >= {"cenbench", "tests", "params", "docs"}
 
 
-def test_the_pages_own_links_resolve_and_no_anchor_is_there_twice() -> None:
+def test_the_pages_own_links_resolve_and_its_anchors_are_unique() -> None:
     text = PAPER.read_text(encoding="utf-8")
     found = anchors(text)
     assert sorted(set(found)) == sorted(found)
     assert set(LINK_WITHIN.findall(text)) <= set(found)
 
 
-def test_nothing_cites_what_cannot_be_looked_up() -> None:
+def test_no_citation_is_unresolvable() -> None:
     found = {name: [match[0] for match in UNRESOLVABLE.finditer(text)] for name, text in texts()}
     assert {name: citations for name, citations in found.items() if citations} == {}
 
@@ -75,20 +76,36 @@ def test_nothing_cites_what_cannot_be_looked_up() -> None:
         "supplement, section 2",
     ],
 )
-def test_citations_that_cannot_be_looked_up_are_found(text: str) -> None:
+def test_unresolvable_citations_are_found(text: str) -> None:
     assert UNRESOLVABLE.search(text)
 
 
 @pytest.mark.parametrize(
     "text", ["[equation 6](paper.md#equation-6)", "paper.md#equation-6", "table 7 of the supplement"]
 )
-def test_citations_that_can_be_looked_up_are_accepted(text: str) -> None:
+def test_resolvable_citations_are_accepted(text: str) -> None:
     assert not UNRESOLVABLE.search(text)
 
 
-def test_an_unknown_anchor_is_found() -> None:
+def test_an_unknown_anchor_is_reported() -> None:
     assert unknown_anchors("see docs/paper.md#equation-7 and paper.md#equation-6", {"equation-6"}) == ["equation-7"]
 
 
 def test_headings_become_anchors_as_on_github() -> None:
     assert anchors("# SUN RGB-D\n\ntext # no\n### Equation 6: l1, (mean)") == ["sun-rgb-d", "equation-6-l1-mean"]
+
+
+def printed_in_section(heading: str) -> list[float]:
+    """The numbers in the Markdown table of one section, sorted; text in its cells is ignored."""
+    section = PAPER.read_text(encoding="utf-8").split(f"### {heading}\n")[1].split("\n### ")[0]
+    cells = [cell.strip() for line in section.splitlines() if line.startswith("| ") for cell in line.split("|")]
+    numbers = [part for cell in cells if re.fullmatch(r"[\d.]+( / [\d.]+)*", cell) for part in cell.split(" / ")]
+    return sorted(map(float, numbers))
+
+
+@pytest.mark.parametrize(("table", "count"), [("3", 12), ("4", 16), ("5", 14), ("7", 33)])
+def test_the_pages_tables_hold_the_numbers_of_the_reference_file(table: str, count: int) -> None:
+    with (REPOSITORY / "params" / "paper" / "tables_reference.csv").open(encoding="utf-8") as file:
+        expected = sorted(float(row["value"]) for row in csv.DictReader(file) if row["table"] == table)
+    assert printed_in_section(f"Table {table}") == expected
+    assert len(expected) == count

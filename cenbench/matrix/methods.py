@@ -47,21 +47,22 @@ def methods() -> dict[str, Method]:
 
 
 def _read(path: Path) -> Method:
-    said = dict(_literals(ast.parse(path.read_text(encoding="utf-8"))))
-    label, acts, merges, inputs = (said.get(name) for name in _DECLARED)
-    for name, fits, expected in (
+    declared = dict(_literals(ast.parse(path.read_text(encoding="utf-8"))))
+    label, acts, merges, inputs = (declared.get(name) for name in _DECLARED)
+    for name, valid, expected in (
         ("LABEL", isinstance(label, str) and label, "a string"),
         ("ACTS", acts in get_args(Acts), ", ".join(map(repr, get_args(Acts)))),
         ("MERGES", isinstance(merges, bool), "True or False"),
         ("INPUTS", _is_range(inputs), "(fewest, most) modalities; most may be None"),
     ):
-        if not fits:
-            found = repr(said[name]) if name in said else "nothing, or not a literal"
+        if not valid:
+            found = repr(declared[name]) if name in declared else "nothing, or not a literal"
             fix = f"see {_FOLDER / '__init__.py'}"
             problem = "a fusion method's file must declare this"
             raise UserError(problem, where=path, key=name, found=found, expected=expected, fix=fix)
-    min_inputs, max_inputs = said["INPUTS"]
-    return Method(path.stem.replace("_", "-"), said["LABEL"], said["ACTS"], said["MERGES"], min_inputs, max_inputs)
+    return Method(
+        path.stem.replace("_", "-"), declared["LABEL"], declared["ACTS"], declared["MERGES"], *declared["INPUTS"]
+    )
 
 
 def _literals(tree: ast.Module) -> Iterator[tuple[str, Any]]:

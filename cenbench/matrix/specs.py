@@ -102,19 +102,19 @@ Selection = Literal["last", "best"]
 
 
 def check_quirks(name: str, part: BaseModel, quirks: tuple[str, ...]) -> None:
-    """`clean` has no quirk of the released code, `official` has every one; other names choose. ValueError otherwise."""
+    """Raises ValueError if `clean` has a quirk of the released code or `official` lacks one; other names are free."""
     for quirk in quirks:
         value = getattr(part, quirk)
         if name == "clean" and value not in (False, "last"):
             raise ValueError(
                 f"protocol clean forbids {quirk}: {str(value).lower()}, a quirk of the released code "
-                "(name the protocol otherwise to choose quirks one by one)"
+                "(give the protocol another name to choose quirks one by one)"
             )
         if name == "official" and value in (False, "last"):
-            wanted = "best" if quirk == "selection" else "true"
+            required = "best" if quirk == "selection" else "true"
             raise ValueError(
-                f"protocol official needs {quirk}: {wanted}, as the released code does "
-                "(name the protocol otherwise to choose quirks one by one)"
+                f"protocol official needs {quirk}: {required}, as the released code does "
+                "(give the protocol another name to choose quirks one by one)"
             )
 
 

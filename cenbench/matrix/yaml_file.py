@@ -129,9 +129,9 @@ def _unusable_values(value: Any, location: Location) -> list[Issue]:
     if len(location) > _MAX_DEPTH:
         return [Issue(dotted_key(location[:3]), "this value is nested too deeply")]
     if isinstance(value, dict):
-        return [each for key, child in value.items() for each in _unusable_values(child, (*location, key))]
+        return [issue for key, child in value.items() for issue in _unusable_values(child, (*location, key))]
     if isinstance(value, list):
-        return [each for index, child in enumerate(value) for each in _unusable_values(child, (*location, index))]
+        return [issue for index, child in enumerate(value) for issue in _unusable_values(child, (*location, index))]
     if value is None:
         return [Issue(dotted_key(location), "this key has no value", fix="set a value, or remove the line")]
     if isinstance(value, float) and not math.isfinite(value):
