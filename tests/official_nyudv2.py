@@ -137,6 +137,13 @@ def overwrite(path: Path, old: bytes, new: bytes) -> None:
     path.write_bytes(content.replace(old, new, 1))
 
 
+def link_outside(raw: Path) -> None:
+    with h5py.File(raw.parent / "other.h5", "w") as other, h5py.File(raw / "nyu_depth_v2_labeled.mat", "r+") as file:
+        other["depths"] = file["depths"][:]
+        del file["depths"]
+        file["depths"] = h5py.ExternalLink(str(raw.parent / "other.h5"), "/depths")
+
+
 def remove_array(raw: Path) -> None:
     with h5py.File(raw / "nyu_depth_v2_labeled.mat", "r+") as file:
         del file["depths"]
@@ -159,8 +166,13 @@ MAT_FAULTS = {
         "images has an unexpected shape",
     ),
     "a wrong bit depth": Fault(
-        in_mat("images", lambda array: array.astype(np.uint16)), "images has an unexpected bit depth"
+        in_mat("images", lambda array: array.astype(np.uint16)), "images has an unexpected data type"
     ),
+    "depth as integers": Fault(
+        in_mat("depths", lambda array: (array * 1000).astype(np.uint16)),
+        "depths has an unexpected data type", ("uint16",),
+    ),
+    "depth in another file": Fault(link_outside, "does not hold all values of depths", ("other.h5",)),
     "fewer depths": Fault(in_mat("depths", lambda array: array[:-1]), "depths has an unexpected shape"),
     "no split": Fault(lambda raw: (raw / "splits.mat").unlink(), "splits.mat is missing"),
     "split truncated": Fault(lambda raw: truncate(raw / "splits.mat"), "splits.mat cannot be read"),

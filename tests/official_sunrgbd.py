@@ -176,6 +176,15 @@ def other_labels(raw: Path, frame: int, label_HW: np.ndarray) -> None:
     write_labels(raw / LABELS, labels)
 
 
+def never_written(raw: Path) -> None:
+    """The label of frame 3 exists with its shape, but none of its values was ever written."""
+    with h5py.File(raw / LABELS, "r+") as file:
+        shape = file["#refs#/3"].shape
+        del file["#refs#/3"]
+        empty = file.create_dataset("#refs#/3", shape, np.uint16, chunks=(shape[0] // 2, shape[1]))
+        file["SUNRGBD2Dseg/seglabel"][3, 0] = empty.ref
+
+
 def both_labels(raw: Path) -> None:
     (raw / "sunrgbd_train_test_labels").mkdir()
 
@@ -205,6 +214,9 @@ FAULTS = {
     ),
     "labels out of range": Fault(
         lambda raw: other_labels(raw, 7, np.full((24, 32), 38, np.uint16)), "damaged", ("labels 38", "SUNRGBD2Dseg(8)")
+    ),
+    "a label never written": Fault(
+        never_written, "does not hold all values", ("SUNRGBD2Dseg(4)", "2 of 2 chunks that were never written")
     ),
     "two versions of the labels": Fault(both_labels, "side by side", ("sunrgbd_train_test_labels", LABELS)),
     "split of absent images": Fault(split_of_another_release, "names 2 images", ("absent_1", "absent_2")),

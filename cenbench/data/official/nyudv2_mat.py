@@ -15,6 +15,7 @@ import numpy as np
 from scipy.io import loadmat
 
 from cenbench.data.official.adapter import Sample, Split, Unusable
+from cenbench.data.official.hdf5 import stored_dataset
 from cenbench.data.official.images import metres_to_units
 from cenbench.data.official.nyudv2_folder import WHOLE, crop
 from cenbench.errors import UserError
@@ -60,7 +61,9 @@ def read(raw: Path, sample: Sample) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     """(rgb (468, 625, 3) u8, depth (468, 625) u16 in 1/5000 m, labels (468, 625) u8: 0 to 39, void 255)."""
     where = raw / LABELED
     with _open(raw) as file:
-        rgb_CWH, metres_WH, labels_WH = (file[name][sample.index] for name in ("images", "depths", "labels"))
+        rgb_CWH, metres_WH, labels_WH = (
+            stored_dataset(file, name, where, complete=False)[sample.index] for name in ("images", "depths", "labels")
+        )
     named = where / f"frame {sample.id}"
     depth_HW = metres_to_units(metres_WH.T, 5000.0, named)
     if (largest := int(labels_WH.max())) > RAW_CLASSES:
@@ -106,23 +109,25 @@ def _open(raw: Path) -> Iterator[h5py.File]:
 
 def _frames(file: h5py.File, path: Path) -> int:
     """Number of frames, after a check that the arrays exist, with one length and the published shapes and types."""
+    names = set(file)  # of links: none is followed
     for name, shape in _SHAPES.items():
-        if name not in file:
+        if name not in names:
             raise UserError(
-                f"{LABELED} lacks {name}", where=path, key=name, found=", ".join(sorted(file)),
+                f"{LABELED} lacks {name}", where=path, key=name, found=", ".join(sorted(names)),
                 expected=", ".join(_SHAPES), fix="download it again",
             )  # fmt: skip
-        found = file[name].shape
+        found = stored_dataset(file, name, path).shape
         if found[1:] != shape or found[0] != file["images"].shape[0]:
             raise UserError(
                 f"{name} has an unexpected shape", where=path, key=name, found=found,
                 expected=f"(frames, {', '.join(map(str, shape))}), as h5py sees it: {WHOLE[1]} x {WHOLE[0]} images",
             )  # fmt: skip
-    for name, kind in (("images", "uint8"), ("labels", "uint16")):
-        if file[name].dtype != kind:
+    for name, types in (("images", ("uint8",)), ("labels", ("uint16",)), ("depths", ("float32", "float64"))):
+        if file[name].dtype not in types:
             raise UserError(
-                f"{name} has an unexpected bit depth", where=path, key=name, found=file[name].dtype, expected=kind
-            )
+                f"{name} has an unexpected data type", where=path, key=name, found=file[name].dtype,
+                expected=" or ".join(types),
+            )  # fmt: skip
     frames: int = file["images"].shape[0]
     return frames
 

@@ -17,6 +17,7 @@ import numpy as np
 import scipy.io
 
 from cenbench.data.manifest import VOID
+from cenbench.data.official.hdf5 import check_stored, stored_dataset
 from cenbench.errors import UserError
 
 CLASSES = (
@@ -26,6 +27,8 @@ CLASSES = (
     "lamp", "bathtub", "bag",
 )  # fmt: skip
 """Names and order of seg37list.mat: stored label 1 is the first."""
+_MOST_PIXELS = 2**24
+"""More than any image here has; a compressed label could otherwise fill the memory."""
 _AUTHORS_ROOT = PurePosixPath("/n/fs/sun3d/data")
 _MAT_ERRORS = (ValueError, TypeError, KeyError, IndexError, OSError, NotImplementedError, zlib.error)
 """What SciPy raises on a file that is truncated or not from MATLAB."""
@@ -91,8 +94,7 @@ class Labels:
         self._path = path
         try:
             self._file = h5py.File(path, "r")
-            self._references: Any = self._file["SUNRGBD2Dseg"]["seglabel"]
-
+            self._references: Any = stored_dataset(self._file, "SUNRGBD2Dseg/seglabel", path)
         except _HDF5_ERRORS as error:
             raise _wrong(path, "SUNRGBD2Dseg/seglabel", error, "a complete HDF5 file (MATLAB v7.3)") from error
 
@@ -105,7 +107,10 @@ class Labels:
         try:
             # Only one reference is read. The list is (N, 1) or (1, N): a column or a row in MATLAB.
             place = np.unravel_index(number - 1, self._references.shape)
-            stored_WH = self._file[self._references[place]][()]
+            label = check_stored(self._file[self._references[place]], key, self._path)
+            if label.size > _MOST_PIXELS:
+                raise _wrong(self._path, key, f"{label.size:,} pixels", f"at most {_MOST_PIXELS:,}")
+            stored_WH = label[()]
         except _HDF5_ERRORS as error:
             raise _wrong(self._path, key, error, "a complete label image") from error
         return to_training_labels(stored_WH.T, self._path, key)
