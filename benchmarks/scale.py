@@ -31,9 +31,9 @@ from rich.table import Column, Table
 
 from cenbench.data.manifest import MANIFEST
 from cenbench.matrix.cell import Cell
+from cenbench.matrix.metrics import measured_metrics
 from cenbench.matrix.plan import Plan, load_plan
 from cenbench.matrix.specs import dataset_key
-from cenbench.metrics.descriptions import COSTS, METRICS
 from cenbench.paths import Paths
 from cenbench.records.digests import current_digests
 from cenbench.records.verify import FORMAT
@@ -110,7 +110,7 @@ def make_checkout(root: Path, seeds: int) -> Plan:
 
 def _record(cell: Cell, paths: Paths) -> dict[str, object]:
     """`metrics.json` of a finished cell whose every number is its seed."""
-    numbers = {metric: float(cell.seed) for metric in METRICS if metric not in COSTS}
+    numbers = dict.fromkeys(measured_metrics(cell.task.kind), float(cell.seed))
     return {
         "format": FORMAT,
         "cell_id": cell.id,

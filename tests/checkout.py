@@ -28,6 +28,7 @@ PARTS = (
 DETERMINISTIC = (
     "results/cells/*/metrics.json",
     "results/cells/*/history.csv",
+    "results/cells/*/per_image.safetensors",
     "results/cells/*/samples/*.png",
     "results/state/*/weights.safetensors",
     "reports/demo/table*.csv",

@@ -16,7 +16,7 @@ import yaml
 from checkout import Checkout, copy_code
 
 from cenbench.matrix.plan import Plan
-from cenbench.metrics.torchvision_shim import import_torchvision
+from cenbench.metrics.inputs.torchvision_shim import import_torchvision
 
 NAME = "paper-one-step"
 DATASETS = {"segmentation": official_nyudv2.write_mat, "translation": official_taskonomy.write_sample}

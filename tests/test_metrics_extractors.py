@@ -18,9 +18,9 @@ from faults import Tally
 from torch import Tensor
 
 from cenbench.errors import CellSkipped, UserError
-from cenbench.metrics.extractors import STAND_IN_LABEL, Extractor, load_extractor
-from cenbench.metrics.reference_features import reference_features
-from cenbench.metrics.torchvision_shim import import_torchvision
+from cenbench.metrics.inputs.extractors import STAND_IN_LABEL, Extractor, load_extractor
+from cenbench.metrics.inputs.reference_features import reference_features
+from cenbench.metrics.inputs.torchvision_shim import import_torchvision
 
 import_torchvision()  # torch-fidelity imports torchvision
 from torch_fidelity import feature_extractor_inceptionv3  # noqa: E402
@@ -168,7 +168,7 @@ def test_reference_features_are_computed_once_and_then_read(stand_in: Extractor,
         calls.append(1)
         yield from noise(4, 7).split(3)
 
-    found = [reference_features(tmp_path / "cache", KEY, stand_in, batches) for _ in range(2)]
+    found = [reference_features(tmp_path / "cache", KEY, stand_in, 3, batches) for _ in range(2)]
     assert len(calls) == 1
     assert torch.equal(found[0], found[1])
     torch.testing.assert_close(found[0], stand_in.features(noise(4, 7)), rtol=1e-12, atol=1e-12)
@@ -176,7 +176,7 @@ def test_reference_features_are_computed_once_and_then_read(stand_in: Extractor,
 
 def test_other_images_or_another_extractor_are_cached_apart(stand_in: Extractor, tmp_path: Path) -> None:
     def read(key: dict[str, str], extractor: Extractor, seed: int) -> Tensor:
-        return reference_features(tmp_path, key, extractor, lambda: [noise(seed, 2)])
+        return reference_features(tmp_path, key, extractor, 2, lambda: [noise(seed, 2)])
 
     first = read(KEY, stand_in, 1)
     for key, extractor, seed in (
@@ -188,6 +188,46 @@ def test_other_images_or_another_extractor_are_cached_apart(stand_in: Extractor,
     assert torch.equal(read(KEY, stand_in, 5), first)
 
 
+def test_features_of_another_batch_size_are_cached_apart(stand_in: Extractor, tmp_path: Path) -> None:
+    """Their last digits may differ, and a cell's numbers must not depend on which cell came first."""
+    for batch_size in (2, 3, 2):
+        reference_features(tmp_path, KEY, stand_in, batch_size, lambda: noise(7, 6).split(2))
+    assert len(list(tmp_path.glob("*.safetensors"))) == 2
+
+
+KID = """
+import sys
+from pathlib import Path
+import torch
+from cenbench.metrics import kid_x100
+from cenbench.metrics.inputs.extractors import load_extractor
+from cenbench.metrics.inputs.features import FeatureSets, Subsets
+from cenbench.metrics.inputs.reference_features import reference_features
+
+extractor = load_extractor("seeded-conv", Path("no-weights"), torch.device("cpu"))
+generator = torch.Generator().manual_seed(3)
+images = torch.randint(0, 256, (32, 3, 32, 32), dtype=torch.uint8, generator=generator)
+key = {"dataset": "rooms", "target": "rgb"}
+real_ND = reference_features(Path(sys.argv[1]), key, extractor, 8, lambda: images.split(8))
+for seed in range(40):
+    fake_ND = torch.rand(32, 96, dtype=torch.float64, generator=generator) * real_ND.mean(0) * 2
+    print(kid_x100.compute(FeatureSets(fake_ND, real_ND, Subsets(20, 20, 0))).hex())
+"""
+
+
+def test_kid_is_the_same_to_the_bit_whoever_made_the_cache(tmp_path: Path) -> None:
+    """A process that computes the real features, one that reads what another wrote, and one that reads its own."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+    def run(cache: str) -> list[str]:
+        command = [sys.executable, "-c", KID, str(tmp_path / cache)]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.split()
+
+    absent, present, absent_again = run("first"), run("first"), run("second")
+    assert len(set(absent)) == 40, "forty draws, as one that differs in its last digit shows in most of them only"
+    assert absent == present == absent_again
+
+
 @pytest.mark.faults
 @pytest.mark.parametrize("damage", ["cut short", "one bit", "no header", "empty"])
 def test_a_damaged_cache_is_told_and_computed_again(
@@ -196,7 +236,7 @@ def test_a_damaged_cache_is_told_and_computed_again(
     tally = faults("a damaged cache of real features")
 
     def read() -> Tensor:
-        return reference_features(tmp_path, KEY, stand_in, lambda: [noise(6, 3)])
+        return reference_features(tmp_path, KEY, stand_in, 3, lambda: [noise(6, 3)])
 
     expected = read()
     (path,) = tmp_path.glob("*.safetensors")
@@ -216,8 +256,8 @@ PROCESS = """
 import sys, time
 from pathlib import Path
 import torch
-from cenbench.metrics.extractors import load_extractor
-from cenbench.metrics.reference_features import reference_features
+from cenbench.metrics.inputs.extractors import load_extractor
+from cenbench.metrics.inputs.reference_features import reference_features
 
 folder, number = Path(sys.argv[1]), sys.argv[2]
 extractor = load_extractor("seeded-conv", folder, torch.device("cpu"))
@@ -230,7 +270,7 @@ def batches():
 (folder / f"ready-{number}").touch()
 while len(list(folder.glob("ready-*"))) < 2:
     time.sleep(0.01)
-print(reference_features(folder / "cache", {"dataset": "rooms"}, extractor, batches).sum().item())
+print(reference_features(folder / "cache", {"dataset": "rooms"}, extractor, 2, batches).sum().item())
 """
 
 

@@ -1,16 +1,15 @@
-"""Segmentation scores against torchmetrics and a loop over pixels: void, absent classes, pooling, streams, mistakes."""
+"""Confusion counts and their metrics against torchmetrics and closed forms; void, absent classes, pooling, mistakes."""
 
 from __future__ import annotations
-
-import math
 
 import pytest
 import torch
 from torch import Tensor
 
 from cenbench.errors import UserError
-from cenbench.metrics.segmentation import KEYS, SegmentationScores
-from cenbench.metrics.torchvision_shim import import_torchvision
+from cenbench.metrics.inputs.confusion import Confusion
+from cenbench.metrics.inputs.scores import confusion_scores
+from cenbench.metrics.inputs.torchvision_shim import import_torchvision
 
 import_torchvision()  # torchmetrics imports torchvision
 from torchmetrics.classification import (  # noqa: E402
@@ -36,37 +35,11 @@ def draw(seed: int, B: int, S: int, classes: int, side: int = 9) -> tuple[Tensor
     return prediction_BSHW, label_BHW
 
 
-def scores(
-    batches: list[tuple[Tensor, Tensor]], classes: int, streams: tuple[str, ...] = ("rgb",)
-) -> SegmentationScores:
-    made = SegmentationScores(streams, classes, VOID, CPU)
+def counted(batches: list[tuple[Tensor, Tensor]], classes: int, streams: tuple[str, ...] = ("rgb",)) -> Confusion:
+    made = Confusion(streams, classes, VOID, CPU)
     for prediction_BSHW, label_BHW in batches:
         made.update(prediction_BSHW, label_BHW)
     return made
-
-
-def by_hand(prediction: Tensor, label: Tensor, classes: int) -> dict[str, float]:
-    """The three scores in percent, from one visit a pixel and Python's arithmetic."""
-    hit, of_truth, of_prediction = [0] * classes, [0] * classes, [0] * classes
-    for guess, truth in zip(prediction.flatten().tolist(), label.flatten().tolist(), strict=True):
-        if truth == VOID:
-            continue
-        of_truth[truth] += 1
-        of_prediction[guess] += 1
-        hit[truth] += guess == truth
-    unions = [a + b - c for a, b, c in zip(of_truth, of_prediction, hit, strict=True)]
-    ious = [c / union for c, union in zip(hit, unions, strict=True) if union]
-    recalls = [c / n for c, n in zip(hit, of_truth, strict=True) if n]
-    values = (math.fsum(ious) / len(ious), sum(hit) / sum(of_truth), math.fsum(recalls) / len(recalls))
-    return {key: 100 * value for key, value in zip(KEYS, values, strict=True)}
-
-
-@pytest.mark.parametrize(("classes", "seed"), [(2, 1), (5, 2), (40, 3)])
-def test_scores_are_those_of_a_loop_over_pixels(classes: int, seed: int) -> None:
-    batch = draw(seed, 3, 1, classes)
-    expected = by_hand(batch[0][:, 0], batch[1], classes)
-    # Both are float64 ratios of equal integers, summed in another order.
-    assert scores([batch], classes).compute()["rgb"] == pytest.approx(expected, abs=1e-11)
 
 
 @pytest.mark.parametrize(("classes", "seed"), [(5, 4), (40, 5)])
@@ -74,7 +47,7 @@ def test_scores_are_those_of_torchmetrics(classes: int, seed: int) -> None:
     prediction_BSHW, label_BHW = draw(seed, 6, 1, classes, side=24)
     flat = (prediction_BSHW[:, 0].flatten(), label_BHW.flatten())
     given = {"num_classes": classes, "ignore_index": VOID}
-    found = scores([(prediction_BSHW, label_BHW)], classes).compute()["rgb"]
+    found = confusion_scores(counted([(prediction_BSHW, label_BHW)], classes))["rgb"]
     assert found["miou_pct"] == pytest.approx(100 * float(MulticlassJaccardIndex(**given)(*flat)), abs=FLOAT32_PCT)
     pixel = MulticlassRecall(average="micro", **given)
     assert found["pixel_acc_pct"] == pytest.approx(100 * float(pixel(*flat)), abs=FLOAT32_PCT)
@@ -87,59 +60,76 @@ def test_scores_are_those_of_torchmetrics(classes: int, seed: int) -> None:
 def test_confusion_has_truth_in_rows_as_torchmetrics() -> None:
     prediction_BSHW, label_BHW = draw(6, 2, 1, 7)
     expected = MulticlassConfusionMatrix(7, ignore_index=VOID)(prediction_BSHW[:, 0].flatten(), label_BHW.flatten())
-    found = scores([(prediction_BSHW, label_BHW)], 7).confusion_SKK()[0]
+    found = counted([(prediction_BSHW, label_BHW)], 7).pooled_SKK()[0]
     assert torch.equal(found, expected)
     assert not torch.equal(found, found.T), "a symmetric matrix could not tell truth from prediction"
 
 
-def test_void_pixels_count_for_nothing_whatever_is_predicted_there() -> None:
+def test_void_pixels_do_not_count_whatever_is_predicted_there() -> None:
     prediction_BSHW, label_BHW = draw(7, 2, 2, 4)
     other = prediction_BSHW.clone()
     hidden = (label_BHW == VOID)[:, None].expand_as(other)
     assert hidden.any()
     other[hidden] = (other[hidden] + 1) % 4
-    found = [scores([(each, label_BHW)], 4, ("a", "b")) for each in (prediction_BSHW, other)]
-    assert torch.equal(found[0].confusion_SKK(), found[1].confusion_SKK())
-    assert int(found[0].confusion_SKK()[0].sum()) == int((label_BHW != VOID).sum())
+    found = [counted([(predicted, label_BHW)], 4, ("a", "b")) for predicted in (prediction_BSHW, other)]
+    assert torch.equal(found[0].pooled_SKK(), found[1].pooled_SKK())
+    assert int(found[0].pooled_SKK()[0].sum()) == int((label_BHW != VOID).sum())
 
 
 def test_absent_classes_are_dropped_from_the_means() -> None:
     """Closed form. Class 2 is nowhere: in no mean. Class 3 is only predicted: IoU 0, and no recall."""
     label_BHW = torch.tensor([[[0, 0, 0, 1]]])
     prediction_BSHW = torch.tensor([[[[0, 0, 3, 1]]]])
-    found = scores([(prediction_BSHW, label_BHW)], 4).compute()["rgb"]
+    found = confusion_scores(counted([(prediction_BSHW, label_BHW)], 4))["rgb"]
     # IoU: 2/3, 1, 0; recall: 2/3, 1. Exact up to one rounding of float64.
-    expected = {"miou_pct": 100 * (5 / 3) / 3, "pixel_acc_pct": 75.0, "mean_acc_pct": 100 * (5 / 3) / 2}
+    expected = {
+        "miou_pct": 100 * (5 / 3) / 3,
+        "fwiou_pct": 100 * (3 / 4 * 2 / 3 + 1 / 4),
+        "pixel_acc_pct": 75.0,
+        "mean_acc_pct": 100 * (5 / 3) / 2,
+    }
     assert found == pytest.approx(expected, abs=1e-12)
+
+
+def test_each_image_has_its_own_counts_and_the_pooled_ones_are_their_sum() -> None:
+    prediction_BSHW, label_BHW = draw(11, 4, 2, 5)
+    made = Confusion(("rgb", "depth"), 5, VOID, CPU)
+    counts_BSKK = made.update(prediction_BSHW, label_BHW)
+    for number in range(4):
+        alone = counted([(prediction_BSHW[[number]], label_BHW[[number]])], 5, ("rgb", "depth"))
+        assert torch.equal(counts_BSKK[number], alone.pooled_SKK())
+    assert torch.equal(counts_BSKK.sum(0), made.pooled_SKK())
+    assert not torch.equal(counts_BSKK[0], counts_BSKK[1])
 
 
 def test_counts_are_pooled_over_batches_of_any_size() -> None:
     prediction_BSHW, label_BHW = draw(8, 7, 2, 6)
-    whole = scores([(prediction_BSHW, label_BHW)], 6, ("rgb", "depth"))
+    whole = counted([(prediction_BSHW, label_BHW)], 6, ("rgb", "depth"))
     pieces = list(zip(prediction_BSHW.split([4, 1, 2]), label_BHW.split([4, 1, 2]), strict=True))
-    split = scores(pieces, 6, ("rgb", "depth"))
-    assert torch.equal(whole.confusion_SKK(), split.confusion_SKK())
-    assert whole.compute() == split.compute()
+    split = counted(pieces, 6, ("rgb", "depth"))
+    assert torch.equal(whole.pooled_SKK(), split.pooled_SKK())
+    assert confusion_scores(whole) == confusion_scores(split)
 
 
-def test_it_is_not_the_mean_over_images() -> None:
-    """One image all right with one labelled pixel, one all wrong with four: pooled 1 of 5, averaged 1 of 2."""
+def test_scores_are_not_means_over_images() -> None:
+    """One image right in its one labelled pixel, one wrong in its four: pooled 1 of 5, averaged 1 of 2."""
     first = torch.full((1, 2, 2), VOID)
     first[0, 0, 0] = 0
     second = torch.zeros(1, 2, 2, dtype=torch.int64)
     batches = [(torch.zeros(1, 1, 2, 2, dtype=torch.int64), first), (torch.ones(1, 1, 2, 2, dtype=torch.int64), second)]
-    found = scores(batches, 2).compute()["rgb"]
+    found = confusion_scores(counted(batches, 2))["rgb"]
     # IoU of class 0 is 1/5, of class 1 (only predicted) 0.
-    assert found == pytest.approx({"miou_pct": 10.0, "pixel_acc_pct": 20.0, "mean_acc_pct": 20.0}, abs=1e-12)
+    expected = {"miou_pct": 10.0, "fwiou_pct": 20.0, "pixel_acc_pct": 20.0, "mean_acc_pct": 20.0}
+    assert found == pytest.approx(expected, abs=1e-12)
 
 
-def test_each_stream_has_scores_of_its_own() -> None:
+def test_each_stream_has_its_own_scores() -> None:
     prediction_BSHW, label_BHW = draw(9, 3, 3, 5)
     names = ("rgb", "depth", "ensemble")
-    found = scores([(prediction_BSHW, label_BHW)], 5, names).compute()
+    found = confusion_scores(counted([(prediction_BSHW, label_BHW)], 5, names))
     assert list(found) == list(names)
     for number, name in enumerate(names):
-        alone = scores([(prediction_BSHW[:, number : number + 1], label_BHW)], 5).compute()["rgb"]
+        alone = confusion_scores(counted([(prediction_BSHW[:, number : number + 1], label_BHW)], 5))["rgb"]
         assert found[name] == alone
     assert len({values["miou_pct"] for values in found.values()}) == 3, "equal streams could not show a mix-up"
 
@@ -148,13 +138,13 @@ def test_each_stream_has_scores_of_its_own() -> None:
 def test_a_label_out_of_range_is_an_error(wrong: int) -> None:
     prediction_BSHW, label_BHW = draw(10, 2, 2, 5)
     label_BHW[1, 3, 4] = wrong
-    made = scores([(prediction_BSHW, label_BHW)], 5, ("rgb", "depth"))
+    made = counted([(prediction_BSHW, label_BHW)], 5, ("rgb", "depth"))
     with pytest.raises(UserError, match=r"^1 pixels have a label") as caught:
-        made.compute()
+        confusion_scores(made)
     assert caught.value.expected == "0 to 4, or 255"
 
 
-def test_a_set_without_labels_is_an_error() -> None:
-    made = scores([(torch.zeros(1, 1, 2, 2, dtype=torch.int64), torch.full((1, 2, 2), VOID))], 3)
+def test_a_split_without_labels_is_an_error() -> None:
+    made = counted([(torch.zeros(1, 1, 2, 2, dtype=torch.int64), torch.full((1, 2, 2), VOID))], 3)
     with pytest.raises(UserError, match="no labelled pixel"):
-        made.compute()
+        confusion_scores(made)

@@ -14,7 +14,7 @@ from checkout import REPOSITORY
 from paper_one_step import NAME, add_stand_in_weights, inception_file, make, one_cell_a_table, resnet_file
 
 from cenbench.matrix.plan import load_plan
-from cenbench.metrics.extractors import load_extractor
+from cenbench.metrics.inputs.extractors import load_extractor
 from cenbench.nn.parameters import count_parameters
 from cenbench.pretrained.add import add_weights
 from cenbench.train import segmentation

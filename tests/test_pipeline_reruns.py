@@ -40,7 +40,7 @@ def test_a_parameter_of_one_row_reruns_only_its_cell(finished: Checkout) -> None
 
 
 def test_comments_and_docstrings_rerun_nothing(finished: Checkout) -> None:
-    for path in ("cenbench/train/segmentation.py", "cenbench/nn/exchange.py", "cenbench/metrics/segmentation.py"):
+    for path in ("cenbench/train/segmentation.py", "cenbench/nn/exchange.py", "cenbench/metrics/miou_pct.py"):
         text = (finished.root / path).read_text()
         finished.write(path, '"""Another docstring."""\n# and a comment\n' + text.split('"""', 2)[2])
     assert finished.planned() == {}
@@ -49,7 +49,7 @@ def test_comments_and_docstrings_rerun_nothing(finished: Checkout) -> None:
 def test_metric_code_reruns_evaluation_and_no_training(finished: Checkout) -> None:
     weights = times(finished, WEIGHTS)
     numbers = finished.bytes_of(CELLS)
-    with (finished.root / "cenbench/metrics/segmentation.py").open("a") as file:
+    with (finished.root / "cenbench/metrics/miou_pct.py").open("a") as file:
         file.write("\n_ADDED = 1\n")
     planned = finished.planned()
     assert planned["cell"] == 2, "both segmentation cells, and not the translation cell"

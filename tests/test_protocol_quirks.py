@@ -41,9 +41,10 @@ from cenbench.matrix.specs import (
     check_fit,
 )
 from cenbench.metrics import fid
-from cenbench.metrics.extractors import load_extractor
-from cenbench.metrics.images import stretch_to_uint8, to_uint8
-from cenbench.metrics.segmentation import SegmentationScores
+from cenbench.metrics.inputs.confusion import Confusion
+from cenbench.metrics.inputs.extractors import load_extractor
+from cenbench.metrics.inputs.images import stretch_to_uint8, to_uint8
+from cenbench.metrics.inputs.scores import confusion_scores
 from cenbench.nn.network import Network
 from cenbench.nn.norm import EPS, ModalityNorm, set_own_statistics
 from cenbench.nn.unet import UNet
@@ -410,7 +411,7 @@ def test_stretched_images_change_fid_alone_and_keep_real_features_of_their_own(g
         for measured, to_bytes in ((plain, to_uint8), (stretched, stretch_to_uint8)):
             fake_ND, real_ND = (extractor.features(to_bytes(each)) for each in (image_BSCHW[:, number], real_BCHW))
             # float64 convolutions of one image or of five may add in another order.
-            assert measured.metrics[stream]["fid"] == pytest.approx(fid.compute(fake_ND, real_ND), rel=1e-6)
+            assert measured.metrics[stream]["fid"] == pytest.approx(fid.frechet_distance(fake_ND, real_ND), rel=1e-6)
         assert stretched.metrics[stream]["fid"] != pytest.approx(plain.metrics[stream]["fid"], rel=1e-2)
         for name in ("mae_x10", "rmse_x10", "mse_x10"):
             assert stretched.metrics[stream][name] == plain.metrics[stream][name]
@@ -526,11 +527,11 @@ def test_a_cell_is_measured_at_the_scales_it_asks_for(segmenter: Tiny) -> None:
         assert found != single
         cell = segmenter.otherwise(**changes)
         assert isinstance(cell.evaluation, SegmentationEvaluation)
-        scores = SegmentationScores(cell.streams, 10, segmenter.prepared.void, CPU)
+        confusion = Confusion(cell.streams, 10, segmenter.prepared.void, CPU)
         for x_BMCHW, label_BHW in EvalBatches(segmenter.prepared, cell.task, "val", 2):
             with torch.inference_mode():
-                scores.update(predicted_classes(network, x_BMCHW, cell.task, cell.evaluation), label_BHW)
-        assert found == scores.compute()
+                confusion.update(predicted_classes(network, x_BMCHW, cell.task, cell.evaluation), label_BHW)
+        assert found == confusion_scores(confusion)
     assert segmenter.measure(scales=(1.0,), flip=False).metrics == single
 
 

@@ -82,7 +82,7 @@ def with_other(cell: Cell, **parts: object) -> Cell:
         ("train/translation_losses.py", (False, True)),
         ("train/loop.py", (True, True)),
         ("data/transforms.py", (True, True)),
-        ("metrics/segmentation.py", (False, False)),
+        ("metrics/miou_pct.py", (False, False)),
         ("report/table.py", (False, False)),
         ("cli/main.py", (False, False)),
         ("train/progress.py", (False, False)),
@@ -99,8 +99,8 @@ def test_a_statement_retrains_what_imports_it(
 @pytest.mark.parametrize(
     ("path", "measures"),
     [
-        ("metrics/segmentation.py", (True, False)),
-        ("metrics/translation.py", (False, True)),
+        ("metrics/miou_pct.py", (True, False)),
+        ("metrics/mae_x10.py", (False, True)),
         ("evaluate/network_cost.py", (True, True)),
         ("nn/refinenet.py", (True, False)),
         ("nn/fusion/exchange.py", (True, True)),
@@ -139,7 +139,7 @@ def test_code_that_chooses_the_weights_is_training_code(root: Path, ours: tuple[
     chosen = {"name": "mine", "selection": "best"}
     cells = (*ours, with_other(ours[0], protocol=chosen), with_other(ours[1], protocol=chosen))
     before = training(cells)
-    append(root, "metrics/segmentation.py")
+    append(root, "metrics/miou_pct.py")
     assert changes(before, training(cells)) == (False, False, True, False)
 
 
@@ -172,10 +172,10 @@ def test_where_the_best_weights_are_selected_measuring_trains_and_drawing_does_n
     append(root, "evaluate/samples.py")
     append(root, "records/write.py")
     assert changes(before, training(cells)) == (False, False)
-    append(root, "metrics/segmentation.py")
+    append(root, "metrics/miou_pct.py")
     assert changes(before, training(cells)) == (True, False)
-    append(root, "metrics/kid.py")
-    append(root, "metrics/distance.py")
+    append(root, "metrics/kid_x100.py")
+    append(root, "metrics/psnr_db.py")
     append(root, "evaluate/translation.py")
     assert changes(before, training(cells)) == (True, False)
     append(root, "metrics/fid.py")

@@ -26,7 +26,12 @@ from cenbench.run.cell import run_cell
 from cenbench.train import train_cell
 
 pytestmark = pytest.mark.faults
-DETERMINISTIC = ("results/cells/*/metrics.json", "results/cells/*/history.csv", "results/cells/*/samples/*.png")
+DETERMINISTIC = (
+    "results/cells/*/metrics.json",
+    "results/cells/*/history.csv",
+    "results/cells/*/per_image.safetensors",
+    "results/cells/*/samples/*.png",
+)
 WEIGHTS = "results/state/*/weights.safetensors"
 Faults = Callable[[str], Tally]
 
@@ -64,7 +69,9 @@ def no_training(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(train_cell, "train_steps", refuse)
 
 
-@pytest.mark.parametrize("name", ["metrics.json", "history.csv", "provenance.json", "samples/001.png"])
+@pytest.mark.parametrize(
+    "name", ["metrics.json", "history.csv", "per_image.safetensors", "provenance.json", "samples/001.png"]
+)
 def test_any_flipped_bit_of_a_record_is_named(
     place: tuple[Paths, Cell], name: str, no_training: None, faults: Faults
 ) -> None:

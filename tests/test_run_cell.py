@@ -8,14 +8,17 @@ import subprocess
 import time
 from pathlib import Path
 
+import numpy as np
 import paper_one_step
 import pytest
 import torch
 from checkout import Checkout
 
+from cenbench.evaluate.per_image import PerImage
 from cenbench.files import sha256_file
 from cenbench.matrix.plan import load_plan
 from cenbench.paths import Paths
+from cenbench.records.per_image import NoScores, read_per_image
 from cenbench.records.read import CellRecord, read_record
 
 RESNET18 = "resnet18-f37072fd.pth"
@@ -44,8 +47,8 @@ def test_a_finished_cell_is_published_whole(finished: Checkout, kind: str) -> No
     assert record.state == "ok"
     assert set(record.metrics) == set(record.cell.task.streams)
     expected = {
-        "segmentation": {"miou_pct", "pixel_acc_pct", "mean_acc_pct"},
-        "translation": {"fid", "kid_x100", "mae_x10", "rmse_x10", "mse_x10"},
+        "segmentation": {"miou_pct", "fwiou_pct", "pixel_acc_pct", "mean_acc_pct"},
+        "translation": {"fid", "kid_x100", "mae_x10", "rmse_x10", "mse_x10", "ssim", "psnr_db"},
     }[kind]
     assert all(set(values) == expected for values in record.metrics.values())
     assert set(record.stand_in) == ({"fid", "kid_x100"} if kind == "translation" else set())
@@ -53,6 +56,37 @@ def test_a_finished_cell_is_published_whole(finished: Checkout, kind: str) -> No
     assert {path.name for path in (record.folder / "samples").glob("*.png")} == {"000.png", "001.png"}
     assert record.provenance["steps"] == 12
     assert (record.folder / "history.csv").read_text().count("\n") == 13
+
+
+def test_a_segmentation_record_explains_its_scores_by_class_and_by_image(finished: Checkout) -> None:
+    """Confusion counts, IoU of each class and counts of each image are the same pixels, and give the same mean IoU."""
+    record = record_of(finished, cell_ids(finished)["segmentation"])
+    found = read_per_image(record)
+    assert isinstance(found, PerImage)
+    assert found.images == record.cell.dataset.val_scenes
+    for stream, values in record.metrics.items():
+        confusion_KK = np.array([row.split() for row in record.document["confusion"][stream]], dtype=np.int64)
+        assert np.array_equal(found.confusion[stream].pooled_KK(), confusion_KK)
+        ious = record.document["per_class_iou_pct"][stream]
+        assert len(ious) == len(confusion_KK)
+        known = [iou for iou in ious.values() if iou is not None]
+        assert len(known) >= 3
+        assert np.mean(known) == pytest.approx(values["miou_pct"], rel=1e-12)
+        assert values["pixel_acc_pct"] == pytest.approx(100 * confusion_KK.trace() / confusion_KK.sum(), rel=1e-12)
+
+
+def test_a_translation_record_explains_its_scores_by_image(finished: Checkout) -> None:
+    record = record_of(finished, cell_ids(finished)["translation"])
+    found = read_per_image(record)
+    assert isinstance(found, PerImage)
+    assert found.images == record.cell.dataset.val_scenes
+    for stream, values in record.metrics.items():
+        means = found.means[stream]
+        # Means of float64 values in another order.
+        assert 10 * means["mae_x10"].mean() == pytest.approx(values["mae_x10"], rel=1e-12)
+        assert 10 * np.sqrt(means["rmse_x10"].mean()) == pytest.approx(values["rmse_x10"], rel=1e-12)
+        assert means["ssim"].mean() == pytest.approx(values["ssim"], rel=1e-12)
+        assert means["psnr_db"].mean() == pytest.approx(values["psnr_db"], rel=1e-12)
 
 
 def test_running_a_finished_cell_again_trains_nothing_and_gives_the_same_bytes(finished: Checkout) -> None:
@@ -71,6 +105,8 @@ def test_absent_weights_skip_the_cell_and_their_arrival_runs_it(checkout: Checko
     assert record.state == "skipped"
     assert record.reason is not None
     assert "resnet18" in record.reason
+    assert read_per_image(record) == NoScores(f"the cell has no numbers: skipped, {record.reason}")
+    assert (record.folder / "per_image.safetensors").exists(), "Snakemake expects it"
     assert checkout.planned(f"results/cells/{cell_id}/metrics.json") == {}
     (checkout.root / "weights" / RESNET18).write_bytes(b"not weights")
     assert checkout.planned(f"results/cells/{cell_id}/metrics.json") == {"cell": 1}
@@ -91,7 +127,7 @@ def test_replaced_weights_train_their_cells_anew_and_ones_own_are_marked(checkou
     record = record_of(checkout, cell_id)
     assert record.state == "ok"
     assert record.provenance["pretrained"] == {RESNET18: {"sha256": sha256_file(tmp_path / "own.pth"), "own": "first"}}
-    assert set(record.stand_in) == {"miou_pct", "pixel_acc_pct", "mean_acc_pct"}
+    assert set(record.stand_in) == {"miou_pct", "fwiou_pct", "pixel_acc_pct", "mean_acc_pct"}
     assert all("(first)" in label for label in record.stand_in.values())
     before = checkout.bytes_of("results/state/*/weights.safetensors")
 
@@ -182,7 +218,7 @@ def test_damaged_record_is_stale_and_says_what_to_do(finished: Checkout) -> None
 
 
 def test_stale_names_what_changed(finished: Checkout) -> None:
-    with (finished.root / "cenbench/metrics/segmentation.py").open("a") as file:
+    with (finished.root / "cenbench/metrics/miou_pct.py").open("a") as file:
         file.write("\n_ADDED = 1\n")
     code = "from pathlib import Path; from cenbench.matrix.plan import load_plan; from cenbench.paths import Paths;"
     code += "from cenbench.records.read import read_record; paths = Paths(Path());"

@@ -14,7 +14,7 @@ import torch
 from checkout import REPOSITORY
 
 from cenbench.errors import UserError
-from cenbench.metrics.extractors import load_extractor
+from cenbench.metrics.inputs.extractors import load_extractor
 from cenbench.nn.segmenter import build_segmenter
 from cenbench.pretrained.catalog import IMAGENET_FILES
 from cenbench.report.environment import page_templates

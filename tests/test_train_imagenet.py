@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from cenbench.errors import CellSkipped, UserError
-from cenbench.metrics.torchvision_shim import import_torchvision
+from cenbench.metrics.inputs.torchvision_shim import import_torchvision
 from cenbench.nn.resnet import ResNet
 from cenbench.nn.segmenter import build_segmenter
 from cenbench.pretrained.catalog import IMAGENET_FILES

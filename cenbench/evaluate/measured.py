@@ -6,13 +6,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
+from cenbench.evaluate.per_image import PerImage
+
 
 @dataclass(frozen=True)
 class Measured:
-    """Metrics, parameter counts and sample pictures of one trained cell."""
+    """Metrics, what they are computed from, parameter counts and sample pictures of one trained cell."""
 
     metrics: Mapping[str, Mapping[str, float]]
     """stream -> metric -> value."""
+    per_class_iou_pct: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
+    """stream -> class -> IoU; None for a class that is neither in the ground truth nor predicted. Segmentation only."""
+    confusion: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """stream -> int64 (K, K) pixels `[ground truth, prediction]`, over the split. Segmentation only."""
+    per_image: PerImage = field(default_factory=PerImage)
+    """What the metrics of any selection of the images are computed from."""
     stand_in: Mapping[str, str] = field(default_factory=dict)
     """metric -> label, for numbers not comparable with the paper's."""
     parameters: Mapping[str, Any] = field(default_factory=dict)

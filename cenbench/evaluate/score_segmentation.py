@@ -16,7 +16,8 @@ from cenbench.data import transforms
 from cenbench.data.batches import EvalBatches
 from cenbench.matrix.cell import ENSEMBLE, Task
 from cenbench.matrix.specs import SegmentationEvaluation
-from cenbench.metrics.segmentation import SegmentationScores
+from cenbench.metrics import miou_pct
+from cenbench.metrics.inputs.confusion import Confusion
 from cenbench.train.selection import Score
 from cenbench.train.setup import Setup
 
@@ -27,14 +28,14 @@ def score(setup: Setup) -> Score:
     single = SegmentationEvaluation(batch_size=cell.evaluation.batch_size)
 
     @torch.inference_mode()
-    def miou_pct(network: nn.Module) -> float:
-        scores = SegmentationScores((ENSEMBLE,), setup.classes, prepared.void, device)
+    def ensemble_miou_pct(network: nn.Module) -> float:
+        confusion = Confusion((ENSEMBLE,), setup.classes, prepared.void, device)
         for x_BMCHW, label_BHW in EvalBatches(prepared, cell.task, "val", single.batch_size):
             classes_BSHW = predicted_classes(network, x_BMCHW.to(device), cell.task, single)
-            scores.update(classes_BSHW[:, -1:], label_BHW.to(device))
-        return scores.compute()[ENSEMBLE]["miou_pct"]
+            confusion.update(classes_BSHW[:, -1:], label_BHW.to(device))
+        return miou_pct.compute(confusion.pooled_SKK()[0].double())
 
-    return miou_pct
+    return ensemble_miou_pct
 
 
 def predicted_classes(network: nn.Module, x_BMCHW: Tensor, task: Task, evaluation: SegmentationEvaluation) -> Tensor:

@@ -15,9 +15,9 @@ from cenbench.data.batches import EvalBatches
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.specs import TranslationEvaluation
 from cenbench.metrics import fid
-from cenbench.metrics.extractors import Extractor, load_extractor
-from cenbench.metrics.images import stretch_to_uint8, to_uint8
-from cenbench.metrics.reference_features import reference_features
+from cenbench.metrics.inputs.extractors import Extractor, load_extractor
+from cenbench.metrics.inputs.images import stretch_to_uint8, to_uint8
+from cenbench.metrics.inputs.reference_features import reference_features
 from cenbench.nn.norm import set_own_statistics
 from cenbench.pretrained.catalog import INCEPTION_FILE
 from cenbench.train.selection import Score
@@ -41,7 +41,7 @@ def score(setup: Setup) -> Score:
             features_PD = extractor.features(to_bytes(image_BSCHW.flatten(0, 1)))
             features.append(features_PD.unflatten(0, image_BSCHW.shape[:2]))
         features_SND = torch.cat(features).transpose(0, 1)
-        return -min(fid.compute(fake_ND, real_ND) for fake_ND in features_SND)
+        return -min(fid.frechet_distance(fake_ND, real_ND) for fake_ND in features_SND)
 
     return negative_fid
 
@@ -81,7 +81,7 @@ def real_features(setup: Setup, extractor: Extractor) -> Tensor:
     key = {"dataset": prepared.digest, "target": cell.task.target, "split": "val"}
     if evaluation.stretch_images:
         key["pixels"] = "stretched"
-    return reference_features(setup.paths.features, key, extractor, batches)
+    return reference_features(setup.paths.features, key, extractor, evaluation.batch_size, batches)
 
 
 def _set_mode(network: nn.Module, evaluation: TranslationEvaluation) -> None:

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from cenbench.data.batches import EvalBatches
 from cenbench.data.contact_sheet import label_colours
 from cenbench.evaluate.input_pictures import input_pictures
 from cenbench.evaluate.measured import Measured
 from cenbench.evaluate.network_cost import network_cost
+from cenbench.evaluate.per_image import ConfusionCollector
 from cenbench.evaluate.prediction_files import PredictionFiles, label_files
 from cenbench.evaluate.samples import side_by_side
 from cenbench.evaluate.score_segmentation import predicted_classes, score
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.specs import SegmentationEvaluation
-from cenbench.metrics.segmentation import SegmentationScores
+from cenbench.metrics.inputs.confusion import Confusion, class_iou
+from cenbench.metrics.inputs.scores import confusion_scores
 from cenbench.nn.network import Network
 from cenbench.train.setup import Setup
 
@@ -33,19 +37,28 @@ def check_installed(cell: Cell, weights: Path) -> None:
 def measure(setup: Setup, network: Network) -> Measured:
     """Scores of every stream, parameter count, ensemble weights, and sample pictures."""
     cell, prepared, evaluation = setup.cell, setup.prepared, _evaluation(setup.cell)
-    scores = SegmentationScores(cell.streams, setup.classes, prepared.void, setup.device)
+    confusion = Confusion(cell.streams, setup.classes, prepared.void, setup.device)
+    images = ConfusionCollector(cell.streams, setup.classes)
     samples: dict[str, bytes] = {}
     rows = prepared.indices("val")
     for x_BMCHW, label_BHW in EvalBatches(prepared, cell.task, "val", evaluation.batch_size):
         prediction_BSHW = predicted_classes(network, x_BMCHW.to(setup.device), cell.task, evaluation)
-        scores.update(prediction_BSHW, label_BHW.to(setup.device))
+        images.add(confusion.update(prediction_BSHW, label_BHW.to(setup.device)).cpu().numpy())
         for prediction_SHW, label_HW in zip(prediction_BSHW.cpu().numpy(), label_BHW.numpy(), strict=True):
             if len(samples) < evaluation.samples:
                 inputs = input_pictures(prepared, cell.task, int(rows[len(samples)]))
                 shown = [label_colours(classes.astype(np.uint8)) for classes in (label_HW, *prediction_SHW)]
                 samples[f"{len(samples):03d}.png"] = side_by_side([*inputs, *shown])
     parameters = network_cost(network, cell.streams, (1, *x_BMCHW.shape[1:]))
-    return Measured(metrics=scores.compute(), parameters=parameters, samples=samples)
+    pooled = dict(zip(cell.streams, confusion.pooled_SKK(), strict=True))
+    return Measured(
+        metrics=confusion_scores(confusion),
+        per_class_iou_pct={stream: _iou_pct(counts_KK, prepared.classes) for stream, counts_KK in pooled.items()},
+        confusion={stream: counts_KK.numpy() for stream, counts_KK in pooled.items()},
+        per_image=images.collected(),
+        parameters=parameters,
+        samples=samples,
+    )
 
 
 @torch.inference_mode()
@@ -70,6 +83,11 @@ def predict(setup: Setup, network: Network, stream: str, wanted: set[int]) -> It
 def prediction_files(dataset: str) -> PredictionFiles:
     """Labels in the dataset's own format."""
     return label_files(dataset)
+
+
+def _iou_pct(confusion_KK: Tensor, classes: Sequence[str]) -> dict[str, float | None]:
+    values = (100 * class_iou(confusion_KK.double())).tolist()
+    return {name: None if math.isnan(value) else value for name, value in zip(classes, values, strict=True)}
 
 
 def _evaluation(cell: Cell) -> SegmentationEvaluation:

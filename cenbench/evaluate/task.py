@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
 from cenbench.matrix.cell import Cell
+from cenbench.matrix.metrics import measured_metrics
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,8 +52,8 @@ def evaluation_of(cell: Cell) -> TaskEvaluation:
 
 
 def evaluation_modules(cell: Cell) -> tuple[str, ...]:
-    """The modules that measure the trained cell."""
-    return (_MODULES[cell.task.kind],)
+    """The modules that measure the trained cell, its task's metrics among them, which are loaded by name."""
+    return (_MODULES[cell.task.kind], *(f"cenbench.metrics.{name}" for name in measured_metrics(cell.task.kind)))
 
 
 def selection_modules(cell: Cell) -> tuple[str, ...]:

@@ -12,14 +12,18 @@ from torch import Tensor
 from cenbench.evaluate.input_pictures import input_pictures
 from cenbench.evaluate.measured import Measured
 from cenbench.evaluate.network_cost import network_cost
+from cenbench.evaluate.per_image import PerImage
 from cenbench.evaluate.prediction_files import PICTURES, PredictionFiles
 from cenbench.evaluate.samples import side_by_side
 from cenbench.evaluate.score_translation import evaluation_parts, generated, image_bytes, real_features, score
 from cenbench.matrix.cell import Cell
-from cenbench.metrics import extractors
-from cenbench.metrics.extractors import load_extractor
-from cenbench.metrics.images import to_uint8
-from cenbench.metrics.translation import TranslationScores
+from cenbench.matrix.metrics import metrics_that_need
+from cenbench.metrics.inputs import extractors
+from cenbench.metrics.inputs.extractors import Extractor, load_extractor
+from cenbench.metrics.inputs.features import Features, Subsets
+from cenbench.metrics.inputs.images import to_uint8
+from cenbench.metrics.inputs.pixels import Pixels
+from cenbench.metrics.inputs.scores import feature_scores, pixel_scores
 from cenbench.nn.network import Network
 from cenbench.pretrained.catalog import INCEPTION_FILE
 from cenbench.train.setup import Setup
@@ -39,18 +43,27 @@ def measure(setup: Setup, network: Network) -> Measured:
     Raises `CellSkipped` where the feature extractor's weights are absent.
     """
     cell, prepared = setup.cell, setup.prepared
-    scores = _new_scores(setup)
+    extractor = load_extractor(evaluation_parts(cell).extractor, setup.paths.weights / INCEPTION_FILE, setup.device)
+    features, pixels = _new_features(setup, extractor), Pixels(cell.streams, setup.device)
     samples: dict[str, bytes] = {}
     rows = prepared.indices("val")
     for image_BSCHW, y_BCHW in generated(setup, network):
-        scores.update(image_BSCHW, y_BCHW)
+        features.update(image_BSCHW)
+        pixels.update(image_BSCHW, y_BCHW)
         for image_SCHW, y_CHW in zip(image_BSCHW, y_BCHW, strict=True):
             if len(samples) < cell.evaluation.samples:
                 inputs = input_pictures(prepared, cell.task, int(rows[len(samples)]))
                 shown = [_picture(image_CHW) for image_CHW in (y_CHW, *image_SCHW)]
                 samples[f"{len(samples):03d}.png"] = side_by_side([*inputs, *shown])
     parameters = network_cost(network, cell.streams, (1, len(cell.task.inputs), *y_BCHW.shape[1:]))
-    return Measured(metrics=scores.compute(), stand_in=scores.stand_in, parameters=parameters, samples=samples)
+    by_features, by_pixels = feature_scores(features), pixel_scores(pixels)
+    return Measured(
+        metrics={stream: {**by_features[stream], **by_pixels[stream]} for stream in cell.streams},
+        per_image=PerImage(len(rows), means=pixels.means()),
+        stand_in=dict.fromkeys(metrics_that_need("features"), extractor.stand_in) if extractor.stand_in else {},
+        parameters=parameters,
+        samples=samples,
+    )
 
 
 @torch.inference_mode()
@@ -72,18 +85,10 @@ def prediction_files(dataset: str) -> PredictionFiles:
     return PICTURES
 
 
-def _new_scores(setup: Setup) -> TranslationScores:
+def _new_features(setup: Setup, extractor: Extractor) -> Features:
     evaluation = evaluation_parts(setup.cell)
-    extractor = load_extractor(evaluation.extractor, setup.paths.weights / INCEPTION_FILE, setup.device)
-    return TranslationScores(
-        setup.cell.streams,
-        extractor,
-        real_features(setup, extractor),
-        evaluation.kid_subsets,
-        evaluation.kid_subset_size,
-        evaluation.kid_seed,
-        to_bytes=image_bytes(evaluation),
-    )
+    subsets = Subsets(evaluation.kid_subsets, evaluation.kid_subset_size, evaluation.kid_seed)
+    return Features(setup.cell.streams, extractor, real_features(setup, extractor), subsets, image_bytes(evaluation))
 
 
 def _picture(image_CHW: Tensor) -> np.ndarray:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from cenbench.errors import UserError
+from cenbench.matrix.declared import read_constants
 
 Acts = Literal["points", "norms", "nowhere"]
 _DECLARED = ("LABEL", "ACTS", "MERGES", "INPUTS")
@@ -47,7 +45,7 @@ def methods() -> dict[str, Method]:
 
 
 def _read(path: Path) -> Method:
-    declared = dict(_literals(ast.parse(path.read_text(encoding="utf-8"))))
+    declared = read_constants(path)
     label, acts, merges, inputs = (declared.get(name) for name in _DECLARED)
     for name, valid, expected in (
         ("LABEL", isinstance(label, str) and label, "a string"),
@@ -63,20 +61,6 @@ def _read(path: Path) -> Method:
     return Method(
         path.stem.replace("_", "-"), declared["LABEL"], declared["ACTS"], declared["MERGES"], *declared["INPUTS"]
     )
-
-
-def _literals(tree: ast.Module) -> Iterator[tuple[str, Any]]:
-    """Names and values of a file's literal constants, annotated or not."""
-    for node in tree.body:
-        if isinstance(node, ast.Assign):
-            target, value = node.targets[0], node.value
-        elif isinstance(node, ast.AnnAssign) and node.value is not None:
-            target, value = node.target, node.value
-        else:
-            continue
-        if isinstance(target, ast.Name):
-            with suppress(ValueError):
-                yield target.id, ast.literal_eval(value)
 
 
 def _is_range(inputs: Any) -> bool:

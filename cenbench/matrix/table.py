@@ -7,21 +7,22 @@ its terms from the defaults, then its group, then its row and column; a row and 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
 from cenbench.errors import UserError
 from cenbench.matrix.cell import L1, Convs, Norms, Stage, Task
+from cenbench.matrix.metrics import metrics
 from cenbench.matrix.preset import Text
 from cenbench.matrix.specs import Frozen, Name
 from cenbench.matrix.validation import Issue, as_user_error, short_repr, spelling_hint
 from cenbench.matrix.yaml_file import load_model
 
-Metric = Literal[
-    "miou_pct", "pixel_acc_pct", "mean_acc_pct", "fid", "kid_x100", "mae_x10", "rmse_x10", "mse_x10",
-    "params_m", "fusion_params_m", "gflops",
-]  # fmt: skip
+if TYPE_CHECKING:
+    Metric = str
+else:
+    Metric = Literal[tuple(metrics())]
 Term = Literal["task", "fusion", "stage", "merged", "convs", "norms", "l1", "stream"]
 TERMS: tuple[Term, ...] = ("task", "fusion", "stage", "merged", "convs", "norms", "l1", "stream")
 TERM_DEFAULTS = {"stage": "all", "merged": False}

@@ -1,1 +1,29 @@
-"""Metrics, one file each; they know nothing about where predictions came from."""
+"""The metrics, one file each; the file's name is the metric's key (`miou_pct.py`: `miou_pct`), with its unit in it.
+
+A file declares in literals what the matrix and the reports read without importing torch (`cenbench.matrix.metrics`):
+
+    TITLE     the heading in tables
+    UNIT      shown after the title, e.g. "%"; "" for none
+    BETTER    "higher" or "lower"
+    DECIMALS  digits shown after the point
+    NEEDS     what it is computed from, see below
+    PERFECT   the value of a perfect prediction; None where there is no such value
+
+and defines `compute`, which depends on NEEDS:
+
+    "confusion"  compute(confusion_KK) -> float
+                 float64 counts [ground truth, prediction] pooled over the split (`inputs/confusion.py`)
+    "pixels"     values(image_BSCHW, target_BCHW) -> values_BS...
+                 what is averaged over the split: float64, one or more per image and stream (`inputs/pixels.py`)
+                 compute(total, count) -> metric
+                 from the sum of such values and their number, elementwise
+    "features"   compute(sets) -> float
+                 features of the generated and the real images, a `FeatureSets` (`inputs/features.py`)
+    "network"    compute(counts) -> float
+                 from the record's `parameters`: `total` and `fusion` parameters, `flops` of one scene. The file must
+                 not import torch, because reports use it
+
+Every file directly in this folder is a metric. What metrics share is in `inputs/`, which is not searched. No
+registration is needed: a record holds every metric of its task, a table may show it, and the conformance suite
+(tests/test_metrics_plugins.py) runs on it. docs/metrics.md walks through an example.
+"""

@@ -1,19 +1,30 @@
-"""Frechet inception distance between two sets of features."""
+"""Frechet inception distance between the generated and the real images (Heusel et al., 2017)."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-KEYS = ("fid",)
+from cenbench.metrics.inputs.features import FeatureSets
+
+TITLE = "FID"
+UNIT = ""
+BETTER = "lower"
+DECIMALS = 2
+NEEDS = "features"
+PERFECT = 0.0
 
 
-def compute(fake_ND: Tensor, real_ND: Tensor) -> float:
-    """FID of two sets of features, float64, at least two samples each.
+def compute(sets: FeatureSets) -> float:
+    return frechet_distance(sets.fake_ND, sets.real_ND)
 
-    |mu_a - mu_b|^2 + tr A + tr B - 2 tr sqrt(A B), the covariances unbiased. The last trace is the nuclear norm of the
-    cross-Gram of the centred features: with X, Y scaled so that A = X'X and B = Y'Y, the eigenvalues of A B are the
-    squared singular values of X Y'. No matrix root, no complex numbers, and N x N instead of D x D where N is smaller.
+
+def frechet_distance(fake_ND: Tensor, real_ND: Tensor) -> float:
+    """|mu_a - mu_b|^2 + tr A + tr B - 2 tr sqrt(A B) of two sets of features, with unbiased covariances A and B.
+
+    Float64; at least two samples each. The last trace is the nuclear norm of the cross-Gram of the centred features:
+    with X, Y scaled so that A = X'X and B = Y'Y, the eigenvalues of A B are the squared singular values of X Y'. That
+    needs no matrix root and no complex numbers, and N x N instead of D x D where N is smaller.
     """
     fake, real = fake_ND.double(), real_ND.double()
     centred = [(each - each.mean(0)) / (len(each) - 1) ** 0.5 for each in (fake, real)]

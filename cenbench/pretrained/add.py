@@ -12,7 +12,7 @@ from torch import Tensor
 from cenbench.errors import UserError
 from cenbench.files import atomic_path, sha256_file, write_json
 from cenbench.matrix.validation import spelling_hint
-from cenbench.metrics.torchvision_shim import import_torchvision
+from cenbench.metrics.inputs.torchvision_shim import import_torchvision
 from cenbench.pretrained.catalog import ASSETS, INCEPTION_FILE, Asset
 from cenbench.pretrained.used import own_note
 from cenbench.tensor_file import load_tensors
@@ -93,7 +93,7 @@ def _check_identity(asset: Asset, source: Path, sha256: str, own: str | None) ->
 def check_layout(asset: Asset, source: Path) -> None:
     """`UserError` where `source` is not weights alone, is cut short, has other keys or shapes, or is not finite."""
     if asset.file == INCEPTION_FILE:
-        from cenbench.metrics.extractors import read_inception
+        from cenbench.metrics.inputs.extractors import read_inception
 
         _check_finite(read_inception(source).state_dict(), source)
         return

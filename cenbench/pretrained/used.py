@@ -13,6 +13,7 @@ from pathlib import Path
 from cenbench.errors import UserError
 from cenbench.files import digest, read_json
 from cenbench.matrix.cell import Cell
+from cenbench.matrix.metrics import metrics_that_need
 from cenbench.matrix.specs import SegmentationNet, TranslationEvaluation
 from cenbench.paths import Paths
 from cenbench.pretrained.catalog import BY_FILE, IMAGENET_FILES, INCEPTION_FILE
@@ -120,7 +121,7 @@ def own_labels(used: Iterable[UsedFile], metrics: Iterable[str]) -> dict[str, st
     for each in used:
         if each.own and each.file == INCEPTION_FILE:
             label = f"features of an Inception that is not the published one ({each.own})"
-            labels |= dict.fromkeys(("fid", "kid_x100"), label)
+            labels |= dict.fromkeys(metrics_that_need("features"), label)
         elif each.own:
             label = f"an encoder that started from other weights than the published ones ({each.own})"
             labels |= dict.fromkeys(metrics, label)

@@ -7,6 +7,9 @@ import shutil
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
+from cenbench.evaluate import per_image
 from cenbench.evaluate.measured import Measured
 from cenbench.files import room_to_write, write_bytes, write_sealed
 from cenbench.matrix.cell import Cell
@@ -24,7 +27,7 @@ def write_finished(
 
     `origin` in it says whether the weights were trained here or imported (provenance says from which file).
     """
-    files = _write_files(cell, paths, measured.samples, history, provenance)
+    files = _write_files(cell, paths, measured, history, provenance)
     write_sealed(
         paths.record(cell),
         _document(cell, digests, "ok", None)
@@ -32,6 +35,8 @@ def write_finished(
             "files": files,
             "origin": "imported" if "imported" in provenance else "trained",
             "metrics": {stream: dict(values) for stream, values in measured.metrics.items()},
+            "per_class_iou_pct": {stream: dict(values) for stream, values in measured.per_class_iou_pct.items()},
+            "confusion": {stream: _rows(counts_KK) for stream, counts_KK in measured.confusion.items()},
             "stand_in": dict(measured.stand_in),
             "parameters": dict(measured.parameters),
         },
@@ -40,11 +45,16 @@ def write_finished(
 
 def write_skipped(cell: Cell, paths: Paths, digests: Digests, reason: str, provenance: Mapping[str, Any]) -> None:
     """Publish that the cell cannot run here, and why."""
-    files = _write_files(cell, paths, {}, b"", provenance)
+    files = _write_files(cell, paths, Measured(metrics={}), b"", provenance)
     write_sealed(
         paths.record(cell),
         _document(cell, digests, "skipped", reason) | {"files": files, "metrics": {}, "stand_in": {}, "parameters": {}},
     )
+
+
+def _rows(counts_KK: np.ndarray) -> list[str]:
+    """A row of numbers as one text: as a list, each number would have a line, and thousands make reading slow."""
+    return [" ".join(map(str, row)) for row in counts_KK.tolist()]
 
 
 def _document(cell: Cell, digests: Digests, state: str, reason: str | None) -> dict[str, Any]:
@@ -60,7 +70,7 @@ def _document(cell: Cell, digests: Digests, state: str, reason: str | None) -> d
 
 
 def _write_files(
-    cell: Cell, paths: Paths, samples: Mapping[str, bytes], history: bytes, provenance: Mapping[str, Any]
+    cell: Cell, paths: Paths, measured: Measured, history: bytes, provenance: Mapping[str, Any]
 ) -> dict[str, str]:
     """Replace all but metrics.json, which goes first and is written last; file -> SHA-256 of those that are the same
     in every run. Provenance is not: it holds its own. Pictures of an earlier run with more of them must not linger.
@@ -71,7 +81,8 @@ def _write_files(
     shutil.rmtree(folder / SAMPLES, ignore_errors=True)
     with room_to_write(folder / SAMPLES):
         (folder / SAMPLES).mkdir(parents=True)
-    files = {HISTORY: history, **{f"{SAMPLES}/{name}": picture for name, picture in samples.items()}}
+    files = {HISTORY: history, per_image.FILE: per_image.to_bytes(measured.per_image)}
+    files |= {f"{SAMPLES}/{name}": picture for name, picture in measured.samples.items()}
     for name, data in files.items():
         write_bytes(folder / name, data)
     write_sealed(paths.provenance(cell), dict(provenance))

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cenbench.metrics.descriptions import METRICS
+from cenbench.matrix.metrics import metrics
 from cenbench.paths import record_target
 from cenbench.records.read import CellRecord
 from cenbench.report.curves import training_charts
@@ -29,7 +29,7 @@ def render_cell_page(preset: str, record: CellRecord, tables: Sequence[str]) -> 
         cell=cell,
         tables=tables,
         heading=heading,
-        metrics=[metric for metric in METRICS if metric in measured],
+        metrics=[metric for metric in metrics() if metric in measured],
         stand_ins=list(dict.fromkeys(record.stand_in.values())),
         parameters=_parameters(record.document.get("parameters", {})),
         charts=training_charts(_text(record.history)),

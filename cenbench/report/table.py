@@ -8,13 +8,12 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from cenbench.matrix.layout import Slot, TableLayout
-from cenbench.metrics.descriptions import COSTS, METRICS
+from cenbench.matrix.metrics import metrics
+from cenbench.metrics.inputs.network import network_costs
 from cenbench.records.read import CellRecord, State
 from cenbench.report.verdict import Verdict, judge
 
 WORST_FIRST: tuple[State, ...] = ("failed", "missing", "skipped", "stale", "ok")
-_COUNTED = {"params_m": ("total", 1e6), "fusion_params_m": ("fusion", 1e6), "gflops": ("flops", 1e9)}
-"""Cost -> what the record's `parameters` call it, and its unit there."""
 MINUS, PLUS_MINUS = "\N{MINUS SIGN}", "\N{PLUS-MINUS SIGN}"
 
 
@@ -156,15 +155,13 @@ def _entry(slot: Slot, layout: TableLayout, records: Mapping[str, CellRecord]) -
 
 def _numbers(record: CellRecord, stream: str) -> dict[str, float]:
     """metric -> number: what was measured of this output, and what the network costs."""
-    counted = record.document.get("parameters", {})  # of an older version's record: not all of them
-    costs = {metric: counted[name] / unit for metric, (name, unit) in _COUNTED.items() if name in counted}
-    return {**record.metrics.get(stream, {}), **costs}
+    return {**record.metrics.get(stream, {}), **network_costs(record.document.get("parameters", {}))}
 
 
 def _value(slot: Slot, table: int, metric: str, records: Sequence[CellRecord]) -> Value:
     numbers = [known[metric] for record in records if metric in (known := _numbers(record, slot.stream))]
     ours = statistics.fmean(numbers) if numbers else None
-    spread = statistics.stdev(numbers) if len(numbers) > 1 and metric not in COSTS else None
+    spread = statistics.stdev(numbers) if len(numbers) > 1 and not metrics()[metric].is_cost else None
     stand_in = next((record.stand_in[metric] for record in records if metric in record.stand_in), None)
     paper = slot.paper.get(metric)
     verdict = judge(
@@ -187,9 +184,9 @@ def _with_best(entry: FilledSlot, entries: Sequence[FilledSlot], layout: TableLa
     values = []
     for place, value in enumerate(entry.values):
         numbers = [other for each in rivals if (other := each.values[place].ours) is not None]
-        pick = max if METRICS[value.metric].better == "higher" else min
+        pick = max if metrics()[value.metric].better == "higher" else min
         # What a network costs is no contest: the leanest is not the best.
-        contest = value.metric not in COSTS and len(numbers) > 1
+        contest = not metrics()[value.metric].is_cost and len(numbers) > 1
         best = contest and value.ours is not None and value.ours == pick(numbers)
         values.append(replace(value, best=best))
     return replace(entry, values=tuple(values))
@@ -232,14 +229,14 @@ def _row_is_one_network(entries: Sequence[FilledSlot]) -> bool:
 
 
 def _number(metric: str, value: float) -> str:
-    return f"{value:.{METRICS[metric].decimals}f}".replace("-", MINUS)
+    return f"{value:.{metrics()[metric].decimals}f}".replace("-", MINUS)
 
 
 def heading(metric: str) -> str:
     """How a metric is headed: its title, unit and which way is better."""
-    described = METRICS[metric]
+    described = metrics()[metric]
     unit = f" ({described.unit})" if described.unit else ""
-    if metric in COSTS:
+    if described.is_cost:
         return f"{described.title}{unit}"
     arrow = "\N{UPWARDS ARROW}" if described.better == "higher" else "\N{DOWNWARDS ARROW}"
     return f"{described.title}{unit} {arrow}"

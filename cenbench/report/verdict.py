@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cenbench.matrix.cell import Cell
+from cenbench.matrix.metrics import metrics
 from cenbench.matrix.specs import SegmentationNet, TranslationEvaluation
 
 SPREADS = 2.0
@@ -77,7 +78,7 @@ def _obstacles(cell: Cell, table: int, metric: str, stand_in: str | None, paper_
         found.append("another network than the paper's")
     evaluation = cell.evaluation
     if (
-        metric in ("fid", "kid_x100")
+        metrics()[metric].needs == "features"
         and isinstance(evaluation, TranslationEvaluation)
         and not evaluation.stretch_images
     ):

@@ -11,6 +11,7 @@ rule cell:
     output:
         metrics="results/cells/{cell}/metrics.json",
         history="results/cells/{cell}/history.csv",
+        per_image="results/cells/{cell}/per_image.safetensors",
         provenance="results/cells/{cell}/provenance.json",
         samples=directory("results/cells/{cell}/samples"),
     log:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from cenbench.errors import CellSkipped, UserError
 from cenbench.files import sha256_file
-from cenbench.metrics.torchvision_shim import import_torchvision
+from cenbench.metrics.inputs.torchvision_shim import import_torchvision
 from cenbench.tensor_file import load_tensors
 
 import_torchvision()

@@ -9,23 +9,21 @@ from cenbench.errors import UserError
 
 
 def to_uint8(image_BCHW: Tensor) -> Tensor:
-    """[-1, 1] to 0..255, rounded to the nearest, values outside clamped. A value that is no number is a `UserError`."""
+    """[-1, 1] to 0..255, rounded to the nearest, values outside clamped. `UserError` for NaN and infinity."""
     _check_numbers(image_BCHW)
     return ((image_BCHW.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
 
 
 def stretch_to_uint8(image_BCHW: Tensor) -> Tensor:
-    """Each image's own least..greatest value, over all channels, to 0..255, cut down to whole numbers.
+    """Each image's own range, least to greatest value over all channels, to 0..255, rounded down.
 
-    Source: paper.md#translation-evaluation.
-
-    That is what the released code measures, for generated and real images alike: contrast and brightness of every image
-    are lost. An image of one value becomes 0. A value that is no number is a `UserError`.
+    Source: paper.md#translation-evaluation. The released code measures this, for generated and real images alike: every
+    image loses its contrast and brightness. An image of a single value becomes 0. `UserError` for NaN and infinity.
     """
     _check_numbers(image_BCHW)
     image_BCHW = image_BCHW.float()
-    low, high = (each[:, None, None, None] for each in image_BCHW.flatten(1).aminmax(dim=1))
-    # In the released code's order of operations; where all values are one the numerator is zero, so any divisor does.
+    low, high = (value_B[:, None, None, None] for value_B in image_BCHW.flatten(1).aminmax(dim=1))
+    # In the released code's order of operations; where all values are equal the numerator is 0, and any divisor does.
     return ((image_BCHW - low) * 255 / torch.where(high > low, high - low, 1)).to(torch.uint8)
 
 

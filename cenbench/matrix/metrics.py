@@ -1,0 +1,96 @@
+"""The metrics there are, as the files of `cenbench/metrics` declare them. Read, not imported: no torch here."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from cenbench.errors import UserError
+from cenbench.matrix.declared import read_constants
+
+Needs = Literal["confusion", "features", "pixels", "network"]
+Better = Literal["higher", "lower"]
+_FOLDER = Path(__file__).parents[1] / "metrics"
+_MEASURED: dict[str, tuple[Needs, ...]] = {"segmentation": ("confusion",), "translation": ("features", "pixels")}
+"""Kind of task -> what its metrics are computed from, besides the network."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What a metric's file declares; see `cenbench/metrics/__init__.py`."""
+
+    name: str
+    title: str
+    unit: str
+    better: Better
+    decimals: int
+    needs: Needs
+    perfect: float | None
+
+    @property
+    def is_cost(self) -> bool:
+        """Whether it is counted on the network instead of measured on data: equal for all seeds, and no contest."""
+        return self.needs == "network"
+
+
+@cache
+def metrics() -> dict[str, Metric]:
+    """Key -> metric, by what they need, then in the order of names. `UserError` for a file that lacks a declaration."""
+    found = [_read(path) for path in _FOLDER.glob("[a-z]*.py")]
+    order = get_args(Needs)
+    return {metric.name: metric for metric in sorted(found, key=lambda one: (order.index(one.needs), one.name))}
+
+
+def metrics_that_need(*needs: Needs) -> tuple[str, ...]:
+    """The keys of the metrics that are computed from any of these."""
+    return tuple(name for name, metric in metrics().items() if metric.needs in needs)
+
+
+def measured_metrics(kind: str) -> tuple[str, ...]:
+    """The keys of the metrics that a cell of this kind of task is measured by, costs left out."""
+    return metrics_that_need(*_MEASURED[kind])
+
+
+def _read(path: Path) -> Metric:
+    constants = read_constants(path)
+    for name, fits, expected in (
+        ("TITLE", _is_text(constants.get("TITLE")) and constants["TITLE"], "a heading"),
+        ("UNIT", _is_text(constants.get("UNIT")), 'a unit, or "" for none'),
+        ("BETTER", constants.get("BETTER") in get_args(Better), _words(Better)),
+        ("DECIMALS", _is_digit(constants.get("DECIMALS")), "a whole number from 0 to 9"),
+        ("NEEDS", constants.get("NEEDS") in get_args(Needs), _words(Needs)),
+        ("PERFECT", "PERFECT" in constants and _is_number_or_none(constants["PERFECT"]), "a number or None"),
+    ):
+        if not fits:
+            raise UserError(
+                "a metric's file must declare this",
+                where=path,
+                key=name,
+                found=repr(constants[name]) if name in constants else "nothing, or not a literal",
+                expected=expected,
+                fix=f"see {_FOLDER / '__init__.py'}; files that are not metrics belong in {_FOLDER / 'inputs'}",
+            )
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", path.stem):
+        raise UserError("a metric's file has its key for a name", where=path, expected="a-z, 0-9 and _")
+    values = (constants[name] for name in ("TITLE", "UNIT", "BETTER", "DECIMALS", "NEEDS", "PERFECT"))
+    return Metric(path.stem, *values)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_digit(value: Any) -> bool:
+    return type(value) is int and 0 <= value <= 9
+
+
+def _is_number_or_none(value: Any) -> bool:
+    return value is None or (type(value) in (int, float) and math.isfinite(value))
+
+
+def _words(choices: Any) -> str:
+    return ", ".join(map(repr, get_args(choices)))

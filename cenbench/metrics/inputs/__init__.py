@@ -1,0 +1,1 @@
+"""What metrics are computed from: confusion counts, pixels, features; and the tools to make them. No metric is here."""

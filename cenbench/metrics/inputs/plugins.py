@@ -1,0 +1,54 @@
+"""The files of the metrics, imported, and what they must define; `cenbench/metrics/__init__.py` explains it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol
+
+from cenbench.errors import UserError
+from cenbench.matrix.metrics import Needs, metrics_that_need
+
+if TYPE_CHECKING:  # network metrics are computed without torch
+    from torch import Tensor
+
+    from cenbench.metrics.inputs.features import FeatureSets
+
+
+class ConfusionMetric(Protocol):
+    """A metric that needs confusion counts."""
+
+    def compute(self, confusion_KK: Tensor) -> float: ...
+
+
+class PixelMetric(Protocol):
+    """A metric that needs pixels."""
+
+    def values(self, image_BSCHW: Tensor, target_BCHW: Tensor) -> Tensor: ...
+
+    def compute(self, total: Tensor, count: int) -> Tensor: ...
+
+
+class FeatureMetric(Protocol):
+    """A metric that needs features."""
+
+    def compute(self, sets: FeatureSets) -> float: ...
+
+
+class NetworkMetric(Protocol):
+    """A metric that needs the network's counts."""
+
+    def compute(self, counts: Mapping[str, Any]) -> float: ...
+
+
+def plugins(needs: Needs) -> dict[str, Any]:
+    """Key -> module of every metric that needs this input."""
+    return {name: import_module(f"cenbench.metrics.{name}") for name in metrics_that_need(needs)}
+
+
+def finite(metric: str, value: float) -> float:
+    """`value`; a `UserError` naming the metric where it is infinite or not a number, which no record can hold."""
+    if not math.isfinite(value):
+        raise UserError("a metric is not a finite number", key=metric, found=value)
+    return value

@@ -1,0 +1,74 @@
+"""Features of the real images: computed once per dataset, target and extractor, then shared by every cell."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+from cenbench.errors import UserError
+from cenbench.file_lock import file_lock
+from cenbench.files import digest, write_bytes
+from cenbench.metrics.inputs.extractors import Extractor
+
+log = logging.getLogger("cenbench")
+
+
+def reference_features(
+    cache: Path, key: Mapping[str, str], extractor: Extractor, batch_size: int, batches: Callable[[], Iterable[Tensor]]
+) -> Tensor:
+    """(N, D) float64 features of the uint8 images that `batches()` yields, from `cache` if they are there.
+
+    `key` names the images. Batch size and device can change the last digits, so features of different ones are kept
+    apart. Of several cells that ask at once, the first computes and the others read. A damaged file is logged by name
+    and computed again. Raises `UserError` where the file cannot be read back.
+    """
+    made_by = {"extractor": extractor.identity, "batch_size": batch_size, "device": extractor.device.type}
+    name = digest({**key, **made_by})[:16]
+    path = cache / f"{name}.safetensors"
+    with file_lock(cache / f"{name}.lock"):
+        cached = _read(path)
+        if cached is None:
+            features_ND = torch.cat([extractor.features(batch) for batch in batches()])
+            metadata = {**key, "extractor": extractor.identity, "sha256": _sha256(features_ND)}
+            write_bytes(path, safetensors.torch.save({"features_ND": features_ND}, metadata=metadata))
+            cached = _read(path)  # not `features_ND`, which may be aligned in another way: see `_copied`
+    if cached is None:
+        raise UserError("features of the real images cannot be read back", where=path, fix="check the disk, then rerun")
+    return cached
+
+
+def _read(path: Path) -> Tensor | None:
+    if not path.exists():
+        return None
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            features_ND = _copied(file.get_tensor("features_ND"))
+            expected = file.metadata()["sha256"]
+    except (SafetensorError, KeyError, TypeError, OSError) as error:
+        log.warning("%s is damaged (%s): its features are computed again", path, error)
+        return None
+    if _sha256(features_ND) != expected:
+        log.warning("%s is damaged (its sha256 is not the one written with it): computed again", path)
+        return None
+    return features_ND
+
+
+def _copied(features_ND: Tensor) -> Tensor:
+    """A copy in memory of its own, because the file it is mapped from may be cut short by others.
+
+    The last digit of a product of matrices depends on how they are aligned in memory. Every cell gets the alignment of
+    a mapped file, an odd multiple of 8 bytes, because numbers have been published with it.
+    """
+    memory = torch.empty(features_ND.numel() + 1, dtype=torch.float64)  # starts at a multiple of 64 bytes
+    return memory[1:].view_as(features_ND).copy_(features_ND)
+
+
+def _sha256(features_ND: Tensor) -> str:
+    return hashlib.sha256(features_ND.contiguous().numpy().tobytes()).hexdigest()

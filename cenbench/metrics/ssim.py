@@ -1,0 +1,53 @@
+"""Structural similarity of images in [-1, 1]: that of each image, averaged over the split.
+
+Wang, Bovik, Sheikh and Simoncelli, "Image quality assessment: from error visibility to structural similarity", 2004:
+Gaussian window of 11 pixels (deviation 1.5), K1 = 0.01, K2 = 0.03, population variances; by channel, averaged. As in
+torchmetrics, which computes it, images are reflected at their borders, so that windows centre on every pixel.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from cenbench.errors import UserError
+from cenbench.metrics.inputs.torchvision_shim import import_torchvision
+
+import_torchvision()  # torchmetrics imports torchvision
+from torchmetrics.functional.image import structural_similarity_index_measure  # noqa: E402
+
+TITLE = "SSIM"
+UNIT = ""
+BETTER = "higher"
+DECIMALS = 3
+NEEDS = "pixels"
+PERFECT = 1.0
+
+_SMALLEST_PX = 6
+"""Reflection reaches 5 pixels past the border, and needs as many inside it."""
+
+
+def values(image_BSCHW: Tensor, target_BCHW: Tensor) -> Tensor:
+    """Each image's SSIM, (B, S).
+
+    One image at a time: the value cannot depend on the batch, and on a CPU a float64 convolution unfolds its input, 121
+    values per pixel. Raises `UserError` for images smaller than the window allows.
+    """
+    if min(target_BCHW.shape[-2:]) < _SMALLEST_PX:
+        found = " x ".join(map(str, target_BCHW.shape[-2:]))
+        raise UserError("images are too small for SSIM", found=f"{found} px", expected=f"at least {_SMALLEST_PX} px")
+    rows = [
+        torch.stack([_ssim(image_CHW, target_CHW) for image_CHW in image_SCHW])
+        for image_SCHW, target_CHW in zip(image_BSCHW.double(), target_BCHW.double(), strict=True)
+    ]
+    return torch.stack(rows)
+
+
+def compute(total: Tensor, count: int) -> Tensor:
+    return total / count
+
+
+def _ssim(image_CHW: Tensor, target_CHW: Tensor) -> Tensor:
+    found = structural_similarity_index_measure(image_CHW[None], target_CHW[None], data_range=2.0)
+    assert isinstance(found, Tensor)  # a pair only where the full image is asked for
+    return found

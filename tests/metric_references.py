@@ -1,0 +1,169 @@
+"""An independent implementation of every metric, for tests/test_metrics_plugins.py: one function per key.
+
+They use NumPy, SciPy, torch-fidelity, or loops, and none of `cenbench.metrics`. `Reference.rel` is how far float
+rounding may take two right implementations apart.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import scipy.linalg
+from scipy.ndimage import gaussian_filter
+from torch import Tensor
+
+
+class Reference(NamedTuple):
+    """A metric of one stream.
+
+    `compute` takes what the metric needs: for "confusion" predicted and true classes (N, H, W) and the void label; for
+    "pixels" images and targets (N, C, H, W) in [-1, 1]; for "features" two sets (N, D) and the subsets' count, size and
+    seed; for "network" the counts.
+    """
+
+    compute: Callable[..., float]
+    rel: float
+
+
+def _counts(prediction: Tensor, label: Tensor, void: int) -> tuple[dict[int, int], dict[int, int], dict[int, int]]:
+    """class -> hits, class -> pixels of the ground truth, class -> pixels predicted; one pixel at a time."""
+    hits: dict[int, int] = {}
+    of_truth: dict[int, int] = {}
+    of_prediction: dict[int, int] = {}
+    for guess, truth in zip(prediction.flatten().tolist(), label.flatten().tolist(), strict=True):
+        if truth == void:
+            continue
+        of_truth[truth] = of_truth.get(truth, 0) + 1
+        of_prediction[guess] = of_prediction.get(guess, 0) + 1
+        hits[truth] = hits.get(truth, 0) + (guess == truth)
+    return hits, of_truth, of_prediction
+
+
+def _ious(prediction: Tensor, label: Tensor, void: int) -> tuple[dict[int, float], dict[int, int]]:
+    """class -> IoU of those that occur anywhere, and class -> pixels of the ground truth."""
+    hits, of_truth, of_prediction = _counts(prediction, label, void)
+    found = {}
+    for label_class in of_truth.keys() | of_prediction.keys():
+        hit = hits.get(label_class, 0)
+        found[label_class] = hit / (of_truth.get(label_class, 0) + of_prediction.get(label_class, 0) - hit)
+    return found, of_truth
+
+
+def _miou_pct(prediction: Tensor, label: Tensor, void: int) -> float:
+    ious, _ = _ious(prediction, label, void)
+    return 100 * math.fsum(ious.values()) / len(ious)
+
+
+def _fwiou_pct(prediction: Tensor, label: Tensor, void: int) -> float:
+    ious, of_truth = _ious(prediction, label, void)
+    return (
+        100 * math.fsum(pixels * ious[label_class] for label_class, pixels in of_truth.items()) / sum(of_truth.values())
+    )
+
+
+def _pixel_acc_pct(prediction: Tensor, label: Tensor, void: int) -> float:
+    hits, of_truth, _ = _counts(prediction, label, void)
+    return 100 * sum(hits.values()) / sum(of_truth.values())
+
+
+def _mean_acc_pct(prediction: Tensor, label: Tensor, void: int) -> float:
+    hits, of_truth, _ = _counts(prediction, label, void)
+    return 100 * math.fsum(hits[label_class] / pixels for label_class, pixels in of_truth.items()) / len(of_truth)
+
+
+def _error(image: Tensor, target: Tensor) -> np.ndarray:
+    return image.numpy().astype(np.float64) - target.numpy().astype(np.float64)
+
+
+def _mae_x10(image: Tensor, target: Tensor) -> float:
+    return float(10 * np.abs(_error(image, target)).mean())
+
+
+def _mse_x10(image: Tensor, target: Tensor) -> float:
+    return float(10 * (_error(image, target) ** 2).mean())
+
+
+def _rmse_x10(image: Tensor, target: Tensor) -> float:
+    return float(10 * np.sqrt((_error(image, target) ** 2).mean()))
+
+
+def _psnr_db(image: Tensor, target: Tensor) -> float:
+    """The formula, 20 log10(range) - 10 log10(MSE) of each image, averaged."""
+    squares = [(error**2).mean() for error in _error(image, target)]
+    return math.fsum(20 * math.log10(2) - 10 * math.log10(square) for square in squares) / len(squares)
+
+
+def _ssim(image: Tensor, target: Tensor) -> float:
+    """With SciPy's Gaussian filter, as scikit-image does; `mirror` reflects without repeating the border."""
+
+    def blurred(plane_HW: np.ndarray) -> np.ndarray:
+        return gaussian_filter(plane_HW, sigma=1.5, radius=5, mode="mirror")
+
+    maps = []
+    for x, y in zip(image.double().flatten(0, 1).numpy(), target.double().flatten(0, 1).numpy(), strict=True):
+        c1, c2 = (0.01 * 2) ** 2, (0.03 * 2) ** 2
+        mean_x, mean_y = blurred(x), blurred(y)
+        var_x, var_y = blurred(x * x) - mean_x**2, blurred(y * y) - mean_y**2
+        cov = blurred(x * y) - mean_x * mean_y
+        numerator = (2 * mean_x * mean_y + c1) * (2 * cov + c2)
+        maps.append(numerator / ((mean_x**2 + mean_y**2 + c1) * (var_x + var_y + c2)))
+    return float(np.mean(maps))
+
+
+def _fid(fake: Tensor, real: Tensor, *_: int) -> float:
+    """With SciPy's root of the product of the covariances."""
+    sets = fake.numpy(), real.numpy()
+    covariances = [np.cov(features, rowvar=False) for features in sets]
+    root = scipy.linalg.sqrtm(covariances[0] @ covariances[1])
+    mean = float(np.sum((sets[0].mean(0) - sets[1].mean(0)) ** 2))
+    return float(mean + np.trace(covariances[0]) + np.trace(covariances[1]) - 2 * np.trace(root).real)
+
+
+def _kid_x100(fake: Tensor, real: Tensor, count: int, size: int, seed: int) -> float:
+    """One pair of samples at a time."""
+    draws = np.random.RandomState(seed)
+    total = 0.0
+    for _ in range(count):
+        rows = [draws.choice(len(features), size, replace=False) for features in (fake, real)]
+        total += mmd2_by_hand(fake[rows[0]].tolist(), real[rows[1]].tolist())
+    return 100 * total / count
+
+
+def mmd2_by_hand(fake: list[list[float]], real: list[list[float]]) -> float:
+    """Unbiased MMD^2 of the cubic kernel, one pair of samples at a time."""
+
+    def kernel(x: list[float], y: list[float]) -> float:
+        return (math.fsum(a * b for a, b in zip(x, y, strict=True)) / len(x) + 1) ** 3
+
+    n = len(fake)
+    within = math.fsum(kernel(s[i], s[j]) for s in (fake, real) for i in range(n) for j in range(n) if i != j)
+    across = math.fsum(kernel(x, y) for x in fake for y in real)
+    return within / (n * (n - 1)) - 2 * across / n**2
+
+
+REFERENCES = {
+    # Ratios of equal integers in float64, summed in another order.
+    "miou_pct": Reference(_miou_pct, 1e-12),
+    "fwiou_pct": Reference(_fwiou_pct, 1e-12),
+    "pixel_acc_pct": Reference(_pixel_acc_pct, 1e-12),
+    "mean_acc_pct": Reference(_mean_acc_pct, 1e-12),
+    # Sums of some thousand float64 terms in another order.
+    "mae_x10": Reference(_mae_x10, 1e-12),
+    "mse_x10": Reference(_mse_x10, 1e-12),
+    "rmse_x10": Reference(_rmse_x10, 1e-12),
+    # torchmetrics takes the logarithms of the range and of the base in float32.
+    "psnr_db": Reference(_psnr_db, 1e-7),
+    # Variances are differences of means of squares, up to a thousand times larger than they are.
+    "ssim": Reference(_ssim, 1e-9),
+    # SciPy roots a singular product, as images are fewer than features: half the digits of float64 are left.
+    "fid": Reference(_fid, 1e-6),
+    # Kernels of some ten and their sums, with cancellation down to a thousandth.
+    "kid_x100": Reference(_kid_x100, 1e-9),
+    # Quotients by a power of ten.
+    "params_m": Reference(lambda counts: counts["total"] * 1e-6, 1e-12),
+    "fusion_params_m": Reference(lambda counts: counts["fusion"] * 1e-6, 1e-12),
+    "gflops": Reference(lambda counts: counts["flops"] * 1e-9, 1e-12),
+}
