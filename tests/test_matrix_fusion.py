@@ -72,7 +72,7 @@ def test_the_methods_are_the_files_of_the_folder() -> None:
 
 
 def test_a_method_is_what_its_file_declares() -> None:
-    """The paper's comparison, typed here a second time."""
+    """The paper's comparison, typed independently."""
     assert methods() == {
         "align": Method("align", "Align", "points", False, 2, None),
         "average": Method("average", "Average", "points", True, 2, None),

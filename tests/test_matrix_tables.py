@@ -134,7 +134,7 @@ RGB-D all but ResNet-152's RefineNet, which trains longer on NYUDv2; on Cityscap
 
 @pytest.mark.parametrize("preset", preset_names(PARAMS))
 def test_every_declared_table_expands_under_every_preset(preset: str) -> None:
-    """Also tables and row groups a preset does not list, for a user may list them: 167 cells of 158 networks a seed."""
+    """Also tables and row groups a preset does not list, since a user may: 167 cells of 158 networks per seed."""
     plan = every_table(preset)
     seeds = len({cell.seed for cell in plan.cells.values()})
     cells, networks = SAME_DATA.get(preset, (0, 0))
@@ -299,7 +299,7 @@ def test_tables_4_and_6_are_tasks_by_methods_by_stages_and_ours(
         assert cell.l1 == ("half" if cell.fusion == "exchange" else "none")
 
 
-def test_table_5_adds_a_modality_a_row(tables: Mapping[str, TableLayout]) -> None:
+def test_each_row_of_table_5_has_its_modalities(tables: Mapping[str, TableLayout]) -> None:
     five = tables["table5"]
     assert (len(five.rows), len(five.columns), len(five.slots)) == (7, 1, 7)
     cells = [only_cell(slot) for slot in five.slots]
@@ -336,7 +336,7 @@ NETWORKS_OF_TABLE_3 = {
     "nyudv2/pspnet-resnet152": 7,
     "sunrgbd/pspnet-resnet152": 8 + 7,
 }
-"""The rows, counted by hand in params/table3.yaml: its shape test says which network each is."""
+"""The rows, counted by hand in params/table3.yaml: its shape test checks which network each is."""
 
 
 def is_printed_there(line: dict[str, str], slot: Slot, table: TableLayout) -> bool:
