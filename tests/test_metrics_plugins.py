@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -214,6 +214,17 @@ def test_the_value_is_that_of_an_independent_implementation(metric: str, score: 
 
 def test_every_reference_is_of_a_metric() -> None:
     assert set(REFERENCES) <= set(metrics())
+
+
+def test_the_page_on_metrics_lists_them_and_shows_the_file_as_it_is() -> None:
+    page = (REPOSITORY / "docs" / "metrics.md").read_text(encoding="utf-8")
+    rows = [[cell.strip() for cell in line.split("|")[1:4]] for line in page.splitlines() if line.startswith("| `")]
+    listed = {name.strip("`"): (title, needs) for name, title, needs in rows}
+    for name, metric in metrics().items():
+        unit = f" ({metric.unit})" if metric.unit else ""
+        assert listed.get(name) == (f"{metric.title}{unit}", metric.needs)
+    assert set(listed) - set(metrics()) == set(get_args(Needs)), "the second table's rows"
+    assert (REPOSITORY / "cenbench" / "metrics" / "ssim.py").read_text(encoding="utf-8").rstrip() in page
 
 
 DRAWN_TWICE = torch.tensor([0, 3, 3, 6, 5])

@@ -2,7 +2,8 @@
 
 Wang, Bovik, Sheikh and Simoncelli, "Image quality assessment: from error visibility to structural similarity", 2004:
 Gaussian window of 11 pixels (deviation 1.5), K1 = 0.01, K2 = 0.03, population variances; by channel, averaged. As in
-torchmetrics, which computes it, images are reflected at their borders, so that windows centre on every pixel.
+torchmetrics, which computes it, images are reflected at their borders and windows are centred on every pixel; the paper
+and scikit-image leave out the 5 pixels at each border.
 """
 
 from __future__ import annotations
