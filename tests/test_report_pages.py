@@ -1,4 +1,4 @@
-"""What is written: complete, equal in every format, escaped, offline; LaTeX that compiles."""
+"""The written reports are complete, the same in every format, escaped and offline; the LaTeX compiles."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from checkout import REPOSITORY
+from rich.console import Console
 from test_report_table import cost, record
 
 from cenbench.matrix.plan import Plan, load_plan
@@ -38,7 +39,7 @@ def plan() -> Plan:
 
 @pytest.fixture
 def records(plan: Plan, tmp_path: Path) -> dict[str, CellRecord]:
-    """Every state; one failed cell whose reason and log try to break out."""
+    """Cells in every state; the reason and log of the failed one try to break out of the page."""
     found = {}
     log = tmp_path / "a.log"
     log.write_text(f"a log with {HOSTILE}")
@@ -63,7 +64,7 @@ def reports(plan: Plan, records: dict[str, CellRecord], tmp_path: Path) -> Path:
 
 
 class Page(HTMLParser):
-    """Tags, links and text of a page, given by its path or as text; and its cells, each as its text."""
+    """Tags, links, text and table cells of a page, given by its path or as text."""
 
     def __init__(self, page: Path | str) -> None:
         super().__init__()
@@ -85,7 +86,7 @@ class Page(HTMLParser):
             self.cells[-1] += data
 
 
-def test_every_link_leads_to_a_file_and_nothing_is_loaded_from_outside(reports: Path) -> None:
+def test_every_link_points_to_a_file_and_nothing_is_loaded_from_outside(reports: Path) -> None:
     pages = list(reports.rglob("*.html"))
     assert len(pages) == 1 + 3 + 27
     for path in pages:
@@ -95,10 +96,8 @@ def test_every_link_leads_to_a_file_and_nothing_is_loaded_from_outside(reports: 
             assert link.startswith("data:image/png;base64,") or (path.parent / link).is_file(), (path, link)
 
 
-def test_a_table_rendered_alone_leads_nowhere_that_is_not_there(
-    plan: Plan, records: dict[str, CellRecord], tmp_path: Path
-) -> None:
-    """`snakemake table2` makes no other table: its pages name the tables of a shared cell without a link to them."""
+def test_a_table_rendered_alone_has_no_dead_links(plan: Plan, records: dict[str, CellRecord], tmp_path: Path) -> None:
+    """`snakemake table2` renders no other table, so its pages name the tables of a shared cell without linking them."""
     folder = tmp_path / "alone"
     render_tables(plan, ["table2"], records, folder)
     render_index(plan, [layout.name for layout in plan.tables], folder)
@@ -113,13 +112,11 @@ def test_a_table_rendered_alone_leads_nowhere_that_is_not_there(
     assert not [link for link in page.links if "table" in link]
     text = Page(folder / "index.html").text
     assert "Fusion methods for RGB-D" in text
-    assert "Ablation" not in text, "a table that was not made is not in the index"
+    assert "Ablation" not in text, "a table that was not rendered is not in the index"
     assert set(json.loads((folder / "demo" / "metrics.json").read_text())) == {"table2"}
 
 
-def test_pages_of_cells_that_say_the_same_are_left_alone(
-    reports: Path, plan: Plan, records: dict[str, CellRecord]
-) -> None:
+def test_unchanged_cell_pages_are_not_rewritten(reports: Path, plan: Plan, records: dict[str, CellRecord]) -> None:
     pages = reports / "demo" / "cells"
     damaged, changed, *same = [cell.id for cell in plan.cells_of("table8")]
     (pages / f"{damaged}.html").write_bytes(b"\xff cut sho")
@@ -133,7 +130,7 @@ def test_pages_of_cells_that_say_the_same_are_left_alone(
     assert len(same) == 10
 
 
-def test_hostile_text_is_shown_and_does_nothing(reports: Path, plan: Plan) -> None:
+def test_hostile_text_is_shown_but_not_executed(reports: Path, plan: Plan) -> None:
     page = Page(reports / "demo" / "cells" / f"{plan.cells_of('table7')[0].id}.html")
     assert "<script>alert('x')</script>" in page.text
     assert "script" not in page.tags
@@ -147,7 +144,7 @@ def test_all_five_states_and_stand_ins_are_shown(reports: Path) -> None:
     assert "† features of X" in Page(reports / "demo" / "table8.html").text
 
 
-def test_formats_say_the_same(reports: Path, plan: Plan, records: dict[str, CellRecord]) -> None:
+def test_all_formats_hold_the_same_numbers(reports: Path, plan: Plan, records: dict[str, CellRecord]) -> None:
     render_tables(plan, ["table2"], records, reports)
     for name in ("table2", "table7", "table8", "table9"):
         document = json.loads((reports / "demo" / f"{name}.json").read_text())
@@ -168,7 +165,7 @@ def test_formats_say_the_same(reports: Path, plan: Plan, records: dict[str, Cell
             assert displayed.paper_text in page
 
 
-def test_metrics_for_dvc_hold_every_number_of_ours(reports: Path) -> None:
+def test_metrics_for_dvc_hold_all_our_numbers(reports: Path) -> None:
     metrics = json.loads((reports / "demo" / "metrics.json").read_text())
     document = json.loads((reports / "demo" / "table8.json").read_text())
     first = document["entries"][0]
@@ -211,7 +208,7 @@ def test_latex_compiles_alone_and_inside_a_paper(
         assert not re.search(r"^(Overfull|LaTeX Warning: Reference)", done.stdout, re.MULTILINE)
 
 
-def test_latex_escapes_everything_it_would_act_on(plan: Plan, records: dict[str, CellRecord]) -> None:
+def test_latex_escapes_every_special_character(plan: Plan, records: dict[str, CellRecord]) -> None:
     escaped = tex(HOSTILE)
     assert r"\textbackslash{}input\{" in escaped
     for letter in "%&_#$":
@@ -222,11 +219,11 @@ def test_latex_escapes_everything_it_would_act_on(plan: Plan, records: dict[str,
 
 @pytest.fixture
 def two(plan: Plan, records: dict[str, CellRecord]) -> Table:
-    """Table 2: three columns of mean IoU, and one of three costs."""
+    """Table 2: three columns of mean IoU, and one column of three costs."""
     return build_table("demo", plan.table("table2"), records)
 
 
-def test_a_column_with_metrics_of_its_own_in_html(two: Table) -> None:
+def test_a_column_with_its_own_metrics_in_html(two: Table) -> None:
     cells = [cell.strip() for cell in Page(render_html(two)).cells]
     heads = [cells.index(next(cell for cell in cells if cell.startswith(label))) for label in ("RGB", "Depth")]
     assert all("Mean IoU" in cells[place] and "Parameters" not in cells[place] for place in heads)
@@ -235,11 +232,11 @@ def test_a_column_with_metrics_of_its_own_in_html(two: Table) -> None:
     entry = two.entry(34, 3)
     assert entry is not None
     shown = [cell for cell in cells if all(value.ours_text in cell for value in entry.values)]
-    assert shown, "the three numbers stand in one cell of the page"
+    assert shown, "the three numbers are in one cell of the page"
     assert not any("\N{PLUS-MINUS SIGN}" in cell for cell in shown)
 
 
-def test_a_column_with_metrics_of_its_own_in_latex(two: Table) -> None:
+def test_a_column_with_its_own_metrics_in_latex(two: Table) -> None:
     text = render_latex(two)
     rows = [line for line in text.splitlines() if line.startswith(("Ours &", "Concat &", "Uni-modal &"))]
     assert len(rows) == 2 + 4 + 4 + 1
@@ -251,13 +248,13 @@ def test_a_column_with_metrics_of_its_own_in_latex(two: Table) -> None:
         assert parts[-1] == " / ".join(value.ours_text for value in entry.values)
         assert parts[-2] == "", "the paper has no costs"
         filled = [two.entry(place, column) is not None for column in range(3)]
-        assert [bool(part) for part in parts[3:9:2]] == filled, "no number where the row has no such output"
+        assert [bool(part) for part in parts[3:9:2]] == filled, "no number if the row has no such output"
     assert r"\textbf" not in "".join(row.split("&")[-1] for row in rows), "no cost is the best"
     for title in ("Mean IoU", "Parameters (M)", "for fusion (M)", "GFLOP"):
         assert title in text
 
 
-def test_a_column_with_metrics_of_its_own_in_csv(two: Table) -> None:
+def test_a_column_with_its_own_metrics_in_csv(two: Table) -> None:
     lines = list(csv.DictReader(io.StringIO(render_csv(two))))
     assert len(lines) == (1 + 3) * 2 + (1 + 3) * 16 + (3 + 3) * 17
     assert {line["metric"] for line in lines if line["column"] != "Cost"} == {"miou_pct"}
@@ -268,7 +265,7 @@ def test_a_column_with_metrics_of_its_own_in_csv(two: Table) -> None:
     }
 
 
-def test_a_column_with_metrics_of_its_own_in_json(two: Table) -> None:
+def test_a_column_with_its_own_metrics_in_json(two: Table) -> None:
     document = json.loads(json.dumps(render_json(two)))
     assert document["metrics"] == ["miou_pct", "params_m", "fusion_params_m", "gflops"]
     cost_column = document["columns"].index("Cost")
@@ -282,7 +279,7 @@ def test_a_column_with_metrics_of_its_own_in_json(two: Table) -> None:
 
 
 def test_the_papers_order_is_shown_for_metrics_that_have_one(plan: Plan, records: dict[str, CellRecord]) -> None:
-    """Table 6 shows MSE too, which the paper has no number for: no empty column for it among the orders."""
+    """Table 6 also shows MSE, for which the paper has no number: its column is left out of the paper's order."""
     page = Page(render_html(build_table("demo", plan.table("table6"), records)))
     _, _, order = page.text.partition("The paper's order")
     assert "MAE" in order.partition("RGB+Shade to Normal")[0]
@@ -293,34 +290,45 @@ def test_the_papers_order_is_shown_for_metrics_that_have_one(plan: Plan, records
     assert within[6] == "RGB+Normal to Shade"
 
 
-def test_the_page_of_a_cell_says_how_it_is_fused_and_what_that_costs(
-    plan: Plan, records: dict[str, CellRecord]
-) -> None:
+def test_the_page_of_a_cell_states_its_fusion_and_cost(plan: Plan, records: dict[str, CellRecord]) -> None:
     cells = plan.select(tables=["table2"], method="concat", glob="*.concat-early-merged.*").cells
     [cell_id] = cells
     page = Page(render_cell_page("demo", records[cell_id], plan.tables_of(cell_id)))
-    assert "concat (early), one stream after it, unshared convs" in page.text
+    assert "concat (early), merged into one stream, unshared convs" in page.text
     assert "shown in table2" in page.text
     counted = records[cell_id].document["parameters"]
-    assert f"Parameters: {counted['total']:,}, {counted['fusion']:,} of them for fusion." in page.text
-    assert "One scene forward: 23.46 GFLOP." in page.text
+    assert f"Parameters: {counted['total']:,}, of which {counted['fusion']:,} for fusion." in page.text
+    assert "Forward pass of one scene: 23.46 GFLOP." in page.text
     assert {"fused", "ensemble"} <= set(page.cells)
     assert "rgb" not in page.cells, "a modality has no output of its own"
 
 
-def test_terminal_shows_ours_beside_the_papers(plan: Plan, records: dict[str, CellRecord]) -> None:
-    from rich.console import Console
+def printed(table: Table, width: int, drawn_for: int | None = None) -> str:
+    """The table as a terminal of that width shows it, with styles."""
+    console = Console(width=width, record=True, file=io.StringIO())
+    console.print(render_terminal(table, width if drawn_for is None else drawn_for))
+    return console.export_text(styles=True)
 
-    console = Console(width=200, record=True, file=io.StringIO())
+
+def test_the_terminal_shows_our_number_beside_the_papers(plan: Plan, records: dict[str, CellRecord]) -> None:
     table = build_table("demo", plan.table("table7"), records)
-    console.print(render_terminal(table))
-    text = console.export_text()
+    text = printed(table, 200)
     value = table.entries[-1].values[0]
     assert f"{value.ours_text} ({value.paper_text})" in text
     assert "failed" in text
 
 
-def test_curves_keep_every_point_in_the_picture_and_in_order() -> None:
+@pytest.mark.parametrize("name", ["table2", "table6", "table7", "table8"])
+def test_a_terminal_shows_rows_drawn_together_as_rows_drawn_one_by_one(
+    plan: Plan, records: dict[str, CellRecord], name: str
+) -> None:
+    """Rows are drawn together, which is much faster, if nothing wraps; in a narrow terminal they are drawn singly."""
+    table = build_table("demo", plan.table(name), records)
+    assert printed(table, 300) == printed(table, 300, drawn_for=0)
+    assert printed(table, 60) == printed(table, 60, drawn_for=0)
+
+
+def test_curves_keep_every_point_inside_the_chart_and_in_order() -> None:
     drawn = chart("Losses", [1, 2, 3], {"a": [0.0, 5.0, 10.0], "b": [10.0, 10.0, 10.0]})
     points = [[float(part) for part in point.split(",")] for point in drawn.lines[0].points.split()]
     assert [x for x, _ in points] == sorted(x for x, _ in points)
@@ -333,6 +341,6 @@ def test_curves_keep_every_point_in_the_picture_and_in_order() -> None:
 def test_history_is_split_into_losses_penalty_rate_and_shares() -> None:
     text = "step,epoch,nll_rgb,l1,lr,below_theta_rgb\n20,1,2.5,300,0.01,0\n40,2,1.5,200,0.01,0.25\n"
     assert read_history(text)["nll_rgb"] == [2.5, 1.5]
-    assert [each.title.split()[0] for each in training_charts(text)] == ["Losses", "l1", "Learning", "Share"]
+    assert [drawn.title.split()[0] for drawn in training_charts(text)] == ["Losses", "l1", "Learning", "Share"]
     assert training_charts("") == []
     assert training_charts("step,epoch,lr\n") == []

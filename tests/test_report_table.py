@@ -1,4 +1,4 @@
-"""The table object: means, spreads, deltas, states, verdicts, best of column and orderings, from records alone."""
+"""The table object: means, spreads, deltas, states, verdicts, best of column and orderings, from records."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def record(
     stand_in: Mapping[str, str] = {},
     parameters: Mapping[str, Any] = {},
 ) -> CellRecord:
-    """A cell whose every stream has `value` for every metric (None: no numbers), and whose network costs this."""
+    """A record in which every stream has `value` for every metric (None: no numbers), with these costs."""
     metrics = {} if value is None else {stream: dict.fromkeys(MEASURED, value) for stream in cell.streams}
     document = {"parameters": parameters} if parameters else {}
     return CellRecord(cell, state, reason, metrics, stand_in, Path("nowhere"), None, document=document)
 
 
 def cost(place: int) -> dict[str, Any]:
-    """Parameters and arithmetic that tell networks apart."""
+    """Parameter counts and FLOPs that differ between networks."""
     total, fusion = 118_201_600 + 1_000_000 * place, 130_000 * place
     return {"total": total, "fusion": fusion, "flops": 23_456_000_000 + place, "ensemble_weights": {"rgb": 1.0}}
 
@@ -100,7 +100,7 @@ def test_verdict_is_two_standard_deviations(plan: Plan, ours: float, spread: flo
     assert judge(cell, table=7, metric="miou_pct", paper=51.1, ours=ours, spread=spread, stand_in=None).word == word
 
 
-def test_other_data_network_or_features_are_never_held_against_the_paper(plan: Plan) -> None:
+def test_other_data_network_or_features_are_not_comparable_with_the_paper(plan: Plan) -> None:
     cell = plan.table("table8").cells[0]
     demo = load_plan(REPOSITORY / "params", "demo").table("table8").cells[0]
     fair = judge(cell, table=7, metric="miou_pct", paper=60.0, ours=60.0, spread=1.0, stand_in=None)
@@ -173,7 +173,7 @@ def test_orderings_count_pairs_by_brute_force(plan: Plan) -> None:
     assert (found["Ensemble"].agree, found["Ensemble"].pairs) == (agree, pairs)
 
 
-def test_tables_of_several_networks_a_row_are_compared_along_the_row(plan: Plan) -> None:
+def test_tables_with_several_networks_per_row_are_compared_along_the_row(plan: Plan) -> None:
     layout = plan.table("table8")
     table = build_table("paper", layout, {cell.id: record(cell, 1.0) for cell in layout.cells})
     first = table.orderings[0]
@@ -183,7 +183,7 @@ def test_tables_of_several_networks_a_row_are_compared_along_the_row(plan: Plan)
 
 
 def test_costs_are_shown_without_best_and_spread(plan: Plan) -> None:
-    """They are counted, not measured: the same for every seed, and the leanest network is not the best one."""
+    """Costs are counted, not measured: equal for every seed, and the leanest network is not the best one."""
     layout = seeds(plan.table("table2"), 1, 2, 3)
     row_of = {cell.id: slot.row for slot in layout.slots for cell in slot.cells}
     records = {
@@ -202,18 +202,18 @@ def test_costs_are_shown_without_best_and_spread(plan: Plan) -> None:
             assert value.verdict.word == "none"
     assert [value.ours_text for value in entry_of(layout, table.entries, 3, 3).values] == ["121.20", "0.39", "23.46"]
     measured = [value for entry in table.entries if entry.column == 2 for value in entry.values]
-    assert all(value.spread == 1.0 for value in measured), "what is measured still has its spread,"
-    assert sum(value.best for value in measured) == 2, "and its best in each group that has an ensemble"
+    assert all(value.spread == 1.0 for value in measured), "what is measured still has its spread"
+    assert sum(value.best for value in measured) == 2, "and a best in each group that has an ensemble"
 
 
-def test_a_cost_has_no_better_way_in_its_heading() -> None:
+def test_the_heading_of_a_cost_has_no_arrow() -> None:
     assert [heading(metric) for metric in COSTS] == ["Parameters (M)", "for fusion (M)", "GFLOP"]
     assert heading("miou_pct").endswith("\N{UPWARDS ARROW}")
     assert heading("mae_x10").endswith("\N{DOWNWARDS ARROW}")
 
 
 def test_costs_that_were_not_counted_are_left_out(plan: Plan) -> None:
-    """A cell not run has none; a record of the version before knows the parameters only."""
+    """A cell that has not run has no costs; a record of an older version holds only the parameters."""
     layout = seeds(plan.table("table2"), 1)
     old = {"total": 2_500_000, "ensemble_weights": {"rgb": 0.5, "depth": 0.5}}
     records = {
@@ -226,7 +226,7 @@ def test_costs_that_were_not_counted_are_left_out(plan: Plan) -> None:
     assert [value.ours_text for value in entry_of(layout, table.entries, 1, 3).values] == ["2.50", "", ""]
 
 
-def test_a_column_shows_its_own_metrics_and_the_others_the_tables(plan: Plan) -> None:
+def test_a_column_shows_its_own_metrics_and_other_columns_the_tables(plan: Plan) -> None:
     layout = plan.table("table2")
     records = {cell.id: record(cell, 1.0, parameters=cost(1)) for cell in layout.cells}
     for entry in build_table("paper", layout, records).entries:
@@ -238,10 +238,10 @@ def test_a_column_shows_its_own_metrics_and_the_others_the_tables(plan: Plan) ->
     ("name", "metrics", "numbers"),
     [("table4", ("fid", "kid_x100"), 4), ("table6", ("mae_x10", "rmse_x10"), 17)],
 )
-def test_tables_whose_every_slot_is_a_network_are_compared_within_a_group(
+def test_tables_with_a_network_per_slot_are_compared_within_a_group(
     plan: Plan, name: str, metrics: tuple[str, ...], numbers: int
 ) -> None:
-    """Oracle: every pair of the group's numbers, counted one by one. No number of the paper's, no pair."""
+    """Against a count of every pair in the group. Slots without a number in the paper form no pair."""
     layout = seeds(plan.table(name), 1)
     drawn = random.Random(7)
     ours = {cell.id: drawn.uniform(0.0, 100.0) for cell in layout.cells}
@@ -257,11 +257,11 @@ def test_tables_whose_every_slot_is_a_network_are_compared_within_a_group(
         assert len(line) == numbers
         pairs = [(a, b) for a, b in combinations(line, 2) if a[0] != b[0]]
         agree = sum((a[0] < b[0]) == (a[1] < b[1]) for a, b in pairs)
-        assert 0 < agree < len(pairs), "the drawn numbers tell orders apart"
+        assert 0 < agree < len(pairs), "the drawn numbers agree with some pairs and not with others"
         assert (found.agree, found.pairs) == (agree, len(pairs))
 
 
-def test_a_table_without_groups_is_compared_as_a_whole_where_every_slot_is_a_network(plan: Plan) -> None:
+def test_a_table_without_groups_and_with_a_network_per_slot_is_compared_as_a_whole(plan: Plan) -> None:
     layout = seeds(plan.table("table5"), 1)
     ours = {slot.cells[0].id: slot.paper["fid"] for slot in layout.slots}
     table = build_table("paper", layout, {cell.id: record(cell, ours[cell.id]) for cell in layout.cells})
@@ -270,8 +270,8 @@ def test_a_table_without_groups_is_compared_as_a_whole_where_every_slot_is_a_net
     assert (found["fid"].agree, found["fid"].pairs) == (21, 21), "seven numbers, all different, in the paper's order"
 
 
-def test_a_table_whose_rows_are_networks_is_still_compared_down_its_columns(plan: Plan) -> None:
-    """Table 2: one modality against ours, for each; its ensemble and costs have one number of the paper's or none."""
+def test_a_table_with_a_network_per_row_is_compared_down_its_columns(plan: Plan) -> None:
+    """Table 2: per modality, one modality against ours. Its ensemble and costs have at most one number in the paper."""
     layout = seeds(plan.table("table2"), 1)
     records = {cell.id: record(cell, float(place), parameters=cost(place)) for place, cell in enumerate(layout.cells)}
     table = build_table("paper", layout, records)
@@ -281,8 +281,8 @@ def test_a_table_whose_rows_are_networks_is_still_compared_down_its_columns(plan
     ]
 
 
-def test_the_numbers_of_a_merged_network_are_its_ensembles(plan: Plan) -> None:
-    """One stream goes on: it and the ensemble of it alone are all the outputs there are."""
+def test_a_merged_network_shows_its_ensemble(plan: Plan) -> None:
+    """A merged network has one stream; its outputs are that stream and the ensemble of it alone."""
     layout = seeds(plan.table("table2"), 1)
     merged = [slot for slot in layout.slots if slot.cells[0].merged and slot.column == 2]
     assert len(merged) == 12
@@ -293,30 +293,30 @@ def test_the_numbers_of_a_merged_network_are_its_ensembles(plan: Plan) -> None:
         assert entry_of(layout, table.entries, slot.row, 2).values[0].ours == 33.0
 
 
-def test_plain_pixels_are_never_held_against_the_papers_stretched_ones(plan: Plan) -> None:
+def test_plain_pixels_are_not_comparable_with_the_papers_stretched_ones(plan: Plan) -> None:
     cell = plan.table("table8").cells[0]
     official = load_plan(REPOSITORY / "params", "paper-official").table("table8").cells[0]
-    told = {"table": 8, "paper": 60.0, "ours": 60.0, "spread": 1.0, "stand_in": None}
-    assert "stretched" in judge(cell, metric="fid", **told).why
-    assert judge(cell, metric="mae_x10", **told).word == "reproduced"
-    assert judge(official, metric="fid", **told).word == "reproduced"
+    shared = {"table": 8, "paper": 60.0, "ours": 60.0, "spread": 1.0, "stand_in": None}
+    assert "stretched" in judge(cell, metric="fid", **shared).why
+    assert judge(cell, metric="mae_x10", **shared).word == "reproduced"
+    assert judge(official, metric="fid", **shared).word == "reproduced"
 
 
-def test_larger_networks_are_the_papers_in_table_3_only(plan: Plan) -> None:
-    told = {"metric": "miou_pct", "paper": 51.6, "ours": 51.6, "spread": 1.0, "stand_in": None}
+def test_larger_networks_are_comparable_in_table_3_only(plan: Plan) -> None:
+    shared = {"metric": "miou_pct", "paper": 51.6, "ours": 51.6, "spread": 1.0, "stand_in": None}
     for cell in plan.table("table3").cells:
-        assert judge(cell, table=3, **told).word == "reproduced"
+        assert judge(cell, table=3, **shared).word == "reproduced"
         same = (cell.network.head, cell.network.depth) == ("refinenet", 101)
-        assert judge(cell, table=7, **told).word == ("reproduced" if same else "not comparable")
+        assert judge(cell, table=7, **shared).word == ("reproduced" if same else "not comparable")
 
 
-def test_a_number_is_held_against_the_papers_on_the_same_data_only() -> None:
-    """SUN RGB-D's beside SUN RGB-D's; the same cell beside NYUDv2's number is of other data."""
+def test_a_number_is_comparable_only_on_the_paper_numbers_dataset() -> None:
+    """A number on SUN RGB-D is comparable with the paper's on SUN RGB-D, not with the one on NYUDv2."""
     cell = load_plan(REPOSITORY / "params", "paper-sunrgbd").table("table3").cells[0]
-    told = {"table": 3, "metric": "miou_pct", "paper": 51.1, "ours": 51.1, "spread": 1.0, "stand_in": None}
-    assert judge(cell, **told, paper_data="sunrgbd").word == "reproduced"
+    shared = {"table": 3, "metric": "miou_pct", "paper": 51.1, "ours": 51.1, "spread": 1.0, "stand_in": None}
+    assert judge(cell, **shared, paper_data="sunrgbd").word == "reproduced"
     for data in ("nyudv2", None):
-        verdict = judge(cell, **told, paper_data=data)
+        verdict = judge(cell, **shared, paper_data=data)
         assert (verdict.word, "not nyudv2" in verdict.why) == ("not comparable", True)
 
 

@@ -78,11 +78,11 @@ def test_the_driver_as_the_kernel_tells_it(tmp_path: Path, text: str | None, ver
     [
         (
             {"locked": True, "constraints_sha256": "ab12", "differs": {}},
-            "the locked one (constraints.txt, sha256 ab12)",
+            "as locked in constraints.txt (sha256 ab12)",
         ),
         (
             {"locked": False, "constraints_sha256": "ab12", "differs": {"torch": "2.0, locked <2.1>"}},
-            "not the locked one: torch 2.0, locked &lt;2.1&gt;.",
+            "not as locked: torch 2.0, locked &lt;2.1&gt;.",
         ),
         ({"locked": False, "constraints_sha256": None, "differs": {}}, "the checkout had no constraints.txt"),
         (None, None),

@@ -209,7 +209,7 @@ def test_the_table_has_a_line_a_cell_and_says_what_to_type(plan: Plan, paths: Pa
 
 def test_a_cell_that_beats_but_does_not_move_is_pointed_at(plan: Plan, paths: Paths) -> None:
     leave_beat(paths, cells_of(plan)[0], 1, progressed=NOW - 1200)
-    assert "training 30 of 120; nothing new for 20 min" in printed(plan, plan_status(plan, paths, NOW))
+    assert "training 30 of 120; no progress for 20 min" in printed(plan, plan_status(plan, paths, NOW))
 
 
 def test_a_narrow_terminal_still_says_state_step_and_age(plan: Plan, paths: Paths) -> None:

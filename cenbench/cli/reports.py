@@ -64,4 +64,5 @@ def show(
     paths = Paths(root)
     plan = load_plan(paths.params, preset).select(tables=[table])
     records = {cell_id: read_record(paths, cell) for cell_id, cell in plan.cells.items()}
-    wide_console().print(render_terminal(build_table(preset, plan.tables[0], records)))
+    console = wide_console()
+    console.print(render_terminal(build_table(preset, plan.tables[0], records), console.width))

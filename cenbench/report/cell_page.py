@@ -1,4 +1,4 @@
-"""The page of one cell: its numbers, curves, sample predictions, log, configuration, and how to run it again."""
+"""The page of one cell: its numbers, curves, sample predictions, log and configuration, and how to rerun it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LOG_LINES = 200
 
 
 def render_cell_page(preset: str, record: CellRecord, tables: Sequence[str]) -> str:
-    """The page; `tables` are the names of those that show this cell."""
+    """The cell's page as HTML; `tables` names the tables that show the cell."""
     cell = record.cell
     measured = {metric for values in record.metrics.values() for metric in values}
     page = page_templates().get_template("cell.html")
@@ -49,7 +49,7 @@ def _text(path: Path) -> str:
 
 
 def _samples(folder: Path) -> dict[str, str]:
-    """file name -> the picture as a data URI, so that a page is whole when it is copied somewhere."""
+    """File name -> picture as a data URI, so that a copied page is complete."""
     files = sorted(folder.glob("*.png"))
     return {path.name: f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}" for path in files}
 
@@ -58,28 +58,28 @@ def _parameters(counts: Mapping[str, Any]) -> str:
     if not counts:
         return ""
     weights = ", ".join(f"{name} {weight:.3f}" for name, weight in counts.get("ensemble_weights", {}).items())
-    said = [f"Parameters: {counts['total']:,}"]
-    if "fusion" in counts:  # records of an earlier version have no more than the total
-        said = [f"{said[0]}, {counts['fusion']:,} of them for fusion"]
-        said.append(f"One scene forward: {counts['flops'] / 1e9:,.2f} GFLOP")
-    return ". ".join([*said, f"Ensemble weights: {weights}."])
+    sentences = [f"Parameters: {counts['total']:,}"]
+    if "fusion" in counts:  # records of older versions hold only the total
+        sentences = [f"{sentences[0]}, of which {counts['fusion']:,} for fusion"]
+        sentences.append(f"Forward pass of one scene: {counts['flops'] / 1e9:,.2f} GFLOP")
+    return ". ".join([*sentences, f"Ensemble weights: {weights}."])
 
 
 def _imported(provenance: Mapping[str, Any]) -> str:
-    """Where the weights came from, for a cell that was not trained here."""
+    """Where the weights came from, if the cell was not trained here; empty otherwise."""
     source = provenance.get("imported")
     return f"imported from {source['file']} (sha256 {source['sha256']}), not trained here" if source else ""
 
 
 def _environment(provenance: Mapping[str, Any]) -> str:
-    """Whether the packages were the locked ones; nothing for records of versions that did not look."""
+    """Whether the installed packages matched constraints.txt; empty for older records, which do not state it."""
     found = provenance.get("environment")
     if not isinstance(found, Mapping) or "locked" not in found:
         return ""
     if found["locked"]:
-        return f"Environment: the locked one (constraints.txt, sha256 {found['constraints_sha256']})."
+        return f"Environment: as locked in constraints.txt (sha256 {found['constraints_sha256']})."
     differs = ", ".join(f"{name} {versions}" for name, versions in found["differs"].items())
-    return f"Environment: not the locked one: {differs or 'the checkout had no constraints.txt'}."
+    return f"Environment: not as locked: {differs or 'the checkout had no constraints.txt'}."
 
 
 def _commands(preset: str, record: CellRecord) -> str:
@@ -92,7 +92,7 @@ def _commands(preset: str, record: CellRecord) -> str:
 
 
 def _flat(document: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Nested keys joined by dots; lists written out."""
+    """Nested keys joined by dots; lists as text."""
     flat: dict[str, str] = {}
     for name, value in document.items():
         key = f"{prefix}{name}"

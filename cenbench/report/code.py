@@ -1,4 +1,4 @@
-"""A digest of what renders the reports: code and templates. A change of it renders them again and trains nothing."""
+"""Digest of the code and templates that render the reports. When it changes, they are rendered again; no cell runs."""
 
 from __future__ import annotations
 

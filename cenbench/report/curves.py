@@ -1,4 +1,4 @@
-"""Training curves as drawings: geometry only, drawn by a template, so that every text in them is escaped there."""
+"""Training curves as line charts: geometry only. A template draws them and escapes their texts."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Chart:
 
 
 def training_charts(history_csv: str) -> list[Chart]:
-    """Losses, penalty, learning rates and the share of scaling factors under theta; empty without a history."""
+    """Charts of losses, penalty, learning rates and share of scaling factors below theta; empty without a history."""
     columns = read_history(history_csv)
     if not columns or not columns["step"]:
         return []
@@ -58,7 +58,7 @@ def training_charts(history_csv: str) -> list[Chart]:
 
 
 def read_history(text: str) -> dict[str, list[float]]:
-    """The columns of a history.csv; empty for one without a line."""
+    """The columns of a history.csv; empty if it has no rows."""
     rows = list(csv.reader(io.StringIO(text)))
     if len(rows) < 2:
         return {}
@@ -69,14 +69,14 @@ def _title(name: str) -> str:
     if name == "l1":
         return "l1 norm of the constrained scaling factors"
     if name.startswith("below_theta_"):
-        return "Share of scaling factors under theta"
+        return "Share of scaling factors below theta"
     if name.startswith("lr"):
         return "Learning rate"
     return "Losses"
 
 
 def chart(title: str, x: Sequence[float], series: Mapping[str, Sequence[float]]) -> Chart:
-    """A chart of some series over the same x; the y axis starts at zero where no value is negative."""
+    """A chart of several series over the same x. The y axis starts at zero unless a value is negative."""
     values = [value for line in series.values() for value in line]
     low, high = min(0.0, *values), max(values)
     y_ticks = _ticks(low, high if high > low else low + 1.0)

@@ -1,4 +1,4 @@
-"""The template environment: strict about undefined names, so that a misspelt one is an error and not an empty page."""
+"""The template environments. An undefined name raises, so that a typo is an error and not an empty page."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ FOLDER = Path(__file__).parent / "templates"
 
 
 def page_templates() -> jinja2.Environment:
-    """For HTML: every value in a page is text, never markup."""
+    """For HTML: every value is escaped, so that it is text and never markup."""
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(FOLDER),
         autoescape=True,
@@ -21,7 +21,7 @@ def page_templates() -> jinja2.Environment:
 
 
 def latex_templates() -> jinja2.Environment:
-    """For LaTeX, where braces and % are everywhere: `<< value >>` and `<% statement %>`. Texts go through `tex`."""
+    """For LaTeX, which uses braces and % itself: `<< value >>` and `<% statement %>`. Every text goes through `tex`."""
     return page_templates().overlay(
         autoescape=False,
         block_start_string="<%",

@@ -1,4 +1,4 @@
-"""Writes what people browse: the files of each table, a page a cell, and the index over all presets."""
+"""Writes the reports: each table in every format, a page per cell, and the index of all presets."""
 
 from __future__ import annotations
 
@@ -23,14 +23,15 @@ from cenbench.report.table import build_table
 def render_tables(plan: Plan, names: Iterable[str], records: Mapping[str, CellRecord], reports: Path) -> None:
     """Write the named tables of the plan, and the pages of their cells, under `reports/<preset>/`.
 
-    `records` holds (at least) every cell of these tables by id. The JSON comes last: where it is, the rest is whole.
+    `records` holds (at least) every cell of these tables by id. The JSON is written last: if it exists, the rest is
+    complete.
     """
     folder = reports / plan.preset
     for name in names:
         layout = plan.table(name)
         for cell in layout.cells:
             page = render_cell_page(plan.preset, records[cell.id], plan.tables_of(cell.id))
-            _write_if_new(folder / "cells" / f"{cell.id}.html", page)
+            _write_if_changed(folder / "cells" / f"{cell.id}.html", page)
         table = build_table(plan.preset, layout, records)
         write_text(folder / f"{name}.html", render_html(table))
         write_text(folder / f"{name}.tex", render_latex(table))
@@ -39,9 +40,9 @@ def render_tables(plan: Plan, names: Iterable[str], records: Mapping[str, CellRe
 
 
 def render_index(plan: Plan, names: Iterable[str], reports: Path) -> None:
-    """Write `reports/index.html` over every table there is, and the preset's files for DVC over the named ones.
+    """Write `reports/index.html`, which lists every rendered table, and the preset's files for DVC from the named ones.
 
-    A table that is not rendered yet is in neither.
+    Tables that are not rendered yet are left out of both.
     """
     rendered = (_json(reports, plan.preset, name) for name in names)
     tables = [read_json(path) for path in rendered if path.exists()]
@@ -52,8 +53,8 @@ def render_index(plan: Plan, names: Iterable[str], reports: Path) -> None:
     write_text(reports / "index.html", page)
 
 
-def _write_if_new(path: Path, page: str) -> None:
-    """A page that says this already is left alone: one changed cell renders its table, which may have a thousand."""
+def _write_if_changed(path: Path, page: str) -> None:
+    """Skip an unchanged page: one changed cell renders its whole table again, which may have a thousand cells."""
     data = page.encode("utf-8")
     if not path.exists() or path.read_bytes() != data:
         write_bytes(path, data)

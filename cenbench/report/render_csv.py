@@ -1,4 +1,4 @@
-"""The table as CSV: one line a number, for spreadsheets and pandas."""
+"""The table as CSV: one line per number, for spreadsheets and pandas."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ COLUMNS = (
 
 
 def table_frame(table: Table) -> pandas.DataFrame:
-    """One line a metric of a slot; numbers unrounded, empty where there is none."""
+    """One line per metric of a slot; numbers are unrounded, and empty if there is none."""
     lines = []
     for entry in table.entries:
         row = table.layout.rows[entry.row]
@@ -27,10 +27,10 @@ def table_frame(table: Table) -> pandas.DataFrame:
             "reason": entry.reason,
             "cells": " ".join(entry.cells),
         }
-        for value in entry.values:  # noqa: PD011 - a tuple of ours, no data frame
+        for value in entry.values:  # noqa: PD011 - a tuple, not a data frame
             numbers = {name: getattr(value, name) for name in ("metric", "paper", "ours", "spread", "seeds", "delta")}
-            said = {"best": value.best, "verdict": value.verdict.word, "why": value.verdict.why}
-            lines.append({**place, **numbers, **said, "stand_in": value.stand_in})
+            judged = {"best": value.best, "verdict": value.verdict.word, "why": value.verdict.why}
+            lines.append({**place, **numbers, **judged, "stand_in": value.stand_in})
     return pandas.DataFrame(lines, columns=list(COLUMNS))
 
 

@@ -1,4 +1,4 @@
-"""The table as a page. Jinja with autoescape; no script, nothing loaded from anywhere."""
+"""The table as an HTML page: every text escaped, no script, nothing loaded from outside."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def render_html(table: Table) -> str:
 
 
 def _orderings(table: Table) -> dict[str, dict[str, Ordering]]:
-    """where -> metric -> ordering."""
+    """Name of the compared slots -> metric -> ordering."""
     found: dict[str, dict[str, Ordering]] = {}
     for ordering in table.orderings:
         found.setdefault(ordering.where, {})[ordering.metric] = ordering

@@ -1,4 +1,4 @@
-"""The table as JSON, for programs; and the two small files DVC compares between revisions."""
+"""The table as JSON for programs, and the two small files that DVC compares between revisions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FORMAT = 1
 
 
 def render_json(table: Table) -> dict[str, Any]:
-    """Everything a page shows of the table, in plain values."""
+    """Everything that the table's page shows, as plain values."""
     layout = table.layout
     return {
         "format": FORMAT,
@@ -34,7 +34,7 @@ def render_json(table: Table) -> dict[str, Any]:
 
 
 def metrics_document(tables: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """table -> row -> column -> metric -> our mean, for `dvc metrics diff`."""
+    """Table -> row -> column -> metric -> our mean, for `dvc metrics diff`."""
     document: dict[str, Any] = {}
     for table in tables:
         for entry in table["entries"]:
@@ -48,7 +48,7 @@ def metrics_document(tables: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def plots_frame(tables: Sequence[dict[str, Any]]) -> pandas.DataFrame:
-    """One line a number, the paper's beside ours, for `dvc plots`."""
+    """One line per number, ours beside the paper's, for `dvc plots`."""
     lines = [
         {
             "table": table["table"],
@@ -67,5 +67,5 @@ def plots_frame(tables: Sequence[dict[str, Any]]) -> pandas.DataFrame:
 
 
 def _key(text: str) -> str:
-    """DVC separates nested keys by dots and would read one in a label as such."""
+    """A label without dots, which DVC takes as separators of nested keys."""
     return text.replace(".", ",")

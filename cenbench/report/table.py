@@ -1,42 +1,45 @@
-"""The one table object every output is rendered from: each number with its source, state, delta and verdict."""
+"""The one table object that every output is rendered from: each number with its source, state, delta and verdict."""
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from functools import cached_property
+from typing import TypeVar
 
 from cenbench.matrix.layout import Slot, TableLayout
 from cenbench.matrix.metrics import metrics
 from cenbench.metrics.inputs.network import network_costs
 from cenbench.records.read import CellRecord, State
+from cenbench.report.agreement import agreeing_pairs
 from cenbench.report.verdict import Verdict, judge
 
 WORST_FIRST: tuple[State, ...] = ("failed", "missing", "skipped", "stale", "ok")
+_Key = TypeVar("_Key", bound=Hashable)
 MINUS, PLUS_MINUS = "\N{MINUS SIGN}", "\N{PLUS-MINUS SIGN}"
 
 
 @dataclass(frozen=True)
 class Value:
-    """One metric of one slot: the paper's number and ours. Numbers are in the metric's own unit, not rounded."""
+    """One metric of one slot: the paper's number and ours, in the metric's own unit, unrounded."""
 
     metric: str
     paper: float | None
     ours: float | None
     """Mean over the seeds that have a number."""
     spread: float | None
-    """Standard deviation over those seeds (n - 1); None for fewer than two."""
+    """Standard deviation over those seeds (n - 1); None with fewer than two."""
     seeds: int
     """How many seeds have a number."""
     verdict: Verdict
     stand_in: str | None
-    """What the number was measured with instead of the paper's instrument; None where it is the paper's."""
+    """What replaced the paper's instrument (such as its feature extractor) in our measurement; None if nothing did."""
     best: bool = False
 
     @property
     def delta(self) -> float | None:
-        """Ours minus the paper's; None where ours is of another instrument, whose scale has nothing to do with it."""
+        """Ours minus the paper's; None if either is missing, or if a stand-in measured ours on another scale."""
         if self.ours is None or self.paper is None or self.stand_in is not None:
             return None
         return self.ours - self.paper
@@ -62,19 +65,19 @@ class Value:
 
 @dataclass(frozen=True)
 class FilledSlot:
-    """One slot of the table, filled: a value a metric, and how its cells stand."""
+    """One slot of the table, filled: a value per metric, and the state of its cells."""
 
     row: int
     column: int
     stream: str
     state: State
-    """The worst of its cells' states."""
+    """The worst state among its cells."""
     reason: str | None
     values: tuple[Value, ...]
     cells: tuple[str, ...]
-    """Ids of the cells the numbers come from, one a seed."""
+    """Ids of the cells the numbers come from, one per seed."""
     imported: bool = False
-    """Whether a number is of weights that were not trained here (`cenbench import-checkpoint`)."""
+    """Whether a number comes from weights that were not trained here (`cenbench import-checkpoint`)."""
 
     @property
     def has_paper(self) -> bool:
@@ -84,7 +87,7 @@ class FilledSlot:
 
 @dataclass(frozen=True)
 class Ordering:
-    """How many of the pairs that the paper orders come out in the paper's order here."""
+    """How many pairs the paper's numbers rank, and how many of them our numbers rank the same way."""
 
     metric: str
     where: str
@@ -102,29 +105,33 @@ class Table:
     orderings: tuple[Ordering, ...]
 
     def entry(self, row: int, column: int) -> FilledSlot | None:
-        """The filled slot there; None where the table has none."""
-        return next((each for each in self.entries if (each.row, each.column) == (row, column)), None)
+        """The filled slot at a row and column; None if the table has none there."""
+        return self._entry_at.get((row, column))
+
+    @cached_property
+    def _entry_at(self) -> Mapping[tuple[int, int], FilledSlot]:
+        return {(entry.row, entry.column): entry for entry in self.entries}
 
     @property
     def states(self) -> dict[State, int]:
-        """How many slots are in each state that occurs, worst first."""
+        """Number of slots in each state that occurs, worst first."""
         counts = {state: sum(entry.state == state for entry in self.entries) for state in WORST_FIRST}
         return {state: count for state, count in counts.items() if count}
 
     @property
     def stand_ins(self) -> tuple[str, ...]:
-        """Each stand-in instrument that occurs, once."""
+        """The stand-in instruments that occur, each once."""
         labels = (value.stand_in for entry in self.entries for value in entry.values if value.stand_in)
         return tuple(dict.fromkeys(labels))
 
     @property
     def imported(self) -> int:
-        """How many slots show weights that were not trained here."""
+        """Number of slots that show weights not trained here."""
         return sum(entry.imported for entry in self.entries)
 
     @property
     def column_metrics(self) -> dict[str, str]:
-        """What is shown where: headings of metrics -> the columns that have them; one entry where all columns agree."""
+        """Headings of metrics -> labels of the columns that show them; a single entry if all columns show the same."""
         shown: dict[str, list[str]] = {}
         for column in self.layout.columns:
             shown.setdefault(" / ".join(map(heading, column.metrics)), []).append(column.label)
@@ -132,14 +139,13 @@ class Table:
 
     @property
     def troubles(self) -> dict[str, State]:
-        """What keeps slots from being ok: reason -> state, each once."""
+        """Why slots are not ok: reason -> state, each reason once."""
         return {entry.reason: entry.state for entry in self.entries if entry.reason}
 
 
 def build_table(preset: str, layout: TableLayout, records: Mapping[str, CellRecord]) -> Table:
-    """Fill the layout from the cells' records (id -> record; every cell of the layout must be there)."""
-    entries = [_entry(slot, layout, records) for slot in layout.slots]
-    entries = [_with_best(entry, entries, layout) for entry in entries]
+    """Fill the layout from the cells' records (id -> record, for at least every cell of the layout)."""
+    entries = _with_best([_entry(slot, layout, records) for slot in layout.slots], layout)
     return Table(preset, layout, tuple(entries), tuple(_orderings(layout, entries)))
 
 
@@ -154,7 +160,7 @@ def _entry(slot: Slot, layout: TableLayout, records: Mapping[str, CellRecord]) -
 
 
 def _numbers(record: CellRecord, stream: str) -> dict[str, float]:
-    """metric -> number: what was measured of this output, and what the network costs."""
+    """Metric -> number: what was measured on this stream, and what the network costs."""
     return {**record.metrics.get(stream, {}), **network_costs(record.document.get("parameters", {}))}
 
 
@@ -177,55 +183,77 @@ def _value(slot: Slot, table: int, metric: str, records: Sequence[CellRecord]) -
     return Value(metric, paper, ours, spread, len(numbers), verdict, stand_in)
 
 
-def _with_best(entry: FilledSlot, entries: Sequence[FilledSlot], layout: TableLayout) -> FilledSlot:
-    """Mark the best of a column, within a group of rows; only where there is something to be better than."""
-    group = layout.rows[entry.row].group
-    rivals = [each for each in entries if each.column == entry.column and layout.rows[each.row].group == group]
-    values = []
-    for place, value in enumerate(entry.values):
-        numbers = [other for each in rivals if (other := each.values[place].ours) is not None]
-        pick = max if metrics()[value.metric].better == "higher" else min
-        # What a network costs is no contest: the leanest is not the best.
-        contest = not metrics()[value.metric].is_cost and len(numbers) > 1
-        best = contest and value.ours is not None and value.ours == pick(numbers)
-        values.append(replace(value, best=best))
-    return replace(entry, values=tuple(values))
+def _with_best(entries: Sequence[FilledSlot], layout: TableLayout) -> list[FilledSlot]:
+    """Mark the best number of each column within a group of rows, where at least two numbers compete."""
+    rivals: dict[tuple[str | None, int, int], list[float]] = {}
+    for entry in entries:
+        for place, value in enumerate(entry.values):
+            if value.ours is not None:
+                rivals.setdefault((layout.rows[entry.row].group, entry.column, place), []).append(value.ours)
+    best = {
+        (group, column, place): _best(layout.columns[column].metrics[place], numbers)
+        for (group, column, place), numbers in rivals.items()
+    }
+    return [
+        replace(
+            entry,
+            values=tuple(
+                replace(value, best=_is_best(value, best.get((layout.rows[entry.row].group, entry.column, place))))
+                for place, value in enumerate(entry.values)
+            ),
+        )
+        for entry in entries
+    ]
+
+
+def _best(metric: str, numbers: Sequence[float]) -> float | None:
+    """The best of the numbers; None for a single one, and for a cost: the leanest network is not the best one."""
+    if len(numbers) < 2 or metrics()[metric].is_cost:
+        return None
+    return max(numbers) if metrics()[metric].better == "higher" else min(numbers)
+
+
+def _is_best(value: Value, best: float | None) -> bool:
+    return best is not None and value.ours == best
 
 
 def _orderings(layout: TableLayout, entries: Sequence[FilledSlot]) -> Iterator[Ordering]:
-    for name, line in _compared(layout, entries):
+    for where, line in _compared(layout, entries):
+        known: dict[str, list[tuple[float, float]]] = {}
+        for entry in line:
+            for value in entry.values:
+                if value.paper is not None and value.ours is not None:
+                    known.setdefault(value.metric, []).append((value.paper, value.ours))
         for metric in layout.metrics:
-            known = [
-                (value.paper, value.ours)
-                for entry in line
-                for value in entry.values
-                if value.metric == metric and value.paper is not None and value.ours is not None
-            ]
-            pairs = [(a, b) for i, a in enumerate(known) for b in known[i + 1 :] if a[0] != b[0]]
-            agree = sum((a[0] - b[0]) * (a[1] - b[1]) > 0 for a, b in pairs)
+            agree, pairs = agreeing_pairs(known.get(metric, ()))
             if pairs:
-                yield Ordering(metric, name, agree, len(pairs))
+                yield Ordering(metric, where, agree, pairs)
 
 
 def _compared(layout: TableLayout, entries: Sequence[FilledSlot]) -> Iterator[tuple[str, list[FilledSlot]]]:
-    """Networks that are held against each other: a column where a row is one network, a row where a column of its group
-    is one, a whole group where every slot is a network of its own.
+    """Slots whose networks are compared with each other, under a name: within a group if every slot is a network of its
+    own, down a column if each row is one network, and otherwise along a row.
     """
+    rows = layout.rows
     if len({entry.cells for entry in entries}) == len(entries):
-        for group in dict.fromkeys(row.group for row in layout.rows):
-            yield group or "the table", [entry for entry in entries if layout.rows[entry.row].group == group]
-    elif _row_is_one_network(entries):
-        for column, heading in enumerate(layout.columns):
-            yield heading.label, [entry for entry in entries if entry.column == column]
+        by_group = _grouped(entries, lambda entry: rows[entry.row].group)
+        for group in dict.fromkeys(row.group for row in rows):
+            yield group or "the table", by_group.get(group, [])
+    elif all(len({entry.cells for entry in row}) == 1 for row in _grouped(entries, lambda entry: entry.row).values()):
+        by_column = _grouped(entries, lambda entry: entry.column)
+        for number, column in enumerate(layout.columns):
+            yield column.label, by_column.get(number, [])
     else:
-        for number, row in enumerate(layout.rows):
-            name = " / ".join([*([row.group] if row.group else []), *row.labels])
-            yield name, [entry for entry in entries if entry.row == number]
+        by_row = _grouped(entries, lambda entry: entry.row)
+        for number, row in enumerate(rows):
+            yield " / ".join([*([row.group] if row.group else []), *row.labels]), by_row.get(number, [])
 
 
-def _row_is_one_network(entries: Sequence[FilledSlot]) -> bool:
-    ordered = sorted(entries, key=lambda entry: entry.row)
-    return all(a.cells == b.cells for a, b in pairwise(ordered) if a.row == b.row)
+def _grouped(entries: Iterable[FilledSlot], key: Callable[[FilledSlot], _Key]) -> dict[_Key, list[FilledSlot]]:
+    groups: dict[_Key, list[FilledSlot]] = {}
+    for entry in entries:
+        groups.setdefault(key(entry), []).append(entry)
+    return groups
 
 
 def _number(metric: str, value: float) -> str:
@@ -233,7 +261,7 @@ def _number(metric: str, value: float) -> str:
 
 
 def heading(metric: str) -> str:
-    """How a metric is headed: its title, unit and which way is better."""
+    """The heading of a metric: title, unit and an arrow for which way is better."""
     described = metrics()[metric]
     unit = f" ({described.unit})" if described.unit else ""
     if described.is_cost:

@@ -1,9 +1,8 @@
-"""The plan for the terminal: every cell, the tables that share it, and what it would cost."""
+"""The plan in a terminal: every cell, the tables that show it, and what it would cost."""
 
 from __future__ import annotations
 
 from rich.console import Group, RenderableType
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -11,24 +10,20 @@ from cenbench.matrix.cost import StepTimes, cell_seconds, dataset_seconds, plan_
 from cenbench.matrix.cost_lines import cost_lines, duration
 from cenbench.matrix.plan import Plan
 from cenbench.matrix.steps import total_steps
+from cenbench.report.terminal import add_row, borderless, literal
 
 
 def render_plan(plan: Plan, measured: StepTimes | None = None) -> RenderableType:
-    """A rich renderable: one line a cell, then the totals and where the seconds come from."""
-    return Group(_cells(plan, measured), Text(), *(Text(line) for line in _totals(plan, measured)))
+    """One line per cell, then the totals and where the seconds come from."""
+    return Group(_cells(plan, measured), Text(), *map(literal, _totals(plan, measured)))
 
 
 def _cells(plan: Plan, measured: StepTimes | None) -> Table:
-    table = Table(title=f"{escape(plan.preset)}: {escape(plan.description)}", title_justify="left", box=None)
-    table.add_column("cell", overflow="fold")
-    table.add_column("method")
-    table.add_column("tables")
-    table.add_column("steps", justify="right", no_wrap=True)
-    table.add_column("time", justify="right", no_wrap=True)
+    table = borderless("cell", "method", "tables", ">steps", ">time", title=f"{plan.preset}: {plan.description}")
     for cell_id, cell in plan.cells.items():
         steps, seconds = total_steps(cell), cell_seconds(cell, plan.cost, measured)
         tables = ", ".join(plan.tables_of(cell_id))
-        table.add_row(escape(cell_id), cell.fusion, tables, f"{steps:,}", duration(seconds))
+        add_row(table, cell_id, cell.fusion, tables, f"{steps:,}", duration(seconds))
     return table
 
 
@@ -39,5 +34,5 @@ def _totals(plan: Plan, measured: StepTimes | None) -> list[str]:
         size = "x".join(str(side) for side in dict.fromkeys(dataset.shape_px))
         scenes = dataset.train_scenes + dataset.val_scenes
         seconds = duration(dataset_seconds(dataset, plan.cost))
-        lines.append(f"Dataset {dataset.name}, {size} px, {scenes:,} scenes: {seconds} of one worker.")
+        lines.append(f"Dataset {dataset.name}, {size} px, {scenes:,} scenes: {seconds} on one worker.")
     return [*lines, *cost_lines(plan_cost(plan, measured), plan.cost, measured)]

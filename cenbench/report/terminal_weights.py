@@ -7,14 +7,13 @@ from collections.abc import Iterable
 from rich.table import Table
 
 from cenbench.pretrained.list import Listed
+from cenbench.report.terminal import add_row, borderless
 
 
 def weights_table(listed: Iterable[Listed], preset: str) -> Table:
-    """One line a file."""
-    table = Table(box=None)
-    for heading in ("name", "file", "here", f"cells of {preset}", "tables", "from"):
-        table.add_column(heading, overflow="fold")
-    for each in listed:
-        count = str(len(each.cells)) if each.cells else "none"
-        table.add_row(each.asset.name, each.asset.file, each.state, count, ", ".join(each.tables), each.asset.url)
+    """One line per file."""
+    table = borderless("name", "file", "here", f"cells of {preset}", "tables", "from")
+    for entry in listed:
+        asset, count = entry.asset, len(entry.cells) or "none"
+        add_row(table, asset.name, asset.file, entry.state, count, ", ".join(entry.tables), asset.url)
     return table

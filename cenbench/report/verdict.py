@@ -1,4 +1,4 @@
-"""May a number be held against the paper's, and if so, does it agree?"""
+"""Whether a number is comparable with the paper's, and if so, whether the two agree."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from cenbench.matrix.metrics import metrics
 from cenbench.matrix.specs import SegmentationNet, TranslationEvaluation
 
 SPREADS = 2.0
-"""Reproduced: the paper's number lies within so many standard deviations of our mean."""
+"""A number is reproduced if the paper's lies within this many standard deviations of our mean."""
 
 _PAPER_DATA = {"segmentation": "nyudv2", "translation": "taskonomy"}
-"""What the paper's numbers are of, where a slot says nothing else."""
+"""The dataset of the paper's numbers, unless a slot names another."""
 _PAPER_SCENES = {"nyudv2": (795, 654), "sunrgbd": (5285, 5050), "cityscapes": (2975, 500), "taskonomy": (1000, 500)}
-"""Scenes of the training and the validation split that the paper's numbers are of (paper.md#datasets)."""
+"""Scenes in the training and validation splits behind the paper's numbers (paper.md#datasets)."""
 _PAPER_WIDTH, _PAPER_LEVELS = 64, 8
 _PAPER_HEADS = {("refinenet", 101)}
 _TABLE_3_HEADS = {(head, depth) for head in ("refinenet", "pspnet") for depth in (101, 152)}
-"""Table 3 is about larger networks; every other segmentation table of the paper is RefineNet's on ResNet-101."""
+"""Table 3 compares larger networks; every other segmentation table of the paper uses RefineNet on ResNet-101."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What may be said of a number next to the paper's, and why."""
+    """The verdict on a number beside the paper's, and the reason for it."""
 
     word: Literal["reproduced", "off", "undecided", "not comparable", "none"]
     why: str
@@ -41,9 +41,10 @@ def judge(
     stand_in: str | None,
     paper_data: str | None = None,
 ) -> Verdict:
-    """`spread` is the standard deviation over seeds, in the unit of the numbers; None for one seed.
+    """Compare one number with the paper's.
 
-    `paper_data` is the dataset the paper's number is of (`Slot.paper_data`).
+    `spread` is the standard deviation over seeds in the unit of the numbers, None for one seed; `paper_data` is the
+    dataset behind the paper's number (`Slot.paper_data`).
     """
     if paper is None:
         return Verdict("none", "the paper has no sourced number here")
