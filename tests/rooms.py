@@ -23,7 +23,7 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "train": ("matrix", "data", "nn", "pretrained.catalog"),
     "evaluate": ("matrix", "data", "nn", "metrics", "pretrained.catalog", "train"),
     "records": (
-        *("matrix", "data", "pretrained", "train.history", "train.task"),
+        *("matrix", "data", "metrics.inputs.network", "pretrained", "train.history", "train.task"),
         *("evaluate.task", "evaluate.measured", "evaluate.per_image"),
     ),
     "run": ("matrix", "data", "nn", "pretrained", "train", "evaluate", "records"),

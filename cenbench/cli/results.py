@@ -13,7 +13,38 @@ import typer
 from cenbench.cli.options import Preset, Root
 from cenbench.errors import UserError
 
-app = typer.Typer(help="Export and import finished cells, to move them to another clone.", no_args_is_help=True)
+app = typer.Typer(
+    help="All results as one data frame; export and import finished cells, to move them to another clone.",
+    no_args_is_help=True,
+)
+
+
+@app.command("frame")
+def frame_command(
+    out: Annotated[Path | None, typer.Option(help="Write every number to this .csv or .parquet file.")] = None,
+    preset: Preset = "demo",
+    root: Root = Path(),
+) -> None:
+    """Count the cells and numbers of each table, or write all results: one line per cell, output stream and metric.
+
+    Example: [bold]cenbench results frame --out results/demo.csv[/bold]
+
+    Next: [bold]pandas.read_csv("results/demo.csv")[/bold] in Python. The columns: docs/status.md.
+    """
+    from cenbench.cli.options import wide_console
+    from cenbench.matrix.plan import load_plan
+    from cenbench.paths import Paths
+    from cenbench.records.frame import read_frame, summary, write_frame
+    from cenbench.report.terminal_frame import summary_table
+
+    paths = Paths(root)
+    frame = read_frame(load_plan(paths.params, preset), paths)
+    if out is None:
+        wide_console().print(summary_table(summary(frame)))
+        typer.echo(f"next: cenbench results frame --preset {preset} --out {preset}.csv   (every number)")
+        return
+    write_frame(frame, out)
+    typer.echo(f"{out}: {len(frame)} lines, {frame['value'].count()} of them with an up-to-date number")
 
 
 @app.command("export")
