@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import io
+import struct
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from cenbench.data.official.png import bits_per_channel, check_chunks, is_png
+from cenbench.data.unreadable import unreadable
 from cenbench.errors import UserError
 
-_BITS = {"1": 1, "L": 8, "P": 8, "RGB": 8, "RGBA": 8, "I;16": 16, "I;16B": 16, "I": 16}
-_PNG = b"\x89PNG\r\n\x1a\n"
+MOST_PIXELS = 2**26
+"""More than any image of these datasets has; a compressed image of more could fill the memory (decompression bomb)."""
+MOST_BYTES = 2**28
+_CHANNELS = {"1": 1, "L": 1, "P": 1, "I": 1, "I;16": 1, "I;16B": 1, "LA": 2, "PA": 2, "RGB": 3, "RGBA": 4, "CMYK": 4}
+"""Pillow's mode -> channels that are stored."""
+_DAMAGED = (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, IndexError)
 
 
 def read_image(
@@ -21,34 +32,103 @@ def read_image(
     bits: int | tuple[int, ...] = 8,
     size: tuple[int, int] | None = None,
     data: bytes | None = None,
+    formats: tuple[str, ...] = ("PNG",),
+    palette_indices: bool = False,
 ) -> np.ndarray:
-    """(H, W) or (H, W, 3) as stored, u8 or u16; a palette image gives its indices. PNG or JPEG.
+    """(H, W) or (H, W, 3), u8 or u16: exactly the numbers that the dataset's authors stored.
 
-    `size` is (height, width); `data` the file's bytes where they come out of an archive (`path` then only names them).
-    `UserError`: missing, no image, truncated, another size, other channels, another depth.
+    `size` is (height, width); `data` the file's bytes if they come from an archive (`path` then only names them).
+    Lossless optimisers may store a gray image with a palette of grays, or with fewer bits: it gives its grays again.
+    Indices of a coloured palette are values only where the dataset defines them so (`palette_indices`). Orientation
+    tags and colour profiles are not applied, as in the authors' own tools.
+
+    Raises `UserError` for a file that is missing, cannot be read, is damaged, or has another format, size, number of
+    channels or bit depth; all but damaged pixels are found before decoding.
     """
-    allowed = (bits,) if isinstance(bits, int) else bits
+    stored = read_bytes(path) if data is None else data
     try:
-        stored = path.read_bytes() if data is None else data
-        with Image.open(io.BytesIO(stored)) as image:
+        if is_png(stored):
+            check_chunks(stored)
+        with _opened(stored) as image:
+            _check_header(path, image, stored, _tuple(channels), _tuple(bits), size, formats)
             image.load()
-            mode = image.mode
-            array = np.asarray(image)
+            array = _values(path, image, palette_indices)
+            bits_found = _bits(image, stored)
+    except Image.DecompressionBombError as error:
+        raise _bad(path, "is too large to decode", str(error), f"at most {MOST_PIXELS:,} pixels") from error
+    except _DAMAGED as error:
+        raise _bad(path, "cannot be read: truncated, or not an image", str(error), "a complete PNG or JPEG") from error
+    return array.astype(np.uint16 if bits_found == 16 else np.uint8)
+
+
+def read_bytes(path: Path) -> bytes:
+    """The bytes of a file of one sample; `UserError` if it is missing, cannot be accessed or is implausibly large."""
+    try:
+        if (length := path.stat().st_size) > MOST_BYTES:
+            raise _bad(path, "is too large", f"{length:,} bytes", f"at most {MOST_BYTES:,} bytes")
+        return path.read_bytes()
     except FileNotFoundError as error:
         raise UserError(f"{path.name} is missing", where=path, fix="get the file again") from error
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError) as error:
-        raise _bad(path, "cannot be read: truncated, or not an image", str(error), "a whole PNG or JPEG") from error
-    found_bits = _bit_depth(stored) or _BITS.get(mode, 0)
-    if found_bits not in allowed:
-        wanted = " or ".join(map(str, allowed))
-        raise _bad(path, "has an unexpected bit depth", f"{found_bits} bits ({mode})", f"{wanted} bits")
-    found_channels = array.shape[2] if array.ndim == 3 else 1
-    if found_channels not in (possible := (channels,) if isinstance(channels, int) else channels):
-        expected = " or ".join(map(str, possible))
-        raise _bad(path, "has an unexpected number of channels", f"{found_channels} ({mode})", expected)
-    if size is not None and array.shape[:2] != size:
-        raise _bad(path, "has an unexpected size", _wide(array.shape[:2]), _wide(size))
-    return array.astype(np.uint16 if found_bits == 16 else np.uint8)
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+@contextmanager
+def _opened(stored: bytes) -> Iterator[Image.Image]:
+    """The image with its header read; other formats than PNG and JPEG are not even tried."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # `_check_header` has a lower limit
+        with Image.open(io.BytesIO(stored), formats=("PNG", "JPEG")) as image:
+            yield image
+
+
+def _check_header(
+    path: Path,
+    image: Image.Image,
+    stored: bytes,
+    channels: tuple[int, ...],
+    bits: tuple[int, ...],
+    size: tuple[int, int] | None,
+    formats: tuple[str, ...],
+) -> None:
+    """Everything that is known before pixels are decoded."""
+    found = "PNG" if image.format == "PNG" else "JPEG"
+    if found not in formats:
+        raise _bad(path, "has another format than published", found, _or(formats))
+    if size is not None and image.size != (size[1], size[0]):
+        raise _bad(path, "has an unexpected size", _wide(image.size[::-1]), _wide(size))
+    if image.width * image.height > MOST_PIXELS:
+        raise _bad(path, "is too large to decode", _wide(image.size[::-1]), f"at most {MOST_PIXELS:,} pixels")
+    if getattr(image, "n_frames", 1) > 1 and image.format == "PNG":
+        raise _bad(path, "is an animation", f"{getattr(image, 'n_frames', 1)} frames", "one image")
+    if (depth := _bits(image, stored)) not in bits:
+        raise _bad(path, "has an unexpected bit depth", f"{depth} bits ({image.mode})", f"{_or(bits)} bits")
+    if (count := _CHANNELS.get(image.mode, 0)) not in channels:
+        raise _bad(path, "has an unexpected number of channels", f"{count} ({image.mode})", _or(channels))
+
+
+def _bits(image: Image.Image, stored: bytes) -> int:
+    """Bits per channel of the decoded values: fewer than 8 are expanded to 8."""
+    return max(8, bits_per_channel(stored)) if image.format == "PNG" else 8
+
+
+def _values(path: Path, image: Image.Image, palette_indices: bool) -> np.ndarray:
+    """Decoded values; a palette of grays stands for its grays."""
+    if image.mode == "1":
+        return np.asarray(image.convert("L"))  # one bit stands for 0 and 255
+    array = np.asarray(image)
+    if image.mode != "P":
+        return array
+    palette = np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
+    if int(array.max(initial=0)) >= len(palette):
+        raise ValueError("a pixel's index is beyond the palette")
+    if (palette == palette[:, :1]).all():
+        grays: np.ndarray = palette[:, 0][array]
+        return grays
+    if not palette_indices:
+        raise _bad(path, "has a palette of colours", f"{len(palette)} colours; which numbers they stand for is unknown",
+                   "gray levels")  # fmt: skip
+    return array
 
 
 def resize_nearest(array: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -101,11 +181,6 @@ def metres_to_units(depth_HW: np.ndarray, units_per_metre: float, path: Path) ->
     return units.astype(np.uint16)
 
 
-def _bit_depth(stored: bytes) -> int | None:
-    """Bits per channel in a PNG's header (Pillow silently reduces 16-bit colour to 8 bits); None for other formats."""
-    return max(8, stored[24]) if stored.startswith(_PNG) else None
-
-
 def _bad(path: Path, problem: str, found: str, expected: str) -> UserError:
     return UserError(
         f"{path.name} {problem}",
@@ -118,3 +193,11 @@ def _bad(path: Path, problem: str, found: str, expected: str) -> UserError:
 
 def _wide(size: tuple[int, ...]) -> str:
     return f"{size[1]} x {size[0]} pixels"
+
+
+def _tuple(value: int | tuple[int, ...]) -> tuple[int, ...]:
+    return (value,) if isinstance(value, int) else value
+
+
+def _or(values: tuple[int, ...] | tuple[str, ...]) -> str:
+    return " or ".join(map(str, values))

@@ -11,12 +11,16 @@ import numpy as np
 
 from cenbench.data.official.adapter import Sample, Split, Unusable
 from cenbench.data.official.images import check_labels, read_image
+from cenbench.data.official.png import palette
+from cenbench.data.unreadable import file_system_errors
 from cenbench.errors import UserError
 
 LISTS: dict[Split, str] = {"train": "train.txt", "val": "val.txt"}
 ROLES = ("rgb", "semantic", "depth")
 """Fields of a line, separated by tabs: colour, labels, depth."""
 WHOLE, CROPPED = (480, 640), (468, 625)
+_PALETTE_WITHIN = 4096
+"""Bytes at the start of a PNG that contain its palette."""
 TOP, LEFT = 6, 7
 """Colour and labels are cropped from the camera's 480 x 640: 6 rows above and below, 7 columns left, 8 right."""
 
@@ -41,6 +45,7 @@ def scan(raw: Path) -> tuple[list[Sample], list[Sample], tuple[str, ...]]:
     shared = sorted({sample.id for sample in samples["train"]} & {sample.id for sample in samples["val"]})
     if shared:
         raise UserError("the lists share samples", where=raw, found=", ".join(shared[:20]), expected="none in both")
+    _check_palettes(raw, [sample.files["semantic"] for half in samples.values() for sample in half])
     return samples["train"], samples["val"], tuple(LISTS.values())
 
 
@@ -48,10 +53,33 @@ def read(raw: Path, sample: Sample) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     """(rgb (468, 625, 3) u8, depth (468, 625) u16 in 1/5000 m, labels (468, 625) u8: 0 to 39, void 255)."""
     rgb_HWC = read_image(raw / sample.files["rgb"], channels=3, size=CROPPED)
     labels = raw / sample.files["semantic"]
-    semantic_HW = read_image(labels, channels=1, size=CROPPED)
+    semantic_HW = read_image(labels, channels=1, size=CROPPED, palette_indices=True)
     check_labels(semantic_HW, 40, 255, labels)
     depth_HW = read_image(raw / sample.files["depth"], channels=1, bits=16, size=WHOLE)
     return rgb_HWC, crop(depth_HW), semantic_HW
+
+
+def _check_palettes(raw: Path, masks: list[str]) -> None:
+    """Refuse coloured palettes that differ: labels are indices, which an optimiser renumbers in every image.
+
+    Palettes of grays are left out: their grays are the labels, however they are numbered.
+    """
+    coloured: dict[str, bytes] = {}
+    for name in masks:
+        with file_system_errors(raw / name), (raw / name).open("rb") as file:
+            colours = palette(file.read(_PALETTE_WITHIN))
+        if colours and not colours[0::3] == colours[1::3] == colours[2::3]:
+            coloured[name] = colours
+    whole = max(coloured.values(), key=len, default=b"")
+    others = [name for name, colours in coloured.items() if not whole.startswith(colours)]
+    if others:
+        raise UserError(
+            f"{len(others)} of {len(coloured)} masks have another palette than the rest",
+            where=raw,
+            found=", ".join(others[:20]),
+            expected="one palette, whose indices are the labels",
+            fix="get the masks again as published: a PNG optimiser renumbered them, and their labels cannot be known",
+        )
 
 
 def crop(image: np.ndarray) -> np.ndarray:

@@ -100,7 +100,9 @@ class SUNRGBD(Adapter):
 
         def image(role: str, channels: int, bits: int, size: tuple[int, int] | None = None) -> np.ndarray:
             path = paths[role]
-            return read_image(files.where(path), channels=channels, bits=bits, size=size, data=files.read(path))
+            formats = ("JPEG", "PNG") if role == "rgb" else ("PNG",)
+            where, data = files.where(path), files.read(path)
+            return read_image(where, channels=channels, bits=bits, size=size, data=data, formats=formats)
 
         rgb = image("rgb", 3, 8)
         size = rgb.shape[0], rgb.shape[1]

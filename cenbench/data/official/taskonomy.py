@@ -79,7 +79,8 @@ def _read_domain(path: Path, domain: str, shape_px: tuple[int, int]) -> np.ndarr
             edge_HW = edge_HW.astype(np.uint16) * 257
         return resize_bilinear(np.minimum(edge_HW, EDGE_TOPS[domain]).astype(np.uint16), shape_px)
     if domain.startswith("segment"):
-        return resize_nearest(read_image(path, channels=1, size=SIZE), shape_px)
+        # Only equality of segment numbers has a meaning, so indices of any palette will do.
+        return resize_nearest(read_image(path, channels=1, size=SIZE, palette_indices=True), shape_px)
     if domain == "reshading":
         image = read_image(path, channels=(1, 3), size=SIZE)
         gray_HW = image if image.ndim == 2 else np.rint(image.mean(axis=2)).astype(np.uint8)

@@ -1,0 +1,183 @@
+"""Images give the numbers that the authors stored: equivalent encodings are read back, everything else is refused."""
+
+from __future__ import annotations
+
+import io
+import random
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import official_nyudv2
+import pytest
+from PIL import Image, PngImagePlugin
+
+from cenbench.data.official.images import MOST_PIXELS, read_image
+from cenbench.data.official.nyudv2 import NYUDv2
+from cenbench.errors import UserError
+
+HEIGHT, WIDTH = 20, 30
+LABELS = np.random.default_rng(1).choice([0, 3, 7, 26, 33], (HEIGHT, WIDTH)).astype(np.uint8)
+DEPTH = np.random.default_rng(2).integers(0, 65536, (HEIGHT, WIDTH)).astype(np.uint16)
+RGB = np.random.default_rng(3).integers(0, 256, (HEIGHT, WIDTH, 3)).astype(np.uint8)
+
+
+def encoded(image: Image.Image, kind: str = "PNG", **settings: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **settings)
+    return buffer.getvalue()
+
+
+def png(kind: int, bits: int, rows: list[bytes], *chunks: tuple[bytes, bytes], size: tuple[int, int]) -> bytes:
+    """A PNG written by hand: colour type, bit depth, packed rows, chunks before the pixels."""
+    width, height = size
+    parts = [(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0)), *chunks]
+    parts += [(b"IDAT", zlib.compress(b"".join(b"\0" + row for row in rows))), (b"IEND", b"")]
+    packed = [
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in parts
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
+
+
+def as_palette(grays: np.ndarray, order: list[int]) -> bytes:
+    """What a lossless optimiser makes of a gray image: only its grays, in any order, and indices of them."""
+    index = np.zeros(256, np.uint8)
+    index[order] = np.arange(len(order))
+    colours = bytes(gray for gray in order for _ in range(3))
+    rows = [bytes(row) for row in index[grays]]
+    return png(3, 8, rows, (b"PLTE", colours), size=grays.shape[::-1])
+
+
+def read(data: bytes, **settings: object) -> np.ndarray:
+    return read_image(Path("folder/image.png"), data=data, **{"channels": 1, **settings})  # type: ignore[arg-type]
+
+
+def refusal(data: bytes, **settings: object) -> UserError:
+    with pytest.raises(UserError) as caught:
+        read(data, **settings)
+    assert caught.value.where == Path("folder/image.png")
+    return caught.value
+
+
+@pytest.mark.parametrize("order", [[0, 3, 7, 26, 33], [33, 0, 26, 3, 7], [7, 33, 26, 3, 0, 200, 100]])
+@pytest.mark.parametrize("indices", [False, True])
+def test_a_palette_of_grays_gives_the_grays(order: list[int], indices: bool) -> None:
+    np.testing.assert_array_equal(read(as_palette(LABELS, order), palette_indices=indices), LABELS)
+
+
+def test_few_grays_in_few_bits_give_the_grays() -> None:
+    for bits, step in ((1, 255), (2, 85), (4, 17)):
+        codes = np.random.default_rng(bits).integers(0, 2**bits, (4, 8)).astype(np.uint8)
+        shifts = [8 - bits - bits * place for place in range(8 // bits)]
+        rows = [bytes((row.reshape(-1, len(shifts)) << shifts).sum(1).tolist()) for row in codes]
+        np.testing.assert_array_equal(read(png(0, bits, rows, size=(8, 4))), codes * step)
+        colours = bytes(value for code in range(2**bits) for value in [5 * code] * 3)
+        np.testing.assert_array_equal(read(png(3, bits, rows, (b"PLTE", colours), size=(8, 4))), codes * 5)
+
+
+def test_numbers_of_a_coloured_palette_are_values_only_where_they_are_defined_so() -> None:
+    image = Image.fromarray(LABELS)
+    image.putpalette([value for entry in range(256) for value in (entry, 255 - entry, 7)])
+    np.testing.assert_array_equal(read(encoded(image), palette_indices=True), LABELS)
+    assert "palette of colours" in refusal(encoded(image)).problem
+
+
+def test_ordinary_images_are_read_exactly() -> None:
+    for array, settings in ((LABELS, {}), (DEPTH, {"bits": 16}), (RGB, {"channels": 3})):
+        for changes in ({}, {"optimize": True}, {"compress_level": 0}):
+            found = read(encoded(Image.fromarray(array), **changes), size=(HEIGHT, WIDTH), **settings)
+            assert found.dtype == array.dtype
+            np.testing.assert_array_equal(found, array)
+
+
+def test_orientation_and_colour_profile_do_not_change_what_is_stored() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 3  # turned by 180 degrees
+    data = encoded(Image.fromarray(RGB), exif=exif, icc_profile=b"another colour space")
+    np.testing.assert_array_equal(read(data, channels=3), RGB)
+
+
+def test_lossy_and_other_formats_are_refused() -> None:
+    image = Image.fromarray(LABELS)
+    error = refusal(encoded(image, "JPEG", quality=100))
+    assert (error.found, error.expected) == ("JPEG", "PNG")
+    assert read(encoded(Image.fromarray(RGB), "JPEG"), channels=3, formats=("JPEG", "PNG")).shape == RGB.shape
+    for kind in ("WEBP", "TIFF", "BMP", "GIF", "PPM", "EPS"):
+        made = image.convert("RGB") if kind == "EPS" else image
+        assert "not an image" in refusal(encoded(made, kind)).problem
+
+
+def test_unexpected_channels_and_depths_are_refused_before_decoding() -> None:
+    """The pixels of these files cannot be decoded at all, so an error about their header comes first."""
+    broken = [b"\0" * 3]
+    cases = [
+        (png(0, 16, broken, size=(8, 4)), {}, "bit depth"),
+        (png(0, 8, broken, size=(8, 4)), {"bits": 16}, "bit depth"),
+        (png(2, 16, broken, size=(8, 4)), {"channels": 3}, "bit depth"),
+        (png(2, 8, broken, size=(8, 4)), {}, "number of channels"),
+        (png(6, 8, broken, size=(8, 4)), {"channels": 3}, "number of channels"),
+        (png(4, 8, broken, size=(8, 4)), {}, "number of channels"),
+        (png(3, 8, broken, (b"PLTE", bytes(9)), size=(8, 4)), {"channels": 3}, "number of channels"),
+        (png(0, 8, broken, size=(8, 4)), {"size": (8, 4)}, "size"),
+        (png(0, 8, broken, size=(8, 4)), {"size": (4, 8)}, "cannot be read"),
+    ]
+    for data, settings, problem in cases:
+        assert problem in refusal(data, **settings).problem
+
+
+def test_an_animation_is_refused() -> None:
+    frames = [Image.fromarray(LABELS + shift) for shift in range(2)]
+    data = encoded(frames[0], save_all=True, append_images=frames[1:])
+    assert "animation" in refusal(data).problem
+
+
+@pytest.mark.parametrize("side", [2**13 + 1, 2**14, 2**20])
+def test_a_decompression_bomb_is_refused_before_decoding(side: int) -> None:
+    """Of a size that Pillow accepts, warns about, and refuses; few bytes of pixels, so that decoding would fail."""
+    assert (2**13) ** 2 <= MOST_PIXELS < side**2
+    assert "too large" in refusal(png(0, 8, [b"\0"], size=(side, side))).problem
+
+
+def test_a_huge_text_in_the_header_is_refused() -> None:
+    text = PngImagePlugin.PngInfo()
+    text.add_text("comment", "x" * 2_000_000, zip=True)
+    assert "cannot be read" in refusal(encoded(Image.fromarray(LABELS), pnginfo=text)).problem
+
+
+def test_any_changed_byte_of_a_png_is_noticed() -> None:
+    draw = random.Random(5)
+    for array, settings in ((LABELS, {}), (DEPTH, {"bits": 16})):
+        whole = encoded(Image.fromarray(array))
+        for _ in range(1500):
+            data = bytearray(whole)
+            data[draw.randrange(len(data))] ^= 1 << draw.randrange(8)
+            refusal(bytes(data), size=(HEIGHT, WIDTH), **settings)
+        for length in draw.sample(range(len(whole)), 60):
+            refusal(whole[:length], size=(HEIGHT, WIDTH), **settings)
+
+
+def test_a_huge_file_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "image.png"
+    with path.open("wb") as file:
+        file.truncate(2**40)  # sparse
+    with pytest.raises(UserError, match="too large"):
+        read_image(path, channels=1)
+
+
+def test_masks_whose_palettes_were_renumbered_are_refused(tmp_path: Path) -> None:
+    """An optimiser sorts the palette of each mask on its own: the indices are no labels any more."""
+    official_nyudv2.write_folder(tmp_path)
+    spec = official_nyudv2.SMALL
+    assert len(NYUDv2().scan(tmp_path, spec).samples) == 10
+    path = tmp_path / "masks/000003.png"
+    image = Image.open(path)
+    image.remap_palette([*range(255, -1, -1)]).save(path)
+    with pytest.raises(UserError, match="1 of 10 masks have another palette") as caught:
+        NYUDv2().scan(tmp_path, spec)
+    assert "masks/000003.png" in str(caught.value.found)
+    labels = official_nyudv2.semantic(3)[official_nyudv2.ROWS, official_nyudv2.COLUMNS]
+    path.write_bytes(as_palette(labels, [255, *range(40)][::-1]))
+    sample = next(sample for sample in NYUDv2().scan(tmp_path, spec).samples if sample.id == "000003")
+    whole = spec.model_copy(update={"size_px": 468, "width_px": 625})
+    np.testing.assert_array_equal(NYUDv2().read(tmp_path, whole, sample)["semantic"], labels)
