@@ -1,10 +1,11 @@
-"""How long the README's main command takes: from nothing, again with nothing to do, and the paper preset's dry run.
+"""Time the README's main command: from scratch, again with nothing to do, and as a dry run of the paper preset.
 
-    python benchmarks/demo.py               in a copy of this checkout, so that nothing here is touched
-    python benchmarks/demo.py --all         and all six tables of the demo preset
+    python benchmarks/demo.py               runs in a copy of this checkout, and changes nothing here
+    python benchmarks/demo.py --all         also all six tables of the demo preset
     python benchmarks/demo.py --dry-only    only the dry run
 
-Goals on 2 CPU cores: at most 360 s (tables 7, 8, 9) and 900 s (all six, from there on), 10 s, 4 s.
+Goals on 2 CPU cores: at most 360 s for tables 7, 8 and 9, 900 s for all six, 10 s to find nothing to do, 4 s for the
+dry run.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def seconds(root: Path, arguments: list[str]) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dry-only", action="store_true", help="only the paper preset's dry run")
-    parser.add_argument("--all", action="store_true", help="all six tables of the demo too: a quarter of an hour")
+    parser.add_argument("--all", action="store_true", help="also all six tables of the demo preset (15 minutes)")
     options = parser.parse_args()
     table = Table(title=f"snakemake on {os.cpu_count()} CPU cores")
     table.add_column("command")
@@ -56,10 +57,10 @@ def main() -> None:
             copy(source, root / part)
         if not options.dry_only:
             first = seconds(root, RUN)
-            table.add_row("tables 7, 8, 9 from nothing (27 cells)", f"{first:.0f}", "360")
+            table.add_row("tables 7, 8, 9 from scratch (27 cells)", f"{first:.0f}", "360")
             table.add_row("again, nothing to do", f"{seconds(root, RUN):.1f}", "10")
             if options.all:
-                table.add_row("all six tables from nothing (145 cells)", f"{first + seconds(root, ALL):.0f}", "900")
+                table.add_row("all six tables from scratch (145 cells)", f"{first + seconds(root, ALL):.0f}", "900")
                 table.add_row("again, nothing to do", f"{seconds(root, ALL):.1f}", "10")
         table.add_row("-n all_tables --config preset=paper (471 cells)", f"{seconds(root, DRY):.1f}", "4")
     Console().print(table)

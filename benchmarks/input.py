@@ -1,12 +1,12 @@
-"""How fast training samples are made, against decoding PNGs, and how much of a training step is spent waiting for them.
+"""Time how fast training samples are made, compared with decoding PNGs, and how long a training step waits for them.
 
     python benchmarks/input.py                      every case; a minute or two
     python benchmarks/input.py --cases demo --workers 1 2
-    python benchmarks/input.py --steps 5            also train so many steps on this machine's device and time the wait
+    python benchmarks/input.py --steps 5            also train 5 steps on this machine's device and time the wait
 
-The images are smooth noise of the datasets' sizes, so that PNGs compress as photographs do. `ours` is one thread of the
-training process, and reading is the part of it that the host does for a GPU; the loader's workers are processes of
-their own. CPU milliseconds a sample count all of them, and say more than samples a second on a shared machine.
+The images are smooth noise in the sizes of the datasets, so that PNGs compress as photographs do. `ours` is one thread
+of the training process; for a GPU, the host does only the reading. The loader's workers are separate processes. CPU
+milliseconds per sample include all of them, and are the better measure on a shared machine.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ CLASSES = 40
 
 @dataclass(frozen=True)
 class Case:
-    """A cell of a preset, and how many samples are timed."""
+    """A cell of a preset, and the number of samples to time."""
 
     name: str
     preset: str
@@ -69,7 +69,7 @@ SCENES, VAL_SCENES = 24, 4
 
 
 def cell_of(case: Case) -> Cell:
-    """The paper's method, without pretrained weights, on a set of a few scenes."""
+    """A cell with the paper's method, without pretrained weights, on a few scenes."""
     chosen = load_plan(PARAMS, case.preset).select(task=case.task, method="exchange", glob="*l1-half*").cells
     content = next(cell for cell in chosen.values() if cell.convs == "shared").model_dump()
     content["dataset"] |= {"train_scenes": SCENES, "val_scenes": VAL_SCENES}
@@ -81,7 +81,7 @@ def cell_of(case: Case) -> Cell:
 
 
 def write_dataset(cell: Cell, root: Path) -> Prepared:
-    """A prepared dataset of smooth noise with the cell's modalities, in its sizes."""
+    """Write a prepared dataset of smooth noise with the cell's modalities and sizes."""
     rng, (height, width) = np.random.default_rng(0), cell.dataset.shape_px
     folder = root / dataset_key(cell.dataset)
     folder.mkdir()
@@ -124,7 +124,7 @@ def batches_of(prepared: Prepared, cell: Cell) -> TwoPartBatches:
 
 
 def timed(work: Callable[[], int]) -> tuple[float, float]:
-    """Samples a second, and CPU milliseconds a sample of this process and the children it has waited for."""
+    """Samples per second, and CPU milliseconds per sample of this process and the children it has waited for."""
 
     def cpu_s() -> float:
         return sum(
@@ -145,14 +145,14 @@ def ours(make: Callable[[int], object], samples: int, batch_size: int) -> int:
 
 
 def by_loader(dataset: PngSamples, samples: int, batch_size: int, workers: int) -> int:
-    """Samples drawn with replacement, so that one epoch is as long as we like and workers start once."""
+    """Draw samples with replacement, so that one epoch can have any length and workers start once."""
     sampler = torch.utils.data.RandomSampler(dataset, replacement=True, num_samples=samples)
     loader = DataLoader(dataset, batch_size, sampler=sampler, num_workers=workers, drop_last=True)
     return sum(len(x) for x, _ in loader)
 
 
 class Watched:
-    """Batches, and how long the one who asks has waited for them, seconds."""
+    """Batches, and how many seconds their consumer has waited for them."""
 
     def __init__(self, batches: Batches) -> None:
         self._batches, self.waited_s = batches, 0.0
@@ -166,7 +166,7 @@ class Watched:
 
 
 def waiting_share_pct(prepared: Prepared, cell: Cell, steps: int) -> float:
-    """Percent of the time of a training step, after those that warm up, in which the step had no batch yet."""
+    """Percentage of training time, after the warm-up steps, spent waiting for a batch."""
     device = choose_device("auto")
     watched = Watched(for_device(batches_of(prepared, cell), device))
     trainer: SegmentationTrainer | TranslationTrainer
@@ -175,7 +175,7 @@ def waiting_share_pct(prepared: Prepared, cell: Cell, steps: int) -> float:
     else:
         trainer = TranslationTrainer(cell, watched, device)
     start = 0.0
-    warm_up = PLAIN_STEPS + 1  # on a GPU up to the recording
+    warm_up = PLAIN_STEPS + 1  # on a GPU, until the step is recorded
     for step in range(steps + warm_up):
         if step == warm_up:
             _drain(device)
@@ -193,14 +193,14 @@ def _drain(device: torch.device) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cases", default="", help="only cases whose name contains this")
-    parser.add_argument("--workers", type=int, nargs="*", default=[1, 2, 4, 8], help="processes of the PNG loader")
-    parser.add_argument("--steps", type=int, default=0, help="training steps to time the wait in; 0: none")
+    parser.add_argument("--cases", default="", help="only cases whose name contains this text")
+    parser.add_argument("--workers", type=int, nargs="*", default=[1, 2, 4, 8], help="PNG loader processes")
+    parser.add_argument("--steps", type=int, default=0, help="training steps in which to time the wait; 0: none")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    warnings.filterwarnings("ignore", message="This DataLoader will create")  # more workers than cores: meant so
-    right = [Column(name, justify="right") for name in ("samples/s", "CPU ms a sample")]
-    table = Table("case", "made by", *right, title=f"{torch.get_num_threads()} thread a process")
+    warnings.filterwarnings("ignore", message="This DataLoader will create")  # more workers than cores is intended
+    right = [Column(name, justify="right") for name in ("samples/s", "CPU ms per sample")]
+    table = Table("case", "made by", *right, title=f"{torch.get_num_threads()} thread per process")
     for case in CASES:
         if options.cases not in case.name:
             continue

@@ -1,7 +1,8 @@
 """The straightforward formulation: a Python list of modalities through every layer, as the released code has it.
 
-The baseline of `step.py`, and the oracle of `tests/test_nn_list_networks.py`. Module names mirror `cenbench.nn`, so
-that `copy_weights` can go layer by layer; a list net holds its own parameters, one module a modality where unshared.
+The baseline of `step.py`, and the reference of `tests/test_nn_list_networks.py`. Module names mirror `cenbench.nn`, so
+that `copy_weights` can go layer by layer. A list network holds its own parameters, with one module per modality where
+they are unshared.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def add(xs: Tensors, ys: Tensors) -> Tensors:
 
 
 class Parallel(nn.Module):
-    """One module for all modalities, or one each."""
+    """One module for all modalities, or one per modality."""
 
     def __init__(self, modalities: int, shared: bool, make: Callable[[], nn.Module]) -> None:
         super().__init__()
@@ -43,7 +44,7 @@ class Parallel(nn.Module):
 
 
 class Layers:
-    """Makes the layers of a list net."""
+    """Makes the layers of a list network."""
 
     def __init__(self, modalities: int, convs_shared: bool, norms_shared: bool, kind: str, theta: float | None) -> None:
         self.modalities, self.theta = modalities, theta
@@ -280,14 +281,14 @@ class ListUNet(nn.Module):
 
 
 def copy_weights(ours: nn.Module, theirs: nn.Module) -> None:
-    """Give the list net the values (parameters and running statistics) of a net of `cenbench.nn`."""
+    """Copy parameters and running statistics from a network of `cenbench.nn` to its list network."""
     with torch.no_grad():
         for their, our in pairs(ours, theirs):
             their.copy_(our)
 
 
 def pairs(ours: nn.Module, theirs: nn.Module, *, gradients: bool = False) -> list[tuple[Tensor, Tensor]]:
-    """(theirs, ours) of every parameter (or its gradient) and, without `gradients`, every running statistic."""
+    """(theirs, ours) for every parameter, or its gradient with `gradients`; without it, also running statistics."""
     found = [(theirs.ensemble.alpha, ours.ensemble.alpha)]
     found = [(a.grad, b.grad) for a, b in found] if gradients else found
     take = (lambda tensor: tensor.grad) if gradients else (lambda tensor: tensor)

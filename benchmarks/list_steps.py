@@ -1,4 +1,4 @@
-"""Training steps of the list-of-modalities networks, as the released code takes them: the baseline of `step.py`."""
+"""Training steps of the list-of-modalities networks, as in the released code: the baseline of `step.py`."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def segmentation_step(cell: Cell, net: ListSegmenter, x: Tensor, label: Tensor) 
 
 
 def translation_step(cell: Cell, net: ListUNet, x: Tensor, target: Tensor) -> Callable[[], None]:
-    """Two passes of the generator a step, one discriminator call a modality, as released."""
+    """Two passes of the generator per step and one discriminator call per modality, as released."""
     assert isinstance(cell.network, TranslationNet)
     assert isinstance(cell.protocol, TranslationProtocol)
     protocol = cell.protocol

@@ -1,9 +1,10 @@
-"""How long planning takes: reading params/, expanding every table, naming every cell. The Snakefile does it at every
-start, and `snakemake -n` of the paper preset is to take at most 4 s in all.
+"""Time planning: reading params/, expanding every table, computing every cell's id.
 
-    python benchmarks/plan.py            each preset, and the paper's tables at as many seeds as make 600 cells
+The Snakefile plans at every start; the goal for `snakemake -n` of the paper preset is 4 s in total.
 
-`whole process` starts a fresh interpreter, so it includes the imports (pydantic, PyYAML; neither torch nor pandas).
+    python benchmarks/plan.py            each preset, and the paper's tables with enough seeds for 600 cells
+
+`whole process` starts a fresh interpreter, so it includes the imports (pydantic and PyYAML, but not torch or pandas).
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ LARGE = 600
 
 
 def median_s(work: Callable[[], object]) -> float:
-    """Median wall time of `work` over the repeats, seconds."""
+    """Median wall time of `work` over the repeats, in seconds."""
     times = []
     for _ in range(REPEATS):
         start = time.perf_counter()
@@ -55,8 +56,8 @@ def main() -> None:
     print(f"{'preset':24}{'cells':>8}{'plan s':>12}{'whole process s':>18}")
     with tempfile.TemporaryDirectory() as folder:
         large = Path(shutil.copytree(PARAMS, Path(folder) / "params"))
-        cells_a_seed = len(load_plan(PARAMS, "paper").cells) / len(load_preset(PARAMS, "paper").seeds)
-        with_seeds(large, math.ceil(LARGE / cells_a_seed))
+        cells_per_seed = len(load_plan(PARAMS, "paper").cells) / len(load_preset(PARAMS, "paper").seeds)
+        with_seeds(large, math.ceil(LARGE / cells_per_seed))
         for label, params, preset in (
             ("demo", PARAMS, "demo"),
             ("study", PARAMS, "study"),

@@ -1,7 +1,7 @@
-"""The straightforward loader that benchmarks/input.py is held against: a PNG an image, decoded for every sample.
+"""The straightforward loader that benchmarks/input.py compares with: one PNG per image, decoded for every sample.
 
-A PyTorch `Dataset` of one file a modality and scene, read with Pillow, scaled whole, cropped and mirrored there, then
-made a float tensor and padded: what a training script usually does. Workers are the `DataLoader`'s processes.
+A PyTorch `Dataset` with one file per modality and scene, read with Pillow, scaled, cropped and mirrored, then converted
+to a float tensor and padded, as training scripts usually do. The workers are the `DataLoader`'s processes.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def names_of(cell: Cell) -> list[str]:
 
 
 class PngSamples(Dataset[tuple[Tensor, Tensor]]):
-    """(x_MCHW, label_HW or y_CHW), augmented by draws of its own."""
+    """(x_MCHW, label_HW or y_CHW), augmented at random."""
 
     def __init__(self, prepared: Prepared, cell: Cell, folder: Path) -> None:
         self.cell, self.folder, self.scenes = cell, folder, len(prepared.indices("train"))
@@ -72,7 +72,7 @@ class PngSamples(Dataset[tuple[Tensor, Tensor]]):
 
 
 def window_of(cell: Cell, shape_px: tuple[int, int], draw: np.ndarray) -> Window:
-    """Where the crop lies, as the cell's own batches draw it."""
+    """Position of the crop, drawn as the cell's own batches draw it."""
     settings = cell.protocol
     if isinstance(settings, SegmentationProtocol):
         scales = (settings.scale_min, settings.scale_max)

@@ -1,11 +1,12 @@
-"""How the scheduler's side grows with the matrix: the paper preset at so many seeds, with a stand-in for training.
+"""Measure how scheduling and reporting grow: the paper preset with many seeds and a stand-in for training.
 
-    python benchmarks/scale.py                       4 seeds: 628 cells, all of them run
-    python benchmarks/scale.py --seeds 64 --run-s 300     10,048 cells; 5 minutes of running them, the rest is laid out
+    python benchmarks/scale.py                            4 seeds: 628 cells, all of them run
+    python benchmarks/scale.py --seeds 64 --run-s 300     10,048 cells: run for 5 minutes, then lay out the rest
+    python benchmarks/scale.py --rows 250 1000 4000       only render tables of that many rows
 
-In a temporary checkout `cenbench run` is replaced by benchmarks/stand_in_cell.py (it sleeps and writes); params,
-workflow, reports and all other commands are the real ones. Times and peaks are of the process that is measured, not of
-the jobs it starts. docs/scaling.md says what came out.
+In a temporary checkout, benchmarks/stand_in_cell.py, which sleeps and writes, replaces `cenbench run`; params,
+workflow, reports and all other commands are the real ones. Times and peaks are those of the measured process, without
+the jobs it starts. The results are in docs/scaling.md.
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import long_table
 import stand_in_cell
 from plan import with_seeds
 from rich.console import Console
@@ -46,7 +48,7 @@ TICKS_S = os.sysconf("SC_CLK_TCK")
 
 @dataclass
 class Measured:
-    """One process: wall and CPU seconds of its own, peak resident memory, exit status (None: stopped by us)."""
+    """One process: its own wall and CPU seconds, peak resident memory, and exit status (None: stopped by us)."""
 
     wall_s: float
     cpu_s: float
@@ -55,7 +57,7 @@ class Measured:
 
 
 def measured(command: list[str], root: Path, stop_after_s: float | None = None) -> Measured:
-    """Run a command in `root`, which must succeed; with `stop_after_s` it is killed then, with all it started."""
+    """Run a command in `root`, which must succeed; after `stop_after_s` it is killed with everything it started."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     start = time.perf_counter()
@@ -86,7 +88,7 @@ def _usage(pid: int) -> tuple[float, float] | None:
 
 
 def make_checkout(root: Path, seeds: int) -> Plan:
-    """A copy of this checkout with so many seeds, its datasets said to be prepared, and the stand-in in place."""
+    """A copy of this checkout with that many seeds, datasets that pass as prepared, and the stand-in in place."""
     root.mkdir()
     for part in PARTS:
         source = REPOSITORY / part
@@ -109,7 +111,7 @@ def make_checkout(root: Path, seeds: int) -> Plan:
 
 
 def _record(cell: Cell, paths: Paths) -> dict[str, object]:
-    """`metrics.json` of a finished cell whose every number is its seed."""
+    """The `metrics.json` of a finished cell in which every number is its seed."""
     numbers = dict.fromkeys(measured_metrics(cell.task.kind), float(cell.seed))
     return {
         "format": FORMAT,
@@ -126,7 +128,7 @@ def _record(cell: Cell, paths: Paths) -> dict[str, object]:
 
 
 def lay_out(plan: Plan, root: Path) -> None:
-    """The files of every cell, without running it."""
+    """Write the files of every cell without running it."""
     (root / "results" / "logs").mkdir(parents=True, exist_ok=True)
     for cell in plan.cells:
         stand_in_cell.finish(cell, root)
@@ -139,13 +141,13 @@ def inodes(root: Path) -> int:
 
 
 def steps(plan: Plan, root: Path, run_s: float | None) -> Iterator[tuple[str, Measured]]:
-    """Everything a person would start, in that order."""
+    """Every command a user would start, in that order."""
     snakemake, cenbench = ["snakemake", "all_tables", *PRESET], [sys.executable, "-m", "cenbench"]
     report = [*cenbench, "report", "--preset", "paper"]
-    yield "dry run, nothing there yet", measured([*snakemake, "-n"], root)
+    yield "dry run, nothing made yet", measured([*snakemake, "-n"], root)
     ran = measured(snakemake, root, run_s)
     done = len(list((root / "results" / "cells").glob("*/metrics.json")))
-    yield f"run: {done} cells and, if not stopped, the tables", ran
+    yield f"run: {done} cells and, unless stopped, the tables", ran
     largest = max(plan.tables, key=lambda table: len(table.cells)).name
     if ran.status is None:
         lay_out(plan, root)
@@ -158,12 +160,25 @@ def steps(plan: Plan, root: Path, run_s: float | None) -> Iterator[tuple[str, Me
         yield "cenbench status --json", measured([*cenbench, "status", "--preset", "paper", "--json"], root)
 
 
+def render_times(rows: Iterable[int]) -> Table:
+    """CPU seconds to build and render tables of that many rows."""
+    table = Table("rows", *(Column(name, justify="right") for name in long_table.STEPS), title="CPU s per step")
+    for count in rows:
+        taken = long_table.cpu_seconds(long_table.long_table(REPOSITORY / "params", "table7", count))
+        table.add_row(f"{count:,}", *(f"{seconds:.2f}" for seconds in taken.values()))
+    return table
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=4, help="seeds of the paper preset: 157 cells each")
-    parser.add_argument("--run-s", type=float, help="stop running cells after so many seconds, and lay out the rest")
+    parser.add_argument("--seeds", type=int, default=4, help="seeds of the paper preset, 157 cells each")
+    parser.add_argument("--run-s", type=float, help="stop running cells after this many seconds, and lay out the rest")
+    parser.add_argument("--rows", type=int, nargs="*", help="only render tables of this many rows, at most 3 s each")
     options = parser.parse_args()
     console = Console()
+    if options.rows:
+        console.print(render_times(options.rows))
+        return
     with tempfile.TemporaryDirectory(prefix="cenbench-scale-") as folder:
         root = Path(folder) / "checkout"
         plan = make_checkout(root, options.seeds)
@@ -175,7 +190,7 @@ def main() -> None:
             table.add_row(*row)
         console.print(table)
         for name in ("results", "reports", ".snakemake"):
-            console.print(f"inodes below {name}: {inodes(root / name) / len(plan.cells):.1f} a cell")
+            console.print(f"inodes below {name}: {inodes(root / name) / len(plan.cells):.1f} per cell")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""A stand-in for `cenbench run`: sleeps, then leaves the files a finished cell leaves. Put in place of a checkout's
-`cenbench/__main__.py` by benchmarks/scale.py, in a temporary copy only; every other command runs as it is.
+"""A stand-in for `cenbench run` that sleeps, then leaves the files of a finished cell.
 
-It imports nothing but the standard library, so that what is measured is the scheduler and not ten thousand starts of
-torch. What a cell's `metrics.json` says was written down beforehand, one file a cell, below `stand-in/`.
+benchmarks/scale.py puts it in place of `cenbench/__main__.py` in a temporary copy of a checkout; every other command
+runs as it is. It imports only the standard library, so that the scheduler is measured and not ten thousand imports of
+torch. Each cell's `metrics.json` was written beforehand to `stand-in/`.
 """
 
 import shutil
@@ -19,7 +19,7 @@ SAMPLES = 4
 
 
 def finish(cell: str, root: Path) -> None:
-    """Everything that training, evaluating and publishing this cell would leave behind."""
+    """Write every file that training, evaluating and publishing this cell would leave behind."""
     metrics = root / "stand-in" / f"{cell}.json"
     training_id = metrics.with_suffix(".training-id").read_text()
     state, published = root / "results" / "state" / training_id, root / "results" / "cells" / cell

@@ -1,14 +1,14 @@
-"""How fast a training step is: the modality-parallel networks against a list of modalities, same weights, same outputs.
+"""Time a training step of the modality-parallel networks against a list of modalities with equal weights and outputs.
 
     python benchmarks/step.py                          every case on this machine (RefineNet-101: minutes on a CPU)
     python benchmarks/step.py --cases demo             only cases whose name contains `demo`
     python benchmarks/step.py --device cuda --precision bfloat16
 
-Steps are interleaved. A CPU is measured by process time, so that other load matters little (`--wall`: by wall time,
-what more threads give), a GPU by wall time with its queue drained. The baseline is `list_steps.py`: the released code's
-way, in this code's terms, and in float32 as it was released. With bfloat16 the list in that precision is measured too:
-what is left is what the formulation gives. On a GPU a translation step is a replayed CUDA graph; `unrecorded` is the
-same step launched kernel by kernel.
+Steps are interleaved. On a CPU, process time is measured, so that other load matters little (`--wall` measures wall
+time, to see the effect of more threads); on a GPU, wall time with the queue drained. The baseline is `list_steps.py`:
+the formulation of the released code, in float32 as released. With bfloat16 the list is also measured in that precision,
+so that the remaining ratio is due to the formulation. On a GPU a translation step is a replayed CUDA graph;
+`unrecorded` is the same step launched kernel by kernel.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ Clock = Callable[[], float]
 
 @dataclass(frozen=True)
 class Case:
-    """A cell of a preset, at a size of one's own. `batch` 0: the preset's."""
+    """A cell of a preset at the given image size. `batch` 0 keeps the preset's batch size."""
 
     name: str
     preset: str
@@ -87,7 +87,7 @@ def cell_of(case: Case, precision: str) -> Cell:
 
 
 def steps(case: Case, device: torch.device, precision: str) -> dict[str, Callable[[], object]]:
-    """Ours in `precision`, the list's in each; ready to be called, from the same weights, outputs seen to agree."""
+    """Steps by name, ours in `precision` and the list's in each; their weights are equal and their outputs compared."""
     cell = cell_of(case, precision)
     torch.manual_seed(0)
     batch, side, M = case.batch or cell.protocol.batch_size, case.size_px, len(cell.task.inputs)
@@ -121,7 +121,7 @@ def steps(case: Case, device: torch.device, precision: str) -> dict[str, Callabl
 
 @torch.no_grad()
 def check_agreement(ours: torch.nn.Module, theirs: torch.nn.Module, x: Tensor) -> None:
-    """In float32 and evaluation mode, relative to the largest output."""
+    """Compare outputs in float32 and evaluation mode, relative to the largest output."""
     ours.eval(), theirs.eval()
     found, expected = ours(x), torch.stack(theirs(list(x.unbind(1))), dim=1)
     off = ((found - expected).abs().max() / expected.abs().max()).item()
@@ -131,10 +131,10 @@ def check_agreement(ours: torch.nn.Module, theirs: torch.nn.Module, x: Tensor) -
 
 
 def measure(case: Case, device: torch.device, precision: str, repeats: int, clock: Clock) -> dict[str, float]:
-    """Median seconds a step, by the names `steps` gives."""
+    """Median seconds per step, under the names from `steps`."""
     calls = steps(case, device, precision)
     taken: dict[str, list[float]] = {name: [] for name in calls}
-    warm_up = PLAIN_STEPS + 1  # on a GPU up to the recording, on a CPU until no new memory is asked for
+    warm_up = PLAIN_STEPS + 1  # on a GPU until the step is recorded, on a CPU until memory stops growing
     for repeat in range(repeats + warm_up):
         for name, step in calls.items():
             start = clock()
@@ -151,12 +151,12 @@ def drained_queue() -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cases", default="", help="only cases whose name contains this")
+    parser.add_argument("--cases", default="", help="only cases whose name contains this text")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     parser.add_argument("--precision", default="float32", choices=("float32", "bfloat16"))
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
-    parser.add_argument("--wall", action="store_true", help="wall time on a CPU too; other load disturbs it")
+    parser.add_argument("--wall", action="store_true", help="measure wall time on a CPU too; other load disturbs it")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     device = choose_device(options.device)

@@ -153,7 +153,9 @@ def _entry(slot: Slot, layout: TableLayout, records: Mapping[str, CellRecord]) -
     found = [records[cell.id] for cell in slot.cells]
     worst = min(found, key=lambda record: WORST_FIRST.index(record.state))
     reason = worst.reason if len(found) == 1 or worst.reason is None else f"seed {worst.cell.seed}: {worst.reason}"
-    values = tuple(_value(slot, layout.number, metric, found) for metric in layout.columns[slot.column].metrics)
+    numbers = [_numbers(record, slot.stream) for record in found]
+    metrics_shown = layout.columns[slot.column].metrics
+    values = tuple(_value(slot, layout.number, metric, found, numbers) for metric in metrics_shown)
     ids = tuple(cell.id for cell in slot.cells)
     imported = any(record.document.get("origin") == "imported" for record in found)
     return FilledSlot(slot.row, slot.column, slot.stream, worst.state, reason, values, ids, imported)
@@ -164,8 +166,10 @@ def _numbers(record: CellRecord, stream: str) -> dict[str, float]:
     return {**record.metrics.get(stream, {}), **network_costs(record.document.get("parameters", {}))}
 
 
-def _value(slot: Slot, table: int, metric: str, records: Sequence[CellRecord]) -> Value:
-    numbers = [known[metric] for record in records if metric in (known := _numbers(record, slot.stream))]
+def _value(
+    slot: Slot, table: int, metric: str, records: Sequence[CellRecord], known: Sequence[Mapping[str, float]]
+) -> Value:
+    numbers = [values[metric] for values in known if metric in values]
     ours = statistics.fmean(numbers) if numbers else None
     spread = statistics.stdev(numbers) if len(numbers) > 1 and not metrics()[metric].is_cost else None
     stand_in = next((record.stand_in[metric] for record in records if metric in record.stand_in), None)

@@ -6,10 +6,14 @@ from rich.table import Table
 from rich.text import Text
 
 
-def literal(value: object, style: str = "") -> Text:
-    """Text shown as it is: `[bold]` is not markup, and control characters (an escape sequence) become `?`."""
-    shown = "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in str(value))
-    return Text(shown, style=style)
+def without_controls(text: object) -> str:
+    """The text with every character that a terminal would act on, such as an escape, shown as `?`."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in str(text))
+
+
+def literal(text: object, style: str = "") -> Text:
+    """Text shown as it is: `[bold]` is not markup, and control characters become `?`."""
+    return Text(without_controls(text), style=style)
 
 
 def borderless(*headings: str, title: str | None = None) -> Table:

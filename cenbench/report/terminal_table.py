@@ -11,11 +11,13 @@ from rich.text import Text
 
 from cenbench.matrix.layout import Row
 from cenbench.report.table import FilledSlot, Table, Value
-from cenbench.report.terminal import literal
+from cenbench.report.terminal import literal, without_controls
 
 _STYLES = {"reproduced": "green", "off": "red", "not comparable": "dim", "undecided": "", "none": ""}
 _AROUND_COLUMN = 3
 """Characters that the border and the padding add to each column."""
+_Cell = Sequence[tuple[str, str]]
+"""The lines of a cell, each with its style."""
 
 
 def render_terminal(table: Table, width: int) -> RichTable:
@@ -29,59 +31,60 @@ def render_terminal(table: Table, width: int) -> RichTable:
         shown.add_column(literal(name))
     for column in layout.columns:
         shown.add_column(literal(column.label), justify="right")
-    headings = [literal(name) for name in (*layout.stub, *(column.label for column in layout.columns))]
-    lines = [_line(table, number, row) for number, row in enumerate(layout.rows)]
-    joined = _natural_width([headings, *lines]) <= width
+    rows = [_cells(table, number, row) for number, row in enumerate(layout.rows)]
+    headings = [[(name, "")] for name in (*layout.stub, *(column.label for column in layout.columns))]
+    fits = _natural_width([headings, *rows]) <= width
     previous: str | None = None
-    for group, numbers in groupby(range(len(lines)), key=lambda number: layout.rows[number].group):
+    for group, numbers in groupby(range(len(rows)), key=lambda number: layout.rows[number].group):
         if group != previous:
             shown.add_section()
             shown.add_row(literal(group or "", "bold"))
             previous = group
-        members = [lines[number] for number in numbers]
-        for cells in [_joined(members)] if joined else members:
-            shown.add_row(*cells)
+        members = [rows[number] for number in numbers]
+        for together in [members] if fits else [[row] for row in members]:
+            shown.add_row(*_drawn(together))
     return shown
 
 
-def _line(table: Table, number: int, row: Row) -> list[Text]:
+def _cells(table: Table, number: int, row: Row) -> list[_Cell]:
     """One row of the table: its labels, then its slots."""
     slots = (table.entry(number, column) for column in range(len(table.layout.columns)))
-    return [*map(literal, row.labels), *map(_slot, slots)]
+    return [*([(without_controls(label), "")] for label in row.labels), *map(_slot, slots)]
 
 
-def _natural_width(lines: Iterable[Sequence[Text]]) -> int:
+def _natural_width(rows: Iterable[Sequence[_Cell]]) -> int:
     """Characters that the table takes if nothing wraps."""
-    widest = [
-        max(cell_len(part) for cell in column for part in cell.plain.split("\n")) for column in zip(*lines, strict=True)
-    ]
+    columns = zip(*rows, strict=True)
+    widest = (max((cell_len(text) for cell in column for text, _ in cell), default=0) for column in columns)
     return 1 + sum(width + _AROUND_COLUMN for width in widest)
 
 
-def _joined(lines: Sequence[Sequence[Text]]) -> list[Text]:
-    """Several rows as one, which rich draws much faster and the same where nothing wraps."""
-    columns: list[list[Text]] = [[] for _ in lines[0]]
-    for line in lines:
-        height = max(cell.plain.count("\n") for cell in line)
-        for column, cell in zip(columns, line, strict=True):
-            column.append(cell + "\n" * (height - cell.plain.count("\n")))
-    return [Text("\n").join(column) for column in columns]
+def _drawn(rows: Sequence[Sequence[_Cell]]) -> list[Text]:
+    """The rows as one text per column. Drawing several at once is much faster, and looks the same if nothing wraps."""
+    drawn = [Text() for _ in rows[0]]
+    for number, row in enumerate(rows):
+        height = max(1, *map(len, row))
+        for text, cell in zip(drawn, row, strict=True):
+            lines = [*cell, *[("", "")] * (height - len(cell))]
+            joined = [part for line in lines for part in (line, ("\n", ""))]
+            text.append_tokens(joined[:-1] if number == len(rows) - 1 else joined)
+    return drawn
 
 
-def _slot(entry: FilledSlot | None) -> Text:
+def _slot(entry: FilledSlot | None) -> _Cell:
     if entry is None:
-        return Text("")
+        return []
     lines = [_value(value) for value in entry.values if value.ours is not None]
     if entry.state != "ok":
-        lines.append(Text(entry.state, style="bold red" if entry.state == "failed" else "yellow"))
-    return Text("\n").join(lines)
+        lines.append((entry.state, "bold red" if entry.state == "failed" else "yellow"))
+    return lines
 
 
-def _value(value: Value) -> Text:
+def _value(value: Value) -> tuple[str, str]:
     mark = "\N{DAGGER}" if value.stand_in else ""
     paper = f" ({value.paper_text})" if value.paper is not None else ""
     style = _STYLES[value.verdict.word]
-    return Text(f"{value.ours_text}{mark}{paper}", style=f"bold {style}".strip() if value.best else style)
+    return f"{value.ours_text}{mark}{paper}", f"bold {style}".strip() if value.best else style
 
 
 def _title(table: Table) -> str:
