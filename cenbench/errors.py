@@ -1,4 +1,5 @@
 """The one error a user ever sees: what is wrong, where, what was found, what was expected, how to fix it."""
+# changes no number: how a mistake is reported
 
 from __future__ import annotations
 

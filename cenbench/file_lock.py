@@ -1,4 +1,5 @@
 """An exclusive lock on a file, held for a whole block; the kernel releases it however the process ends."""
+# changes no number: who may write when
 
 from __future__ import annotations
 

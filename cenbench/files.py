@@ -1,4 +1,5 @@
 """Files that matter are written to a temporary name, fsynced, then renamed: a reader sees the old bytes or the new."""
+# changes no number: bytes are written and read as they are
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 """Where the files of a run lie, all below the folder of the checkout."""
+# changes no number: where files lie
 
 from __future__ import annotations
 

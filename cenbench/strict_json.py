@@ -4,6 +4,7 @@ What json.loads accepts and later code cannot handle is refused here, in one pla
 overflow, integers of thousands of digits, duplicate keys, lone surrogates, nesting deep enough to exhaust the stack.
 Every reason becomes a `UserError` that names the file; no other exception leaves this module.
 """
+# changes no number: documents are read as they are, or refused
 
 from __future__ import annotations
 

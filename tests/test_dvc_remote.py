@@ -54,7 +54,7 @@ def test_a_second_clone_adopts_data_and_cells_and_trains_nothing(finished: Check
     # Snakemake knows what it was told: a change afterwards concerns the cells it concerns.
     other.edit("params/table7.yaml", "l1: half, exchange: true}", "l1: all, exchange: true}")
     assert other.planned()["cell"] == 1
-    other.edit("cenbench/metrics/kid.py", "def ", "_ADDED = 1\n\n\ndef ")
+    other.edit("cenbench/metrics/kid.py", "def ", "assert True\n\n\ndef ")
     assert other.planned()["cell"] == 2, "the translation cell is measured again"
 
 
@@ -70,7 +70,7 @@ def test_a_clone_with_other_code_or_data_rejects_cells_and_reports_why(finished:
     assert output.count("is not here to compare with: dvc pull") == 3
     assert "0 cells imported" in output
     other.root.joinpath("data/prepared").symlink_to(finished.root / "data/prepared")
-    other.edit("cenbench/train/segmentation_loss.py", "def ", "_ADDED = 1\n\n\ndef ")
+    other.edit("cenbench/train/segmentation_loss.py", "def ", "assert True\n\n\ndef ")
     output = other.run("python", "-m", "cenbench", "results", "import", archive)
     assert len(re.findall(r"rejected: rgb\+depth.*\n.*stale: the training code changed since", output)) == 2
     assert "1 cells imported" in output

@@ -1,183 +1,206 @@
-"""Which edits make another code: statements, where they are imported; never comments or docstrings."""
+"""What an edit of the code runs again: the cases of code_edits.py on every kind of cell, and random ones."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
+import ast
+import os
+import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from random import Random
+from types import FrameType
 
+import code_edits
 import pytest
-from checkout import REPOSITORY
+import torch
+from checkout import REPOSITORY, Checkout
+from code_copy import CodeCopy, Reached, write
+from code_edits import EDITS, Edit, is_docstring, is_log_line
+from test_gpu_step import trainer_of
+from test_run_variants import variant
 
+import cenbench
+from cenbench.evaluate.task import evaluation_entries, metrics_loaded_by_name, selection_entries
 from cenbench.matrix.cell import Cell
+from cenbench.matrix.methods import methods
 from cenbench.matrix.plan import load_plan
-from cenbench.records import digests as run_digests
-from cenbench.records import fingerprint
-from cenbench.records.fingerprint import code_digest
+from cenbench.records.definitions import parse
+from cenbench.records.digests import evaluation_code, training_code
+from cenbench.records.fingerprint import PackageCode
+from cenbench.train.task import loaded_by_name, loading_entries, training_entries, training_of
 
-SEGMENTATION, TRANSLATION = ("cenbench.train.segmentation",), ("cenbench.train.translation",)
-
-
-@pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A copy of the package, whose code the digests of cells are taken of."""
-    shutil.copytree(REPOSITORY / "cenbench", tmp_path / "cenbench", ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(run_digests, "code_digest", lambda entries: code_digest(entries, tmp_path))
-    yield tmp_path
-    run_digests._code.cache_clear()
+MUTATIONS = int(os.environ.get("CENBENCH_MUTATIONS", "30"))
+OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Pow)
+COMPARISONS = (ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Eq, ast.NotEq)
 
 
 @pytest.fixture(scope="module")
-def ours() -> tuple[Cell, Cell]:
-    """The method's cell of table 7 (RefineNet) and of table 8 (U-Net)."""
-    plan = load_plan(REPOSITORY / "params", "demo")
-    found = [next(c for c in plan.cells_of(name) if c.fusion == "exchange") for name in ("table7", "table8")]
-    return found[0], found[1]
+def cells() -> Mapping[str, Cell]:
+    """One cell of each kind: task, head, fusion method and how its weights are selected."""
+    found: dict[str, Cell] = {}
+    for preset in ("demo", "paper-official"):
+        for cell in load_plan(REPOSITORY / "params", preset).cells.values():
+            kind = f"{cell.task.kind} {cell.network.head} {cell.fusion} {cell.protocol.selection}"
+            found.setdefault(kind, cell)
+    return found
 
 
-def forget() -> None:
-    """Read the code anew: within one process it is taken not to change."""
-    fingerprint._sources.cache_clear()
-    run_digests._code.cache_clear()
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory: pytest.TempPathFactory) -> CodeCopy:
+    return CodeCopy(tmp_path_factory.mktemp("code"))
 
 
-def training(cells: tuple[Cell, ...]) -> tuple[str, ...]:
-    forget()
-    return tuple(run_digests.training_code(cell) for cell in cells)
+@pytest.fixture
+def copy(copied: CodeCopy) -> Iterator[CodeCopy]:
+    with copied.undone():
+        yield copied
 
 
-def evaluation(cells: tuple[Cell, ...]) -> tuple[str, ...]:
-    forget()
-    return tuple(run_digests.evaluation_code(cell) for cell in cells)
+@pytest.fixture(scope="module")
+def before(copied: CodeCopy, cells: Mapping[str, Cell]) -> Reached:
+    return copied.digests(cells)
 
 
-def append(root: Path, path: str) -> None:
-    with (root / "cenbench" / path).open("a") as file:
-        file.write("\n_ADDED = 1\n")
+def trained(before: Reached, after: Reached) -> set[str]:
+    return {kind for kind in before if before[kind][0] != after[kind][0]}
 
 
-def changes(before: tuple[str, ...], after: tuple[str, ...]) -> tuple[bool, ...]:
-    return tuple(a != b for a, b in zip(before, after, strict=True))
+def only_evaluated(before: Reached, after: Reached) -> set[str]:
+    return {kind for kind in before if before[kind][1] != after[kind][1]} - trained(before, after)
 
 
-def with_other(cell: Cell, **parts: object) -> Cell:
-    """The cell with keys of these parts changed, or a part as a whole."""
-    document = cell.model_dump(mode="json")
-    for name, value in parts.items():
-        document[name] = document[name] | value if isinstance(value, dict) else value
-    return Cell.model_validate(document)
+def test_every_kind_of_cell_is_among_them(cells: Mapping[str, Cell]) -> None:
+    assert {cell.fusion for cell in cells.values()} == set(methods())
+    for part in ("segmentation refinenet", "segmentation pspnet", "translation unet"):
+        assert any(kind.startswith(part) for kind in cells)
+    for task in ("segmentation", "translation"):
+        assert {cell.protocol.selection for cell in cells.values() if cell.task.kind == task} == {"best", "last"}
 
 
-@pytest.mark.parametrize(
-    ("path", "retrains"),
-    [
-        ("nn/exchange.py", (True, True)),
-        ("nn/refinenet.py", (True, False)),
-        ("nn/pspnet.py", (False, False)),
-        ("nn/unet.py", (False, True)),
-        ("nn/fusion/exchange.py", (True, True)),
-        ("nn/fusion/concat.py", (False, False)),
-        ("nn/fusion_points.py", (True, True)),
-        ("train/segmentation_loss.py", (True, False)),
-        ("train/translation_losses.py", (False, True)),
-        ("train/loop.py", (True, True)),
-        ("data/transforms.py", (True, True)),
-        ("metrics/miou_pct.py", (False, False)),
-        ("report/table.py", (False, False)),
-        ("cli/main.py", (False, False)),
-        ("train/progress.py", (False, False)),
-    ],
-)
-def test_a_statement_retrains_what_imports_it(
-    root: Path, ours: tuple[Cell, Cell], path: str, retrains: tuple[bool, bool]
-) -> None:
-    before = training(ours)
-    append(root, path)
-    assert changes(before, training(ours)) == retrains
+@pytest.mark.parametrize("edit", EDITS, ids=lambda edit: edit.title)
+def test_edit(copy: CodeCopy, cells: Mapping[str, Cell], before: Reached, edit: Edit) -> None:
+    edit.apply(copy)
+    after = copy.digests(cells)
+    trains = {kind for kind, cell in cells.items() if edit.trains.contains(cell)}
+    assert trained(before, after) == trains
+    assert only_evaluated(before, after) == {k for k, cell in cells.items() if edit.evaluates.contains(cell)} - trains
 
 
-@pytest.mark.parametrize(
-    ("path", "measures"),
-    [
-        ("metrics/miou_pct.py", (True, False)),
-        ("metrics/mae_x10.py", (False, True)),
-        ("evaluate/network_cost.py", (True, True)),
-        ("nn/refinenet.py", (True, False)),
-        ("nn/fusion/exchange.py", (True, True)),
-        ("nn/fusion/concat.py", (False, False)),
-        ("report/table.py", (False, False)),
-    ],
-)
-def test_a_statement_measures_again_what_imports_it(
-    root: Path, ours: tuple[Cell, Cell], path: str, measures: tuple[bool, bool]
-) -> None:
-    before = evaluation(ours)
-    append(root, path)
-    assert changes(before, evaluation(ours)) == measures
+def test_the_documentation_has_the_cases() -> None:
+    text = code_edits.DOCUMENT.read_text()
+    assert code_edits.document(text) == text, f"out of date: {code_edits.COMMAND}"
 
 
-def test_a_method_and_a_head_retrain_their_own_cells_only(root: Path, ours: tuple[Cell, Cell]) -> None:
-    """They are loaded by name, so no import leads to them: a cell's digest has to name its own."""
-    refinenet = with_other(ours[0], fusion="none", l1="none")
-    pspnet = with_other(refinenet, network={"head": "pspnet"})
-    concat = with_other(refinenet, fusion="concat")
-    attention = with_other(ours[1], fusion="self-att", l1="none")
-    cells = (ours[0], refinenet, pspnet, concat, attention)
-    for path, expected in (
-        ("nn/pspnet.py", (False, False, True, False, False)),
-        ("nn/fusion/concat.py", (False, False, False, True, False)),
-        ("nn/fusion/self_att.py", (False, False, False, False, True)),
-        ("nn/fusion/none.py", (False, True, True, False, False)),
-    ):
-        before = training(cells), evaluation(cells)
-        append(root, path)
-        assert changes(before[0], training(cells)) == expected, path
-        assert changes(before[1], evaluation(cells)) == expected, path
+def test_a_copy_of_the_package_has_the_same_digests(cells: Mapping[str, Cell], before: Reached) -> None:
+    """Neither where the package lies counts, nor what was cached of it."""
+    assert before == {kind: (training_code(cell), evaluation_code(cell)) for kind, cell in cells.items()}
 
 
-def test_code_that_chooses_the_weights_is_training_code(root: Path, ours: tuple[Cell, Cell]) -> None:
-    chosen = {"name": "mine", "selection": "best"}
-    cells = (*ours, with_other(ours[0], protocol=chosen), with_other(ours[1], protocol=chosen))
-    before = training(cells)
-    append(root, "metrics/miou_pct.py")
-    assert changes(before, training(cells)) == (False, False, True, False)
+def test_no_module_s_name_counts(copy: CodeCopy, cells: Mapping[str, Cell], before: Reached) -> None:
+    """Each module that is imported to train or measure is moved, one after the other, those that are left out too."""
+    tried = 0
+    for module, kinds in modules_of(copy, cells).items():
+        own = {kind: cells[kind] for kind in kinds[:2]}
+        with copy.undone():
+            moved = {module: f"{module.rpartition('.')[0]}.moved_{module.rpartition('.')[2]}"}
+            copy.rename(module, moved[module])
+            assert copy.digests(own, moved) == {kind: before[kind] for kind in own}, module
+            tried += 1
+    assert tried > 50
 
 
-def test_comments_docstrings_and_layout_are_not_code(root: Path, ours: tuple[Cell, Cell]) -> None:
-    before = training(ours), evaluation(ours)
-    path = root / "cenbench" / "nn" / "exchange.py"
-    text = path.read_text()
-    changed = '"""Other words."""\n\n\n# a comment\n' + text.split('"""', 2)[2]
-    changed = changed.replace('"""Replace each channel', '"""Exchange: replace each channel').replace(
-        "    M = ", "    M  =  "
-    )
-    assert changed != text
-    path.write_text(changed)
-    assert (training(ours), evaluation(ours)) == before
+def modules_of(copy: CodeCopy, cells: Mapping[str, Cell]) -> dict[str, list[str]]:
+    """Module -> kinds of cells for which it is imported."""
+    found: dict[str, list[str]] = {}
+    code = PackageCode(copy.root)
+    for kind, cell in cells.items():
+        entries = {*training_entries(cell), *selection_entries(cell), *loading_entries(cell), *evaluation_entries(cell)}
+        chosen = {**loaded_by_name(cell), **metrics_loaded_by_name(cell)}
+        for module in code.reached(tuple(sorted(entries)), chosen).modules:
+            if (copy.root / Path(*module.split("."))).with_suffix(".py").is_file():
+                found.setdefault(module, []).append(kind)
+    return found
 
 
-def test_where_the_package_lies_does_not_matter(root: Path, ours: tuple[Cell, Cell]) -> None:
-    for cell, entries in zip(ours, (SEGMENTATION, TRANSLATION), strict=True):
-        assert code_digest(entries, root) == code_digest(entries)
-        own = (f"cenbench.nn.fusion.{cell.fusion}", f"cenbench.nn.{cell.network.head}")
-        assert training((cell,)) == (code_digest(("cenbench.train.train_cell", *entries, *own)),)
+def test_marked_modules_compute_nothing(copied: CodeCopy) -> None:
+    """What says that it changes no number cannot compute one with arrays."""
+    marked = [path for path in copied.files() if parse(path.read_bytes()).is_marked]
+    assert {path.stem for path in marked} >= {"errors", "files"}
+    for path in marked:
+        assert not {"torch", "numpy"} & set(parse(path.read_bytes()).external), path
 
 
-def test_where_the_best_weights_are_selected_measuring_trains_and_drawing_does_not(
-    root: Path, ours: tuple[Cell, Cell]
-) -> None:
-    segmentation = {"name": "mine", "selection": "best"}
-    cells = tuple(with_other(cell, protocol={**cell.protocol.model_dump(), **segmentation}) for cell in ours)
-    before = training(cells)
-    append(root, "evaluate/samples.py")
-    append(root, "records/write.py")
-    assert changes(before, training(cells)) == (False, False)
-    append(root, "metrics/miou_pct.py")
-    assert changes(before, training(cells)) == (True, False)
-    append(root, "metrics/kid_x100.py")
-    append(root, "metrics/psnr_db.py")
-    append(root, "evaluate/translation.py")
-    assert changes(before, training(cells)) == (True, False)
-    append(root, "metrics/fid.py")
-    assert changes(before, training(cells)) == (True, True)
-    assert changes(training(ours), before) == (True, True), "the last weights are trained by less code"
+@pytest.mark.parametrize("kind", ["segmentation", "translation"])
+def test_what_a_step_runs_counts(copy: CodeCopy, prepared_checkout: Checkout, kind: str) -> None:
+    """Random changes of constants and operators in functions that a training step has called change the digest."""
+    cell = variant(prepared_checkout, kind, {"fusion": "exchange", "l1": "all"})
+    ran = functions_of_a_step(cell, prepared_checkout)
+    before = copy.digests({kind: cell})[kind][0]
+    random = Random(kind)
+    places = [(path, place) for path in sorted(ran) for place in mutable(copy.package / path, ran[path])]
+    assert len(places) > 100
+    for path, place in random.sample(places, MUTATIONS // 2):
+        with copy.undone():
+            tree = ast.parse((copy.package / path).read_text())
+            changed = mutate(list(ast.walk(tree))[place], random)
+            write(copy.package / path, tree)
+            assert copy.digests({kind: cell})[kind][0] != before, f"{path}: {changed}"
+
+
+def functions_of_a_step(cell: Cell, checkout: Checkout) -> dict[str, set[int]]:
+    """Path in the package -> first lines of the functions that building the network and two steps call."""
+    package = str(Path(cenbench.__file__).parent) + os.sep
+    found: dict[str, set[int]] = {}
+
+    def see(frame: FrameType, event: str, argument: object) -> None:
+        code = frame.f_code
+        if event == "call" and code.co_filename.startswith(package):
+            found.setdefault(code.co_filename.removeprefix(package), set()).add(code.co_firstlineno)
+
+    trainer = trainer_of(cell, checkout.root / "data" / "prepared", torch.device("cpu"))
+    sys.setprofile(see)
+    try:
+        training_of(cell).build(cell, 5)
+        for step in range(2):
+            trainer.begin(step)
+            trainer.step(step)
+    finally:
+        sys.setprofile(None)
+    return {path: lines for path, lines in found.items() if not parse(Path(package, path).read_bytes()).is_marked}
+
+
+def mutable(path: Path, lines: set[int]) -> list[int]:
+    """Places, in the order of `ast.walk`, of constants and operators in the functions that begin at these lines."""
+    tree = ast.parse(path.read_text())
+    words = {
+        id(part)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Raise | ast.arg) or is_docstring(node) or is_log_line(node)
+        for part in ast.walk(node)
+    }
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and first_line(node) in lines]
+    inside = {id(part) for function in functions for child in function.body for part in ast.walk(child)} - words
+    return [place for place, node in enumerate(ast.walk(tree)) if id(node) in inside and is_mutable(node)]
+
+
+def first_line(function: ast.FunctionDef) -> int:
+    return min([function.lineno, *(decorator.lineno for decorator in function.decorator_list)])
+
+
+def is_mutable(node: ast.AST) -> bool:
+    if isinstance(node, ast.Constant):
+        return isinstance(node.value, bool | int | float)
+    return isinstance(node, ast.Compare) or (isinstance(node, ast.BinOp) and type(node.op) in OPERATORS)
+
+
+def mutate(node: ast.AST, random: Random) -> str:
+    """Another constant or operator in place; what was there, as text."""
+    before = ast.unparse(node)
+    if isinstance(node, ast.Constant):
+        assert isinstance(node.value, bool | int | float)
+        node.value = not node.value if isinstance(node.value, bool) else node.value + 1
+    elif isinstance(node, ast.Compare):
+        node.ops[0] = random.choice([op for op in COMPARISONS if op is not type(node.ops[0])])()
+    elif isinstance(node, ast.BinOp):
+        node.op = random.choice([op for op in OPERATORS if op is not type(node.op)])()
+    return before

@@ -1,4 +1,4 @@
-"""The door to a task's evaluation code. Torch-free until it is opened: records ask it for module names only."""
+"""The door to a task's evaluation code. Torch-free until it is opened: records ask it only where its code begins."""
 
 from __future__ import annotations
 
@@ -51,14 +51,19 @@ def evaluation_of(cell: Cell) -> TaskEvaluation:
     return cast("TaskEvaluation", import_module(_MODULES[cell.task.kind]))
 
 
-def evaluation_modules(cell: Cell) -> tuple[str, ...]:
-    """The modules that measure the trained cell, its task's metrics among them, which are loaded by name."""
-    return (_MODULES[cell.task.kind], *(f"cenbench.metrics.{name}" for name in measured_metrics(cell.task.kind)))
+def evaluation_entries(cell: Cell) -> tuple[str, ...]:
+    """Where the code that measures the trained cell begins."""
+    return (f"{_MODULES[cell.task.kind]}.measure",)
 
 
-def selection_modules(cell: Cell) -> tuple[str, ...]:
-    """The modules that choose the cell's weights: none where it keeps the last ones."""
-    return (_SCORES[cell.task.kind],) if cell.protocol.selection == "best" else ()
+def metrics_loaded_by_name(cell: Cell) -> dict[str, tuple[str, ...]]:
+    """The modules of the cell's metrics, which are loaded by a computed name: how such names begin -> the rest."""
+    return {"cenbench.metrics.": measured_metrics(cell.task.kind)}
+
+
+def selection_entries(cell: Cell) -> tuple[str, ...]:
+    """Where the code that chooses the cell's weights begins: nowhere if it keeps the last ones."""
+    return (f"{_SCORES[cell.task.kind]}.score",) if cell.protocol.selection == "best" else ()
 
 
 if TYPE_CHECKING:

@@ -1,4 +1,5 @@
 """The fusion methods, as the files of `cenbench/nn/fusion` declare them. Parsed, not imported: no torch here."""
+# changes no number: what a cell asks for is in its id, by value
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 """The metrics there are, as the files of `cenbench/metrics` declare them. Read, not imported: no torch here."""
+# changes no number: which metrics a task has is among what a digest is asked of
 
 from __future__ import annotations
 

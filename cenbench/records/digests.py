@@ -1,21 +1,22 @@
 """What a result depends on besides its cell: code, data, pretrained weights. Compared, never guessed.
 
-Code digests ignore comments and docstrings, so editing the docs runs nothing (see `cenbench.records.fingerprint`).
+Code digests see what can change a number and nothing else (see `cenbench.records.fingerprint`).
 Torch-free: the Snakefile asks for these at every start.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
 from cenbench.data.manifest import manifest_digest
-from cenbench.evaluate.task import evaluation_modules, selection_modules
+from cenbench.evaluate.task import evaluation_entries, metrics_loaded_by_name, selection_entries
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.specs import dataset_key
 from cenbench.records.fingerprint import code_digest
-from cenbench.train.task import training_modules
+from cenbench.train.task import loaded_by_name, loading_entries, training_entries
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Digests:
 def current_digests(cell: Cell, data: Path, pretrained: str | None = None) -> Digests:
     """The digests as of now, for the code on disk and the dataset prepared under `data`.
 
-    `pretrained` is what `cenbench.pretrained.used.pretrained_digest` says.
+    `pretrained` is what `cenbench.pretrained.used.pretrained_digest` returns.
     """
     return Digests(
         training_code=training_code(cell),
@@ -48,21 +49,22 @@ def current_digests(cell: Cell, data: Path, pretrained: str | None = None) -> Di
 
 
 def training_code(cell: Cell) -> str:
-    """Of the code that trains this cell: its task's, and its own fusion method's and head's, which are loaded by name.
-
-    Where weights are chosen by measuring them, the code that measures is training code too.
-    """
-    return _code((*training_modules(cell), *selection_modules(cell)))
+    """Digest of the code that trains this cell; where the weights are selected, of what scores them too."""
+    return _code((*training_entries(cell), *selection_entries(cell)), *_loaded_by_name(cell))
 
 
 def evaluation_code(cell: Cell) -> str:
-    """Of the code that trains and measures this cell."""
-    return _code((*training_modules(cell), *evaluation_modules(cell)))
+    """Digest of the code that loads this cell's trained network and measures it."""
+    return _code((*loading_entries(cell), *evaluation_entries(cell)), *_loaded_by_name(cell))
+
+
+def _loaded_by_name(cell: Cell) -> Iterable[tuple[str, tuple[str, ...]]]:
+    return (*loaded_by_name(cell).items(), *metrics_loaded_by_name(cell).items())
 
 
 @cache
-def _code(entries: tuple[str, ...]) -> str:
-    return code_digest(entries)
+def _code(entries: tuple[str, ...], *chosen: tuple[str, tuple[str, ...]]) -> str:
+    return code_digest(entries, dict(chosen))
 
 
 @cache

@@ -1,64 +1,72 @@
-"""A digest of the code that can change a number: the import closure of given modules, without comments and docstrings.
+"""A digest of the code that can change a number: all that some functions reach, and nothing else.
 
-Torch-free and static: nothing is imported, sources are parsed (`cenbench.records.sources`). Modules that cannot change
-a number are left out, else rewording an error message would train everything again.
+Static: nothing is imported, sources are parsed. `cenbench.records.reached` defines what counts as reached. No name of a
+module or file enters a digest, and no wording (`cenbench.records.normal_form`), so both can change freely.
 """
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Mapping
+from functools import cache, cached_property
 from pathlib import Path
 
 from cenbench.files import digest
+from cenbench.records.closure import Closures
+from cenbench.records.code_cache import CodeCache
+from cenbench.records.normal_form import PACKAGE
+from cenbench.records.reached import Reached
+from cenbench.records.references import Package
 from cenbench.records.sources import Sources
 
-CANNOT_CHANGE_NUMBERS = frozenset(
-    {
-        "cenbench",
-        "cenbench.errors",
-        "cenbench.file_lock",
-        "cenbench.files",
-        "cenbench.strict_json",
-        # What a cell asks for is hashed by value in its id.
-        "cenbench.matrix",
-        "cenbench.matrix.cell",
-        "cenbench.matrix.methods",
-        "cenbench.matrix.specs",
-        # Which bytes a dataset has is hashed in its manifest.
-        "cenbench.data",
-        "cenbench.data.manifest",
-        "cenbench.data.prepared",
-        "cenbench.paths",
-        "cenbench.records.fingerprint",
-        "cenbench.train.progress",
-        "cenbench.records.sources",
-    }
-)
+Chosen = Mapping[str, tuple[str, ...]]
+"""How the names of modules begin that are loaded by a computed name -> the rest of those that are meant."""
 
 
-def code_digest(entries: tuple[str, ...], root: Path | None = None) -> str:
-    """SHA-256 (hex) over the modules that `entries` (dotted names) import, directly or not, inside the package.
+def code_digest(
+    entries: tuple[str, ...], chosen: Chosen | None = None, *, with_marked: bool = False, root: Path | None = None
+) -> str:
+    """SHA-256 (hex) over what `entries` reach; ValueError for one that is not in the package.
 
+    An entry is the dotted name of a function, or of a module, which then counts as a whole, or `module.*` for a module
+    that is handed to the code as an object: what the code asks it for counts. `chosen` says which modules are meant
+    where some are loaded by a computed name. `with_marked` counts modules too that say that they change no number.
     `root` is the folder that holds the package; by default the one this file belongs to.
     """
-    sources = _sources(root or Path(__file__).parents[2])
-    modules = sorted(_closure(entries, sources) - CANNOT_CHANGE_NUMBERS)
-    found = digest({name: sources[name].code for name in modules})
-    sources.remember()
-    return found
-
-
-def _closure(entries: tuple[str, ...], sources: Sources) -> set[str]:
-    found: set[str] = set()
-    waiting = list(entries)
-    while waiting:
-        name = waiting.pop()
-        if name not in found:
-            found.add(name)
-            waiting.extend(sources.imported(name))
-    return found
+    code = _package_code(root or Path(__file__).parents[2], with_marked)
+    return code.digest(entries, chosen or {})
 
 
 @cache
-def _sources(root: Path) -> Sources:
-    return Sources(root)
+def _package_code(root: Path, with_marked: bool) -> PackageCode:
+    return PackageCode(root, with_marked=with_marked)
+
+
+class PackageCode:
+    """The package below a folder, and the digests that are known of exactly these sources."""
+
+    def __init__(self, root: Path, *, with_marked: bool = False) -> None:
+        self._sources, self._with_marked = Sources(root), with_marked
+        self._cache = CodeCache(root / PACKAGE, "digests", self._sources.sha256)
+        self._known = self._cache.read()
+
+    def digest(self, entries: tuple[str, ...], chosen: Chosen) -> str:
+        key = digest([entries, chosen, self._with_marked])
+        if key not in self._known:
+            self._known[key] = self.reached(entries, chosen).digest()
+            self.save()
+        return str(self._known[key])
+
+    def save(self) -> None:
+        """Keep what was worked out for the next process."""
+        self._cache.write(self._known)
+        self._sources.save()
+
+    def reached(self, entries: tuple[str, ...], chosen: Chosen) -> Reached:
+        """What the entries reach."""
+        reached = Reached(self._closures, chosen)
+        reached.follow(entries)
+        return reached
+
+    @cached_property
+    def _closures(self) -> Closures:
+        return Closures(Package(self._sources, with_marked=self._with_marked))

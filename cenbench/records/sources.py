@@ -1,114 +1,89 @@
-"""The package's own sources: what each module says in code, and what it imports.
+"""The package's own sources, parsed, with a cache on disk.
 
-Parsing all of them takes a third of a second, and every command would pay it. So what a source says is remembered on
-disk, under the SHA-256 of its bytes, beside what Python itself remembers of it (`__pycache__`): an edit is parsed
-again, a new time of an old file is not. Nothing is lost with that file, and where it cannot be written none is made.
+Parsing all of them takes a second, which every command would pay. So what a source parses to is kept beside Python's
+own cache (`__pycache__`) under the SHA-256 of its bytes: an edited file is parsed again, one with a new time is not.
 """
 
 from __future__ import annotations
 
-import ast
 import hashlib
-import importlib.util
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
-from cenbench.errors import UserError
-from cenbench.files import digest, read_json, write_json
+from cenbench.records.code_cache import CodeCache
+from cenbench.records.definitions import Definition, Module, parse
+from cenbench.records.import_time import ImportTime
+from cenbench.records.normal_form import PACKAGE, NormalForm
 
-PACKAGE = "cenbench"
-REMEMBERED = 1000
+CACHED = 1000
 """Sources kept on disk, the oldest dropped: a few times as many as there are modules."""
 
 
-class Source(NamedTuple):
-    """A module without comments and docstrings (SHA-256 of its syntax tree), and what it imports from the package."""
-
-    code: str
-    imports: tuple[str, ...]
-
-
 class Sources:
-    """The modules of the package below `root`, by dotted name. Read as they are when first asked for, then kept."""
+    """The modules of the package below `root`, by dotted name, as they are when this is made."""
 
     def __init__(self, root: Path) -> None:
-        self._paths = {_dotted(path.relative_to(root)): path for path in (root / PACKAGE).rglob("*.py")}
-        self._read: dict[str, Source] = {}
-        self._file = _cache_file(root)
-        self._maker = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
-        self._remembered = _remembered(self._file, self._maker)
-        self._parsed: dict[str, Source] = {}
+        self._paths = {_dotted(path.relative_to(root)): path for path in sorted((root / PACKAGE).rglob("*.py"))}
+        self._bytes = {name: path.read_bytes() for name, path in self._paths.items()}
+        self._sha256 = {name: hashlib.sha256(source).hexdigest() for name, source in self._bytes.items()}
+        self._parsed: dict[str, Module] = {}
+        self._cache = CodeCache(root / PACKAGE, "sources", "any")
+        self._fresh: dict[str, Module] = {}
 
     def __contains__(self, name: str) -> bool:
         return name in self._paths
 
-    def __getitem__(self, name: str) -> Source:
-        if name not in self._read:
-            self._read[name] = self._source(self._paths[name].read_bytes())
-        return self._read[name]
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._paths)
 
-    def imported(self, name: str) -> Iterator[str]:
-        """The modules of the package that this one imports."""
-        for imported in self[name].imports:
-            # `from package import name`: the name is a module or something inside the package.
-            if imported in self:
-                yield imported
-            elif (parent := imported.rpartition(".")[0]) in self:
-                yield parent
+    def __getitem__(self, name: str) -> Module:
+        if name not in self._parsed:
+            self._parsed[name] = self._parse(name)
+        return self._parsed[name]
 
-    def remember(self) -> None:
-        """Write down what was parsed, if anything was."""
-        if self._parsed:
-            latest = dict([*self._remembered.items(), *self._parsed.items()][-REMEMBERED:])
-            with suppress(OSError, UserError):
-                write_json(self._file, {"made_by": self._maker, "sources": latest})
-            self._remembered, self._parsed = latest, {}
+    @cached_property
+    def sha256(self) -> str:
+        """Of all names and sources."""
+        lines = "\n".join(f"{name} {sha256}" for name, sha256 in self._sha256.items())
+        return hashlib.sha256(lines.encode()).hexdigest()
 
-    def _source(self, data: bytes) -> Source:
-        key = hashlib.sha256(data).hexdigest()
-        if key in self._remembered:
-            return self._remembered[key]
-        return self._parsed.setdefault(key, _parse(data))
+    def is_package(self, name: str) -> bool:
+        """Whether a module is a package: its relative imports count from itself."""
+        return self._paths[name].name == "__init__.py"
+
+    def save(self) -> None:
+        """Keep what was parsed for the next process, if anything was."""
+        if self._fresh:
+            self._cache.write(dict([*self._cached.items(), *self._fresh.items()][-CACHED:]))
+            self._cached |= self._fresh
+            self._fresh = {}
+
+    @cached_property
+    def _cached(self) -> dict[str, Any]:
+        return self._cache.read()
+
+    def _parse(self, name: str) -> Module:
+        key = self._sha256[name]
+        with suppress(KeyError, TypeError, ValueError):  # absent, or a damaged entry
+            return _from_lists(self._cached[key])
+        module = self._fresh[key] = parse(self._bytes[name])
+        return module
 
 
 def _dotted(path: Path) -> str:
     return ".".join(path.with_suffix("").parts).removesuffix(".__init__")
 
 
-def _cache_file(root: Path) -> Path:
-    """Of this version of Python: another one's syntax trees look different."""
-    return Path(importlib.util.cache_from_source(str(root / PACKAGE / "sources.py"))).with_suffix(".json")
+def _from_lists(document: list[Any]) -> Module:
+    """A module as JSON gives it back: named tuples are lists there."""
+    found, *rest = document
+    return Module(tuple(_definition(each) for each in found), *rest)
 
 
-def _remembered(path: Path, maker: str) -> dict[str, Source]:
-    """What the same code wrote down before; nothing where the file is absent, damaged or another code's."""
-    try:
-        document = read_json(path)
-        sources = document["sources"] if document["made_by"] == maker else {}
-        return {key: Source(code, tuple(imports)) for key, (code, imports) in sources.items()}
-    except (UserError, OSError, KeyError, TypeError, ValueError, AttributeError):
-        return {}
-
-
-def _parse(data: bytes) -> Source:
-    tree = ast.parse(data)
-    imports = tuple(_imports(tree))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            # A string that stands alone is a docstring, of the node or of the field above it.
-            node.body = [child for child in node.body if not _is_text(child)]
-    return Source(digest(ast.dump(tree)), imports)
-
-
-def _is_text(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
-
-
-def _imports(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names if alias.name.split(".")[0] == PACKAGE)
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == PACKAGE:
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+def _definition(document: list[Any]) -> Definition:
+    names, form, (runs, calls), is_class, bases, members, is_field = document
+    inner = tuple(_definition(each) for each in members)
+    return Definition(tuple(names), NormalForm(*form), ImportTime(runs, calls), is_class, bases, inner, is_field)

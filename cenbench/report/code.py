@@ -9,4 +9,5 @@ from cenbench.report.environment import FOLDER
 
 def report_code() -> str:
     """SHA-256 (hex) of the code behind `cenbench.report.pages` and of every template."""
-    return digest([code_digest(("cenbench.report.pages",)), *map(sha256_file, sorted(FOLDER.iterdir()))])
+    code = code_digest(("cenbench.report.pages",), with_marked=True)
+    return digest([code, *map(sha256_file, sorted(FOLDER.iterdir()))])

@@ -1,4 +1,5 @@
 """Progress of a running cell: a bar on a terminal, an occasional line in a log, and a callback."""
+# changes no number: what a person sees of a running cell
 
 from __future__ import annotations
 

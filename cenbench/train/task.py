@@ -1,4 +1,4 @@
-"""The door to a task's training code. Torch-free until it is opened: records ask it for module names only."""
+"""The door to a task's training code. Torch-free until it is opened: records ask it only where its code begins."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from cenbench.train.trainer import TaskTraining
 
 _MODULES = {"segmentation": "cenbench.train.segmentation", "translation": "cenbench.train.translation"}
+_DEVICE = "cenbench.train.device.choose_device"
 
 
 def training_of(cell: Cell) -> TaskTraining:
@@ -18,13 +19,27 @@ def training_of(cell: Cell) -> TaskTraining:
     return cast("TaskTraining", import_module(_MODULES[cell.task.kind]))
 
 
-def training_modules(cell: Cell) -> tuple[str, ...]:
-    """The modules that train the cell; their imports complete its training code.
+def training_entries(cell: Cell) -> tuple[str, ...]:
+    """Where the code that trains the cell begins; with `.*`, a module that it asks for functions by name."""
+    return (
+        "cenbench.train.device.choose_device",
+        "cenbench.train.train_cell.train_cell",
+        f"{_MODULES[cell.task.kind]}.*",
+    )
 
-    The fusion method and the head are among them because the networks load them by name.
-    """
-    method = f"cenbench.nn.fusion.{cell.fusion.replace('-', '_')}"
-    return "cenbench.train.train_cell", _MODULES[cell.task.kind], method, f"cenbench.nn.{cell.network.head}"
+
+def loading_entries(cell: Cell) -> tuple[str, ...]:
+    """Where the code that loads the trained network begins, likewise."""
+    return (
+        "cenbench.train.device.choose_device",
+        "cenbench.train.train_cell.load_network",
+        f"{_MODULES[cell.task.kind]}.*",
+    )
+
+
+def loaded_by_name(cell: Cell) -> dict[str, tuple[str, ...]]:
+    """The modules that the cell's network loads by a computed name: how such names begin -> the rest."""
+    return {"cenbench.nn.fusion.": (cell.fusion.replace("-", "_"),), "cenbench.nn.": (cell.network.head,)}
 
 
 if TYPE_CHECKING:
