@@ -213,11 +213,11 @@ def test_the_list_says_what_is_here_and_which_cells_need_it(tmp_path: Path) -> N
 
 
 def test_the_commands_say_what_to_do_next(source: Path, tmp_path: Path) -> None:
+    (tmp_path / "params").symlink_to(REPOSITORY / "params")
     runner = CliRunner()
     added = runner.invoke(app, ["weights", "add", NAME, str(source), "--own", "trained by us", "--root", str(tmp_path)])
     assert added.exit_code == 0, added.output
     assert f"dvc add {tmp_path / 'weights' / FILE}" in added.output
-    (tmp_path / "params").symlink_to(REPOSITORY / "params")
     listed = runner.invoke(app, ["weights", "list", "--preset", "paper", "--root", str(tmp_path)]).output
     assert "your own: trained by us" in listed
     assert f"cenbench weights add resnet101 {IMAGENET_FILES[101]}" in listed

@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from cenbench.cli.options import CellId, Device, Preset, Root, Tables, wide_console
+from cenbench.cli.options import CellId, Device, Preset, Root, Tables, checkout, find_cell, wide_console
 from cenbench.errors import Stopped
 
 
@@ -33,11 +33,11 @@ def plan(
     [bold]snakemake $(cenbench plan --table table7 --targets)[/bold] runs the listed ones.
     """
     from cenbench.matrix.plan import load_plan
-    from cenbench.paths import Paths, record_target
+    from cenbench.paths import record_target
     from cenbench.report.terminal_plan import render_plan
     from cenbench.schedule.step_times import read_step_times
 
-    paths = Paths(root)
+    paths = checkout(root)
     chosen = load_plan(paths.params, preset).select(tables=table, task=task, method=method, glob=cells)
     if targets:
         typer.echo("\n".join(record_target(cell) for cell in chosen.cells.values()))
@@ -60,11 +60,10 @@ def run(
     """
     signal.signal(signal.SIGTERM, _stop)
     from cenbench.matrix.plan import load_plan
-    from cenbench.paths import Paths
     from cenbench.run.cell import run_cell
 
-    paths = Paths(root)
-    run_cell(load_plan(paths.params, preset).cell(cell), paths, device, wait=wait)
+    paths = checkout(root)
+    run_cell(find_cell(load_plan(paths.params, preset), cell), paths, device, wait=wait)
 
 
 def _stop(*_: object) -> NoReturn:

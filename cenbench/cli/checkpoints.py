@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cenbench.cli.options import CellId, Device, Preset, Root
+from cenbench.cli.options import CellId, Device, Preset, Root, checkout, find_cell
 
 
 def import_checkpoint(
@@ -29,13 +29,12 @@ def import_checkpoint(
     Next: [bold]cenbench show table7 --preset paper-official[/bold]. Formats and limits: docs/checkpoints.md.
     """
     from cenbench.matrix.plan import load_plan
-    from cenbench.paths import Paths
     from cenbench.records.read import read_record
     from cenbench.run.import_checkpoint import import_checkpoint as run_import
 
-    paths = Paths(root)
+    paths = checkout(root)
     plan = load_plan(paths.params, preset)
-    chosen = plan.cell(cell)
+    chosen = find_cell(plan, cell)
     source = run_import(file, chosen, paths, device, replace=replace)
     record = read_record(paths, chosen)
     table = plan.tables_of(chosen.id)[0]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cenbench.cli.options import Preset, Root
+from cenbench.cli.options import Preset, Root, checkout
 
 if TYPE_CHECKING:  # each command imports what it needs, so that the others start quickly
     from cenbench.data.official.adapter import Adapter
@@ -37,10 +37,9 @@ def list_datasets(preset: Preset = "demo", root: Root = Path()) -> None:
     from cenbench.data.manifest import is_prepared
     from cenbench.matrix.datasets import datasets_of
     from cenbench.matrix.specs import dataset_key
-    from cenbench.paths import Paths
     from cenbench.report.terminal_data import adapters_table
 
-    paths, command = Paths(root), "cenbench data prepare"
+    paths, command = checkout(root), "cenbench data prepare"
     for spec in datasets_of(paths.params, preset):
         key = dataset_key(spec)
         ready = is_prepared(paths.data / key)
@@ -84,11 +83,10 @@ def prepare(
     from cenbench.data import adapters
     from cenbench.errors import UserError, all_of
     from cenbench.matrix.datasets import datasets_of, find_dataset
-    from cenbench.paths import Paths
 
     if raw is not None and dataset is None:
         raise UserError("--raw needs a dataset's name", fix=f"cenbench data prepare NAME --raw {raw}")
-    paths, problems = Paths(root), []
+    paths, problems = checkout(root), []
     for spec in datasets_of(paths.params, preset) if dataset is None else [find_dataset(paths.params, preset, dataset)]:
         try:
             if spec.name in adapters.ADAPTERS:
@@ -106,9 +104,8 @@ def _open(root: Path, preset: str, dataset: str) -> Prepared:
     from cenbench.data.prepared import Prepared
     from cenbench.matrix.datasets import find_dataset
     from cenbench.matrix.specs import dataset_key
-    from cenbench.paths import Paths
 
-    paths = Paths(root)
+    paths = checkout(root)
     return Prepared.open(paths.data / dataset_key(find_dataset(paths.params, preset, dataset)))
 
 

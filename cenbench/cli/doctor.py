@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from cenbench.cli.options import Json, Preset, Root, wide_console
+from cenbench.cli.options import Json, Preset, Root, checkout, wide_console
 
 
 def doctor(preset: Preset = "demo", as_json: Json = False, root: Root = Path()) -> None:
@@ -20,10 +20,9 @@ def doctor(preset: Preset = "demo", as_json: Json = False, root: Root = Path()) 
     from cenbench.doctor.check import checks_document, has_problem
     from cenbench.doctor.site import next_command, site_checks
     from cenbench.matrix.plan import load_plan
-    from cenbench.paths import Paths
     from cenbench.report.terminal_checks import render_checks
 
-    paths = Paths(root)
+    paths = checkout(root)
     checks = site_checks(load_plan(paths.params, preset), paths)
     command = next_command(preset, checks)
     if as_json:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cenbench.cli.options import CellId, Device, Preset, Root
+from cenbench.cli.options import CellId, Device, Preset, Root, checkout, find_cell
 
 
 def export(
@@ -26,10 +26,9 @@ def export(
     Next: OUT/predictions.json describes the files; docs/export.md shows how to score them with other tools.
     """
     from cenbench.matrix.plan import load_plan
-    from cenbench.paths import Paths
     from cenbench.run.export import export_cell
 
-    paths = Paths(root)
-    chosen = load_plan(paths.params, preset).cell(cell)
+    paths = checkout(root)
+    chosen = find_cell(load_plan(paths.params, preset), cell)
     written = export_cell(chosen, paths, out, stream, device, bar=sys.stderr.isatty())
     typer.echo(f"{out}: {written} predictions of {stream}, described in predictions.json")

@@ -1,28 +1,97 @@
-"""Arguments and options that several commands share, so that they read the same everywhere."""
+"""Arguments and options that several commands share, and what they accept, so that they read the same everywhere."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+
+from cenbench.errors import UserError
+from cenbench.paths import Paths
+
+if TYPE_CHECKING:  # each command imports what it needs, so that the others start quickly
+    from cenbench.matrix.cell import Cell
+    from cenbench.matrix.plan import Plan
+
+
+def table_name(text: str) -> str:
+    """`table7` for `7`; any other text unchanged."""
+    return f"table{text}" if text.isascii() and text.isdigit() else text
+
 
 Preset = Annotated[str, typer.Option(help="A preset of params/presets/: demo, study, paper, or your own.")]
 Root = Annotated[
     Path, typer.Option(help="The checkout to work in: holds params/, data/, results/, reports/.", file_okay=False)
 ]
-CellId = Annotated[str, typer.Argument(metavar="CELL", help="The cell's id, as `cenbench plan` prints it.")]
+CellId = Annotated[
+    str,
+    typer.Argument(
+        metavar="CELL", help="The cell's id as in `cenbench plan`; a unique start of it, or of its hash, is enough."
+    ),
+]
 Device = Annotated[str, typer.Option(help="cpu, cuda, or auto (CUDA if available).")]
+TableName = Annotated[
+    str, typer.Argument(metavar="TABLE", parser=table_name, help="A table of the preset, e.g. table7 or 7.")
+]
 Tables = Annotated[
-    list[str] | None, typer.Option("--table", help="Only this table, e.g. table7; repeatable. Default: all tables.")
+    list[str] | None,
+    typer.Option(
+        "--table",
+        metavar="TABLE",
+        parser=table_name,
+        help="Only this table, e.g. table7 or 7; repeatable. Default: all tables.",
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for scripts (see docs/status.md).")]
 
 _PIPED_WIDTH = 200
+_LISTED = 10
+_SHORTEST = 4
 
 
 def wide_console() -> Console:
     """The terminal as it is; in a pipe, wide enough that no cell id wraps."""
     console = Console()
     return console if console.is_terminal else Console(width=_PIPED_WIDTH)
+
+
+def checkout(root: Path) -> Paths:
+    """The paths of the checkout at `root`; `UserError` if it is not one, naming a folder above that is."""
+    if not _is_checkout(root):
+        above = next((folder for folder in root.resolve().parents if _is_checkout(folder)), None)
+        raise UserError(
+            "not a cenbench checkout",
+            where=root.resolve(),
+            expected="a folder that holds params/presets/",
+            fix=f"--root {above}" if above else "change to the checkout, or name it with --root",
+        )
+    return Paths(root)
+
+
+def _is_checkout(folder: Path) -> bool:
+    return (folder / "params" / "presets").is_dir()
+
+
+def find_cell(plan: Plan, text: str) -> Cell:
+    """The cell whose id is `text`, or the only one whose id or hash begins with it, or whose hash ends with it.
+
+    Abbreviations have at least four characters, as in git. `UserError` if no cell matches, or more than one.
+    """
+    if text in plan.cells or len(text) < _SHORTEST:
+        return plan.cell(text)
+    found = [cell_id for cell_id in plan.cells if _abbreviates(text, cell_id)]
+    if len(found) > 1:
+        raise UserError(
+            f"{len(found)} cells of preset {plan.preset!r} match",
+            found=text,
+            expected="one of these ids, or a longer part of it:\n    " + "\n    ".join(found[:_LISTED]),
+            fix=f"list all ids: cenbench plan --preset {plan.preset}" if len(found) > _LISTED else None,
+        )
+    return plan.cell(found[0] if found else text)
+
+
+def _abbreviates(text: str, cell_id: str) -> bool:
+    hashed = cell_id.rpartition(".")[2]
+    return cell_id.startswith(text) or hashed.startswith(text) or hashed.endswith(text)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from cenbench.cli.options import checkout
+
 if TYPE_CHECKING:
     from cenbench.schedule.dag import Dag
 
@@ -31,12 +33,13 @@ def pipeline(
     from cenbench.cli.data import prepare
     from cenbench.cli.reports import report
 
-    asked = read_asked(Path())
+    root = checkout(Path()).root
+    asked = read_asked(root)
     if stage == "dataset":
         prepare(preset=asked.plan.preset)
         return
     if stage == "pages":
-        report(preset=asked.plan.preset, table=read_pages(Path(), asked))
+        report(preset=asked.plan.preset, table=read_pages(root, asked))
         return
     config = [f"preset={asked.plan.preset}", f"tables={','.join(asked.tables)}"]
     os.execv(sys.executable, [sys.executable, "-m", "snakemake", "all_tables", "--config", *config])

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cenbench.cli.options import Preset, Root, Tables, wide_console
+from cenbench.cli.options import Preset, Root, TableName, Tables, checkout, wide_console
 
 
 def report(
@@ -27,11 +27,10 @@ def report(
     Next: open reports/index.html in a browser.
     """
     from cenbench.matrix.plan import load_plan
-    from cenbench.paths import Paths
     from cenbench.records.read import read_record
     from cenbench.report.pages import render_index, render_tables
 
-    paths = Paths(root)
+    paths = checkout(root)
     plan = load_plan(paths.params, preset)
     chosen = plan.select(tables=table)
     if not index:
@@ -45,7 +44,7 @@ def report(
 
 
 def show(
-    table: Annotated[str, typer.Argument(metavar="TABLE", help="A table of the preset, e.g. table7.")],
+    table: TableName,
     preset: Preset = "demo",
     root: Root = Path(),
 ) -> None:
@@ -56,12 +55,11 @@ def show(
     Next: [bold]cenbench status[/bold] lists what is missing; [bold]cenbench report[/bold] writes the table as files.
     """
     from cenbench.matrix.plan import load_plan
-    from cenbench.paths import Paths
     from cenbench.records.read import read_record
     from cenbench.report.table import build_table
     from cenbench.report.terminal_table import render_terminal
 
-    paths = Paths(root)
+    paths = checkout(root)
     plan = load_plan(paths.params, preset).select(tables=[table])
     records = {cell_id: read_record(paths, cell) for cell_id, cell in plan.cells.items()}
     console = wide_console()

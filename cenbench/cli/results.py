@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from cenbench.cli.options import Preset, Root
+from cenbench.cli.options import Preset, Root, checkout
 from cenbench.errors import UserError
 
 app = typer.Typer(
@@ -33,11 +33,10 @@ def frame_command(
     """
     from cenbench.cli.options import wide_console
     from cenbench.matrix.plan import load_plan
-    from cenbench.paths import Paths
     from cenbench.records.frame import read_frame, summary, write_frame
     from cenbench.report.terminal_frame import summary_table
 
-    paths = Paths(root)
+    paths = checkout(root)
     frame = read_frame(load_plan(paths.params, preset), paths)
     if out is None:
         wide_console().print(summary_table(summary(frame)))
@@ -60,10 +59,9 @@ def export_command(
     Next: [bold]cenbench results import results/demo.tar[/bold] in the other clone.
     """
     from cenbench.matrix.plan import load_plan
-    from cenbench.paths import Paths
     from cenbench.run.share import export_results
 
-    paths = Paths(root)
+    paths = checkout(root)
     ids = export_results(load_plan(paths.params, preset), paths, file)
     typer.echo(f"{file}: {len(ids)} cells; next: dvc add {file}; in the other clone: cenbench results import {file}")
 
@@ -81,10 +79,10 @@ def import_command(
     Next: [bold]snakemake all_tables[/bold] runs the cells that are still missing and renders the tables.
     """
     from cenbench.matrix.plan import load_plan
-    from cenbench.paths import Paths, record_target
+    from cenbench.paths import record_target
     from cenbench.run.share import import_results
 
-    paths = Paths(root)
+    paths = checkout(root)
     plan = load_plan(paths.params, preset)
     found = import_results(plan, paths, file)
     for cell_id, why in found.refused.items():

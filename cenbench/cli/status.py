@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from cenbench.cli.options import Json, Preset, Root, Tables, wide_console
+from cenbench.cli.options import Json, Preset, Root, Tables, checkout, wide_console
 
 REFRESH_S = 2.0
 
@@ -29,12 +29,11 @@ def status(
     """
     from cenbench.errors import UserError
     from cenbench.matrix.plan import load_plan
-    from cenbench.paths import Paths
     from cenbench.report.terminal_status import render_status
     from cenbench.schedule.remaining_cost import left_words
     from cenbench.schedule.status import all_ended, plan_status, status_document
 
-    paths, console = Paths(root), wide_console()
+    paths, console = checkout(root), wide_console()
     plan = load_plan(paths.params, preset).select(tables=table)
     now = time.time()
     cells = plan_status(plan, paths, now)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cenbench.cli.options import Preset, Root
+from cenbench.cli.options import Preset, Root, checkout
 
 app = typer.Typer(help="List the pretrained weights a preset needs, and add them.", no_args_is_help=True)
 
@@ -22,11 +22,10 @@ def list_weights(preset: Preset = "demo", root: Root = Path()) -> None:
     """
     from cenbench.cli.options import wide_console
     from cenbench.matrix.plan import load_plan
-    from cenbench.paths import Paths
     from cenbench.pretrained.list import list_pretrained
     from cenbench.report.terminal_weights import weights_table
 
-    paths = Paths(root)
+    paths = checkout(root)
     listed = list_pretrained(load_plan(paths.params, preset), paths)
     wide_console().print(weights_table(listed, preset))
     absent = [entry.asset for entry in listed if entry.cells and entry.state == "absent"]
@@ -55,10 +54,9 @@ def add(
 
     Next: [bold]snakemake all_tables[/bold] runs the cells that were skipped without the file.
     """
-    from cenbench.paths import Paths
     from cenbench.pretrained.add import add_weights
 
-    placed = add_weights(name, file, Paths(root).weights, own=own, replace=replace)
+    placed = add_weights(name, file, checkout(root).weights, own=own, replace=replace)
     typer.echo(f"{'already present' if placed.already else 'added'}: {placed.path}, sha256 {placed.sha256}")
     if placed.own:
         typer.echo(f"your own weights ({placed.own}): tables name them and compare nothing with the paper")

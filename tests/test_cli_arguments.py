@@ -1,0 +1,94 @@
+"""Names may be abbreviated where they stay unique, and a command outside a checkout reports that and nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from checkout import REPOSITORY
+from typer.testing import CliRunner
+
+from cenbench.cli.main import app
+from cenbench.cli.options import checkout, find_cell, table_name
+from cenbench.errors import UserError
+from cenbench.matrix.plan import Plan, load_plan
+
+
+@pytest.fixture(scope="module")
+def plan() -> Plan:
+    return load_plan(REPOSITORY / "params", "demo")
+
+
+def hash_of(cell_id: str) -> str:
+    return cell_id.rpartition(".")[2]
+
+
+def test_a_cell_is_found_by_its_id_and_by_any_unique_abbreviation(plan: Plan) -> None:
+    for cell_id, cell in plan.cells.items():
+        assert find_cell(plan, cell_id) is cell
+        assert find_cell(plan, hash_of(cell_id)) is cell
+        assert find_cell(plan, hash_of(cell_id)[-8:]) is cell
+        assert find_cell(plan, hash_of(cell_id)[:8]) is cell
+        assert find_cell(plan, cell_id[:-1]) is cell
+
+
+def test_an_ambiguous_abbreviation_lists_the_ids_it_could_mean(plan: Plan) -> None:
+    with pytest.raises(UserError) as caught:
+        find_cell(plan, "rgb+depth-to-semantic.")
+    matching = [cell_id for cell_id in plan.cells if cell_id.startswith("rgb+depth-to-semantic.")]
+    assert f"{len(matching)} cells of preset 'demo' match" in str(caught.value)
+    assert matching[0] in str(caught.value)
+    assert "cenbench plan --preset demo" in str(caught.value), "not all of them are listed"
+
+
+@pytest.mark.parametrize("text", ["", "rgb", "294", "no-such-cell", "-to-semantic"])
+def test_too_short_or_unknown_abbreviations_are_refused(plan: Plan, text: str) -> None:
+    with pytest.raises(UserError, match="has no cell"):
+        find_cell(plan, text)
+
+
+@pytest.mark.parametrize(("given", "name"), [("7", "table7"), ("table7", "table7"), ("07", "table07"), ("x7", "x7")])
+def test_a_table_may_be_given_by_its_number(given: str, name: str) -> None:
+    assert table_name(given) == name
+
+
+def test_commands_accept_a_table_number(plan: Plan) -> None:
+    def output(*arguments: str) -> str:
+        result = CliRunner().invoke(app, [*arguments, "--root", str(REPOSITORY)], catch_exceptions=False)
+        assert result.exit_code == 0
+        return result.output
+
+    numbered, named = (
+        output("plan", "--targets", "--table", a, "--table", b) for a, b in (("7", "8"), ("table7", "table8"))
+    )
+    assert numbered == named
+    assert numbered.count("metrics.json") == len(plan.select(tables=["table7", "table8"]).cells)
+    assert "Table 7." in output("show", "7")
+
+
+COMMANDS = (
+    *(["plan"], ["run", "x"], ["status"], ["doctor"], ["show", "7"], ["report"], ["export", "x", "--out", "out"]),
+    *(["import-checkpoint", "f", "x"], ["pipeline", "tables"], ["data", "list"], ["data", "prepare"]),
+    *(["data", "verify", "d"], ["data", "stats", "d"], ["data", "show", "d"], ["weights", "list"]),
+    *(["weights", "add", "resnet50", "f"], ["results", "export", "f"], ["results", "import", "f"]),
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_outside_a_checkout_every_command_reports_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    error = CliRunner().invoke(app, command).exception
+    assert isinstance(error, UserError)
+    assert error.problem == "not a cenbench checkout"
+    assert error.where == tmp_path
+    assert list(tmp_path.iterdir()) == [], "nothing is created"
+
+
+def test_inside_a_folder_of_a_checkout_the_message_names_the_checkout(tmp_path: Path) -> None:
+    (tmp_path / "params" / "presets").mkdir(parents=True)
+    with pytest.raises(UserError) as caught:
+        checkout(tmp_path / "params")
+    assert caught.value.fix == f"--root {tmp_path}"
+    assert checkout(tmp_path).root == tmp_path
