@@ -23,7 +23,7 @@ Reached = Mapping[str, tuple[str, str]]
 
 
 class CodeCopy:
-    """The package in a folder of its own. Edits are undone by `undone`."""
+    """The package in a folder of its own, to be edited within `undone`."""
 
     def __init__(self, folder: Path) -> None:
         self.root = folder
@@ -32,7 +32,7 @@ class CodeCopy:
         shutil.copytree(REPOSITORY / "cenbench", self.package, ignore=shutil.ignore_patterns("__pycache__"))
 
     def digests(self, cells: Mapping[str, Cell], moved: Mapping[str, str] | None = None) -> Reached:
-        """The digests as the code is now. `moved`: old -> new names of modules that the digests are asked by."""
+        """The digests of the code as it is now. `moved`: old -> new names of modules, for entry points among them."""
         code = PackageCode(self.root)
         moved = moved or {}
 
@@ -58,7 +58,7 @@ class CodeCopy:
 
     @contextmanager
     def _own_metrics(self) -> Iterator[None]:
-        """The metrics there are, are those in the copy's folder."""
+        """Lists the metrics of the copy instead of the package's."""
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(metrics, "_FOLDER", self.package / "metrics")
             metrics.metrics.cache_clear()
@@ -67,7 +67,7 @@ class CodeCopy:
 
     @contextmanager
     def undone(self) -> Iterator[None]:
-        """Whatever happens to the sources in here, they are as before afterwards."""
+        """Restores the sources afterwards."""
         before = {path: path.read_bytes() for path in self.files()}
         try:
             yield
@@ -90,7 +90,7 @@ class CodeCopy:
         return path
 
     def edit(self, definition: str, change: Callable[[ast.stmt], ast.AST | list[ast.stmt] | None]) -> None:
-        """Replace a top-level definition by what `change` makes of it."""
+        """Replace a top-level definition by what `change` returns."""
         path, name = self.file_of(definition), definition.rpartition(":")[2]
         tree = ast.parse(path.read_text())
         for place, node in enumerate(tree.body):
@@ -101,8 +101,8 @@ class CodeCopy:
                 assert made is not node or ast.dump(node) != before, f"nothing to change in {definition}"
         write(path, tree)
 
-    def edit_all(self, change: ast.NodeTransformer, *rooms: str) -> int:
-        """Rewrite all modules of some rooms; how many have changed."""
+    def edit_all(self, change: ast.NodeTransformer, *rooms: str) -> None:
+        """Rewrite all modules of some rooms."""
         changed = 0
         for path in self.files():
             if path.relative_to(self.package).parts[0] in rooms:
@@ -110,7 +110,7 @@ class CodeCopy:
                 after = change.visit(ast.parse(path.read_text()))
                 changed += ast.dump(before) != ast.dump(after)
                 write(path, after)
-        return changed
+        assert changed, "nothing to change"
 
     def append(self, definition: str, text: str) -> None:
         """Add lines to the module of a definition."""
@@ -131,7 +131,7 @@ class CodeCopy:
 
 
 def write(path: Path, tree: ast.AST) -> None:
-    """Write a module; of the comments of what is there, only the mark stays."""
+    """Write a module. Of its comments, only the mark is kept."""
     marks = [line for line in path.read_text().splitlines() if line.startswith(MARK)]
     path.write_text("\n".join([ast.unparse(ast.fix_missing_locations(tree)), *marks, ""]))
 

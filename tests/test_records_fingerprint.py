@@ -92,12 +92,12 @@ def test_the_documentation_has_the_cases() -> None:
 
 
 def test_a_copy_of_the_package_has_the_same_digests(cells: Mapping[str, Cell], before: Reached) -> None:
-    """Neither where the package lies counts, nor what was cached of it."""
+    """Neither the folder of the package nor a cache counts."""
     assert before == {kind: (training_code(cell), evaluation_code(cell)) for kind, cell in cells.items()}
 
 
 def test_no_module_s_name_counts(copy: CodeCopy, cells: Mapping[str, Cell], before: Reached) -> None:
-    """Each module that is imported to train or measure is moved, one after the other, those that are left out too."""
+    """Renames, one at a time, every module that training or evaluating imports, including those that are left out."""
     tried = 0
     for module, kinds in modules_of(copy, cells).items():
         own = {kind: cells[kind] for kind in kinds[:2]}
@@ -122,8 +122,21 @@ def modules_of(copy: CodeCopy, cells: Mapping[str, Cell]) -> dict[str, list[str]
     return found
 
 
+def test_nothing_derives_from_the_classes_of_given_objects(copied: CodeCopy) -> None:
+    """Annotations give the class of an object; members of a derived class that only its maker knows are not seen."""
+    given = {"Cell", "Prepared", "Setup", "Trained"}
+    classes = [
+        node
+        for path in copied.files()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ClassDef)
+    ]
+    assert given <= {node.name for node in classes}
+    assert [node.name for node in classes if given & {ast.unparse(base) for base in node.bases}] == []
+
+
 def test_marked_modules_compute_nothing(copied: CodeCopy) -> None:
-    """What says that it changes no number cannot compute one with arrays."""
+    """A module marked as changing no number cannot compute one with arrays."""
     marked = [path for path in copied.files() if parse(path.read_bytes()).is_marked]
     assert {path.stem for path in marked} >= {"errors", "files"}
     for path in marked:
@@ -132,7 +145,7 @@ def test_marked_modules_compute_nothing(copied: CodeCopy) -> None:
 
 @pytest.mark.parametrize("kind", ["segmentation", "translation"])
 def test_what_a_step_runs_counts(copy: CodeCopy, prepared_checkout: Checkout, kind: str) -> None:
-    """Random changes of constants and operators in functions that a training step has called change the digest."""
+    """Random changes of constants and operators, in functions that a training step calls, change the digest."""
     cell = variant(prepared_checkout, kind, {"fusion": "exchange", "l1": "all"})
     ran = functions_of_a_step(cell, prepared_checkout)
     before = copy.digests({kind: cell})[kind][0]

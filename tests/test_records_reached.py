@@ -227,6 +227,12 @@ OTHER: Mapping[str, tuple[Code, Code]] = {
             "class C(B):\n    n = 2\ndef f(x):\n    return T[0].n\n"
         ),
     ),
+    "what an import registers by a metaclass": (
+        "T = []\nclass M(type):\n    def __init__(cls, *_):\n        T.append(cls)\nclass C(metaclass=M):\n    n = 1\n"
+        "def f(x):\n    return T[0].n\n",
+        "T = []\nclass M(type):\n    def __init__(cls, *_):\n        T.append(cls)\nclass C(metaclass=M):\n    n = 2\n"
+        "def f(x):\n    return T[0].n\n",
+    ),
     "a package that is imported": ("def f(x):\n    return x\n", "import torch_patches\ndef f(x):\n    return x\n"),
     "member that is asked for": (
         {"use.py": GIVEN, "math.py": MODEL},

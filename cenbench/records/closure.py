@@ -1,4 +1,4 @@
-"""What a definition reaches, and what importing a module reaches; worked out once per process."""
+"""Everything that a definition refers to, and everything that importing a module runs; computed once per process."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ from typing import NamedTuple
 from cenbench.records.references import Node, Package, Target
 
 Loaded = Callable[[str], list[Target]]
-"""What is used of modules whose names begin so."""
+"""Prefix -> what is used of the modules whose names start with it."""
 
 
 class Closure(NamedTuple):
-    """All that a definition refers to, directly or not."""
+    """Everything that a definition refers to, directly or not."""
 
     nodes: frozenset[Node]
     types: frozenset[Node]
-    """Classes of which objects may be given to it; models that it makes itself among them."""
+    """Classes of objects that may be passed to it, and models that it makes itself."""
     attributes: frozenset[str]
-    """What it may ask of them; `*`: anything."""
+    """What it may ask them for; `*` stands for everything."""
     modules: frozenset[str]
-    """Modules that are imported for it, without what these import."""
+    """Modules imported for it, without those that they import in turn."""
     prefixes: frozenset[str]
-    """Beginnings of the names of modules that it loads."""
+    """Beginnings of the names of modules that it loads by a computed name."""
 
 
 class Imported(NamedTuple):
     """What importing a module leads to."""
 
     modules: frozenset[str]
-    """Itself and what it imports, directly or not."""
+    """The module and what it imports, directly or not."""
     runs: frozenset[Node]
-    """Definitions that do more than bind their names."""
+    """Definitions that do more than bind their names on import."""
     external: frozenset[str]
-    """Packages outside the standard library."""
+    """Other packages, the standard library left out."""
 
 
 class Closures:
@@ -47,7 +47,7 @@ class Closures:
         self._forms: dict[Node, str] = {}
 
     def of(self, root: Node) -> Closure:
-        """The closure of a definition; what a prefix stands for is not followed."""
+        """The closure of a definition, without what it loads by computed names."""
         if root not in self._closures:
             order, prefixes = {root: None}, set()
             for node in (waiting := [root]):
@@ -96,14 +96,14 @@ class Closures:
         return self._imported[module]
 
     def _star(self, module: str, star: str) -> Target:
-        """Everything of a module from which everything is imported: which names are meant is not known."""
+        """A module of `import *`, whole: which of its names are used is not known."""
         return self.package.resolve(module, f"={star}")
 
     def form(self, root: Node, loaded: Loaded) -> str:
         """SHA-256 (hex) of a definition and all it refers to.
 
-        Definitions are numbered in the order in which they are referred to, so none needs a name, and one in place of
-        another is seen.
+        Definitions are numbered in the order in which they are first referred to, so no name is needed, and using
+        another one in its place changes the digest.
         """
         if root in self._forms:
             return self._forms[root]

@@ -1,7 +1,7 @@
-"""What was worked out from sources, kept on disk for the next process.
+"""Results computed from sources, kept on disk for the next process.
 
-Such a file lies beside Python's own cache and can be deleted at any time. One that is damaged, or that other code or
-another version of Python wrote, counts as absent; where none can be written, there is none.
+The files are beside Python's own cache and can be deleted at any time. One that is damaged, or was written by other
+code or another version of Python, is ignored; if none can be written, results are computed again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 
 class CodeCache:
-    """One file of results, valid for one `state` of what they were worked out from."""
+    """One file of results, valid for one `state` of what they were computed from."""
 
     def __init__(self, folder: Path, name: str, state: str) -> None:
         # One per version of Python: their syntax trees differ.
@@ -25,7 +25,7 @@ class CodeCache:
         self._valid_for = f"{_own_code()} {state}"
 
     def read(self) -> dict[str, Any]:
-        """What is kept, by key; nothing where it is not valid."""
+        """The results by key; none if they are not valid."""
         with suppress(OSError, ValueError, KeyError, TypeError):
             document = json.loads(self._file.read_bytes())
             if document["valid_for"] == self._valid_for:
@@ -33,7 +33,7 @@ class CodeCache:
         return {}
 
     def write(self, found: dict[str, Any]) -> None:
-        """Keep `found`, and nothing else: whole or not at all, but not synced to the disk."""
+        """Replace the results by `found`, atomically but without syncing to disk."""
         part = self._file.with_suffix(f".{os.getpid()}")
         with suppress(OSError):
             self._file.parent.mkdir(exist_ok=True)
@@ -43,6 +43,6 @@ class CodeCache:
 
 @cache
 def _own_code() -> str:
-    """SHA-256 (hex) of the code that works things out: what it changes in the results must be seen."""
+    """SHA-256 (hex) of the code that computes the results: when it changes, they are not valid."""
     own = sorted(Path(__file__).parent.glob("*.py"))
     return hashlib.sha256(b"\0".join(path.read_bytes() for path in own)).hexdigest()

@@ -1,7 +1,7 @@
-"""A module's source as definitions: what each computes and what it refers to, without wording and names of files.
+"""A module's source as definitions: what each of them computes and what it refers to.
 
-A definition is a top-level function, class or statement. The members of a class are definitions too, because an object
-that is handed to a piece of code contributes only the members which that code asks for.
+A definition is a top-level function, class or statement. Members of a class are definitions too, because of an object
+that is passed to a piece of code only those members count which the code asks for.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from cenbench.records.scopes import Function, bindings, imported_module, importe
 from cenbench.records.wording import is_text
 
 MARK = "# changes no number:"
-"""A module with a comment that starts like this at the left margin is left out of every digest of code."""
+"""A module with a comment that starts with this at the left margin is left out of code digests."""
 TYPE_OF = ":"
-"""In front of a field's name: the member that holds the field's type."""
+"""Prefix of the member that stands for the type of a field."""
 _NOTHING = ImportTime(False, ())
 
 
@@ -29,16 +29,16 @@ class Definition(NamedTuple):
     """A top-level function, class or statement, or a member of a class."""
 
     names: tuple[str, ...]
-    """What it binds in its module or class; none for a statement that is only run."""
+    """The names that it binds in its module or class; none if it is only run."""
     form: NormalForm
-    """Of a class: without its members."""
+    """A class's form is without its members."""
     at_import: ImportTime = _NOTHING
     is_class: bool = False
     bases: tuple[str, ...] = ()
     members: tuple[Definition, ...] = ()
-    """Functions by name, then what else the class's body holds, in its order, then the types of its fields."""
+    """A class's functions by name, then the other statements of its body in order, then the types of its fields."""
     is_field: bool = False
-    """Whether it is an annotated field of a class, or such a field's type."""
+    """Whether it is an annotated field of a class, or the type of one."""
 
 
 class Module(NamedTuple):
@@ -46,19 +46,19 @@ class Module(NamedTuple):
 
     definitions: tuple[Definition, ...]
     imported: dict[str, str]
-    """Names that its imports bind -> what they stand for, dotted; leading dots where the import is relative."""
+    """The names that its imports bind -> what they stand for, with the leading dots of a relative import."""
     stars: tuple[str, ...]
-    """Modules of which everything is imported."""
+    """The modules of `from ... import *`."""
     imports: tuple[str, ...]
-    """What is imported of the package when it is imported, modules or names inside them."""
+    """Modules of the package, or names inside them, that importing it imports."""
     external: tuple[str, ...]
-    """Packages outside the standard library that it imports then."""
+    """Other packages that importing it imports, the standard library left out."""
     is_marked: bool
-    """Whether it says that it cannot change a number."""
+    """Whether it declares that it changes no number."""
 
 
 def parse(source: bytes) -> Module:
-    """The definitions of a module. SyntaxError where it is not Python."""
+    """The definitions of a module. Raises SyntaxError if it is not Python."""
     tree = ast.parse(source)
     body = [node for node in _run(tree.body) if not is_text(node)]
     imports = [node for node in body if isinstance(node, ast.Import | ast.ImportFrom)]
@@ -108,7 +108,7 @@ def _type_of(field: ast.AnnAssign, inside: Surroundings) -> Definition:
 
 
 def _run(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """The statements that an import runs."""
+    """The statements that importing the module runs."""
     for node in body:
         test = ast.unparse(node.test) if isinstance(node, ast.If) else ""
         if isinstance(node, ast.If) and (test.endswith("TYPE_CHECKING") or test == "__name__ == '__main__'"):
@@ -118,7 +118,7 @@ def _run(body: list[ast.stmt]) -> Iterator[ast.stmt]:
 
 
 def _type_checked(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """Those that only a type checker sees."""
+    """The statements that only a type checker sees."""
     for node in body:
         if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
             yield from node.body

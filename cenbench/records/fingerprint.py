@@ -1,4 +1,4 @@
-"""A digest of the code that can change a number: all that some functions reach, and nothing else.
+"""A digest of the code that can change a number: everything that some functions can reach, and nothing else.
 
 Static: nothing is imported, sources are parsed. `cenbench.records.reached` defines what counts as reached. No name of a
 module or file enters a digest, and no wording (`cenbench.records.normal_form`), so both can change freely.
@@ -19,18 +19,18 @@ from cenbench.records.references import Package
 from cenbench.records.sources import Sources
 
 Chosen = Mapping[str, tuple[str, ...]]
-"""How the names of modules begin that are loaded by a computed name -> the rest of those that are meant."""
+"""Prefix of modules that are loaded by a computed name -> the rest of the names that are meant."""
 
 
 def code_digest(
     entries: tuple[str, ...], chosen: Chosen | None = None, *, with_marked: bool = False, root: Path | None = None
 ) -> str:
-    """SHA-256 (hex) over what `entries` reach; ValueError for one that is not in the package.
+    """SHA-256 (hex) of everything that `entries` reach. Raises ValueError for an entry that is not in the package.
 
-    An entry is the dotted name of a function, or of a module, which then counts as a whole, or `module.*` for a module
-    that is handed to the code as an object: what the code asks it for counts. `chosen` says which modules are meant
-    where some are loaded by a computed name. `with_marked` counts modules too that say that they change no number.
-    `root` is the folder that holds the package; by default the one this file belongs to.
+    An entry is the dotted name of a function; of a module, which then counts as a whole; or `module.*` for a module
+    that is passed to the code as an object, so that what the code asks it for counts. `chosen` gives the modules that
+    are meant where some are loaded by a computed name. `with_marked` includes modules marked as changing no number.
+    `root` is the folder that contains the package, by default this one.
     """
     code = _package_code(root or Path(__file__).parents[2], with_marked)
     return code.digest(entries, chosen or {})
@@ -42,7 +42,7 @@ def _package_code(root: Path, with_marked: bool) -> PackageCode:
 
 
 class PackageCode:
-    """The package below a folder, and the digests that are known of exactly these sources."""
+    """The package below a folder, and the known digests of exactly these sources."""
 
     def __init__(self, root: Path, *, with_marked: bool = False) -> None:
         self._sources, self._with_marked = Sources(root), with_marked
@@ -57,12 +57,12 @@ class PackageCode:
         return str(self._known[key])
 
     def save(self) -> None:
-        """Keep what was worked out for the next process."""
+        """Keep the results for the next process."""
         self._cache.write(self._known)
         self._sources.save()
 
     def reached(self, entries: tuple[str, ...], chosen: Chosen) -> Reached:
-        """What the entries reach."""
+        """Everything that the entries reach."""
         reached = Reached(self._closures, chosen)
         reached.follow(entries)
         return reached

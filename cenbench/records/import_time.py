@@ -1,4 +1,4 @@
-"""What importing a module runs besides binding names. Such code counts for whatever imports the module."""
+"""What importing a module does besides binding names. It counts for all code that imports the module."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PURE_METHODS = frozenset(
 )  # fmt: skip
 _PURE = frozenset(
     (
-        "abc.abstractmethod", "contextlib.contextmanager", "dataclasses.dataclass", "dataclasses.field",
+        "abc.ABCMeta", "abc.abstractmethod", "contextlib.contextmanager", "dataclasses.dataclass", "dataclasses.field",
         "functools.cache", "functools.cached_property", "functools.lru_cache", "functools.partial", "functools.wraps",
         "logging.getLogger", "numpy.array", "os.cpu_count", "pathlib.Path", "pathlib.PurePath",
         "pathlib.PurePosixPath", "pydantic.AfterValidator", "pydantic.ConfigDict", "pydantic.Field",
@@ -37,16 +37,16 @@ _BINDS_ONLY = Function | ast.ClassDef | ast.Assign | ast.AnnAssign
 
 
 class ImportTime(NamedTuple):
-    """What happens when a definition's module is imported."""
+    """What a definition does when its module is imported."""
 
     runs: bool
-    """Something that is not known to be without effect."""
+    """Whether it runs something that may have an effect."""
     calls: tuple[str, ...]
-    """Functions and classes of the package are called: references as of `NormalForm`."""
+    """The functions and classes of the package that it calls, as references (see `NormalForm`)."""
 
 
 def at_import(node: ast.stmt, names: Bindings) -> ImportTime:
-    """What a top-level statement does, in a module of these names, besides binding its own."""
+    """What a top-level statement does on import, in a module with these names, besides binding its own."""
     if not isinstance(node, _BINDS_ONLY) or not all(_is_plain(target) for target in _targets(node)):
         return ImportTime(True, ())
     if isinstance(node, ast.ClassDef) and any(keyword.arg != "metaclass" for keyword in node.keywords):
@@ -63,12 +63,14 @@ def at_import(node: ast.stmt, names: Bindings) -> ImportTime:
 
 
 def _called(node: ast.AST) -> Iterator[ast.expr]:
-    """The functions called, decorators among them, where bodies of functions are not run."""
+    """The functions called, decorators and metaclasses included; bodies of functions are not run."""
     waiting = [node]
     while waiting:
         part = waiting.pop()
         if isinstance(part, Function | ast.ClassDef):
             yield from (decorator for decorator in part.decorator_list if not isinstance(decorator, ast.Call))
+        if isinstance(part, ast.ClassDef):
+            yield from (keyword.value for keyword in part.keywords)
         if isinstance(part, Function):
             defaults = (default for default in part.args.kw_defaults if default)
             waiting += [*part.decorator_list, *part.args.defaults, *defaults]
@@ -91,14 +93,14 @@ def _is_plain(target: ast.expr) -> bool:
 
 
 def _name_of(function: ast.expr) -> str:
-    """The name that an attribute chain begins with; empty where it begins with anything else."""
+    """The name that an attribute chain starts with; empty if it does not start with a name."""
     while isinstance(function, ast.Attribute):
         function = function.value
     return function.id if isinstance(function, ast.Name) else ""
 
 
 def _dotted(function: ast.expr, names: Bindings) -> str:
-    """What is called, as imports have it."""
+    """The called function with imports resolved."""
     text = ast.unparse(function)
     return f"{names.get(top_of(text))}{text[len(top_of(text)) :]}"
 
@@ -108,7 +110,7 @@ def _method(function: ast.expr) -> str:
 
 
 def _is_builtin(function: ast.expr) -> bool:
-    """One without effect, or an exception."""
+    """Whether it is built in and has no effect: a pure function or an exception."""
     name = function.id if isinstance(function, ast.Name) else ""
     value = getattr(builtins, name, None)
     return name in _PURE_BUILTINS or (isinstance(value, type) and issubclass(value, BaseException))

@@ -1,8 +1,8 @@
 """The normal form of a piece of code: what it computes, apart from how it is written and where its parts lie.
 
-Dropped are docstrings, annotations, messages (`cenbench.records.wording`), imports and the names under which a module
-knows other definitions. A name that refers to something outside the piece becomes a number; the list of what the
-numbers stand for lies beside the form, so that exchanging one function for another is seen and moving one is not.
+It has no docstrings, annotations, messages (`cenbench.records.wording`) or imports, and not the names under which a
+module knows other definitions: a name that refers to something outside the piece becomes a number. What the numbers
+stand for is listed beside the form, so that using another function changes it and moving a function does not.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ _Node = TypeVar("_Node", bound=ast.AST)
 class NormalForm(NamedTuple):
     """A normal form and what it depends on.
 
-    A reference is a dotted name: `np.linalg.norm` begins with a name of the module the code lies in, `=a.b.c` with that
-    of a top-level package, `$a.b.c` is text that may be, or begin, the name of a module; `?` in front: it is only asked
-    whether something is an instance of it.
+    A reference is a dotted name. `np.linalg.norm` starts with a name of the module that the code is in; `=a.b.c` with a
+    top-level package; `$a.b.c` is text that may be the name of a module, or its beginning. `?` in front: the code only
+    asks whether an object is an instance of it.
     """
 
     shape: str
@@ -61,26 +61,26 @@ class NormalForm(NamedTuple):
     types: tuple[str, ...]
     """References of annotations."""
     attributes: tuple[str, ...]
-    """Names of attributes it may ask an object for; `*` where it may be any."""
+    """Attributes that it may ask any object for; `*` stands for all."""
     imports: tuple[str, ...]
-    """Modules of the package it imports when it runs, or names inside them."""
+    """Modules of the package, or names inside them, that it imports when it runs."""
 
 
 class Surroundings(NamedTuple):
-    """What is known around a piece of code."""
+    """What is known about the module around a piece of code."""
 
     names: Bindings
     """Names of the module."""
     loggers: Collection[str] = ()
-    """Those that are loggers."""
+    """The loggers among them."""
     class_names: Bindings | None = None
-    """Names of the class whose member it is."""
+    """Names of the class that the piece is a member of."""
     targets: Sequence[str] = ()
-    """Names that it binds for the module."""
+    """Names that the piece binds in the module."""
 
 
 def normal_form(node: ast.AST, surroundings: Surroundings) -> NormalForm:
-    """The normal form of a statement or expression, whose tree is consumed."""
+    """The normal form of a statement or expression. Changes its tree."""
     reader = _Reader(surroundings)
     read = reader.visit(node)
     shape = hashlib.sha256(ast.dump(read or ast.Pass(), annotate_fields=False).encode()).hexdigest()
@@ -89,7 +89,7 @@ def normal_form(node: ast.AST, surroundings: Surroundings) -> NormalForm:
 
 
 def of_package(dotted: str) -> bool:
-    """Whether an imported name is the package's own; relative imports are."""
+    """Whether an imported name belongs to the package, as relative ones do."""
     return dotted.startswith(".") or top_of(dotted) == PACKAGE
 
 
@@ -99,7 +99,7 @@ class _Reader(ast.NodeTransformer):
     def __init__(self, surroundings: Surroundings) -> None:
         self._around = surroundings
         self._scopes: list[tuple[bool, Bindings]] = []
-        """Innermost last; whether it is a class's, whose names its functions do not see."""
+        """Innermost last, and whether it is a class: functions in it do not see its names."""
         if surroundings.class_names is not None:
             self._scopes.append((True, surroundings.class_names))
         self.refs: dict[str, int] = {}
@@ -148,10 +148,10 @@ class _Reader(ast.NodeTransformer):
         return self.refs.setdefault(ref, len(self.refs))
 
     def _ref(self, name: str) -> str | None:
-        """What a name refers to outside this piece of code; None for a local or builtin one."""
+        """What a name refers to outside this piece of code; None for a local or built-in name."""
         for depth, (is_class, names) in enumerate(reversed(self._scopes)):
             if name in names and not (is_class and depth):
-                if is_class and name in self._around.names:  # read before it is bound, it is the module's
+                if is_class and name in self._around.names:  # until the class binds it, the module's is read
                     self._number(name)
                 target = names[name]
                 return None if target is None else f"={target}"
@@ -161,7 +161,7 @@ class _Reader(ast.NodeTransformer):
         return any(name in names for _, names in self._scopes)
 
     def _dotted(self, ref: str | None) -> str:
-        """A reference as imports have it, `numpy.linalg.norm` for `np.linalg.norm`; empty where it is no import's."""
+        """A reference with imports resolved: `numpy.linalg.norm` for `np.linalg.norm`. Empty if it is not an import."""
         if ref is None or ref.startswith("="):
             return (ref or "")[1:]
         top, dot, tail = ref.partition(".")
@@ -225,7 +225,7 @@ class _Reader(ast.NodeTransformer):
         return self.generic_visit(node)
 
     def _asked(self, node: ast.expr) -> ast.expr:
-        """The second argument of `isinstance`."""
+        """The second argument of `isinstance`, as references that are only asked about."""
         if isinstance(node, ast.Tuple):
             return ast.Tuple([self._asked(each) for each in node.elts], node.ctx)
         if isinstance(node, ast.BinOp):
@@ -342,14 +342,14 @@ class _Reader(ast.NodeTransformer):
         for name, target in imported_names(node).items():
             if of_package(target):
                 self.imports.add(target)
-            if self._ref(name) != f"={target}":  # bound in other ways too, so not resolved where it is read
+            if self._ref(name) != f"={target}":  # bound in other ways too: not resolved where it is used
                 self._number(f"={target}")
         node.names = external
         return node if external else None
 
 
 def _chain(node: ast.AST) -> str:
-    """`a.b.c` as text; empty where it is anything else."""
+    """`a.b.c` as text; empty for any other expression."""
     parts = []
     while isinstance(node, ast.Attribute):
         parts.append(node.attr)
@@ -358,7 +358,7 @@ def _chain(node: ast.AST) -> str:
 
 
 def _joined(ref: str | None, chain: str) -> str | None:
-    """A reference to the first name of a chain -> one to all of it."""
+    """The reference to a whole chain, from that to its first name."""
     _, dot, tail = chain.partition(".")
     return None if ref is None else f"{ref}{dot}{tail}"
 
@@ -368,13 +368,13 @@ def _names(arguments: ast.arguments) -> list[str]:
 
 
 def _field_kind(annotation: ast.expr) -> str:
-    """What an annotation makes of a field besides its type."""
+    """What an annotation declares besides a type: a class variable, say."""
     text = ast.unparse(annotation)
     return next((kind for kind in _FIELD_KINDS if re.search(rf"\b{kind}\b", text)), "field")
 
 
 def _begins_with_package(node: ast.expr) -> bool:
-    """Whether it is text that begins with the package's name: what can be imported is then known."""
+    """Whether it is text that starts with the package's name, so that what it can import is known."""
     if isinstance(node, ast.JoinedStr) and node.values:
         return _begins_with_package(node.values[0])
     if isinstance(node, ast.BinOp):

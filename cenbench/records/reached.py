@@ -1,11 +1,11 @@
-"""What code reaches: where it begins, all it may run.
+"""Everything that code may run, from given entry points:
 
-* The definitions it refers to, and those that these refer to.
-* Of objects that it is given, the members that it asks for by name: annotations say of which classes they are.
-* Of modules that it loads by a computed name, likewise: of those that are chosen, else of all that may be meant.
-* What importing the modules runs.
+* the definitions that it refers to, directly or not;
+* of objects passed to it, the members that it asks for by name; annotations give their classes;
+* of modules that it loads by a computed name, likewise: of the chosen ones, or of all that may be meant;
+* what importing all these modules runs.
 
-Left out are modules that say that they change no number (`cenbench.records.definitions.MARK`).
+Modules marked as changing no number are left out (`cenbench.records.definitions.MARK`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _OBJECT = ".*"
 
 
 class _Root(NamedTuple):
-    """Something that is reached without being referred to: an entry, what an import runs, a member of an object."""
+    """Something reached without a reference: an entry, a statement run by an import, a member of a given object."""
 
     node: Node
     owner: Node | None = None
@@ -35,23 +35,25 @@ class _Root(NamedTuple):
 
 
 class Reached:
-    """What is reached from some entries."""
+    """Everything that is reached from some entry points."""
 
     def __init__(self, closures: Closures, chosen: Mapping[str, tuple[str, ...]]) -> None:
         self._package, self._closures, self._chosen = closures.package, closures, chosen
         self.nodes: set[Node] = set()
         self.modules: set[str] = set()
-        """Modules that are imported."""
+        """The modules that are imported."""
         self._roots: dict[_Root, None] = {}
-        """What the digest is made of, with all that it refers to."""
+        """What the digest covers, each with everything it refers to."""
         self._types: set[Node] = set()
-        """Classes of which objects are given."""
+        """Classes of given objects."""
         self._attributes: set[str] = set()
+        self._attributes_asked: frozenset[str] = frozenset()
+        """Those known at the start of the round."""
         self._prefixes: set[str] = set()
         self._external: set[str] = set()
 
     def follow(self, entries: Iterable[str]) -> None:
-        """Reach all that the entries (see `code_digest`) may run. ValueError for one that is not in the package."""
+        """Reach everything that the entries (see `code_digest`) may run. Raises ValueError for an unknown one."""
         for entry in entries:
             name = entry.removesuffix(_OBJECT)
             module, inside = self._package.split(name)
@@ -62,10 +64,10 @@ class Reached:
         given = [entry.removesuffix(_OBJECT) for entry in entries if entry.endswith(_OBJECT)]
         for module in given:
             self._import(module)
-        before = -1
-        while before != len(self._roots) + len(self.nodes):
-            before = len(self._roots) + len(self.nodes)
-            made = frozenset(self.nodes)
+        # In rounds, each based on what the one before found, so that the order of sets within a round does not matter.
+        made: frozenset[Node] = frozenset()
+        while made != self.nodes:
+            made, self._attributes_asked = frozenset(self.nodes), frozenset(self._attributes)
             for type_ in list(self._types):
                 self._ask(type_, is_made=type_ in made)
             for module in given:
@@ -79,7 +81,7 @@ class Reached:
 
     def digest(self) -> str:
         """SHA-256 (hex)."""
-        # A class that turned out to be made here counts as a whole, but for a model's fields.
+        # A class that the code instantiates itself counts as a whole, except for the fields of a model.
         counted = (root for root in self._roots if root.owner not in self.nodes or root.node.definition.is_field)
         forms = sorted(f"{root.label} {self._closures.form(root.node, self._loaded)}" for root in counted)
         return digest([forms, sorted(self._external)])
@@ -102,16 +104,16 @@ class Reached:
             self._import(module)
 
     def _meant(self, prefix: str) -> list[str]:
-        """The modules that are chosen where names begin so; all that may be meant where none is."""
+        """The modules chosen for a prefix; all that may be meant if none is."""
         chosen = [f"{prefix}{rest}" for rest in self._chosen.get(prefix, ())]
         if chosen and all(name in self._package.sources for name in chosen):
             return sorted(chosen)
         return [name for name in self._package.sources if name.startswith(prefix)]
 
     def _loaded(self, prefix: str) -> list[Target]:
-        """What the code may use of modules that it loads, each with its name."""
+        """What the code may use of the modules that it loads, by name."""
         meant = self._meant(prefix)
-        if prefix == EVERYTHING[1:]:  # code may be run that is not even in the package
+        if prefix == EVERYTHING[1:]:  # text that is run as code may use anything
             return [Target(module, (self._package.whole(module),)) for module in meant]
         shown = {module: module.removeprefix(prefix) if len(meant) > 1 else "" for module in meant}
         return [
@@ -128,9 +130,9 @@ class Reached:
             self._add_root(_Root(node))
 
     def _ask(self, type_: Node, *, is_made: bool) -> None:
-        """Add what the code reached so far may ask of an object of a class.
+        """Add what the code reached so far may ask an object of this class for.
 
-        Of a class whose objects it makes itself, all members are reached anyway, but for a model's fields.
+        If the code makes such objects itself, all members are reached already, except for the fields of a model.
         """
         if is_made and not type_.is_model:
             return
@@ -143,10 +145,10 @@ class Reached:
                 self._add_root(_Root(member, type_, member.name))
 
     def _asked_of(self, module: str) -> list[tuple[str, Target]]:
-        """What the code may ask a module for."""
+        """What the code may ask a module for, by name."""
         names = self._asked(self._package.names(module))
         return [(name, self._package.resolve(module, name)) for name in sorted(names)]
 
     def _asked(self, names: Collection[str]) -> set[str]:
-        """Those of `names` that the code may ask for. Python itself asks for what is under the empty one."""
-        return set(names) if "*" in self._attributes else set(names) & (self._attributes | {""})
+        """The names among these that the code may ask for; the empty name stands for what Python itself uses."""
+        return set(names) if "*" in self._attributes_asked else set(names) & (self._attributes_asked | {""})

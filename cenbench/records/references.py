@@ -1,4 +1,4 @@
-"""From references to definitions: what a name in one module means, wherever in the package that is defined."""
+"""What references mean: from a name in one module to its definition, wherever in the package that is."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _ONLY_CALLS_DUNDERS = frozenset(
         "abc.ABC", "enum.Enum", "enum.IntEnum", "enum.StrEnum", "object",
     )
 )  # fmt: skip
-"""External base classes that call nothing of an object but its dunder methods and what is decorated for them."""
+"""External base classes that call only dunder methods of an object, and methods decorated for them."""
 _AT_SUBCLASSING = frozenset({"__init_subclass__", "__set_name__"})
 _AT_CONSTRUCTION = frozenset({"__init__", "__new__", "__post_init__"}) | _AT_SUBCLASSING
 
 
 @dataclass(eq=False)
 class Node:
-    """A definition in its place."""
+    """A definition in its module."""
 
     definition: Definition
     module: str
@@ -33,14 +33,14 @@ class Node:
 
     @cached_property
     def name(self) -> str:
-        """What it binds; empty for a statement that is only run."""
+        """The names that it binds; empty if it is only run."""
         return " ".join(self.definition.names)
 
     @cached_property
     def targets(self) -> tuple[Target, ...]:
-        """What its code refers to, in order; of a class also its members.
+        """What its code refers to, in order, and the members of a class.
 
-        A model's fields are not among them: code that needs them asks for them by name.
+        Fields of a pydantic model are not among them: code that uses a field asks for it by name.
         """
         found = tuple(self.package.resolve(self.module, ref) for ref in self.definition.form.refs)
         members = [node for node in self.members if not (node.is_type or (self.is_model and node.definition.is_field))]
@@ -48,19 +48,19 @@ class Node:
 
     @cached_property
     def types(self) -> frozenset[Node]:
-        """The classes that its annotations refer to, with their bases."""
+        """The classes that its annotations name, and their bases."""
         refs = self.definition.form.types
         meant = {node for ref in refs for node in self.package.resolve(self.module, ref).nodes}
         return frozenset().union(*(node.as_type for node in meant))
 
     @cached_property
     def as_type(self) -> frozenset[Node]:
-        """The classes that an annotation means by its name: its own with all bases, or those of an alias."""
+        """The classes that an annotation means by its name: a class and its bases, or those in an alias."""
         if self.definition.is_class:
             return frozenset({self}).union(*(node.as_type for node in self.base_nodes))
         if self.definition.at_import.runs or not self.definition.names:
             return frozenset()
-        self.__dict__["as_type"] = frozenset()  # an alias that refers to itself
+        self.__dict__["as_type"] = frozenset()  # ends the recursion of an alias that refers to itself
         meant = (node for target in self.targets for node in target.nodes)
         return self.types.union(*(node.as_type for node in meant))
 
@@ -74,12 +74,12 @@ class Node:
 
     @cached_property
     def asked(self) -> dict[str, list[Node]]:
-        """Members of a class by the name under which an object is asked for them; empty: Python itself may ask."""
+        """Members of a class by the name that code asks for; under the empty name those that Python itself uses."""
         return _by_asked_name(member for member in self.members if not member.is_type)
 
     @cached_property
     def asked_fields(self) -> dict[str, list[Node]]:
-        """Fields of a model and their types, likewise."""
+        """Fields of a model, and their types, likewise."""
         return _by_asked_name(member for member in self.members if member.definition.is_field)
 
     @property
@@ -97,7 +97,7 @@ class Node:
 
     @cached_property
     def is_model(self) -> bool:
-        """Whether it is a pydantic model: what its fields are annotated with is read when an object is made."""
+        """Whether it is a pydantic model, which reads the types of its fields when an object is made."""
         is_own = any(base.text in _MODEL for base in self.bases if not base.nodes)
         return is_own or any(node.is_model for node in self.base_nodes)
 
@@ -109,13 +109,13 @@ class Node:
 
     @cached_property
     def is_plain(self) -> bool:
-        """Whether it is a class, and neither making an object of it nor a class from it runs code of its own."""
+        """Whether it is a class that runs no code of its own when it is instantiated or subclassed."""
         inherited = all(node.is_plain for node in self.base_nodes)
         return self.definition.is_class and not self.member_names & _AT_CONSTRUCTION and inherited
 
     @cached_property
     def runs_at_import(self) -> bool:
-        """Whether importing its module does more with it than to bind its name."""
+        """Whether importing its module does more than bind its name."""
         runs, calls = self.definition.at_import
         called = (node for ref in calls for node in self.package.resolve(self.module, ref).nodes)
         return runs or not all(node.is_plain for node in called) or any(base._registers for base in self.base_nodes)
@@ -126,19 +126,19 @@ class Node:
 
 
 class Target(NamedTuple):
-    """What a reference means: definitions, or, where there are none, text that stands for something else."""
+    """What a reference means: definitions, or something outside the package, named by text."""
 
     text: str
-    """Which of a definition's names, and what is asked of it; else the dotted name of something external."""
+    """Which of the definition's names is meant and what it is asked for; or the dotted name of something external."""
     nodes: tuple[Node, ...] = ()
     models: tuple[Node, ...] = ()
-    """Pydantic models that are only asked about: they count as types do."""
+    """Pydantic models that the code only asks about: they count like annotations."""
     prefix: str = ""
-    """With what the names of the modules begin that may be loaded."""
+    """The beginning of the names of modules that may be loaded."""
 
 
 class Package:
-    """The definitions of a package, found by reference."""
+    """The definitions of a package, and what references mean in it."""
 
     def __init__(self, sources: Sources, *, with_marked: bool) -> None:
         self.sources, self._with_marked = sources, with_marked
@@ -183,7 +183,7 @@ class Package:
         return self._in_module(module, ref.split("."), ())
 
     def _absolute(self, dotted: str, seen: tuple[str, ...]) -> Target:
-        """What a dotted name means that begins with a top-level package."""
+        """What a dotted name means that starts with a top-level package."""
         module, rest = self.split(dotted)
         if not module:
             return Target(dotted)
@@ -201,10 +201,10 @@ class Package:
         if name in imported and key not in seen:
             dotted = self.absolute_name(module, imported[name])
             return self._absolute(".".join((dotted, *rest)), (*seen, key))
-        return Target(".".join(parts), (self.whole(module),))  # made by some other means
+        return Target(".".join(parts), (self.whole(module),))  # bound in a way that is not known here
 
     def _by_text(self, dotted: str) -> Target:
-        """What text may mean: a module, something in one, or the beginning of modules' names."""
+        """What text may mean: a module, something in one, or the beginning of names of modules."""
         module, rest = self.split(dotted)
         is_whole_name = bool(module) and module != PACKAGE and not dotted.endswith(".")
         if is_whole_name and (not rest or self.named(module, rest[0])):
@@ -212,9 +212,9 @@ class Package:
         return Target("", prefix=dotted) if any(name.startswith(dotted) for name in self.sources) else Target(dotted)
 
     def names(self, module: str) -> set[str]:
-        """What a module may be asked for.
+        """The names that a module can be asked for.
 
-        All that it defines or imports from the package; what it imports from elsewhere, unless it uses that itself.
+        All that it defines or imports from the package, and imports from elsewhere that it does not use itself.
         """
         source = self.sources[module]
         used = {ref.lstrip("?").partition(".")[0] for ref in _all_refs(source.definitions)}
@@ -222,16 +222,16 @@ class Package:
         return imported | {name for definition in source.definitions for name in definition.names}
 
     def whole(self, module: str) -> Node:
-        """All that a module may be asked for, under its names."""
+        """Everything that a module can be asked for, by name."""
         names = sorted(self.names(module))
         return self._group(f"={module}", names, [f"{module}.{name}" for name in names])
 
     def leaves_out(self, module: str) -> bool:
-        """Whether a module says that it changes no number, and that is heeded."""
+        """Whether a module is left out because it is marked."""
         return self.sources[module].is_marked and not self._with_marked
 
     def split(self, dotted: str) -> tuple[str, list[str]]:
-        """The module that a dotted name begins with, and what comes after it; empty where it is not the package's."""
+        """The module that a dotted name starts with, empty if it is outside the package, and the rest of the name."""
         parts = dotted.rstrip(".").split(".")
         for length in range(len(parts) if parts[0] == PACKAGE else 0, 0, -1):
             if (module := ".".join(parts[:length])) in self.sources:
@@ -239,7 +239,7 @@ class Package:
         return "", parts
 
     def absolute_name(self, module: str, dotted: str) -> str:
-        """A name as an import in `module` has it, without leading dots."""
+        """A name imported in `module`, without leading dots."""
         if not dotted.startswith("."):
             return dotted
         name = dotted.lstrip(".")

@@ -1,4 +1,4 @@
-"""Which names Python binds in a scope, so that a name is known to be local or to mean something of its module."""
+"""The names that Python binds in a scope: they tell whether a name is local or refers to the module around it."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import ast
 from collections.abc import Iterable, Iterator, Mapping
 
 Bindings = Mapping[str, str | None]
-"""Name -> what it stands for, dotted, where only imports bind it; None where it is a variable."""
+"""Name -> the dotted name it stands for if only imports bind it, else None."""
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 
 
 def imported_names(node: ast.Import | ast.ImportFrom) -> dict[str, str]:
-    """What an import binds; leading dots where it is relative. `import *` binds nothing that is known here."""
+    """The names that an import binds -> what they stand for, with leading dots if relative; none for `import *`."""
     if isinstance(node, ast.Import):
         return {a.asname or top_of(a.name): a.name if a.asname else top_of(a.name) for a in node.names}
     module = imported_module(node)
@@ -21,7 +21,7 @@ def imported_names(node: ast.Import | ast.ImportFrom) -> dict[str, str]:
 
 
 def imported_module(node: ast.ImportFrom) -> str:
-    """The module that something is imported from, with its leading dots."""
+    """The module that a statement imports from, with the leading dots of a relative import."""
     return "." * node.level + (node.module or "")
 
 
@@ -31,7 +31,7 @@ def top_of(dotted: str) -> str:
 
 
 def bindings(nodes: Iterable[ast.AST]) -> dict[str, str | None]:
-    """The names bound in a scope with these nodes, scopes inside it apart."""
+    """The names bound in the scope that these nodes form, without the scopes nested in it."""
     found: dict[str, str | None] = {}
     elsewhere: set[str] = set()
     for node in _of_scope(nodes):
@@ -62,7 +62,7 @@ def _bound_by(node: ast.AST) -> Iterator[tuple[str, str | None]]:
 
 
 def _of_scope(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
-    """These nodes and all inside them that run in the same scope."""
+    """These nodes and everything inside them that belongs to the same scope."""
     waiting = list(nodes)
     while waiting:
         node = waiting.pop()

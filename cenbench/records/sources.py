@@ -1,7 +1,7 @@
 """The package's own sources, parsed, with a cache on disk.
 
-Parsing all of them takes a second, which every command would pay. So what a source parses to is kept beside Python's
-own cache (`__pycache__`) under the SHA-256 of its bytes: an edited file is parsed again, one with a new time is not.
+Parsing all of them takes a second at every start. So the result is kept under the SHA-256 of the source: an edited
+file is parsed again, a file with only a new modification time is not.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from cenbench.records.import_time import ImportTime
 from cenbench.records.normal_form import PACKAGE, NormalForm
 
 CACHED = 1000
-"""Sources kept on disk, the oldest dropped: a few times as many as there are modules."""
+"""How many sources are kept, the latest ones: a few times the number of modules."""
 
 
 class Sources:
-    """The modules of the package below `root`, by dotted name, as they are when this is made."""
+    """The modules of the package below `root`, by dotted name, as they were when this object was made."""
 
     def __init__(self, root: Path) -> None:
         self._paths = {_dotted(path.relative_to(root)): path for path in sorted((root / PACKAGE).rglob("*.py"))}
@@ -46,7 +46,7 @@ class Sources:
 
     @cached_property
     def sha256(self) -> str:
-        """Of all names and sources."""
+        """SHA-256 (hex) of all names and sources."""
         lines = "\n".join(f"{name} {sha256}" for name, sha256 in self._sha256.items())
         return hashlib.sha256(lines.encode()).hexdigest()
 
@@ -55,7 +55,7 @@ class Sources:
         return self._paths[name].name == "__init__.py"
 
     def save(self) -> None:
-        """Keep what was parsed for the next process, if anything was."""
+        """Keep newly parsed sources for the next process."""
         if self._fresh:
             self._cache.write(dict([*self._cached.items(), *self._fresh.items()][-CACHED:]))
             self._cached |= self._fresh
@@ -78,7 +78,7 @@ def _dotted(path: Path) -> str:
 
 
 def _from_lists(document: list[Any]) -> Module:
-    """A module as JSON gives it back: named tuples are lists there."""
+    """A module from JSON, which turns named tuples into lists."""
     found, *rest = document
     return Module(tuple(_definition(each) for each in found), *rest)
 

@@ -1,4 +1,4 @@
-"""Which parts of a syntax tree are only words: messages of errors, warnings and the log. They change no number."""
+"""The parts of a syntax tree that are only wording: messages of errors, warnings and the log."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ _PACKAGE_ERRORS = frozenset({"UserError", "CellFailed", "CellSkipped"})
 
 
 def is_text(node: ast.AST) -> bool:
-    """A constant that stands alone: a docstring, of a definition or of the field above it."""
+    """Whether it is a constant that stands alone: a docstring of a definition, or of the field above it."""
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
 def makes_error(function: ast.expr) -> bool:
-    """Whether a call of this makes an exception that carries a message and nothing that is computed with."""
+    """Whether calling it makes an exception that carries only a message, nothing that is computed with."""
     name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
     return name in _PACKAGE_ERRORS or (name in _EXCEPTIONS - _CARRY_VALUES and isinstance(function, ast.Name))
 
 
 def carries_values(function: ast.expr) -> bool:
-    """Whether raising it is how a value is returned."""
+    """Whether an exception carries a value, as `StopIteration` does."""
     return isinstance(function, ast.Name) and function.id in _CARRY_VALUES
 
 
 def without_message(call: ast.Call) -> ast.Call:
-    """The call without its arguments, unless these assign or yield something."""
+    """The call without its arguments, unless they assign or yield something."""
     arguments = [*call.args, *call.keywords]
     if any(_has_effect(node) for argument in arguments for node in ast.walk(argument)):
         return call
@@ -40,7 +40,7 @@ def without_message(call: ast.Call) -> ast.Call:
 
 
 def without_text(arguments: Iterable[ast.expr | ast.keyword]) -> list[ast.expr | ast.keyword]:
-    """The arguments of a log line: none where they only name values, else as they are but for their text."""
+    """The arguments of a log line: none if they only name values, else all of them with their text removed."""
     kept = list(arguments)
     if all(isinstance(node, _HARMLESS | ast.expr_context | ast.operator) for a in kept for node in ast.walk(a)):
         return []
@@ -48,7 +48,7 @@ def without_text(arguments: Iterable[ast.expr | ast.keyword]) -> list[ast.expr |
 
 
 class _Blank(ast.NodeTransformer):
-    """Removes text, but not the text that a call is given: it may be the name of what is done."""
+    """Removes text, except in the arguments of a call, where it may select what is done."""
 
     def visit_Constant(self, node: ast.Constant) -> ast.Constant:
         return ast.Constant("") if isinstance(node.value, str) else node
