@@ -52,7 +52,7 @@ def test_stand_in_is_labelled_and_named_by_its_weights(stand_in: Extractor) -> N
     assert len(stand_in.identity.split()[1]) == 64
 
 
-def test_features_do_not_depend_on_batches_and_see_the_picture(stand_in: Extractor) -> None:
+def test_features_depend_on_the_image_and_not_on_its_batch(stand_in: Extractor) -> None:
     images = noise(2, 5)
     whole = stand_in.features(images)
     assert whole.dtype == torch.float64
@@ -61,7 +61,7 @@ def test_features_do_not_depend_on_batches_and_see_the_picture(stand_in: Extract
     alone = torch.cat([stand_in.features(image[None]) for image in images])
     torch.testing.assert_close(whole, alone, rtol=1e-12, atol=1e-12)
     assert (whole[0] - whole[1]).abs().max() > 1e-3
-    assert whole.std(0).min() > 0, "a feature that is the same for every picture measures nothing"
+    assert whole.std(0).min() > 0, "a feature that is equal for all images measures nothing"
 
 
 @pytest.fixture(scope="module")
@@ -99,10 +99,10 @@ def test_inception_is_named_by_the_bytes_of_its_file(inception_weights: Path, tm
     torch.save(state, other)
     identities = [load_extractor("inception-v3", path, CPU).identity for path in (inception_weights, other)]
     assert identities[0] != identities[1]
-    assert all(each.startswith("inception-v3 ") for each in identities)
+    assert all(identity.startswith("inception-v3 ") for identity in identities)
 
 
-def test_absent_weights_skip_the_cell_and_say_where_to_put_them(tmp_path: Path) -> None:
+def test_absent_weights_skip_the_cell_and_the_message_names_the_file(tmp_path: Path) -> None:
     with pytest.raises(CellSkipped) as caught:
         load_extractor("inception-v3", tmp_path / "inception.pth", CPU)
     assert caught.value.where == tmp_path / "inception.pth"
@@ -110,7 +110,7 @@ def test_absent_weights_skip_the_cell_and_say_where_to_put_them(tmp_path: Path) 
 
 
 class Malice:
-    """Unpickled with trust, it writes a file."""
+    """Writes a file if it is unpickled without restrictions."""
 
     def __init__(self, target: Path) -> None:
         self.target = target
@@ -127,9 +127,9 @@ def test_a_pickle_with_code_in_it_is_refused_and_not_run(tmp_path: Path) -> None
         load_extractor("inception-v3", path, CPU)
     assert caught.value.where == path
     assert not target.exists()
-    assert "two options" not in str(caught.value), "torch's advice to load it with trust is no advice of ours"
+    assert "two options" not in str(caught.value), "torch's advice to load it anyway is left out"
     torch.load(path, weights_only=False)
-    assert target.exists(), "the file must be one that would have run"
+    assert target.exists(), "the file must be one that would have been run"
 
 
 def saved(value: object) -> bytes:
@@ -230,7 +230,7 @@ def test_kid_is_the_same_to_the_bit_whoever_made_the_cache(tmp_path: Path) -> No
 
 @pytest.mark.faults
 @pytest.mark.parametrize("damage", ["cut short", "one bit", "no header", "empty"])
-def test_a_damaged_cache_is_told_and_computed_again(
+def test_a_damaged_cache_is_logged_and_computed_again(
     damage: str, stand_in: Extractor, tmp_path: Path, caplog: pytest.LogCaptureFixture, faults: Callable[[str], Tally]
 ) -> None:
     tally = faults("a damaged cache of real features")
@@ -242,7 +242,7 @@ def test_a_damaged_cache_is_told_and_computed_again(
     (path,) = tmp_path.glob("*.safetensors")
     good = path.read_bytes()
     bad = bytearray(good)
-    bad[-5] ^= 1  # in the last feature, where the format sees nothing
+    bad[-5] ^= 1  # in the last feature, where the format has no check
     path.write_bytes({"cut short": good[:-9], "one bit": bytes(bad), "no header": b"\xff" * 64, "empty": b""}[damage])
     with caplog.at_level(logging.WARNING, logger="cenbench"), tally.one():
         assert torch.equal(read(), expected)
@@ -283,7 +283,7 @@ def test_processes_that_ask_at_once_compute_once_and_agree(tmp_path: Path, fault
 def compute_at_once(tmp_path: Path) -> None:
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     commands = [[sys.executable, "-c", PROCESS, str(tmp_path), str(number)] for number in range(2)]
-    started = [subprocess.Popen(each, stdout=subprocess.PIPE, env=environment, text=True) for each in commands]
+    started = [subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True) for command in commands]
     printed = [process.communicate(timeout=120)[0] for process in started]
     assert [process.returncode for process in started] == [0, 0]
     assert printed[0] == printed[1] != ""

@@ -24,7 +24,7 @@ from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics
 from torch_fidelity.metric_kid import kid_features_to_metric  # noqa: E402
 
 CPU = torch.device("cpu")
-# Fewer samples than dimensions, more than dimensions, and of different number: each way through fid.compute.
+# Fewer samples than dimensions, more than dimensions, and of different number: every way through `frechet_distance`.
 SIZES = [(8, 8, 24), (60, 60, 6), (12, 300, 16), (300, 12, 16)]
 
 
@@ -42,7 +42,7 @@ def pair(sizes: tuple[int, int, int]) -> tuple[Tensor, Tensor]:
 @pytest.mark.parametrize("sizes", SIZES)
 def test_fid_is_torch_fidelitys(sizes: tuple[int, int, int]) -> None:
     fake, real = pair(sizes)
-    statistics = [fid_features_to_statistics(each) for each in (fake, real)]
+    statistics = [fid_features_to_statistics(x_ND) for x_ND in (fake, real)]
     expected = fid_statistics_to_metric(*statistics, verbose=False)["frechet_inception_distance"]
     # Its eigenvalues that should be zero are 1e-16 of the largest, their roots 1e-8.
     assert fid.frechet_distance(fake, real) == pytest.approx(expected, rel=1e-6)

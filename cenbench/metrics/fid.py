@@ -27,13 +27,13 @@ def frechet_distance(fake_ND: Tensor, real_ND: Tensor) -> float:
     needs no matrix root and no complex numbers, and N x N instead of D x D where N is smaller.
     """
     fake, real = fake_ND.double(), real_ND.double()
-    centred = [(each - each.mean(0)) / (len(each) - 1) ** 0.5 for each in (fake, real)]
-    trace = sum(each.square().sum() for each in centred)
+    centred = [(x_ND - x_ND.mean(0)) / (len(x_ND) - 1) ** 0.5 for x_ND in (fake, real)]
+    trace = sum(x_ND.square().sum() for x_ND in centred)
     if len(fake) * len(real) <= fake.shape[1] ** 2:
         root = torch.linalg.matrix_norm(centred[0] @ centred[1].T, ord="nuc")
     else:
         # More samples than dimensions: the same singular values from the smaller triangular factors.
-        factors = [torch.linalg.qr(each, mode="r").R for each in centred]
+        factors = [torch.linalg.qr(x_ND, mode="r").R for x_ND in centred]
         root = torch.linalg.matrix_norm(factors[0] @ factors[1].T, ord="nuc")
     mean = (fake.mean(0) - real.mean(0)).square().sum()
     return float(mean + trace - 2 * root)

@@ -1,4 +1,4 @@
-"""Feature extractors for FID and KID, through torch-fidelity: Inception-v3, or a labelled stand-in without weights."""
+"""Feature extractors, through torch-fidelity: Inception-v3, or a labelled stand-in that needs no weights file."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class Extractor:
 
     name: str
     identity: str
-    """Name and sha256 of the weights: what features can be compared, and cached, under."""
+    """Name and SHA-256 of the weights: only features of the same identity are comparable."""
     stand_in: str | None
-    """Label for every number made with it, where it stands in for Inception."""
+    """Label for every number computed from its features, if it stands in for Inception."""
     network: nn.Module
     device: torch.device
 
@@ -46,7 +46,7 @@ class Extractor:
 
 
 def check_installed(name: str, weights: Path) -> None:
-    """Raises `CellSkipped` where `weights`, the file of the extractor's weights, is absent: ask before training."""
+    """Raises `CellSkipped` if the extractor's file, `weights`, is absent. To be called before hours of training."""
     if name != STAND_IN and not weights.exists():
         raise CellSkipped(
             "the Inception-v3 weights for FID and KID are not here",
@@ -56,7 +56,7 @@ def check_installed(name: str, weights: Path) -> None:
 
 
 def load_extractor(name: str, weights: Path, device: torch.device) -> Extractor:
-    """`inception-v3` from the file `weights` (absent: `CellSkipped`), or `seeded-conv`, which reads no file."""
+    """`inception-v3` from the file `weights` (`CellSkipped` if it is absent), or `seeded-conv`, which reads no file."""
     if name == STAND_IN:
         network: nn.Module = SeededConv(STAND_IN, [_FEATURES])
         return Extractor(name, f"{name} {_state_digest(network)}", STAND_IN_LABEL, network.to(device), device)
@@ -66,11 +66,11 @@ def load_extractor(name: str, weights: Path, device: torch.device) -> Extractor:
 
 
 def read_inception(path: Path) -> nn.Module:
-    """The network of torch-fidelity's file, every key and shape; `UserError` where `path` is no such file."""
+    """The network in torch-fidelity's file. `UserError` if `path` does not hold every key in the right shape."""
     try:
         with path.open("rb") as file:
             state = load_tensors(file, path)
-        # torch-fidelity unpickles whatever its file holds; it is given tensors that were read without doing so.
+        # torch-fidelity unpickles its file without restrictions, so it gets a copy of tensors that were read safely.
         safe = io.BytesIO()
         torch.save(state, safe)
         safe.seek(0)
@@ -78,8 +78,8 @@ def read_inception(path: Path) -> nn.Module:
             "inception-v3-compat", ["2048"], feature_extractor_weights_path=safe
         )
         return network
-    except Exception as error:  # anything may be in the file, and torch-fidelity does not look before it leaps
-        # Of torch's list of what does not fit, the head and the first line.
+    except Exception as error:  # the file may hold anything, and torch-fidelity fails on it in any way
+        # torch lists every key that does not fit; its heading and the first key are enough.
         found = error.found if isinstance(error, UserError) else " ".join(str(error).split("\n")[:2])[:_SHOWN]
         raise UserError(
             "not torch-fidelity's Inception-v3 weights",
@@ -96,8 +96,8 @@ _SEED = 20201206
 class SeededConv(FeatureExtractorBase):  # type: ignore[misc]  # torch-fidelity has no types
     """Three strided convolutions with seeded random weights; mean and deviation of their last and middle maps.
 
-    Float64 throughout, so features do not depend on how images are batched. It sees colour, contrast and texture; it
-    knows nothing of what is in a picture.
+    Float64 throughout, so that features depend on the batch size in their last digits only. They reflect colour,
+    contrast and texture, not what an image shows.
     """
 
     def __init__(self, name: str, features_list: list[str]) -> None:
@@ -136,8 +136,8 @@ class SeededConv(FeatureExtractorBase):  # type: ignore[misc]  # torch-fidelity 
         for conv in self.convs:
             x = torch.relu(conv(x))
             maps.append(x)
-        pooled = [each.flatten(2) for each in maps[1:]]
-        return (torch.cat([part for each in pooled for part in (each.mean(2), each.std(2))], dim=1),)
+        pooled = [x_BCHW.flatten(2) for x_BCHW in maps[1:]]
+        return (torch.cat([part for x_BCN in pooled for part in (x_BCN.mean(2), x_BCN.std(2))], dim=1),)
 
 
 register_feature_extractor(STAND_IN, SeededConv)

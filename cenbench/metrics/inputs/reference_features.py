@@ -27,7 +27,7 @@ def reference_features(
 
     `key` names the images. Batch size and device can change the last digits, so features of different ones are kept
     apart. Of several cells that ask at once, the first computes and the others read. A damaged file is logged by name
-    and computed again. Raises `UserError` where the file cannot be read back.
+    and computed again. Raises `UserError` if the file cannot be read back.
     """
     made_by = {"extractor": extractor.identity, "batch_size": batch_size, "device": extractor.device.type}
     name = digest({**key, **made_by})[:16]
@@ -55,16 +55,18 @@ def _read(path: Path) -> Tensor | None:
         log.warning("%s is damaged (%s): its features are computed again", path, error)
         return None
     if _sha256(features_ND) != expected:
-        log.warning("%s is damaged (its sha256 is not the one written with it): computed again", path)
+        log.warning(
+            "%s is damaged (its SHA-256 differs from the one stored in it): its features are computed again", path
+        )
         return None
     return features_ND
 
 
 def _copied(features_ND: Tensor) -> Tensor:
-    """A copy in memory of its own, because the file it is mapped from may be cut short by others.
+    """A copy that outlives changes to the file it is mapped from.
 
-    The last digit of a product of matrices depends on how they are aligned in memory. Every cell gets the alignment of
-    a mapped file, an odd multiple of 8 bytes, because numbers have been published with it.
+    The last digit of a matrix product depends on how the matrices are aligned in memory. Every cell uses the alignment
+    of the mapped file, an odd multiple of 8 bytes, because numbers have been published with it.
     """
     memory = torch.empty(features_ND.numel() + 1, dtype=torch.float64)  # starts at a multiple of 64 bytes
     return memory[1:].view_as(features_ND).copy_(features_ND)

@@ -1,20 +1,21 @@
-"""torchvision on a torch without its C extension.
+"""Importing torchvision when its C extension does not load.
 
-torch-fidelity imports torchvision, whose wheel may be built for another torch (CUDA wheel, CPU torch): its extension
-then does not load and `import torchvision` fails on operators it never gets to define. Declaring their schemas lets the
-pure Python parts import; the operators themselves are not used here. Where the extension loads nothing is changed.
+torch-fidelity and torchmetrics import torchvision, whose wheel may have been built for another torch (a CUDA wheel
+beside a CPU torch). Its extension then fails to load, and `import torchvision` fails because operators are not defined.
+Declaring their schemas is enough to import the Python parts; the operators themselves are never called here. If the
+extension loads, nothing changes.
 """
 
 from __future__ import annotations
 
 import torch
 
-# Holds the declarations: they vanish with the library object.
+# Keeps the declarations alive: they vanish with the library object.
 _DECLARED: list[torch.library.Library] = []
 
 
 def import_torchvision() -> None:
-    """Import torchvision, declaring its missing operators if need be."""
+    """Import torchvision, after declaring its operators if they are missing."""
     try:
         import torchvision
     except RuntimeError as error:
