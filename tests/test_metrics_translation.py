@@ -154,10 +154,10 @@ def test_ssim_of_constants_is_known() -> None:
     """Without variance it is (2 a b + C1) / (a^2 + b^2 + C1), C1 = (0.01 * 2)^2 for a range of 2."""
     a, b, c1 = 0.5, -0.25, 0.02**2
     expected = (2 * a * b + c1) / (a**2 + b**2 + c1)
-    # Variances of constants are rounding errors of 1e-16, next to C2 = 0.0036.
-    assert scored([(constant(a), constant(b))])["ssim"] == pytest.approx(expected, rel=1e-12)
+    # In float32, variances of constants are rounding errors of 1e-8, next to C2 = 0.0036.
+    assert scored([(constant(a), constant(b))])["ssim"] == pytest.approx(expected, rel=1e-5)
     mean = scored([(constant(a), constant(b)), (constant(a), constant(a))])["ssim"]
-    assert mean == pytest.approx((expected + 1) / 2, rel=1e-12), "the mean over images"
+    assert mean == pytest.approx((expected + 1) / 2, rel=1e-5), "the mean over images"
 
 
 def test_ssim_of_an_image_smaller_than_its_window_is_an_error() -> None:

@@ -9,9 +9,9 @@ One safetensors file beside the record, `per_image.safetensors`; images are in t
     STREAM/confusion.pixels      uint32         how many pixels have both
     classes                      int64          number of classes
 
-Only counts that are not zero are stored, six bytes each: an image shows some ten classes of forty, so that the 654
-images x 3 streams of NYUDv2 take about 1 MB instead of 12.6 MB as dense uint32. The file of a skipped cell is empty of
-arrays.
+Only counts that are not zero are stored, six bytes each. With 100 pairs of a true and a predicted class in each image,
+the 654 images x 3 streams of NYUDv2 take 1.2 MB; dense, as uint32, they would take 12.6 MB. The file of a skipped cell
+holds no array.
 """
 
 from __future__ import annotations
