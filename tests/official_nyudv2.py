@@ -230,7 +230,7 @@ FOLDER_FAULTS = {
         lambda raw: write_mask(raw / "masks/000009.png", np.full((468, 625), 40, np.uint8)),
         "labels out of range", ("masks/000009.png", "40"),
     ),
-    "no list": Fault(lambda raw: (raw / "val.txt").unlink(), "the list val.txt is missing"),
+    "no list": Fault(lambda raw: (raw / "val.txt").unlink(), "val.txt is missing"),
     "a line without depth": Fault(
         lambda raw: (raw / "val.txt").write_text("rgb/000002.png\tmasks/000002.png\n"), "unexpected format", ("line 1",)
     ),

@@ -130,7 +130,7 @@ SAMPLE_FAULTS = {
     "colour of 16 bits": replaced("rgb", WIDE),
     "colour edges": replaced("edge_texture", np.zeros((SIDE, SIDE, 3), np.uint8)),
     "half the lists": Fault(
-        lambda raw: (raw / "train_domain.txt").unlink(), "train_domain.txt is missing, but its other half"
+        lambda raw: (raw / "train_domain.txt").unlink(), "train_domain.txt is missing", ("remove both lists",)
     ),
     "a line not as published": Fault(
         lambda raw: (raw / "val_domain.txt").write_text("rgb/0001.png"), "unexpected format", ("line 1", "rgb/0001.png")

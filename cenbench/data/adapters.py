@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from cenbench.data.manifest import manifest_digest
 from cenbench.data.prepared import Prepared
+from cenbench.data.reading import file_system_errors
 from cenbench.data.shards import remove_shards
 from cenbench.errors import UserError
 from cenbench.matrix.specs import DatasetSpec, dataset_key
@@ -28,9 +29,16 @@ def prepare(spec: DatasetSpec, root: Path, workers: int, progress: bool, raw: Pa
     """Prepare `root/<dataset key>` and return it; returns at once if it is complete and its raw files are unchanged.
 
     `progress` shows a progress bar (stderr is a terminal); `raw` is the folder with a published dataset's official
-    files. Raises `UserError` for an unknown name and for whatever is wrong with the raw folder.
+    files. Raises `UserError` for an unknown name, for whatever is wrong with the raw folder, and for
+    every error of the file system.
     """
     folder = root / dataset_key(spec)
+    with file_system_errors(folder):
+        return _prepare(spec, folder, workers, progress, raw)
+
+
+def _prepare(spec: DatasetSpec, folder: Path, workers: int, progress: bool, raw: Path | None) -> Path:
+    root = folder.parent
     complete = manifest_digest(folder) is not None
     if complete:
         Prepared.open(folder)

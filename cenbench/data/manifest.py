@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from cenbench.data.modality import UNITS_PER_METRE
+from cenbench.data.reading import file_system_errors, unreadable
 from cenbench.errors import UserError
 from cenbench.files import digest, read_json, write_json
 from cenbench.matrix.specs import DatasetSpec, Frozen, Name, PositiveFloat, PositiveInt
@@ -128,22 +129,34 @@ def manifest_digest(folder: Path) -> str | None:
 def read_manifest(folder: Path) -> Manifest:
     """Read and validate `folder/manifest.json`; raises `UserError` if it is missing or invalid."""
     path = folder / MANIFEST
-    if not path.is_file():
+    with file_system_errors(path):
+        prepared = path.is_file()
+    if not prepared:
         raise UserError(
             f"dataset {folder.name} is not prepared: {MANIFEST} is missing", where=path, fix=prepare_command(folder)
         )
-    document: Any = read_json(path, fix=_fix(folder))
+    document = _read_document(folder)
     try:
         return Manifest.model_validate(document)
     except ValidationError as error:
         first = error.errors()[0]
-        raise UserError(
+        raise Damaged(
             f"{MANIFEST} is not a manifest of this version",
             where=path,
             key=".".join(str(part) for part in first["loc"]) or None,
             found=first["msg"],
             fix=_fix(folder),
         ) from error
+
+
+def _read_document(folder: Path) -> Any:
+    """The manifest's JSON; `Unreadable` if the file system does not give it, `Damaged` if it is not JSON."""
+    try:
+        return read_json(folder / MANIFEST)
+    except UserError as error:
+        if isinstance(error.__cause__, OSError):
+            raise unreadable(folder / MANIFEST, error.__cause__) from error
+        raise Damaged(error.problem, where=error.where, found=error.found, fix=_fix(folder)) from error
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
@@ -160,6 +173,10 @@ def _fix(folder: Path) -> str:
     return f"delete {folder} and run: {prepare_command(folder)}"
 
 
-def damaged(problem: str, path: Path, *, key: str | None = None, found: object, expected: object) -> UserError:
+class Damaged(UserError):
+    """A file of a prepared dataset is not what its manifest declares, or the manifest is not one."""
+
+
+def damaged(problem: str, path: Path, *, key: str | None = None, found: object, expected: object) -> Damaged:
     """The error for a file that differs from what the manifest declares."""
-    return UserError(problem, where=path, key=key, found=found, expected=expected, fix=_fix(path.parent))
+    return Damaged(problem, where=path, key=key, found=found, expected=expected, fix=_fix(path.parent))

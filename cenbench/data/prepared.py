@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cenbench.data.manifest import Manifest, ModalityEntry, damaged, read_manifest
+from cenbench.data.reading import file_system_errors
 from cenbench.errors import UserError
 from cenbench.files import digest, sha256_file
 
@@ -33,15 +34,18 @@ class Prepared:
     def open(cls, folder: Path) -> Prepared:
         """Read the manifest and check every file's existence, size, dtype and shape, but not its bytes.
 
-        Raises `UserError` if the dataset is not prepared, or naming the file that is missing, truncated or different.
+        Raises `UserError` if the dataset is not prepared, `Damaged` naming a file that is missing, truncated or
+        different, and `Unreadable` for one that the file system does not give.
         """
         folder = Path(folder)
         prepared = cls(folder, read_manifest(folder))
         for name, entry in prepared.manifest.files.items():
             path = folder / name
-            if not path.is_file():
+            with file_system_errors(path):
+                size = path.stat().st_size if path.is_file() else None
+            if size is None:
                 raise damaged(f"{name} is missing", path, found="no such file", expected=f"{entry.bytes} bytes")
-            if (size := path.stat().st_size) != entry.bytes:
+            if size != entry.bytes:
                 cut = "truncated" if size < entry.bytes else "longer than declared"
                 raise damaged(f"{name} is {cut}", path, found=f"{size} bytes", expected=f"{entry.bytes} bytes")
         for modality in prepared.manifest.modalities:
@@ -51,7 +55,8 @@ class Prepared:
     def verify(self, sha256_of: Callable[[Path], str] = sha256_file) -> None:
         """Read every byte; raises `UserError` naming a file whose SHA-256 differs from the manifest's."""
         for name, entry in self.manifest.files.items():
-            found = sha256_of(self.folder / name)
+            with file_system_errors(self.folder / name):
+                found = sha256_of(self.folder / name)
             if found != entry.sha256:
                 raise damaged(f"{name} has changed since it was written", self.folder / name, key="sha256",
                               found=found, expected=entry.sha256)  # fmt: skip
@@ -106,7 +111,8 @@ class Prepared:
 
         path = self.folder / entry.file
         try:
-            array = np.lib.format.open_memmap(path, mode="r")
+            with file_system_errors(path):
+                array = np.lib.format.open_memmap(path, mode="r")
         except (ValueError, SyntaxError, tokenize.TokenError) as error:  # NumPy parses the header as Python
             raise damaged(f"{entry.file} is not a NumPy array", path, found=str(error), expected=".npy") from error
         if array.dtype.name != entry.dtype:

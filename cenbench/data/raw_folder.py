@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from cenbench.data.reading import file_system_errors
+
 
 def holds_raw_files(raw: Path) -> bool:
     """Whether the folder holds anything but the placeholders that DVC and git keep for files not fetched yet."""
-    return raw.is_dir() and any(path.suffix != ".dvc" and path.name != ".gitignore" for path in raw.iterdir())
+    with file_system_errors(raw):
+        return raw.is_dir() and any(path.suffix != ".dvc" and path.name != ".gitignore" for path in raw.iterdir())
 
 
 def files_to_pull(raw: Path) -> bool:

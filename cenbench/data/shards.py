@@ -216,7 +216,7 @@ def _refuse(problems: list[UserError]) -> None:
     raise UserError(
         f"{len(problems)} scenes cannot be read",
         found="\n    ".join(["", *shown, *more]),
-        fix="get these files again as published, then rerun the command: it resumes",
+        fix="\n    ".join(dict.fromkeys(error.fix for error in problems if error.fix)) or None,
     )
 
 

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cenbench.data.manifest import MANIFEST
+from cenbench.data.manifest import MANIFEST, Damaged
 from cenbench.data.prepared import Prepared
-from cenbench.errors import UserError
 from cenbench.sha256_cache import cached_sha256
 
 SET_ASIDE = "manifest.damaged.json"
@@ -18,11 +17,12 @@ SET_ASIDE = "manifest.damaged.json"
 def open_whole(folder: Path, notes: Path) -> Prepared:
     """Open a prepared dataset after checking that every byte is as the manifest says; see `verify_once`.
 
-    A dataset with a missing or truncated file is set aside like one with a flipped bit. `UserError` for either.
+    A dataset with a missing or truncated file is set aside like one with a flipped bit; `UserError` for either. One
+    that cannot be read (`Unreadable`) stays as it is.
     """
     try:
         prepared = Prepared.open(folder)
-    except UserError as error:
+    except Damaged as error:
         error.fix = _set_aside(folder) or error.fix
         raise
     verify_once(prepared, notes)
@@ -32,12 +32,12 @@ def open_whole(folder: Path, notes: Path) -> Prepared:
 def verify_once(prepared: Prepared, notes: Path) -> None:
     """Check every file against the manifest; `notes` holds the digests of files that were read before.
 
-    A damaged dataset raises `UserError` naming the file, and its manifest is set aside: nothing reads the dataset any
+    A damaged dataset raises `Damaged` naming the file, and its manifest is set aside: nothing reads the dataset any
     more, and the same command prepares it again.
     """
     try:
         prepared.verify(lambda path: cached_sha256(path, notes))
-    except UserError as error:
+    except Damaged as error:
         error.fix = _set_aside(prepared.folder) or error.fix
         raise
     if (left := prepared.folder / SET_ASIDE).exists():

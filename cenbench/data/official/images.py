@@ -14,12 +14,11 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from cenbench.data.official.png import bits_per_channel, check_chunks, is_png
-from cenbench.data.unreadable import unreadable
+from cenbench.data.reading import read_bytes
 from cenbench.errors import UserError
 
 MOST_PIXELS = 2**26
 """More than any image of these datasets has; a compressed image of more could fill the memory (decompression bomb)."""
-MOST_BYTES = 2**28
 _CHANNELS = {"1": 1, "L": 1, "P": 1, "I": 1, "I;16": 1, "I;16B": 1, "LA": 2, "PA": 2, "RGB": 3, "RGBA": 4, "CMYK": 4}
 """Pillow's mode -> channels that are stored."""
 _DAMAGED = (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, IndexError)
@@ -59,18 +58,6 @@ def read_image(
     except _DAMAGED as error:
         raise _bad(path, "cannot be read: truncated, or not an image", str(error), "a complete PNG or JPEG") from error
     return array.astype(np.uint16 if bits_found == 16 else np.uint8)
-
-
-def read_bytes(path: Path) -> bytes:
-    """The bytes of a file of one sample; `UserError` if it is missing, cannot be accessed or is implausibly large."""
-    try:
-        if (length := path.stat().st_size) > MOST_BYTES:
-            raise _bad(path, "is too large", f"{length:,} bytes", f"at most {MOST_BYTES:,} bytes")
-        return path.read_bytes()
-    except FileNotFoundError as error:
-        raise UserError(f"{path.name} is missing", where=path, fix="get the file again") from error
-    except OSError as error:
-        raise unreadable(path, error) from error
 
 
 @contextmanager

@@ -12,13 +12,14 @@ import numpy as np
 from cenbench.data.official.adapter import Sample, Split, Unusable
 from cenbench.data.official.images import check_labels, read_image
 from cenbench.data.official.png import palette
-from cenbench.data.unreadable import file_system_errors
+from cenbench.data.reading import file_system_errors, read_lines
 from cenbench.errors import UserError
 
 LISTS: dict[Split, str] = {"train": "train.txt", "val": "val.txt"}
 ROLES = ("rgb", "semantic", "depth")
 """Fields of a line, separated by tabs: colour, labels, depth."""
 WHOLE, CROPPED = (480, 640), (468, 625)
+_FIX = "copy it from semantic_segmentation/data/nyudv2 of the released code (github.com/yikaiw/CEN)"
 _PALETTE_WITHIN = 4096
 """Bytes at the start of a PNG that contain its palette."""
 TOP, LEFT = 6, 7
@@ -36,7 +37,7 @@ def scan(raw: Path) -> tuple[list[Sample], list[Sample], tuple[str, ...]]:
     samples: dict[Split, list[Sample]] = {}
     unusable = Unusable()
     for split, name in LISTS.items():
-        samples[split] = [_sample(raw, split, number, line) for number, line in _lines(raw / name)]
+        samples[split] = [_sample(raw, split, number, line) for number, line in read_lines(raw / name, fix=_FIX)]
         for sample in samples[split]:
             absent = [path for path in sample.files.values() if not (raw / path).is_file()]
             if absent:
@@ -85,22 +86,6 @@ def _check_palettes(raw: Path, masks: list[str]) -> None:
 def crop(image: np.ndarray) -> np.ndarray:
     """(480, 640[, C]) -> (468, 625[, C]): remove the white border of the colour image."""
     return image[TOP : TOP + CROPPED[0], LEFT : LEFT + CROPPED[1]]
-
-
-def _lines(path: Path) -> list[tuple[int, str]]:
-    """(number, text) of every line that is not blank."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise UserError(
-            f"the list {path.name} is missing",
-            where=path,
-            fix="copy it from semantic_segmentation/data/nyudv2 of the released code (github.com/yikaiw/CEN)",
-        ) from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"the list {path.name} is not text", where=path, found=str(error)) from error
-    lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), start=1)]
-    return [(number, line) for number, line in lines if line]
 
 
 def _sample(raw: Path, split: Split, number: int, line: str) -> Sample:

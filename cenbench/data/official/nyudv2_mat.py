@@ -5,6 +5,7 @@ Source: paper.md#nyudv2.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from cenbench.data.official.adapter import Sample, Split, Unusable
 from cenbench.data.official.hdf5 import stored_dataset
 from cenbench.data.official.images import metres_to_units
 from cenbench.data.official.nyudv2_folder import WHOLE, crop
+from cenbench.data.reading import is_system_error, read_bytes, unreadable
 from cenbench.errors import UserError
 
 LABELED, SPLITS, MAPPING = "nyu_depth_v2_labeled.mat", "splits.mat", "classMapping40.mat"
@@ -97,11 +99,12 @@ def _open(raw: Path) -> Iterator[h5py.File]:
         with h5py.File(path, "r") as file:
             yield file
     except _HDF5_ERRORS as error:
-        size = f"{path.stat().st_size:,} bytes" if path.exists() else "no such file"
+        if is_system_error(error):
+            raise unreadable(path, error) from error
         raise UserError(
             f"{LABELED} cannot be read: truncated, or another file",
             where=path,
-            found=f"{size}; {error}",
+            found=f"{path.stat().st_size:,} bytes; {error}",
             expected="2,972,037,809 bytes, MATLAB v7.3",
             fix="download it again",
         ) from error
@@ -134,13 +137,9 @@ def _frames(file: h5py.File, path: Path) -> int:
 
 def _load(path: Path, names: tuple[str, ...]) -> dict[str, Any]:
     """Variables of a small .mat (not HDF5)."""
+    content = read_bytes(path, fix="see docs/datasets.md for where to get it")
     try:
-        with path.open("rb") as file:
-            found: dict[str, Any] = loadmat(file, variable_names=list(names))
-    except FileNotFoundError as error:
-        raise UserError(
-            f"{path.name} is missing", where=path, fix="see docs/datasets.md for where to get it"
-        ) from error
+        found: dict[str, Any] = loadmat(io.BytesIO(content), variable_names=list(names))
     except Exception as error:  # SciPy raises anything on a damaged file, ZeroDivisionError included
         raise UserError(
             f"{path.name} cannot be read: truncated, or another file",

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from cenbench.data.official.adapter import Sample
+from cenbench.data.reading import MOST_BYTES, file_system_errors, files_below, is_system_error, read_bytes, unreadable
 from cenbench.errors import UserError
 from cenbench.files import atomic_path
 
@@ -36,12 +37,17 @@ class RawFiles:
 
     def names(self, top: str) -> set[str]:
         """Official paths of all files below the folder `top`, on disk and in zips."""
-        on_disk = {path.relative_to(self._folder).as_posix() for path in (self._folder / top).rglob("*.*")}
+        on_disk = {f"{top}/{name}" for name in files_below(self._folder / top)} if self._is_folder(top) else set()
         members = (name for archive in self._zips.values() for name in archive.NameToInfo)
         return on_disk | {name for name in members if name.startswith(f"{top}/") and not name.endswith("/")}
 
     def on_disk(self, name: str) -> bool:
-        return (self._folder / name).is_file()
+        with file_system_errors(self._folder / name):
+            return (self._folder / name).is_file()
+
+    def _is_folder(self, name: str) -> bool:
+        with file_system_errors(self._folder / name):
+            return (self._folder / name).is_dir()
 
     def sample(self, name: str, split: Literal["train", "val"], paths: Mapping[str, str], index: int = -1) -> Sample:
         """A sample whose parts have these official paths (role -> path), unpacked or not."""
@@ -57,11 +63,16 @@ class RawFiles:
     def read(self, name: str) -> bytes:
         """A file's bytes. Raises `UserError` if there is no such file, or for a member with a wrong checksum."""
         if self.on_disk(name):
-            return (self._folder / name).read_bytes()
+            return read_bytes(self._folder / name)
         archive = self._archive_with(name)
         try:
-            return self._zips[archive].read(name)
+            member = self._zips[archive].getinfo(name)
+            if member.file_size > MOST_BYTES:
+                raise zipfile.BadZipFile(f"it would unpack to {member.file_size:,} bytes")
+            return self._zips[archive].read(member)
         except _BROKEN as error:
+            if is_system_error(error):
+                raise unreadable(archive, error) from error
             raise _damaged(archive, name, error) from error
 
     def unpacked(self, name: str) -> Path:
@@ -103,6 +114,8 @@ def _open(archive: Path) -> zipfile.ZipFile:
         status = archive.stat()
         return _opened(archive, status.st_mtime_ns, status.st_size, os.getpid())
     except _BROKEN as error:
+        if is_system_error(error):
+            raise unreadable(archive, error) from error
         raise _damaged(archive, None, error) from error
 
 

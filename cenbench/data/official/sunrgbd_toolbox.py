@@ -6,7 +6,7 @@ memory (MATLAB needs 64 GB), so each label is read by its own reference.
 
 from __future__ import annotations
 
-import zlib
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -18,6 +18,7 @@ import scipy.io
 
 from cenbench.data.manifest import VOID
 from cenbench.data.official.hdf5 import check_stored, stored_dataset
+from cenbench.data.reading import is_system_error, read_bytes, unreadable
 from cenbench.errors import UserError
 
 CLASSES = (
@@ -30,8 +31,6 @@ CLASSES = (
 _MOST_PIXELS = 2**24
 """More than any image here has; a compressed label could otherwise fill the memory."""
 _AUTHORS_ROOT = PurePosixPath("/n/fs/sun3d/data")
-_MAT_ERRORS = (ValueError, TypeError, KeyError, IndexError, OSError, NotImplementedError, zlib.error)
-"""What SciPy raises on a file that is truncated or not from MATLAB."""
 _HDF5_ERRORS = (OSError, KeyError, RuntimeError, ValueError, AttributeError, TypeError)
 
 
@@ -96,6 +95,8 @@ class Labels:
             self._file = h5py.File(path, "r")
             self._references: Any = stored_dataset(self._file, "SUNRGBD2Dseg/seglabel", path)
         except _HDF5_ERRORS as error:
+            if is_system_error(error):
+                raise unreadable(path, error) from error
             raise _wrong(path, "SUNRGBD2Dseg/seglabel", error, "a complete HDF5 file (MATLAB v7.3)") from error
 
     def close(self) -> None:
@@ -112,6 +113,8 @@ class Labels:
                 raise _wrong(self._path, key, f"{label.size:,} pixels", f"at most {_MOST_PIXELS:,}")
             stored_WH = label[()]
         except _HDF5_ERRORS as error:
+            if is_system_error(error):
+                raise unreadable(self._path, error) from error
             raise _wrong(self._path, key, error, "a complete label image") from error
         return to_training_labels(stored_WH.T, self._path, key)
 
@@ -128,11 +131,12 @@ def to_training_labels(stored_HW: np.ndarray, where: Path, key: str | None = Non
 
 def _load(path: Path, variable: str) -> Any:
     """One variable of a MATLAB v5 file."""
+    content = read_bytes(path, fix="unpack SUNRGBDtoolbox.zip")
     try:
-        return scipy.io.loadmat(path, variable_names=[variable], squeeze_me=True, struct_as_record=False)[variable]
-    except FileNotFoundError as error:
-        raise UserError("an official file is missing", where=path, fix="unpack SUNRGBDtoolbox.zip") from error
-    except _MAT_ERRORS as error:
+        return scipy.io.loadmat(
+            io.BytesIO(content), variable_names=[variable], squeeze_me=True, struct_as_record=False
+        )[variable]
+    except Exception as error:  # SciPy raises anything on a damaged file, ZeroDivisionError included
         raise _wrong(path, variable, error, "a complete MATLAB v5 file with this variable") from error
 
 

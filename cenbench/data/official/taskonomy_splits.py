@@ -4,7 +4,6 @@ without either, into parts that share no building (in a single building: no poin
 
 from __future__ import annotations
 
-import csv
 import re
 from pathlib import Path
 
@@ -12,11 +11,13 @@ import numpy as np
 
 from cenbench.data.official.adapter import Sample, Split, Unusable, choose
 from cenbench.data.official.taskonomy_views import OPTIONAL, REQUIRED, Views, building_of, lacks, point_of, view_name
+from cenbench.data.reading import read_lines
 from cenbench.errors import UserError
 from cenbench.matrix.specs import DatasetSpec
 
 LISTS: dict[Split, str] = {"train": "train_domain.txt", "val": "val_domain.txt"}
 """Lists of the released code; a line is `{domain}/point_407_view_2_domain_{domain}.png`, with literal braces."""
+_FIX = "copy it from image2image_translation/data of github.com/yikaiw/CEN, or remove both lists"
 _LINE = re.compile(r"((?:[^/]+/)*)point_(\d+)_view_(\d+)_domain_([\w{}]+)\.png")
 _BUILDINGS = "train_val_test_*.csv"
 """Table of splits_taskonomy.zip; a line is `building,1,0,0`: in train, in val, in test."""
@@ -73,18 +74,8 @@ def _by_lists(raw: Path, views: Views) -> Candidates:
 
 def _read_list(path: Path) -> list[str]:
     """Views in the order of a list."""
-    try:
-        lines = path.read_text(encoding="utf-8").split()
-    except FileNotFoundError as error:
-        raise UserError(
-            f"the list {path.name} is missing, but its other half exists",
-            where=path,
-            fix="copy it from image2image_translation/data of github.com/yikaiw/CEN, or remove both",
-        ) from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"the list {path.name} is not text", where=path, found=str(error)) from error
     views = []
-    for number, line in enumerate(lines, start=1):
+    for number, line in read_lines(path, fix=_FIX):
         match = _LINE.fullmatch(line)
         if match is None:
             raise UserError(
@@ -109,16 +100,16 @@ def _by_table(raw: Path, tables: list[str], views: Views) -> Candidates:
             fix="keep the one to use (tiny, medium, full or fullplus)",
         )  # fmt: skip
     split_of: dict[str, str] = {}
-    with (raw / tables[0]).open(newline="", encoding="utf-8") as file:
-        for number, row in enumerate(csv.reader(file), start=1):
-            if number == 1 and row[1:] == ["train", "val", "test"]:
-                continue
-            if len(row) != 4 or not set(row[1:]) <= {"0", "1"}:
-                raise UserError(
-                    "a line of the table of buildings has an unexpected format",
-                    where=raw / tables[0], key=f"line {number}", found=",".join(row), expected="building,1,0,0",
-                )  # fmt: skip
-            split_of[row[0]] = ("train", "val", "test", "none")[[*row[1:], "1"].index("1")]
+    for number, line in read_lines(raw / tables[0], fix="get it again from splits_taskonomy.zip"):
+        row = [cell.strip() for cell in line.split(",")]
+        if number == 1 and row[1:] == ["train", "val", "test"]:
+            continue
+        if len(row) != 4 or not set(row[1:]) <= {"0", "1"}:
+            raise UserError(
+                "a line of the table of buildings has an unexpected format",
+                where=raw / tables[0], key=f"line {number}", found=line, expected="building,1,0,0",
+            )  # fmt: skip
+        split_of[row[0]] = ("train", "val", "test", "none")[[*row[1:], "1"].index("1")]
     # The last folder is the building's own; those before it come from the download.
     halves: dict[str, list[str]] = {"train": [], "val": []}
     for view in views:

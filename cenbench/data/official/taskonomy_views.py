@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
+from cenbench.data.reading import files_below
 from cenbench.errors import UserError
 
 REQUIRED = ("rgb", "normal", "reshading", "depth_euclidean", "depth_zbuffer", "edge_occlusion", "edge_texture")
@@ -23,24 +23,21 @@ Views = dict[str, dict[str, str]]
 def find_views(raw: Path) -> Views:
     """Every image of the ten domains. Raises `UserError` for none, and for two images of one view and domain."""
     views: Views = {}
-    for folder, folders, files in os.walk(raw, followlinks=True):
-        folders.sort()
-        parts = Path(folder).relative_to(raw).parts
-        for name in sorted(files):
-            match = _FILE.fullmatch(name)
-            # A mask has the name of the image it masks, so the folder's name must be the domain's too.
-            if match is None or match[3] not in parts or match[3] not in REQUIRED + OPTIONAL:
-                continue
-            view = view_name(parts, match[1], match[2], match[3])
-            path = str(PurePosixPath(*parts, name))
-            if other := views.setdefault(view, {}).get(match[3]):
-                raise UserError(
-                    "two copies of Taskonomy lie side by side",
-                    where=raw,
-                    found=f"{other} and {path}",
-                    fix="keep one: move the other away, or name a folder with only one of them with --raw",
-                )
-            views[view][match[3]] = path
+    for path in files_below(raw):
+        *parts, name = path.split("/")
+        match = _FILE.fullmatch(name)
+        # A mask has the name of the image it masks, so the folder's name must be the domain's too.
+        if match is None or match[3] not in parts or match[3] not in REQUIRED + OPTIONAL:
+            continue
+        view = view_name(tuple(parts), match[1], match[2], match[3])
+        if other := views.setdefault(view, {}).get(match[3]):
+            raise UserError(
+                "two copies of Taskonomy lie side by side",
+                where=raw,
+                found=f"{other} and {path}",
+                fix="keep one: move the other away, or name a folder with only one of them with --raw",
+            )
+        views[view][match[3]] = path
     if not views:
         raise UserError(
             "this folder holds no views of Taskonomy",
