@@ -21,11 +21,12 @@ from cenbench.matrix.plan import Plan, load_plan
 from cenbench.records.read import CellRecord
 from cenbench.report.cell_page import render_cell_page
 from cenbench.report.curves import chart, read_history, training_charts
+from cenbench.report.latex_text import tex
 from cenbench.report.pages import render_index, render_tables
 from cenbench.report.render_csv import render_csv
 from cenbench.report.render_html import render_html
 from cenbench.report.render_json import metrics_document, render_json
-from cenbench.report.render_latex import render_latex, tex
+from cenbench.report.render_latex import render_latex
 from cenbench.report.table import Table, build_table
 from cenbench.report.terminal_table import render_terminal
 

@@ -1,23 +1,10 @@
-"""The table as LaTeX with booktabs. Compiles alone, and can be read into a paper by \\input."""
+"""The table as LaTeX with booktabs; compiles on its own and can be included in a paper with \\input."""
 
 from __future__ import annotations
 
 from cenbench.report.environment import latex_templates
+from cenbench.report.latex_text import tex
 from cenbench.report.table import FilledSlot, Table, Value
-
-_SPECIAL = {
-    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    "|": r"\textbar{}", '"': "''",
-    "\N{PLUS-MINUS SIGN}": r"$\pm$", "\N{MINUS SIGN}": "$-$", "\N{DAGGER}": r"$^\dagger$",
-    "\N{UPWARDS ARROW}": r"$\uparrow$", "\N{DOWNWARDS ARROW}": r"$\downarrow$", "\N{MULTIPLICATION SIGN}": r"$\times$",
-}  # fmt: skip
-
-
-def tex(text: object) -> str:
-    """`text` with everything escaped that LaTeX would act on; what its fonts may lack becomes a question mark."""
-    escaped = "".join(_SPECIAL.get(letter, letter if letter.isprintable() else " ") for letter in str(text))
-    return escaped.encode("latin-1", errors="replace").decode("latin-1")
 
 
 def render_latex(table: Table) -> str:
