@@ -205,11 +205,11 @@ from cenbench.metrics.inputs.features import FeatureSets, Subsets
 from cenbench.metrics.inputs.reference_features import reference_features
 
 extractor = load_extractor("seeded-conv", Path("no-weights"), torch.device("cpu"))
-generator = torch.Generator().manual_seed(3)
-images = torch.randint(0, 256, (32, 3, 32, 32), dtype=torch.uint8, generator=generator)
-key = {"dataset": "rooms", "target": "rgb"}
-real_ND = reference_features(Path(sys.argv[1]), key, extractor, 8, lambda: images.split(8))
-for seed in range(40):
+for seed in range(24):
+    generator = torch.Generator().manual_seed(seed)
+    images = torch.randint(0, 256, (32, 3, 32, 32), dtype=torch.uint8, generator=generator)
+    key = {"dataset": "rooms", "target": str(seed)}
+    real_ND = reference_features(Path(sys.argv[1]), key, extractor, 8, lambda: images.split(8))
     fake_ND = torch.rand(32, 96, dtype=torch.float64, generator=generator) * real_ND.mean(0) * 2
     print(kid_x100.compute(FeatureSets(fake_ND, real_ND, Subsets(20, 20, 0))).hex())
 """
@@ -224,7 +224,7 @@ def test_kid_is_the_same_to_the_bit_whoever_made_the_cache(tmp_path: Path) -> No
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.split()
 
     absent, present, absent_again = run("first"), run("first"), run("second")
-    assert len(set(absent)) == 40, "forty draws, as one that differs in its last digit shows in most of them only"
+    assert len(set(absent)) == 24, "many draws, because the alignment in memory changes the last digit of some only"
     assert absent == present == absent_again
 
 
