@@ -77,15 +77,15 @@ def extractor() -> Extractor:
 
 
 Scores = dict[str, dict[str, float]]
-Score = Callable[[str, Drawn, int], Scores]
+Score = Callable[..., Scores]
 
 
 @pytest.fixture(scope="module")
 def score(extractor: Extractor) -> Iterator[Score]:
     """stream -> metric -> value of what was drawn, given in batches of so many, for what the metric needs."""
 
-    def scored(metric: str, drawn: Drawn, batch: int = IMAGES) -> Scores:
-        pieces = list(zip(*(part.split(batch) for part in drawn), strict=True))
+    def scored(metric: str, drawn: Drawn, batch: int = IMAGES, device: torch.device = CPU) -> Scores:
+        pieces = list(zip(*(part.to(device).split(batch) for part in drawn), strict=True))
         needs = metrics()[metric].needs
         with torch.inference_mode():
             if needs == "features":
@@ -94,7 +94,7 @@ def score(extractor: Extractor) -> Iterator[Score]:
                 for image, _ in pieces:
                     found.update(image)
                 return feature_scores(found)
-            made = Confusion(STREAMS, CLASSES, VOID, CPU) if needs == "confusion" else Pixels(STREAMS, CPU)
+            made = Confusion(STREAMS, CLASSES, VOID, device) if needs == "confusion" else Pixels(STREAMS, device)
             for prediction, truth in pieces:
                 made.update(prediction, truth)
             return confusion_scores(made) if isinstance(made, Confusion) else pixel_scores(made)
@@ -149,6 +149,16 @@ def test_the_declared_direction_is_the_better_one(metric: str, score: Score) -> 
     found = [sign * values(score(metric, drawn_for(metric, noise), 3), metric)[0] for noise in (0.0, 0.3, 0.9)]
     assert found == sorted(found, reverse=True)
     assert len(set(found)) == 3
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+@pytest.mark.parametrize("metric", (*CONFUSION, *PIXELS))
+def test_the_value_on_a_gpu_is_that_on_the_cpu(metric: str, score: Score) -> None:
+    drawn = drawn_for(metric, 0.3)
+    expected = values(score(metric, drawn, 3), metric)
+    found = values(score(metric, drawn, 3, torch.device("cuda")), metric)
+    assert found == (expected if metric in CONFUSION else pytest.approx(expected, rel=reference_of(metric).rel))
 
 
 @pytest.mark.parametrize("metric", CONFUSION)

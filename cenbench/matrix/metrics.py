@@ -1,4 +1,4 @@
-"""The metrics there are, as the files of `cenbench/metrics` declare them. Read, not imported: no torch here."""
+"""The metrics there are, as the files of `cenbench/metrics` declare them. Parsed, not imported: no torch here."""
 # changes no number: which metrics a task has is among what a digest is asked of
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Metric:
 
     @property
     def is_cost(self) -> bool:
-        """Whether it is counted on the network instead of measured on data: equal for all seeds, and no contest."""
+        """Whether it is counted on the network, not measured on data: equal for all seeds, and no row is best."""
         return self.needs == "network"
 
 
@@ -43,7 +43,9 @@ def metrics() -> dict[str, Metric]:
     """Key -> metric, by what they need, then in the order of names. `UserError` for a file that lacks a declaration."""
     found = [_read(path) for path in _FOLDER.glob("[a-z]*.py")]
     order = get_args(Needs)
-    return {metric.name: metric for metric in sorted(found, key=lambda one: (order.index(one.needs), one.name))}
+    return {
+        metric.name: metric for metric in sorted(found, key=lambda metric: (order.index(metric.needs), metric.name))
+    }
 
 
 def metrics_that_need(*needs: Needs) -> tuple[str, ...]:
