@@ -36,7 +36,7 @@ SHOWN = (
 )
 REFUSED = ("\u202egnp.exe", "\u2066x", "\u200bx", "\ufeffx y", "\x1b[2Jx", "\x00x", "\x9bx")
 ESCAPES = {"textbackslash", "textasciitilde", "textasciicircum", "textless", "textgreater", "textbar", "{", "}", "$"}
-ESCAPES |= {"&", "#", "%", "_"}
+ESCAPES |= {"&", "#", "%", "_", "`"}
 
 
 def hostile_table(text: str) -> str:
@@ -91,7 +91,7 @@ def test_a_text_is_shown_and_nothing_else(checkout: Checkout, text: str) -> None
     assert {letter: body.count(letter) for letter in "%$#_^~&"} == {letter: usual.count(letter) for letter in "%$#_^~&"}
     assert body.count("{") == body.count("}")
     console = Console(width=2000, record=True, file=open("/dev/null", "w"))  # noqa: PTH123, SIM115
-    console.print(render_terminal(hostile))
+    console.print(render_terminal(hostile, console.width))
     assert text.splitlines()[0] in console.export_text()
 
 

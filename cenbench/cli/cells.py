@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from cenbench.cli.options import CellId, Device, Preset, Root, Tables, checkout, find_cell, wide_console
+from cenbench.cli.options import CellId, Device, Preset, Root, Tables, checkout, find_cell, say, wide_console
 from cenbench.errors import Stopped
 
 
@@ -40,7 +40,7 @@ def plan(
     paths = checkout(root)
     chosen = load_plan(paths.params, preset).select(tables=table, task=task, method=method, glob=cells)
     if targets:
-        typer.echo("\n".join(record_target(cell) for cell in chosen.cells.values()))
+        say("\n".join(record_target(cell) for cell in chosen.cells.values()))
         return
     wide_console().print(render_plan(chosen, read_step_times(chosen, paths)))
 

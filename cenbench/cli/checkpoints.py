@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cenbench.cli.options import CellId, Device, Preset, Root, checkout, find_cell
+from cenbench.cli.options import CellId, Device, Preset, Root, checkout, find_cell, say
 
 
 def import_checkpoint(
@@ -38,6 +38,6 @@ def import_checkpoint(
     source = run_import(file, chosen, paths, device, replace=replace)
     record = read_record(paths, chosen)
     table = plan.tables_of(chosen.id)[0]
-    typer.echo(f"imported {source} into {chosen.id}; nothing was trained")
-    typer.echo(f"published {record.folder}: {record.state}" + (f"\n{record.reason}" if record.reason else ""))
-    typer.echo(f"next: cenbench show {table} --preset {preset}   (or: snakemake {table} --config preset={preset})")
+    say(f"imported {source} into {chosen.id}; nothing was trained")
+    say(f"published {record.folder}: {record.state}" + (f"\n{record.reason}" if record.reason else ""))
+    say(f"next: cenbench show {table} --preset {preset}   (or: snakemake {table} --config preset={preset})")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cenbench.cli.options import Preset, Root, checkout
+from cenbench.cli.options import Preset, Root, checkout, say
 
 if TYPE_CHECKING:  # each command imports what it needs, so that the others start quickly
     from cenbench.data.official.adapter import Adapter
@@ -43,8 +43,8 @@ def list_datasets(preset: Preset = "demo", root: Root = Path()) -> None:
     for spec in datasets_of(paths.params, preset):
         key = dataset_key(spec)
         ready = is_prepared(paths.data / key)
-        typer.echo(f"{key}  {'prepared' if ready else f'not prepared; next: {command} {key} --preset {preset}'}")
-    typer.echo("\nPublished datasets that can be read (docs/datasets.md):")
+        say(f"{key}  {'prepared' if ready else f'not prepared; next: {command} {key} --preset {preset}'}")
+    say("\nPublished datasets that can be read (docs/datasets.md):")
     adapters = [find_adapter(name) for name in ADAPTERS]
     wide_console().print(adapters_table((adapter, _state(paths, adapter.NAME)) for adapter in adapters))
 
@@ -92,7 +92,7 @@ def prepare(
             if spec.name in adapters.ADAPTERS:
                 _introduce(adapters.find_adapter(spec.name))
             folder = adapters.prepare(spec, paths.data, workers, sys.stderr.isatty(), raw)
-            typer.echo(f"prepared {folder}; next: cenbench data show {folder.name} --preset {preset}")
+            say(f"prepared {folder}; next: cenbench data show {folder.name} --preset {preset}")
         except UserError as error:
             problems.append(error)
     if problems:
@@ -111,7 +111,7 @@ def _open(root: Path, preset: str, dataset: str) -> Prepared:
 
 def _introduce(adapter: Adapter) -> None:
     """Print whose work is about to be used, and under which licence."""
-    typer.echo(f"{adapter.TITLE} ({adapter.URL})\nlicence: {adapter.LICENCE}\ncite:\n{adapter.CITATION}\n")
+    say(f"{adapter.TITLE} ({adapter.URL})\nlicence: {adapter.LICENCE}\ncite:\n{adapter.CITATION}\n")
 
 
 @app.command()
@@ -127,7 +127,7 @@ def verify(dataset: Dataset, preset: Preset = "demo", root: Root = Path()) -> No
 
     prepared = _open(root, preset, dataset)
     prepared.verify()
-    typer.echo(f"{prepared.folder}: all files match the manifest")
+    say(f"{prepared.folder}: all files match the manifest")
     wide_console().print(verify_report(_statistics(prepared)))
 
 
@@ -181,4 +181,4 @@ def show(
         )
     prepared = _open(root, preset, dataset)
     draw(prepared, range(scenes), out)
-    typer.echo(f"{out}: {scenes} scenes")
+    say(f"{out}: {scenes} scenes")

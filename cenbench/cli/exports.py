@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cenbench.cli.options import CellId, Device, Preset, Root, checkout, find_cell
+from cenbench.cli.options import CellId, Device, Preset, Root, checkout, find_cell, say
 
 
 def export(
@@ -31,4 +31,4 @@ def export(
     paths = checkout(root)
     chosen = find_cell(load_plan(paths.params, preset), cell)
     written = export_cell(chosen, paths, out, stream, device, bar=sys.stderr.isatty())
-    typer.echo(f"{out}: {written} predictions of {stream}, described in predictions.json")
+    say(f"{out}: {written} predictions of {stream}, described in predictions.json")

@@ -14,9 +14,11 @@ import typer
 
 from cenbench import __version__
 from cenbench.cli import cells, checkpoints, data, doctor, exports, pipeline, reports, results, status, weights
+from cenbench.cli.output_encoding import accept_any_encoding
 from cenbench.errors import CellFailed, Stopped, UserError
 from cenbench.redact import redacted
 from cenbench.schedule.slurm import back_into_the_queue
+from cenbench.visible import visible
 
 app = typer.Typer(
     help="A benchmark harness for multimodal fusion by channel exchanging (CEN, NeurIPS 2020).\n\n"
@@ -58,6 +60,7 @@ def _options(
 
 def main() -> None:
     """Run the command line. A `UserError` is printed without a traceback."""
+    accept_any_encoding()
     try:
         app()
     except CellFailed as error:
@@ -81,4 +84,4 @@ def main() -> None:
 
 
 def _print_error(error: UserError) -> None:
-    print(redacted(f"cenbench: {error}"), file=sys.stderr)
+    print(visible(redacted(f"cenbench: {error}")), file=sys.stderr)

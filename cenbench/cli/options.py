@@ -10,6 +10,7 @@ from rich.console import Console
 
 from cenbench.errors import UserError
 from cenbench.paths import Paths
+from cenbench.visible import visible
 
 if TYPE_CHECKING:  # each command imports what it needs, so that the others start quickly
     from cenbench.matrix.cell import Cell
@@ -49,6 +50,11 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for 
 _PIPED_WIDTH = 200
 _LISTED = 10
 _SHORTEST = 4
+
+
+def say(text: str) -> None:
+    """Print a line, with every character that a terminal would act on made visible."""
+    typer.echo(visible(text))
 
 
 def wide_console() -> Console:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cenbench.cli.options import Preset, Root, TableName, Tables, checkout, wide_console
+from cenbench.cli.options import Preset, Root, TableName, Tables, checkout, say, wide_console
 
 
 def report(
@@ -37,10 +37,10 @@ def report(
         records = {cell_id: read_record(paths, cell) for cell_id, cell in chosen.cells.items()}
         render_tables(plan, [layout.name for layout in chosen.tables], records, paths.reports)
         for layout in chosen.tables:
-            typer.echo(f"wrote {paths.reports / preset / layout.name}.html")
+            say(f"wrote {paths.reports / preset / layout.name}.html")
     if index or not table:
         render_index(plan, [layout.name for layout in chosen.tables], paths.reports)
-        typer.echo(f"wrote {paths.reports / 'index.html'}; open it in a browser")
+        say(f"wrote {paths.reports / 'index.html'}; open it in a browser")
 
 
 def show(

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from cenbench.cli.options import Preset, Root, checkout
+from cenbench.cli.options import Preset, Root, checkout, say
 from cenbench.errors import UserError
 
 app = typer.Typer(
@@ -40,10 +40,10 @@ def frame_command(
     frame = read_frame(load_plan(paths.params, preset), paths)
     if out is None:
         wide_console().print(summary_table(summary(frame)))
-        typer.echo(f"next: cenbench results frame --preset {preset} --out {preset}.csv   (every number)")
+        say(f"next: cenbench results frame --preset {preset} --out {preset}.csv   (every number)")
         return
     write_frame(frame, out)
-    typer.echo(f"{out}: {len(frame)} lines, {frame['value'].count()} of them with an up-to-date number")
+    say(f"{out}: {len(frame)} lines, {frame['value'].count()} of them with an up-to-date number")
 
 
 @app.command("export")
@@ -63,7 +63,7 @@ def export_command(
 
     paths = checkout(root)
     ids = export_results(load_plan(paths.params, preset), paths, file)
-    typer.echo(f"{file}: {len(ids)} cells; next: dvc add {file}; in the other clone: cenbench results import {file}")
+    say(f"{file}: {len(ids)} cells; next: dvc add {file}; in the other clone: cenbench results import {file}")
 
 
 @app.command("import")
@@ -86,13 +86,13 @@ def import_command(
     plan = load_plan(paths.params, preset)
     found = import_results(plan, paths, file)
     for cell_id, why in found.refused.items():
-        typer.echo(f"rejected: {cell_id}\n  {why}")
+        say(f"rejected: {cell_id}\n  {why}")
     if found.absent:
-        typer.echo(f"not in {file}: {len(found.absent)} cells of preset {preset}")
+        say(f"not in {file}: {len(found.absent)} cells of preset {preset}")
     if found.taken:
         _tell_snakemake(root, preset, [record_target(plan.cell(cell_id)) for cell_id in found.taken])
-    typer.echo(f"{len(found.taken)} cells imported, {len(found.kept)} already finished here")
-    typer.echo(f"next: snakemake all_tables --config preset={preset}")
+    say(f"{len(found.taken)} cells imported, {len(found.kept)} already finished here")
+    say(f"next: snakemake all_tables --config preset={preset}")
 
 
 def _tell_snakemake(root: Path, preset: str, targets: list[str]) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cenbench.cli.options import Preset, Root, checkout
+from cenbench.cli.options import Preset, Root, checkout, say
 
 app = typer.Typer(help="List the pretrained weights a preset needs, and add them.", no_args_is_help=True)
 
@@ -30,9 +30,9 @@ def list_weights(preset: Preset = "demo", root: Root = Path()) -> None:
     wide_console().print(weights_table(listed, preset))
     absent = [entry.asset for entry in listed if entry.cells and entry.state == "absent"]
     for asset in absent:
-        typer.echo(f"next: download {asset.url}, then: cenbench weights add {asset.name} {asset.file}")
+        say(f"next: download {asset.url}, then: cenbench weights add {asset.name} {asset.file}")
     if not absent:
-        typer.echo(f"all weights for preset {preset} are present")
+        say(f"all weights for preset {preset} are present")
 
 
 @app.command()
@@ -57,7 +57,7 @@ def add(
     from cenbench.pretrained.add import add_weights
 
     placed = add_weights(name, file, checkout(root).weights, own=own, replace=replace)
-    typer.echo(f"{'already present' if placed.already else 'added'}: {placed.path}, sha256 {placed.sha256}")
+    say(f"{'already present' if placed.already else 'added'}: {placed.path}, sha256 {placed.sha256}")
     if placed.own:
-        typer.echo(f"your own weights ({placed.own}): tables name them and compare nothing with the paper")
-    typer.echo(f"next: dvc add {placed.path}   (puts it under version control), then: snakemake all_tables")
+        say(f"your own weights ({placed.own}): tables name them and compare nothing with the paper")
+    say(f"next: dvc add {placed.path}   (puts it under version control), then: snakemake all_tables")

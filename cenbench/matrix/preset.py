@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
 from pydantic_core.core_schema import ValidationInfo
 
 from cenbench.errors import UserError
@@ -25,13 +25,25 @@ from cenbench.matrix.specs import (
 )
 from cenbench.matrix.validation import Issue, as_user_error, short_repr, spelling_hint
 from cenbench.matrix.yaml_file import load_model
+from cenbench.visible import is_hidden
 
 Kind = Literal["segmentation", "translation"]
 _INVISIBLE = r"\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
 """Invisible characters that a terminal or a page acts on, such as escapes and changes of writing direction."""
+
+
+def _without_hidden(text: str) -> str:
+    """`text`. Raises `ValueError` for a character that the pattern, which the JSON schema shares, does not know."""
+    hidden = [letter for letter in text if is_hidden(letter)]
+    if hidden:
+        raise ValueError(f"invisible character U+{ord(hidden[0]):04X}")
+    return text
+
+
 Text = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=1000, pattern=rf"^[^{_INVISIBLE}]*$"),
+    AfterValidator(_without_hidden),
 ]
 TableName = Annotated[str, StringConstraints(pattern=r"^table[1-9][0-9]?$")]
 Seconds = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]

@@ -6,24 +6,33 @@ from pathlib import Path
 
 import jinja2
 
+from cenbench.visible import visible
+
 FOLDER = Path(__file__).parent / "templates"
 
 
 def page_templates() -> jinja2.Environment:
-    """For HTML: every value is escaped, so that it is text and never markup."""
+    """For HTML: every value is escaped, so that it is text and never markup, and hidden characters become visible."""
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(FOLDER),
         autoescape=True,
+        finalize=_visible,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
 
 
+def _visible(value: object) -> object:
+    """A text without hidden characters; markup of the templates themselves and other values unchanged."""
+    return visible(value, "\N{REPLACEMENT CHARACTER}") if type(value) is str else value
+
+
 def latex_templates() -> jinja2.Environment:
     """For LaTeX, which uses braces and % itself: `<< value >>` and `<% statement %>`. Every text goes through `tex`."""
     return page_templates().overlay(
         autoescape=False,
+        finalize=None,
         block_start_string="<%",
         block_end_string="%>",
         variable_start_string="<<",

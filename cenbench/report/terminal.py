@@ -5,15 +5,12 @@ from __future__ import annotations
 from rich.table import Table
 from rich.text import Text
 
-
-def without_controls(text: object) -> str:
-    """The text with every character that a terminal would act on, such as an escape, shown as `?`."""
-    return "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in str(text))
+from cenbench.visible import visible
 
 
 def literal(text: object, style: str = "") -> Text:
-    """Text shown as it is: `[bold]` is not markup, and control characters become `?`."""
-    return Text(without_controls(text), style=style)
+    """Text shown as it is: `[bold]` is not markup, and hidden characters become `?`."""
+    return Text(visible(str(text)), style=style)
 
 
 def borderless(*headings: str, title: str | None = None) -> Table:

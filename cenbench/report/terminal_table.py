@@ -11,7 +11,8 @@ from rich.text import Text
 
 from cenbench.matrix.layout import Row
 from cenbench.report.table import FilledSlot, Table, Value
-from cenbench.report.terminal import literal, without_controls
+from cenbench.report.terminal import literal
+from cenbench.visible import visible
 
 _STYLES = {"reproduced": "green", "off": "red", "not comparable": "dim", "undecided": "", "none": ""}
 _AROUND_COLUMN = 3
@@ -49,7 +50,7 @@ def render_terminal(table: Table, width: int) -> RichTable:
 def _cells(table: Table, number: int, row: Row) -> list[_Cell]:
     """One row of the table: its labels, then its slots."""
     slots = (table.entry(number, column) for column in range(len(table.layout.columns)))
-    return [*([(without_controls(label), "")] for label in row.labels), *map(_slot, slots)]
+    return [*([(visible(label), "")] for label in row.labels), *map(_slot, slots)]
 
 
 def _natural_width(rows: Iterable[Sequence[_Cell]]) -> int:

@@ -7,17 +7,17 @@ _BLANK_RANGES = (
     (0xFE00, 0xFE0F), (0xFFA0, 0xFFA0), (0xE0100, 0xE01EF),
 )  # fmt: skip
 """Fillers, joiners and variation selectors that Unicode classes as letters, marks or symbols, and that show nothing."""
-_KEPT = "\n\t\N{NO-BREAK SPACE}\N{THIN SPACE}\N{NARROW NO-BREAK SPACE}"
+_SPACES = "\n\t\N{NO-BREAK SPACE}\N{THIN SPACE}\N{NARROW NO-BREAK SPACE}"
 
 
 def is_hidden(letter: str) -> bool:
     """Whether a character shows nothing itself: controls, escapes, changes of direction, fillers, lone surrogates."""
-    if letter in _KEPT:
+    if letter in _SPACES:
         return False
     return not letter.isprintable() or any(first <= ord(letter) <= last for first, last in _BLANK_RANGES)
 
 
-def visible(text: str, instead: str) -> str:
+def visible(text: str, instead: str = "?") -> str:
     """`text` with every hidden character replaced."""
     if text.isascii() and text.isprintable():
         return text
