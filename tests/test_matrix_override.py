@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from messages import key_of
 
 from cenbench.errors import UserError
 from cenbench.matrix.layout import TableLayout
@@ -156,7 +157,11 @@ def test_of_two_rows_with_the_same_terms_one_must_be_marked_as_not_the_papers(pa
     ("override", "key", "message"),
     [
         ("{protocol: {thta: 0.05}}", "rows[6].override.protocol.thta", "did you mean 'theta'"),
-        ("{protocol: {theta: '0.05'}}", "rows[6].override.protocol.theta", "a number"),
+        (
+            "{protocol: {theta: '0.05'}}",
+            "rows[6].override.protocol.theta",
+            "a number",
+        ),
         ("{protocol: {theta: -1}}", "rows[6].override.protocol.theta", "greater than 0"),
         ("{protocol: {scale_min: 9.0}}", "rows[6].override.protocol", "over scale_max"),
         ("{protocol: {epochs: 3}}", "rows[6].override.protocol.epochs", "unknown key"),
@@ -185,9 +190,9 @@ def test_a_row_and_a_column_cannot_override_the_same_key(params: Path) -> None:
         "{label: RGB, stream: rgb}",
         "{label: RGB, stream: rgb, override: {protocol: {theta: 0.06}}}",
     )
-    with pytest.raises(UserError, match=r"columns\[0\] overrides this key too") as caught:
+    with pytest.raises(UserError, match="the row and the column both override this key") as caught:
         load_plan(params, "demo")
-    assert caught.value.key == "rows[6].override.protocol.theta"
+    assert key_of(caught.value) == "rows[6].override.protocol.theta with columns[0].override.protocol.theta"
 
 
 def test_an_override_of_one_table_leaves_the_cell_to_the_others(params: Path, before: Plan) -> None:

@@ -8,10 +8,31 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from cenbench.errors import UserError
+
 
 def read_constants(path: Path) -> dict[str, Any]:
-    """Names and values of the constants of a file, annotated or not; whatever is not a literal is left out."""
-    return dict(_literals(ast.parse(path.read_text(encoding="utf-8"))))
+    """Names and values of the constants of a file, annotated or not; whatever is not a literal is left out.
+
+    Raises `UserError` for a file that cannot be read, is not UTF-8 or is not Python, with the line if known.
+    """
+    return dict(_literals(_parse(path)))
+
+
+def _parse(path: Path) -> ast.Module:
+    try:
+        return ast.parse(path.read_bytes().decode("utf-8"), filename=str(path))
+    except OSError as error:
+        raise UserError(f"cannot read this file: {error.strerror}", where=path) from error
+    except UnicodeDecodeError as error:
+        newlines = error.object[: error.start].count(b"\n")
+        raise UserError("this file is not UTF-8 text", where=path, key=f"line {newlines + 1}") from error
+    except SyntaxError as error:
+        found = (error.text or "").strip() or None
+        key = f"line {error.lineno}" if error.lineno else None
+        raise UserError(f"this file is not valid Python: {error.msg}", where=path, key=key, found=found) from error
+    except (ValueError, RecursionError, MemoryError) as error:  # a null byte; nested too deeply
+        raise UserError(f"this file is not valid Python: {error or 'nested too deeply'}", where=path) from error
 
 
 def _literals(tree: ast.Module) -> Iterator[tuple[str, Any]]:
@@ -23,5 +44,5 @@ def _literals(tree: ast.Module) -> Iterator[tuple[str, Any]]:
         else:
             continue
         if isinstance(target, ast.Name):
-            with suppress(ValueError):
+            with suppress(ValueError, TypeError, RecursionError, MemoryError):
                 yield target.id, ast.literal_eval(value)

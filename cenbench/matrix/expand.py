@@ -11,15 +11,17 @@ from typing import Any
 from pydantic import ValidationError
 
 from cenbench.matrix.cell import MERGED_STREAMS, Cell, Task
+from cenbench.matrix.dataset_names import unknown_dataset
 from cenbench.matrix.describe import override_lines, protocol_lines, row_labels
+from cenbench.matrix.key_lines import Location
 from cenbench.matrix.layout import Column, Row, Slot, TableLayout
 from cenbench.matrix.methods import methods
 from cenbench.matrix.paper_numbers import PaperNumber, PaperTerms, place_numbers
 from cenbench.matrix.preset import Preset
+from cenbench.matrix.slot_issues import SlotIssue, merged
 from cenbench.matrix.table import TERM_DEFAULTS, TERMS, EntrySpec, GroupSpec, Override, RowSpec, TableSpec, Term
 from cenbench.matrix.validation import (
     Issue,
-    Location,
     as_user_error,
     dotted_key,
     issue_from,
@@ -98,13 +100,13 @@ class _CellBuilder:
                 terms[term] = TERM_DEFAULTS[term]
             elif not setting:
                 fix = f"set `{term}:` in the row, its group, the column or the table's defaults"
-                self.issues.append(Issue(row.key(term), "this term is not set", fix=fix))
+                issue = SlotIssue(row.key(term), "this term is not set", fix=fix, mistake=f"{term} is not set")
+                self.issues.append(issue)
             elif row in setting and column in setting:
-                problem, fix = (
-                    "this term is also set by the columns",
-                    "set it in the rows or in the columns, not in both",
-                )
-                self.issues.append(Issue(row.key(term), problem, fix=fix))
+                problem = "the row and the column both set this term"
+                fix, keys = "set it in the rows or in the columns, not in both", (row.key(term), column.key(term))
+                twice = f"{term} is set twice"
+                self.issues.append(SlotIssue(keys[0], problem, fix=fix, others=keys[1:], mistake=twice))
             else:
                 terms[term] = setting[-1].spec.term(term)
         return terms
@@ -123,8 +125,8 @@ class _CellBuilder:
         if stream not in streams:
             key = _last_setting(entries, "stream").key("stream")
             problem = f"{task} (the task of {entries[-2].key()}) has no such output"
-            hint = spelling_hint(stream, streams)
-            self.issues.append(Issue(key, problem, short_repr(stream), ", ".join(streams), hint))
+            hint, allowed = spelling_hint(stream, streams), ", ".join(streams)
+            self.issues.append(SlotIssue(key, problem, short_repr(stream), allowed, hint, mistake=f"{key} {stream}"))
         return stream in streams
 
     def _part(self, kind: str, part: str, entries: Sequence[_Entry]) -> Any:
@@ -135,12 +137,14 @@ class _CellBuilder:
             return preset_part
         row, column = entries[-2:]
         for key in row.overrides(part).keys() & column.overrides(part).keys():
-            self.issues.append(Issue(row.key("override", part, key), f"{column.key()} overrides this key too"))
+            keys = [entry.key("override", part, key) for entry in (row, column)]
+            problem, fix = "the row and the column both override this key", "override it in one of them"
+            self.issues.append(SlotIssue(keys[0], problem, fix=fix, others=(keys[1],), mistake=f"{part}.{key} twice"))
         changed = {key: value for entry in overriding for key, value in entry.overrides(part).items()}
         model = type(preset_part)
         try:
             data = preset_part.model_dump(mode="json", exclude_defaults=True) | changed
-            return model.model_validate_json(json.dumps(data), strict=True)
+            built = model.model_validate_json(json.dumps(data), strict=True)
         except ValidationError as error:
             for details in error.errors(include_url=False):
                 first = details["loc"][0] if details["loc"] else None
@@ -148,6 +152,10 @@ class _CellBuilder:
                 location = (setting or overriding)[-1].location
                 self.issues.append(issue_from(details, model, (*location, "override", part)))
             return preset_part
+        if part == "dataset" and "name" in changed:
+            setting = [entry for entry in overriding if "name" in entry.overrides(part)]
+            self.issues += unknown_dataset(built.name, setting[-1].key("override", part, "name"))
+        return built
 
     def _cells(self, terms: Terms, parts: dict[str, Any], entries: Sequence[_Entry]) -> tuple[Cell, ...]:
         fields = {name: terms[name] for name in _CELL_TERMS} | parts | {"task": Task.parse(terms["task"])}
@@ -157,10 +165,11 @@ class _CellBuilder:
             involved = [
                 entry for entry in entries[1:] if entry.spec.override != Override() or any(map(entry.sets, _CELL_TERMS))
             ]
-            key = " with ".join(entry.key() for entry in involved or entries[-2:-1])
+            key, *others = (entry.key() for entry in involved or entries[-2:-1])
             found = ", ".join(f"{name} {_word(terms[name])}" for name in _CELL_TERMS)
             for details in error.errors():
-                self.issues.append(Issue(key, str(details["ctx"]["error"]), found))
+                problem = str(details["ctx"]["error"])
+                self.issues.append(SlotIssue(key, problem, found, others=tuple(others), mistake=problem))
             return ()
 
 
@@ -204,7 +213,7 @@ def _built(
     builder = _CellBuilder(preset, _unknown_columns(spec, rows))
     built = [builder.build(slot) for slot in slots]
     if builder.issues:
-        raise as_user_error(path, builder.issues)
+        raise as_user_error(path, merged(builder.issues))
     return built
 
 

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, StringConstraints, field_validator, 
 from pydantic_core.core_schema import ValidationInfo
 
 from cenbench.errors import UserError
+from cenbench.matrix.dataset_names import unknown_dataset
 from cenbench.matrix.specs import (
     DatasetSpec,
     Frozen,
@@ -162,4 +163,8 @@ def load_preset(params: Path, name: str) -> Preset:
         raise as_user_error(
             path, [Issue("name", "the name differs from the file's name", short_repr(preset.name), name, fix)]
         )
+    issues = unknown_dataset(preset.segmentation.dataset.name, "segmentation.dataset.name")
+    issues += unknown_dataset(preset.translation.dataset.name, "translation.dataset.name")
+    if issues:
+        raise as_user_error(path, issues)
     return preset

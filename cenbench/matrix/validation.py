@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -12,9 +13,11 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from cenbench.errors import UserError
+from cenbench.matrix.key_lines import Location, key_lines
 
-Location = tuple[str | int, ...]
 _MAX_LENGTH = 80
+_MAX_KEYS = 4
+_BETWEEN_KEYS = r"( with |, | and [0-9]+ more$)"
 _TYPE_NAMES = {
     "int_type": "a whole number",
     "int_from_float": "a whole number",
@@ -43,7 +46,7 @@ _BOUNDS = {
 
 @dataclass(frozen=True)
 class Issue:
-    """One thing to fix in one file; `key` is dotted_key, e.g. `rows[3].convs`."""
+    """One thing to fix in one file; `key` is dotted_key, e.g. `rows[3].convs`, or several of them (`joint_key`)."""
 
     key: str
     problem: str
@@ -61,8 +64,12 @@ class Issue:
 
 
 def as_user_error(path: Path, issues: Sequence[Issue]) -> UserError:
-    """One error for all issues of a file: a single one fills the error's own fields, several are listed by line."""
-    distinct = list(dict.fromkeys(issues))
+    """One error for all issues of a file, each with its key's line there.
+
+    A single issue fills the error's own fields, several are listed.
+    """
+    lines_of_keys = {dotted_key(location): line for location, line in key_lines(path).items()}
+    distinct = [replace(issue, key=_with_lines(issue.key, lines_of_keys)) for issue in dict.fromkeys(issues)]
     if len(distinct) == 1:
         one = distinct[0]
         return UserError(
@@ -79,6 +86,25 @@ def as_user_error(path: Path, issues: Sequence[Issue]) -> UserError:
         where=path,
         fix="edit the file, then check it with: cenbench plan",
     )
+
+
+def joint_key(keys: Sequence[str]) -> str:
+    """Up to four keys that share an issue, and how many more there are."""
+    more = f" and {len(keys) - _MAX_KEYS} more" if len(keys) > _MAX_KEYS else ""
+    return ", ".join(keys[:_MAX_KEYS]) + more
+
+
+def _with_lines(key: str, lines: Mapping[str, int]) -> str:
+    """The key, or each key of several, with its line: `rows[3].convs (line 23)`."""
+    return "".join(_with_line(part, lines) for part in re.split(_BETWEEN_KEYS, key))
+
+
+def _with_line(key: str, lines: Mapping[str, int]) -> str:
+    """The key with its own line, or with that of the innermost key around it that the file has."""
+    around = key
+    while around and around not in lines:
+        around = around[: max(around.rfind("."), around.rfind("["), 0)]
+    return f"{key} (line {lines[around]})" if around else key
 
 
 def dotted_key(location: Iterable[str | int]) -> str:

@@ -1,8 +1,8 @@
 """Read a YAML file of `params/` strictly: anything ambiguous is an error that names the line or the key.
 
 Scalars follow YAML 1.2, since YAML 1.1 surprises: there `2e-4` is a string, `010` is eight and `1:30` is ninety.
-Refused: duplicate keys, tags, empty values, NaN and infinities, and an alias inside an anchored value (nested aliases
-grow without bound).
+Refused: duplicate keys, tags, empty values, NaN and infinities, an alias inside an anchored value, and a file that is
+too large once its aliases are replaced by what they repeat.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from cenbench.errors import UserError
-from cenbench.matrix.validation import Issue, Location, as_user_error, dotted_key, issues_from, short_repr
+from cenbench.matrix.key_lines import Location
+from cenbench.matrix.validation import Issue, as_user_error, dotted_key, issues_from, short_repr
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _SCALARS = (
@@ -28,6 +29,8 @@ _SCALARS = (
     ("float", r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", list("-+.")),
 )
 _MAX_DEPTH = 16
+_MAX_SIZE = 2_000_000
+"""Keys, values and characters of a file with its aliases expanded; table 3, the largest, has about 6,000."""
 _FIX = "see the comments at the top of the file, or compare with the version in git: git diff params"
 
 
@@ -36,10 +39,16 @@ def _refused(problem: str, place: Any) -> yaml.MarkedYAMLError:
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader with the scalars above; refuses duplicate keys, tags and nested aliases."""
+    """SafeLoader with the scalars above; refuses duplicate keys, tags, nested aliases, and too many of them."""
 
-    anchored = 0
-    """Number of anchored values around the current position."""
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.anchored = 0
+        """Number of anchored values around the current position."""
+        self.size = 0
+        """Keys, values and characters so far, with aliases expanded."""
+        self.sizes: dict[str, int] = {}
+        """Anchor -> size of its value."""
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         event = self.peek_event()  # type: ignore[no-untyped-call]  # PyYAML's stubs leave it without types
@@ -48,12 +57,22 @@ class _Loader(yaml.SafeLoader):
         if isinstance(event, yaml.AliasEvent):
             if self.anchored:
                 raise _refused("an alias (*) inside an anchored value (&) is not supported", event)
+            self._grow(self.sizes.get(str(event.anchor), 1), event)
             return super().compose_node(parent, index)
-        inside = int(event.anchor is not None)
+        before, inside = self.size, int(event.anchor is not None)
+        self._grow(1 + len(getattr(event, "value", "")), event)
         self.anchored += inside
         node = super().compose_node(parent, index)
         self.anchored -= inside
+        if inside:
+            self.sizes[event.anchor] = self.size - before
         return node
+
+    def _grow(self, by: int, event: Any) -> None:
+        self.size += by
+        if self.size > _MAX_SIZE:
+            limit = f"{_MAX_SIZE:,} keys, values and characters"
+            raise _refused(f"too large: over {limit} with its aliases expanded", event)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()

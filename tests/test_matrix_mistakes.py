@@ -1,0 +1,258 @@
+"""A mistake in `params/` or in a plug-in's file is reported once, with file and line, before anything runs."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import time
+import tracemalloc
+from pathlib import Path
+
+import pytest
+from messages import without_lines
+
+from cenbench.data.adapters import ADAPTERS
+from cenbench.errors import UserError
+from cenbench.matrix import metrics as metrics_module
+from cenbench.matrix.dataset_names import RENDERED, dataset_names
+from cenbench.matrix.declared import read_constants
+from cenbench.matrix.key_lines import key_lines
+from cenbench.matrix.methods import _read as read_method
+from cenbench.matrix.plan import load_plan
+from cenbench.matrix.slot_issues import SlotIssue, merged
+from cenbench.matrix.validation import Issue, as_user_error
+from cenbench.matrix.yaml_file import read_yaml
+
+PARAMS = Path(__file__).parents[1] / "params"
+
+
+@pytest.fixture
+def params(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(PARAMS, tmp_path / "params"))
+
+
+def edit(params: Path, file: str, old: str, new: str) -> int:
+    """Replace the first `old` and return the line it begins in."""
+    text = (params / file).read_text()
+    assert old in text
+    (params / file).write_text(text.replace(old, new, 1))
+    return text[: text.index(old)].count("\n") + 1
+
+
+def error_of(params: Path, preset: str = "demo") -> UserError:
+    with pytest.raises(UserError) as caught:
+        load_plan(params, preset)
+    return caught.value
+
+
+# Lines
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "key"),
+    [
+        ("table7.yaml", "convs: shared, norms: shared", "convs: shard, norms: shared", "rows[{}].convs"),
+        ("table7.yaml", "stream: depth}", "stream: dpeth}", "columns[1].stream"),
+        ("presets/demo.yaml", "momentum: 0.9", "momentum: 1.9", "segmentation.protocol.momentum"),
+        ("presets/demo.yaml", "name: synthrooms", "name: synthroom", "segmentation.dataset.name"),
+        ("table4.yaml", "stage: late}", "stage: late, override: {protocol: {thta: 1}}}", "columns[2].override"),
+    ],
+)
+def test_an_error_gives_the_line_in_the_file(params: Path, file: str, old: str, new: str, key: str) -> None:
+    line = edit(params, file, old, new)
+    error = error_of(params)
+    assert error.where == params / file
+    assert re.fullmatch(re.escape(key).replace(r"\{\}", "[0-9]+") + rf"[a-z._]* \(line {line}\)", str(error.key))
+
+
+def test_every_error_of_several_has_its_line(params: Path) -> None:
+    lines = [
+        edit(params, "presets/demo.yaml", "momentum: 0.9", "momentum: 1.9"),
+        edit(params, "presets/demo.yaml", "beta1: 0.5", "beta1: 1.5"),
+    ]
+    text = str(error_of(params))
+    assert f"segmentation.protocol.momentum (line {lines[0]}): value out of range" in text
+    assert f"translation.protocol.beta1 (line {lines[1]}): value out of range" in text
+
+
+def test_a_missing_key_has_the_line_of_what_lacks_it(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text("a: 1\nrows:\n  - {b: 1}\n  - c: 2\n    d: {e: 3}\n")
+    error = as_user_error(path, [Issue("rows[1].d.missing.deep", "missing key")])
+    assert error.key == "rows[1].d.missing.deep (line 5)"
+    assert as_user_error(path, [Issue("missing", "missing key")]).key == "missing"
+
+
+def test_a_repeated_value_has_the_line_it_is_written_in(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text("a: &x\n  theta: 1\nb:\n  - *x\n")
+    assert key_lines(path) == {("a",): 1, ("a", "theta"): 2, ("b",): 3, ("b", 0): 1, ("b", 0, "theta"): 2}
+
+
+@pytest.mark.parametrize("content", [b"\xff", b"a: [", b"", b"a: &x [*x]\n"])
+def test_a_file_without_lines_gives_none_and_no_error(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_bytes(content)
+    assert len(key_lines(path)) < 100
+    assert as_user_error(path, [Issue("b", "wrong")]).key == "b"
+    assert key_lines(tmp_path / "missing.yaml") == {}
+
+
+# Once
+
+
+def test_a_mistake_in_a_column_is_reported_once_at_the_column(params: Path) -> None:
+    line = edit(params, "table7.yaml", "stream: depth}", "stream: depth, fusion: exchnge}")
+    error = error_of(params)
+    assert error.problem == "the row and the column both set this term (in 11 slots)"
+    assert str(error.key).startswith(f"columns[1].fusion (line {line}) with rows[0].fusion (line ")
+    assert str(error.key).endswith(" and 7 more")
+
+
+def test_a_term_that_no_row_sets_is_reported_once(params: Path) -> None:
+    path = params / "table7.yaml"
+    path.write_text(re.sub("l1: (half|none|all), ", "", path.read_text()))
+    error = error_of(params)
+    assert error.problem.startswith("this term is not set (in ")
+    assert without_lines(str(error.key)).startswith("rows[0].l1, rows[1].l1, rows[2].l1, rows[3].l1 and ")
+
+
+def test_different_mistakes_stay_apart() -> None:
+    typo = Issue("rows[0].fusion", "unknown fusion method", "'exchnge'")
+    other = Issue("rows[1].fusion", "unknown fusion method", "'exchnge'")
+    assert merged([typo, other]) == [typo, other]
+    assert merged([typo, typo, typo]) == [Issue("rows[0].fusion", "unknown fusion method (in 3 slots)", "'exchnge'")]
+
+
+def test_a_mistake_in_every_slot_lists_some_and_counts_the_rest() -> None:
+    found = [
+        SlotIssue(f"rows[{row}]", "impossible", f"fusion x, norms {row}", others=(f"columns[{column}]",), mistake="m")
+        for row in range(3)
+        for column in range(2)
+    ]
+    [issue] = merged(found)
+    assert issue.problem == "impossible (in 6 slots)"
+    assert issue.found == "fusion x"
+    assert issue.key == (
+        "rows[0] with columns[0], rows[0] with columns[1], rows[1] with columns[0], rows[1] with columns[1] and 2 more"
+    )
+
+
+# Aliases
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: &x [" + "1, " * 20_000 + "1]\nb: [" + "*x, " * 20_000 + "*x]\n",
+        "a: &x " + "y" * 100_000 + "\nb: [" + "*x, " * 20_000 + "*x]\n",
+    ],
+    ids=["many values", "long text"],
+)
+def test_aliases_that_expand_too_far_are_refused_with_their_line(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "table7.yaml"
+    path.write_text(text)
+    tracemalloc.start()
+    try:
+        with pytest.raises(UserError, match="too large: over 2,000,000 keys, values and characters") as caught:
+            read_yaml(path)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert "line 2, column" in caught.value.problem
+    assert caught.value.where == path
+    assert peak < 500e6, "what the aliases repeat is 400 million values, or 2 GB of text"
+
+
+def test_aliases_within_bounds_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text("a: &x [1, 2]\nb: [*x, *x]\n")
+    assert read_yaml(path) == {"a": [1, 2], "b": [[1, 2], [1, 2]]}
+
+
+# Plug-ins
+
+
+@pytest.mark.parametrize(
+    ("content", "message", "key"),
+    [
+        (b'LABEL = "x"\ndef broken(:\n', "not valid Python: invalid syntax", "line 2"),
+        (b'LABEL = "x"\n  ACTS = 1\n', "not valid Python: unexpected indent", "line 2"),
+        (b'LABEL = "x\n', "not valid Python: unterminated string literal", "line 1"),
+        (b"LABEL = 1\n\nX = '\xff'\n", "not UTF-8 text", "line 3"),
+        (b"X = 1\x00\n", "not valid Python", None),
+        (b"X = " + b"(" * 1000 + b"\n", "not valid Python", "line 1"),
+        (b"X = " + b"-" * 100_000 + b"1\n", "not valid Python", None),
+    ],
+    ids=["syntax", "indent", "string", "bytes", "null", "brackets", "depth"],
+)
+@pytest.mark.parametrize("read", [read_method, metrics_module._read, read_constants], ids=["fusion", "metric", "any"])
+def test_a_broken_plug_in_is_reported_with_file_and_line(
+    tmp_path: Path, read: object, content: bytes, message: str, key: str | None
+) -> None:
+    path = tmp_path / "mine.py"
+    path.write_bytes(content)
+    assert callable(read)
+    with pytest.raises(UserError, match=message) as caught:
+        read(path)
+    assert (caught.value.where, caught.value.key) == (path, key)
+    assert "<unknown>" not in str(caught.value)
+
+
+@pytest.mark.parametrize("read", [read_method, metrics_module._read], ids=["fusion", "metric"])
+def test_an_empty_plug_in_and_one_that_cannot_be_read_are_reported(tmp_path: Path, read: object) -> None:
+    path = tmp_path / "mine.py"
+    path.write_bytes(b"")
+    assert callable(read)
+    with pytest.raises(UserError, match="must declare this") as caught:
+        read(path)
+    assert caught.value.where == path
+    (tmp_path / "folder.py").mkdir()
+    with pytest.raises(UserError, match="cannot read this file: Is a directory"):
+        read(tmp_path / "folder.py")
+    if os.getuid():  # root can read everything
+        path.chmod(0)
+        with pytest.raises(UserError, match="cannot read this file: Permission denied"):
+            read(path)
+
+
+def test_constants_that_are_not_literals_are_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text("A = {[]: 1}\nB = len('x')\nC = 3\nD: int = 4\nE: int\n")
+    assert read_constants(path) == {"C": 3, "D": 4}
+
+
+# Datasets
+
+
+def test_the_known_datasets_are_the_rendered_ones_and_those_with_an_adapter() -> None:
+    assert set(dataset_names()) == {*RENDERED, *ADAPTERS}
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "key"),
+    [
+        ("presets/demo.yaml", "name: synthrooms", "name: synthroom", "segmentation.dataset.name"),
+        ("table7.yaml", "exchange: true}", "exchange: true, override: {dataset: {name: synthroom}}}", ""),
+    ],
+    ids=["preset", "override"],
+)
+def test_an_unknown_dataset_is_reported_when_it_is_loaded(
+    params: Path, file: str, old: str, new: str, key: str
+) -> None:
+    line = edit(params, file, old, new)
+    error = error_of(params)
+    assert error.problem.startswith("unknown dataset")
+    assert (error.where, error.found) == (params / file, "'synthroom'")
+    assert error.expected == "synthrooms, cityscapes, nyudv2, sunrgbd, taskonomy"
+    assert error.fix == "did you mean 'synthrooms'?"
+    assert str(error.key).endswith(f"dataset.name (line {line})")
+    assert key in str(error.key)
+
+
+def test_a_table_of_many_rows_reports_a_mistake_in_a_column_quickly(tmp_path: Path) -> None:
+    found = [SlotIssue(f"rows[{row}]", "impossible", others=("columns[0]",), mistake="m") for row in range(4000)]
+    started = time.process_time()
+    assert merged(found)[0].key.startswith("columns[0] with rows[0], rows[1], rows[2], rows[3] and 3996 more")
+    assert time.process_time() - started < 3
