@@ -172,3 +172,12 @@ def test_any_flipped_byte_gives_an_error_or_files_inside(tmp_path: Path, mode: s
         except UserError as error:
             assert error.where == tmp_path / "raw"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["inside", "raw", "whole"]
+
+
+def test_a_python_without_the_data_filter_says_which_one_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Debian 12 ships 3.11.2; everything else of cenbench works there."""
+    monkeypatch.delattr(tarfile, "data_filter")
+    with pytest.raises(UserError, match=r"3\.11\.4 or newer"):
+        unpack(tmp_path / "a.tar", tmp_path / "out")

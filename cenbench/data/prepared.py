@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cenbench.data.manifest import Manifest, ModalityEntry, damaged, read_manifest
+from cenbench.data.manifest import MANIFEST, Manifest, ModalityEntry, damaged, read_manifest
 from cenbench.data.reading import file_system_errors
 from cenbench.errors import UserError
 from cenbench.files import digest, sha256_file
@@ -29,6 +29,8 @@ class Prepared:
         self.manifest = manifest
         self.digest = digest(manifest.model_dump(mode="json"))
         self._arrays: dict[str, np.ndarray] = {}
+        # Taken before any byte is read, so that every later change shows.
+        self._untouched = {name: _touched(folder / name) for name in (MANIFEST, *manifest.files)}
 
     @classmethod
     def open(cls, folder: Path) -> Prepared:
@@ -60,6 +62,28 @@ class Prepared:
             if found != entry.sha256:
                 raise damaged(f"{name} has changed since it was written", self.folder / name, key="sha256",
                               found=found, expected=entry.sha256)  # fmt: skip
+
+    def check_untouched(self) -> None:
+        """`UserError` if a file changed since the dataset was opened: arrays are mapped, so readers saw the change.
+
+        A new ctime alone (chmod, a hard link for a backup) is no change if the file still has its SHA-256.
+        """
+        for name, before in self._untouched.items():
+            path = self.folder / name
+            now = _touched(path)
+            if now == before:
+                continue
+            only_ctime = before is not None and now is not None and now[:-1] == before[:-1]
+            if only_ctime and (name == MANIFEST or sha256_file(path) == self.manifest.files[name].sha256):
+                self._untouched[name] = now
+                continue
+            raise UserError(
+                "the dataset changed while it was in use; nothing made from it since is kept",
+                where=path,
+                found="no such file" if now is None else "another inode, size or time of change",
+                expected="no change between the start of a run and its end",
+                fix="rerun the same command: it checks the dataset, and resumes from the last state saved before",
+            )
 
     def array(self, modality: str) -> np.ndarray:
         """(N, H, W) or (N, H, W, 3), memory-mapped and read-only; `UserError` for a modality the dataset lacks."""
@@ -125,3 +149,12 @@ class Prepared:
                 f"{entry.file} has an unexpected shape", path, key="shape", found=array.shape, expected=expected
             )
         return array
+
+
+def _touched(path: Path) -> tuple[int, ...] | None:
+    """What changes when a file does; None for an absent one. The ctime comes last: no program sets it back."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns

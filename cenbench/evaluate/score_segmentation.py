@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from cenbench.data import transforms
 from cenbench.data.batches import EvalBatches
+from cenbench.errors import UserError
 from cenbench.matrix.cell import ENSEMBLE, Task
 from cenbench.matrix.specs import SegmentationEvaluation
 from cenbench.metrics import miou_pct
@@ -39,7 +40,7 @@ def score(setup: Setup) -> Score:
 
 
 def predicted_classes(network: nn.Module, x_BMCHW: Tensor, task: Task, evaluation: SegmentationEvaluation) -> Tensor:
-    """Classes of every stream at the images' size, int64 (B, S, H, W).
+    """Classes of every stream at the images' size, int64 (B, S, H, W). Raises `UserError` for non-finite logits.
 
     Logits are resized by bicubic interpolation, as in the released evaluation (paper.md#segmentation-evaluation).
     Class probabilities are averaged over scales, and over images and their mirror images, one of them in memory at a
@@ -47,14 +48,25 @@ def predicted_classes(network: nn.Module, x_BMCHW: Tensor, task: Task, evaluatio
     """
     H, W = x_BMCHW.shape[-2:]
     if evaluation.scales == (1.0,) and not evaluation.flip:
-        return _to_size(network(x_BMCHW), (H, W)).argmax(2)
+        return _to_size(_finite(network(x_BMCHW)), (H, W)).argmax(2)
     total_BSKHW: Tensor | None = None
     for shown_BMChw, is_mirrored in _views(x_BMCHW, task, evaluation):
-        logits_BSKhw = network(shown_BMChw)
+        logits_BSKhw = _finite(network(shown_BMChw))
         probability_BSKHW = _to_size(logits_BSKhw.flip(-1) if is_mirrored else logits_BSKhw, (H, W)).softmax(2)
         total_BSKHW = probability_BSKHW if total_BSKHW is None else total_BSKHW.add_(probability_BSKHW)
     assert total_BSKHW is not None  # there is at least one scale
     return total_BSKHW.argmax(2)  # sums and means have the same maximum
+
+
+def _finite(logits_BSKhw: Tensor) -> Tensor:
+    """The logits themselves. The largest of values that are not numbers would be a class like any other."""
+    if not bool(logits_BSKhw.isfinite().all()):
+        raise UserError(
+            "the network's predictions are not finite",
+            found="infinite values or NaN among the logits",
+            fix="a smaller learning rate or lambda_l1, or float32 precision",
+        )
+    return logits_BSKhw
 
 
 def _views(x_BMCHW: Tensor, task: Task, evaluation: SegmentationEvaluation) -> Iterator[tuple[Tensor, bool]]:

@@ -8,6 +8,7 @@ Contents are copied here, so files get the modes, owner and times of this proces
 from __future__ import annotations
 
 import errno
+import platform
 import re
 import shutil
 import struct
@@ -39,12 +40,19 @@ def unpack(archive: Path, folder: Path, *, limit_bytes: int = LIMIT_BYTES, limit
     call starts over. The caller makes sure that no other process unpacks to the same place. A tar without compression
     has no checksum: verify its contents by other means.
 
-    Raises `UserError`, naming the archive and the member, for a member outside the folder, a member that is not a plain
-    file or folder, a repeated name, more than `limit_bytes` bytes or `limit_files` members, an archive that is damaged
-    or of another kind, and a full disk.
+    Raises `UserError` if this Python has no safe way to unpack, and, naming the archive and the member, for a member
+    outside the folder, a member that is not a plain file or folder, a repeated name, more than `limit_bytes` bytes or
+    `limit_files` members, an archive that is damaged or of another kind, and a full disk.
     """
     if folder.is_dir():
         return folder
+    if not hasattr(tarfile, "data_filter"):  # added in 3.11.4; some distributions still ship an older 3.11
+        raise UserError(
+            "this Python cannot unpack archives safely",
+            found=f"Python {platform.python_version()}",
+            expected="Python 3.11.4 or newer",
+            fix="make env PYTHON=python3.12 (or any newer Python)",
+        )
     partial = folder.with_name(f"{folder.name}.unpacking")
     shutil.rmtree(partial, ignore_errors=True)
     try:

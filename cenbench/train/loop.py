@@ -51,10 +51,13 @@ def train_steps(
     identity: dict[str, str],
     best: BestWeights | None = None,
     report: Report | None = None,
+    before_saving: Callable[[], None] = lambda: None,
 ) -> bytes:
     """Train from the saved state (if it has the same `identity`) to step `total`; returns the history as CSV.
 
     The trainer's network ends with its last weights, or those that `best` selected. `report` receives the progress.
+
+    `before_saving` is called before each state is written; what it raises ends the training, with the state before.
 
     Raises `CellFailed` at a non-finite loss or when memory runs out, `Stopped` at SIGTERM, after saving the state.
     """
@@ -62,7 +65,7 @@ def train_steps(
     every = min(HISTORY_EVERY, max(1, total // 50))
     if run.step:
         log.info("resuming at step %d of %d", run.step, total)
-    save = _Saver(trainer, run, folder, identity, best)
+    save = _Saver(trainer, run, folder, identity, best, before_saving)
     with TrainingProgress(run.step, total, report) as progress, _stop_asked() as stop_asked:
         while run.step < total:
             _one_step(trainer, run, seed)
@@ -145,9 +148,16 @@ class _Saver:
     """Saves the state every few seconds, less often if saving takes long."""
 
     def __init__(
-        self, trainer: Trainer, run: _Run, folder: Path, identity: dict[str, str], best: BestWeights | None
+        self,
+        trainer: Trainer,
+        run: _Run,
+        folder: Path,
+        identity: dict[str, str],
+        best: BestWeights | None,
+        before: Callable[[], None],
     ) -> None:
         self._trainer, self._run, self._folder, self._identity, self._best = trainer, run, folder, identity, best
+        self._before = before
         self._last, self._took = time.monotonic(), 0.0
 
     def if_due(self) -> None:
@@ -156,6 +166,7 @@ class _Saver:
 
     def now(self) -> None:
         start = time.monotonic()
+        self._before()
         run = self._run
         window = torch.stack(run.window).cpu() if run.window else None
         state = {"identity": self._identity, "step": run.step, "rows": run.rows, "window": window}

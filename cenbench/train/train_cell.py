@@ -21,7 +21,8 @@ def train_cell(
     `identity` names the code, data and pretrained files; state and weights of another identity are not used. `score`
     is called where the protocol selects the best weights, `report` every few steps.
 
-    Raises `CellSkipped` where pretrained weights are absent, and what `train_steps` raises.
+    Raises `CellSkipped` where pretrained weights are absent, `UserError` where the dataset changed under the training
+    (nothing trained on it is kept), and what `train_steps` raises.
     """
     cell, folder = setup.cell, setup.paths.state(setup.cell)
     done = open_finished(folder, identity)
@@ -40,7 +41,9 @@ def train_cell(
         identity=identity,
         best=best,
         report=report,
+        before_saving=setup.prepared.check_untouched,
     )
+    setup.prepared.check_untouched()
     return finish(folder, trainer.network, history, total, identity, selected=best.chosen if best else None)
 
 

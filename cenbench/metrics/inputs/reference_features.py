@@ -32,27 +32,34 @@ def reference_features(
     made_by = {"extractor": extractor.identity, "batch_size": batch_size, "device": extractor.device.type}
     name = digest({**key, **made_by})[:16]
     path = cache / f"{name}.safetensors"
+    asked = {**key, "extractor": extractor.identity}
     with file_lock(cache / f"{name}.lock"):
-        cached = _read(path)
+        cached = _read(path, asked)
         if cached is None:
             features_ND = torch.cat([extractor.features(batch) for batch in batches()])
-            metadata = {**key, "extractor": extractor.identity, "sha256": _sha256(features_ND)}
+            metadata = {**asked, "sha256": _sha256(features_ND)}
             write_bytes(path, safetensors.torch.save({"features_ND": features_ND}, metadata=metadata))
-            cached = _read(path)  # not `features_ND`, which may be aligned in another way: see `_copied`
+            cached = _read(path, asked)  # not `features_ND`, which may be aligned in another way: see `_copied`
     if cached is None:
         raise UserError("features of the real images cannot be read back", where=path, fix="check the disk, then rerun")
     return cached
 
 
-def _read(path: Path) -> Tensor | None:
+def _read(path: Path, asked: Mapping[str, str]) -> Tensor | None:
+    """The features in `path` if they are intact and of the images and extractor `asked` for."""
     if not path.exists():
         return None
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             features_ND = _copied(file.get_tensor("features_ND"))
-            expected = file.metadata()["sha256"]
-    except (SafetensorError, KeyError, TypeError, OSError) as error:
+            written: dict[str, str] = dict(file.metadata())
+            expected = written.pop("sha256")
+    except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
         log.warning("%s is damaged (%s): its features are computed again", path, error)
+        return None
+    if written != dict(asked):
+        # The file's name is a digest of what was asked for, but files are copied and renamed.
+        log.warning("%s holds the features of other images or another extractor: computed again", path)
         return None
     if _sha256(features_ND) != expected:
         log.warning(
