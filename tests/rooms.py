@@ -29,10 +29,11 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "run": ("matrix", "data", "nn", "pretrained", "train", "evaluate", "records"),
     "schedule": ("matrix", "data", "pretrained", "records", "run"),
     "doctor": ("matrix", "data", "pretrained", "run"),
-    "report": ("matrix", "data", "metrics.inputs.network", "pretrained", "records", "schedule", "doctor"),
+    "stats": (),
+    "report": ("matrix", "data", "metrics.inputs.network", "pretrained", "records", "schedule", "doctor", "stats"),
     "cli": (
         *("matrix", "data", "nn", "metrics", "pretrained", "train", "evaluate", "records", "run", "schedule"),
-        *("doctor", "report"),
+        *("doctor", "stats", "report"),
     ),
 }
 """Room -> the rooms, or single modules of rooms, that it may import. A room stands below all that it imports."""

@@ -1,1 +1,1 @@
-"""Intervals, equivalence, verdicts and comparisons: pure functions of numbers. Reads no file, imports no torch."""
+"""Statistics of results: intervals, equivalence, comparisons, as pure functions of numbers that read no file."""
