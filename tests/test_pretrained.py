@@ -219,5 +219,7 @@ def test_the_commands_say_what_to_do_next(source: Path, tmp_path: Path) -> None:
     assert added.exit_code == 0, added.output
     assert f"dvc add {tmp_path / 'weights' / FILE}" in added.output
     listed = runner.invoke(app, ["weights", "list", "--preset", "paper", "--root", str(tmp_path)]).output
+    demo = runner.invoke(app, ["weights", "list", "--root", str(tmp_path)]).output
+    assert "preset demo needs no pretrained weights" in demo
     assert "your own: trained by us" in listed
     assert f"cenbench weights add resnet101 {IMAGENET_FILES[101]}" in listed

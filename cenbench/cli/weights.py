@@ -31,7 +31,9 @@ def list_weights(preset: Preset = "demo", root: Root = Path()) -> None:
     absent = [entry.asset for entry in listed if entry.cells and entry.state == "absent"]
     for asset in absent:
         say(f"next: download {asset.url}, then: cenbench weights add {asset.name} {asset.file}")
-    if not absent:
+    if not any(entry.cells for entry in listed):
+        say(f"preset {preset} needs no pretrained weights")
+    elif not absent:
         say(f"all weights for preset {preset} are present")
 
 
