@@ -238,6 +238,10 @@ def move(copy: CodeCopy, definition: str, neighbour: str) -> None:
     write(target, receiving)
 
 
+def rename_metric(copy: CodeCopy) -> None:
+    copy.rename("cenbench.metrics.kid_x100", "cenbench.metrics.kid_x1000")
+
+
 def add_file(path: str, text: str) -> Callable[[CodeCopy], object]:
     return lambda copy: (copy.package / path).write_text(text)
 
@@ -305,6 +309,7 @@ EDITS = (
     Edit("KID", lambda copy: copy.edit("kid_x100.py:compute", other_constant), evaluates=TRANSLATION),
     Edit("a new metric of images", like("metrics/psnr.py", "metrics/psnr_db.py"), evaluates=TRANSLATION),
     Edit("a new metric of classes", like("metrics/dice_pct.py", "metrics/miou_pct.py"), evaluates=SEGMENTATION),
+    Edit("the name of a metric's file, its key in records", rename_metric, evaluates=TRANSLATION),
     Edit(
         "mean IoU", lambda copy: copy.edit("miou_pct.py:compute", doubled("compute")), BEST_SEGMENTATION, SEGMENTATION
     ),

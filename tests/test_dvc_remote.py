@@ -54,7 +54,7 @@ def test_a_second_clone_adopts_data_and_cells_and_trains_nothing(finished: Check
     # Snakemake knows what it was told: a change afterwards concerns the cells it concerns.
     other.edit("params/table7.yaml", "l1: half, exchange: true}", "l1: all, exchange: true}")
     assert other.planned()["cell"] == 1
-    other.edit("cenbench/metrics/kid.py", "def ", "assert True\n\n\ndef ")
+    other.edit("cenbench/metrics/kid_x100.py", "def ", "assert True\n\n\ndef ")
     assert other.planned()["cell"] == 2, "the translation cell is measured again"
 
 

@@ -23,6 +23,7 @@ import cenbench
 from cenbench.evaluate.task import evaluation_entries, metrics_loaded_by_name, selection_entries
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.methods import methods
+from cenbench.matrix.metrics import metrics
 from cenbench.matrix.plan import load_plan
 from cenbench.records.definitions import parse
 from cenbench.records.digests import evaluation_code, training_code
@@ -97,9 +98,14 @@ def test_a_copy_of_the_package_has_the_same_digests(cells: Mapping[str, Cell], b
 
 
 def test_no_module_s_name_counts(copy: CodeCopy, cells: Mapping[str, Cell], before: Reached) -> None:
-    """Renames, one at a time, every module that training or evaluating imports, including those that are left out."""
+    """Renames, one at a time, every module that training or evaluating imports, including those that are left out.
+
+    Not the metrics: the name of a metric's file is its key in the records.
+    """
     tried = 0
     for module, kinds in modules_of(copy, cells).items():
+        if module in {f"cenbench.metrics.{name}" for name in metrics()}:
+            continue
         own = {kind: cells[kind] for kind in kinds[:2]}
         with copy.undone():
             moved = {module: f"{module.rpartition('.')[0]}.moved_{module.rpartition('.')[2]}"}
