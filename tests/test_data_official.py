@@ -191,6 +191,47 @@ def test_a_complete_dataset_is_left_alone_until_a_raw_file_changes(
     assert adapters.prepare(stand_in.spec, tmp_path / "root", 1, False) == folder, "prepared, it needs no raw files"
 
 
+def test_a_raw_file_dated_in_the_future_is_read_once(stand_in: StandIn, raw: Path, tmp_path: Path) -> None:
+    """Copied from a machine whose clock is ahead: it would look newer than the dataset for ever."""
+    future = time.time() + 86_400
+    os.utime(some_file(stand_in, raw), (future, future))
+    folder = adapters.prepare(stand_in.spec, tmp_path / "root", 1, False, raw)
+    made_ns = (folder / "manifest.json").stat().st_mtime_ns
+    adapters.prepare(stand_in.spec, tmp_path / "root", 1, False, raw)
+    assert (folder / "manifest.json").stat().st_mtime_ns == made_ns
+    os.utime(some_file(stand_in, raw), (future, future))
+    adapters.prepare(stand_in.spec, tmp_path / "root", 1, False, raw)
+    assert (folder / "manifest.json").stat().st_mtime_ns > made_ns, "dated again: it may have changed"
+
+
+def test_samples_of_the_exclude_list_are_left_out(stand_in: StandIn, made: Path, raw: Path, tmp_path: Path) -> None:
+    """Their files may be damaged; all others are stored as before, and the manifest has the reasons."""
+    whole = Prepared.open(made)
+    first, last = whole.manifest.scenes[0], whole.manifest.scenes[-1]
+    scan = find_adapter(stand_in.spec.name).scan(raw, stand_in.spec)
+    for path in scan.samples[0].files.values():
+        (raw / path).write_bytes(b"damaged")
+    (raw / "exclude.txt").write_text(f"{first}\n\n{last}   damaged by its authors\n")
+    with pytest.raises(UserError, match="too few samples for train") as caught:
+        adapters.prepare(stand_in.spec, tmp_path, 1, False, raw)
+    assert "without those in exclude.txt" in str(caught.value.found)
+    fewer = {"train_scenes": stand_in.spec.train_scenes - 1, "val_scenes": stand_in.spec.val_scenes - 1}
+    prepared = Prepared.open(adapters.prepare(stand_in.spec.model_copy(update=fewer), tmp_path, 1, False, raw))
+    manifest = prepared.manifest
+    assert manifest.scenes == whole.manifest.scenes[1:-1]
+    assert {first: "named in exclude.txt", last: "damaged by its authors"}.items() <= manifest.excluded.items()
+    assert "exclude.txt" in {entry.name for entry in manifest.sources}
+    for name in manifest.modalities:
+        np.testing.assert_array_equal(prepared.array(name), whole.array(name)[1:-1])
+
+
+def test_an_exclude_list_with_unknown_samples_is_refused(stand_in: StandIn, raw: Path, tmp_path: Path) -> None:
+    (raw / "exclude.txt").write_text("no-such-sample\n")
+    with pytest.raises(UserError, match="names samples that this dataset does not have") as caught:
+        adapters.prepare(stand_in.spec, tmp_path, 1, False, raw)
+    assert caught.value.found == "no-such-sample"
+
+
 def cases(kind: str) -> list[object]:
     return [
         pytest.param(stand_in, name, id=f"{label}: {name}")

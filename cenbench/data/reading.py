@@ -14,7 +14,12 @@ from cenbench.errors import UserError
 
 MOST_BYTES = 2**28
 """More than any file of one sample, list or table has that is read whole."""
-_GET_AGAIN = "get the file again as published, then rerun the command: it resumes"
+EXCLUDE = "exclude.txt"
+"""In a raw folder: samples to leave out, one per line, `ID` or `ID reason`."""
+GET_AGAIN = (
+    "get the file again as published, then rerun the command: it resumes; "
+    f"to do without its sample, name that in {EXCLUDE} in the raw folder (docs/datasets.md)"
+)
 _FIXES = {
     errno.EACCES: "make it readable for this user (ls -l shows its mode)",
     errno.EPERM: "make it readable for this user (ls -l shows its mode)",
@@ -58,9 +63,7 @@ def file_system_errors(path: Path) -> Iterator[None]:
         raise unreadable(Path(named) if named else path, error) from error
 
 
-def read_bytes(
-    path: Path, *, fix: str = "get the file again as published, then rerun the command: it resumes"
-) -> bytes:
+def read_bytes(path: Path, *, fix: str = GET_AGAIN) -> bytes:
     """The bytes of a regular file of at most `MOST_BYTES`; never waits on a pipe.
 
     Raises `UserError`, with this `fix` if the file is missing or implausible, and `Unreadable`.

@@ -17,6 +17,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from cenbench.data.modality import ModalityDeclaration
+from cenbench.data.reading import EXCLUDE, read_lines
 from cenbench.errors import UserError
 from cenbench.matrix.specs import DatasetSpec
 
@@ -125,11 +126,30 @@ class Unusable:
         )
 
 
+def read_excluded(raw: Path) -> dict[str, str]:
+    """Id -> reason of every sample that the raw folder's exclude list names; empty without a list.
+
+    For published images that are damaged at their source: without a list, every file must be usable.
+    """
+    if not (raw / EXCLUDE).is_file():
+        return {}
+    lines = (line.split(maxsplit=1) for _, line in read_lines(raw / EXCLUDE, fix="write one sample per line"))
+    return {sample: (reason[0] if reason else f"named in {EXCLUDE}") for sample, *reason in lines}
+
+
 def choose(raw: Path, spec: DatasetSpec, train: list[Sample], val: list[Sample]) -> tuple[Sample, ...]:
     """As many samples of each split as the spec asks for, train first, in the order of the lists.
 
-    From a longer list, a subset is drawn with `spec.seed`. Raises `UserError` for a shorter one.
+    Samples of the exclude list are left out first. From a longer list, a subset is drawn with `spec.seed`. Raises
+    `UserError` for a shorter one.
     """
+    excluded = read_excluded(raw)
+    if unknown := excluded.keys() - {sample.id for sample in (*train, *val)}:
+        raise UserError(
+            f"{EXCLUDE} names samples that this dataset does not have", where=raw / EXCLUDE,
+            found=", ".join(sorted(unknown)[:20]), expected=f"names such as {', '.join(s.id for s in train[:1])}",
+        )  # fmt: skip
+    train, val = ([sample for sample in half if sample.id not in excluded] for half in (train, val))
     chosen: list[Sample] = []
     for number, (split, have, want) in enumerate((("train", train, spec.train_scenes), ("val", val, spec.val_scenes))):
         if len(have) < want:
@@ -137,7 +157,7 @@ def choose(raw: Path, spec: DatasetSpec, train: list[Sample], val: list[Sample])
                 f"too few samples for {split}",
                 where=raw,
                 key=f"dataset.{split}_scenes",
-                found=len(have),
+                found=f"{len(have)}, without those in {EXCLUDE}" if excluded else len(have),
                 expected=f"{want}, as in the preset",
                 fix=f"get the rest of the dataset, or lower {split}_scenes in the preset",
             )

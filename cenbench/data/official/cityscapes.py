@@ -21,6 +21,7 @@ from cenbench.data.official.adapter import (
     Scan,
     Unusable,
     choose,
+    read_excluded,
 )
 from cenbench.data.official.cityscapes_labels import CLASSES, to_classes
 from cenbench.data.official.images import read_image, resize_bilinear, resize_nearest
@@ -78,10 +79,13 @@ class Cityscapes(Adapter):
         files = _raw(raw)
         roles_of = _frames(files)
         wrong = Unusable()
+        excluded = read_excluded(raw)
         for (split, city, frame), roles in sorted(roles_of.items()):
-            for role in _ROLES.keys() - roles:
+            for role in sorted(_ROLES.keys() - roles if frame not in excluded else ()):
                 wrong.add(frame, f"{role} is missing ({_path(role, split, city, frame)})")
-        wrong.refuse(raw, "frames are incomplete", "get and unpack all four official zips of one release")
+        elsewhere = _misplaced(files) if wrong.problems or not roles_of else ""
+        move = f"move the folders so that they begin with {elsewhere}" if elsewhere else ""
+        wrong.refuse(raw, "frames are incomplete", move or "get and unpack all four official zips of one release")
         lists: dict[str, list[Sample]] = {"train": [], "val": []}
         for split, city, frame in sorted(roles_of):
             paths = {role: _path(role, split, city, frame) for role in _ROLES}
@@ -90,7 +94,8 @@ class Cityscapes(Adapter):
             raise UserError(
                 "this folder holds no frames of Cityscapes", where=raw,
                 found="no leftImg8bit/{train,val}/*/*_leftImg8bit.png",
-                expected=", ".join(file.name for file in self.FILES), fix="put the zips, or the folders in them, there",
+                expected=", ".join(file.name for file in self.FILES),
+                fix=move or "put the zips, or the folders in them, there",
             )  # fmt: skip
         return Scan(choose(raw, spec, lists["train"], lists["val"]), _MODALITIES, files.archives)
 
@@ -162,6 +167,16 @@ def _frames(files: RawFiles) -> Mapping[tuple[str, str, str], set[str]]:
             if match and name.endswith(f"{match[3]}_{ending}"):
                 found.setdefault((match[1], match[2], match[3]), set()).add(role)
     return found
+
+
+def _misplaced(files: RawFiles) -> str:
+    """Where files of Cityscapes are seen besides their place, in words; empty if nowhere."""
+    seen = []
+    for top, ending in _ROLES.values():
+        names = (name for name in files.all_names() if name.endswith(f"_{ending}") and not name.startswith(f"{top}/"))
+        if found := min(names, default=None):
+            seen.append(f"{top}/ (one of its files is {found})")
+    return ", ".join(seen)
 
 
 def _path(role: str, split: str, city: str, frame: str) -> str:

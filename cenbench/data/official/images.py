@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from cenbench.data.official.png import bits_per_channel, check_chunks, is_png
-from cenbench.data.reading import read_bytes
+from cenbench.data.reading import GET_AGAIN, read_bytes
 from cenbench.errors import UserError
 
 MOST_PIXELS = 2**26
@@ -169,13 +169,7 @@ def metres_to_units(depth_HW: np.ndarray, units_per_metre: float, path: Path) ->
 
 
 def _bad(path: Path, problem: str, found: str, expected: str) -> UserError:
-    return UserError(
-        f"{path.name} {problem}",
-        where=path,
-        found=found,
-        expected=expected,
-        fix="get the file again as published, then rerun the command: it resumes",
-    )
+    return UserError(f"{path.name} {problem}", where=path, found=found, expected=expected, fix=GET_AGAIN)
 
 
 def _wide(size: tuple[int, ...]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cenbench.data.official.adapter import Sample, Split, Unusable
+from cenbench.data.official.adapter import Sample, Split, Unusable, read_excluded
 from cenbench.data.official.images import check_labels, read_image
 from cenbench.data.official.png import palette
 from cenbench.data.reading import file_system_errors, read_lines
@@ -35,10 +35,12 @@ def found_in(raw: Path) -> str | None:
 def scan(raw: Path) -> tuple[list[Sample], list[Sample], tuple[str, ...]]:
     """(training samples, validation samples, names of the lists), after a check that every listed file exists."""
     samples: dict[Split, list[Sample]] = {}
-    unusable = Unusable()
+    unusable, excluded = Unusable(), read_excluded(raw)
     for split, name in LISTS.items():
         samples[split] = [_sample(raw, split, number, line) for number, line in read_lines(raw / name, fix=_FIX)]
         for sample in samples[split]:
+            if sample.id in excluded:
+                continue
             absent = [path for path in sample.files.values() if not (raw / path).is_file()]
             if absent:
                 unusable.add(f"{name}, {sample.id}", f"no {', no '.join(absent)}")
@@ -46,7 +48,9 @@ def scan(raw: Path) -> tuple[list[Sample], list[Sample], tuple[str, ...]]:
     shared = sorted({sample.id for sample in samples["train"]} & {sample.id for sample in samples["val"]})
     if shared:
         raise UserError("the lists share samples", where=raw, found=", ".join(shared[:20]), expected="none in both")
-    _check_palettes(raw, [sample.files["semantic"] for half in samples.values() for sample in half])
+    _check_palettes(
+        raw, [sample.files["semantic"] for half in samples.values() for sample in half if sample.id not in excluded]
+    )
     return samples["train"], samples["val"], tuple(LISTS.values())
 
 

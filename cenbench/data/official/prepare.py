@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from cenbench.data.manifest import MANIFEST, SourceEntry, manifest_digest, read_manifest
-from cenbench.data.official.adapter import Adapter, OfficialFile, Scan
+from cenbench.data.official.adapter import Adapter, OfficialFile, Scan, read_excluded
 from cenbench.data.raw_folder import files_to_pull, holds_raw_files
+from cenbench.data.reading import EXCLUDE
 from cenbench.data.recipe import Recipe
 from cenbench.data.shards import prepare_shards, remove_shards
 from cenbench.errors import UserError
@@ -37,7 +38,7 @@ def prepare_official(
     if not holds_raw_files(raw):
         raise absent(adapter, raw)
     try:
-        scan = adapter.scan(raw, spec)
+        scan = _with_excluded(adapter.scan(raw, spec), raw)
     except UserError as error:
         if not complete or given:
             raise
@@ -53,6 +54,13 @@ def prepare_official(
     for line in unpublished(adapter, folder):
         print(line, file=sys.stderr)
     return folder
+
+
+def _with_excluded(scan: Scan, raw: Path) -> Scan:
+    """The scan with the samples of the exclude list, and with that list among its sources."""
+    if not (excluded := read_excluded(raw)):
+        return scan
+    return replace(scan, sources=(*scan.sources, EXCLUDE), excluded=(*scan.excluded, *sorted(excluded.items())))
 
 
 def _recipe(adapter: Adapter, spec: DatasetSpec, files: FilesOfScan) -> Recipe:
@@ -155,8 +163,13 @@ class FilesOfScan:
             now[name] = (self._stat(name)[0], 1, stored.get(name, (0, 0, ""))[2])
         made_ns = (folder / MANIFEST).stat().st_mtime_ns
         return stored == now and all(
-            self._stat(name)[1] <= made_ns for name in (*self.scan.sources, *self._of_samples())
+            self._changed_ns(name) <= made_ns for name in (*self.scan.sources, *self._of_samples())
         )
+
+    def _changed_ns(self, name: str) -> int:
+        """When a file was last changed; for one that is dated in the future, when that date was set."""
+        status = (self.raw / name).stat()
+        return min(status.st_mtime_ns, status.st_ctime_ns)
 
     def _folders(self) -> list[SourceEntry]:
         folders: dict[str, list[tuple[str, int]]] = {}

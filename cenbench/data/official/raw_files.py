@@ -6,7 +6,7 @@ import os
 import shutil
 import zipfile
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -40,6 +40,12 @@ class RawFiles:
         on_disk = {f"{top}/{name}" for name in files_below(self._folder / top)} if self._is_folder(top) else set()
         members = (name for archive in self._zips.values() for name in archive.NameToInfo)
         return on_disk | {name for name in members if name.startswith(f"{top}/") and not name.endswith("/")}
+
+    def all_names(self) -> Iterator[str]:
+        """Paths of all files below the folder and in its zips, wherever they lie."""
+        yield from files_below(self._folder)
+        for archive in self._zips.values():
+            yield from archive.NameToInfo
 
     def on_disk(self, name: str) -> bool:
         with file_system_errors(self._folder / name):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cenbench.data.official.adapter import Sample, Split, Unusable, choose
+from cenbench.data.official.adapter import Sample, Split, Unusable, choose, read_excluded
 from cenbench.data.official.taskonomy_views import OPTIONAL, REQUIRED, Views, building_of, lacks, point_of, view_name
 from cenbench.data.reading import read_lines
 from cenbench.errors import UserError
@@ -59,9 +59,11 @@ def choose_views(
 def _by_lists(raw: Path, views: Views) -> Candidates:
     """The views that the two lists name; each must exist in every required domain."""
     named = {split: _read_list(raw / name) for split, name in LISTS.items()}
-    unusable = Unusable()
+    unusable, left_out = Unusable(), read_excluded(raw)
     for split, name in LISTS.items():
         for view in named[split]:
+            if view in left_out:
+                continue
             if view not in views:
                 unusable.add(f"{name}, {view}", "no such view")
             elif absent := lacks(views[view]):
