@@ -1,4 +1,4 @@
-"""The one error a user ever sees: what is wrong, where, what was found, what was expected, how to fix it."""
+"""The errors that users see: what is wrong, where, what was found, what was expected, how to fix it."""
 # changes no number: how a mistake is reported
 
 from __future__ import annotations
@@ -8,10 +8,10 @@ from pathlib import Path
 
 
 class UserError(Exception):
-    """A mistake a person can fix. The command line prints it without a traceback and exits with status 2.
+    """An error the user can fix. The command line prints it without a traceback and exits with status 2.
 
-    `where` is the file (or folder), `key` the dotted key inside it, `found` and `expected` the values, `fix` the
-    next thing to do, as a command where there is one.
+    `where` is the file or folder, `key` the dotted key in it, `found` and `expected` are the values, `fix` is the next
+    step, as a command if possible.
     """
 
     def __init__(
@@ -47,30 +47,32 @@ class UserError(Exception):
 
 
 def all_of(errors: Sequence[UserError]) -> UserError:
-    """One error that says all of `errors`, at least one."""
+    """One error with the messages of all `errors`, of which there is at least one."""
     if len(errors) == 1:
         return errors[0]
     return UserError("\n\n".join(str(error) for error in errors))
 
 
 class CellFailed(UserError):
-    """A cell's run ended without a result (non-finite loss, out of memory): shown in the table with its reason."""
+    """A cell's run ended without a result (non-finite loss, out of memory). Tables show the reason."""
 
 
 class Stopped(BaseException):
-    """Asked to stop by SIGTERM (preemption, a time limit ahead). Nothing is lost: the same command continues.
+    """Stopped by SIGTERM (preemption, an approaching time limit). Nothing is lost: rerun the command to resume.
 
-    No `Exception`, as `KeyboardInterrupt` is none: what handles errors must not take it for one.
+    Like `KeyboardInterrupt`, it is not an `Exception`, so that code which handles errors does not catch it.
     """
 
 
 class CellSkipped(UserError):
-    """A cell that cannot run here for a reason that is nobody's mistake (pretrained weights absent)."""
+    """A cell cannot run here, through no mistake (for example: pretrained weights missing)."""
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out. CUDA's error is told by its name, since torch is not imported here; torch's allocator
-    on the CPU raises a plain RuntimeError that says so only in words.
+    """Whether memory ran out.
+
+    CUDA's error is recognised by its name, because torch is not imported here; torch's allocator on the CPU raises a
+    plain RuntimeError, recognised by its message.
     """
-    said = "can't allocate memory" in str(error) or "not enough memory" in str(error)
-    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or said
+    on_cpu = "can't allocate memory" in str(error) or "not enough memory" in str(error)
+    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or on_cpu

@@ -1,4 +1,4 @@
-"""Files that matter are written to a temporary name, fsynced, then renamed: a reader sees the old bytes or the new."""
+"""Atomic files: written under a temporary name, fsynced, then renamed. A reader sees the old bytes or the new ones."""
 # changes no number: bytes are written and read as they are
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ _SEAL = "sha256"
 
 @contextmanager
 def room_to_write(path: Path) -> Iterator[None]:
-    """Turn a full disk (or quota, or limit on file size) met inside into a `UserError` that names `path`."""
+    """Turn a full disk (or quota, or file size limit) within the block into a `UserError` that names `path`."""
     try:
         yield
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
         raise UserError(
-            f"no room to write {path.name}: {os.strerror(error.errno or 0)}; the version before it is intact",
+            f"no room to write {path.name}: {os.strerror(error.errno or 0)}; the previous version is intact",
             where=path,
-            fix="free space (or raise the quota), then run the same command again: it continues where it was",
+            fix="free space (or raise the quota), then rerun the command to resume",
         ) from error
 
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; on leaving, fsync it and rename it over `path`.
+    """Yield a temporary path next to `path`; at the end of the block, fsync it and rename it to `path`.
 
-    On any error the temporary file is removed and `path` is untouched. A full disk becomes a `UserError`.
+    After any error the temporary file is removed and `path` is unchanged. A full disk becomes a `UserError`.
     """
     temporary: Path | None = None
     try:
@@ -48,7 +48,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
             os.close(handle)
             temporary = Path(name)
             yield temporary
-            temporary.chmod(0o644)  # mkstemp makes 0600; what people browse and share must be readable
+            temporary.chmod(0o644)  # mkstemp makes 0600, but these files are shared
             with temporary.open("rb+") as file:
                 os.fsync(file.fileno())
             temporary.replace(path)
@@ -59,7 +59,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make a rename durable: the folder's own entry must reach the disk too."""
+    """Make a rename durable: the folder's entry must reach the disk too."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -115,12 +115,12 @@ def _object(value: Any, path: Path, fix: str | None = None) -> dict[str, Any]:
 
 
 def write_sealed(path: Path, value: dict[str, Any]) -> None:
-    """Write `value` as JSON with a `sha256` of its own content in it: see `read_sealed`."""
+    """Write `value` as JSON that includes the `sha256` of its own content: see `read_sealed`."""
     write_json(path, {**value, _SEAL: digest(value)})
 
 
 def read_sealed(path: Path) -> dict[str, Any]:
-    """What `write_sealed` wrote, without the seal. `UserError` where any byte of it has changed since."""
+    """What `write_sealed` wrote, without the digest. `UserError` if any byte has changed since."""
     value, text = read_strict(path)
     document = _object(value, path)
     sealed = {key: content for key, content in document.items() if key != _SEAL}
@@ -133,6 +133,6 @@ def read_sealed(path: Path) -> dict[str, Any]:
 
 
 def sha256_file(path: Path) -> str:
-    """SHA-256 (hex) of a file's bytes, read in pieces."""
+    """SHA-256 (hex) of a file's bytes, read in chunks."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""Where the files of a run lie, all below the folder of the checkout."""
+"""Where the files of a run are, all below the folder of the checkout. Every other module asks here for their names."""
 # changes no number: where files lie
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Paths:
-    """The layout of docs/architecture.md, 'Files a run makes'. `root` is the checkout (or any folder a test likes)."""
+    """The layout of docs/architecture.md, 'Files a run makes'. `root` is the checkout, or any folder in tests."""
 
     root: Path
 
@@ -27,12 +27,12 @@ class Paths:
 
     @property
     def raw(self) -> Path:
-        """Official files of published datasets, a folder each."""
+        """Official files of published datasets, one folder per dataset."""
         return self.root / "data" / "raw"
 
     @property
     def weights(self) -> Path:
-        """Pretrained weights a user has placed; nothing here is ever downloaded."""
+        """Pretrained weights that the user has added; nothing is ever downloaded."""
         return self.root / "weights"
 
     @property
@@ -45,7 +45,7 @@ class Paths:
 
     @property
     def verified(self) -> Path:
-        """Notes of which dataset files were read whole and found as their manifest says."""
+        """Cached SHA-256 of large files (`cenbench.sha256_cache`)."""
         return self.results / "verified"
 
     @property
@@ -53,7 +53,7 @@ class Paths:
         return self.root / "reports"
 
     def cell(self, cell: Cell) -> Path:
-        """Published outputs; Snakemake owns this folder and may delete what is in it."""
+        """Folder of the published record. Snakemake owns it and may delete its files."""
         return self.results / "cells" / cell.id
 
     def record(self, cell: Cell) -> Path:
@@ -65,7 +65,7 @@ class Paths:
         return self.cell(cell) / "provenance.json"
 
     def state(self, cell: Cell) -> Path:
-        """Resumable state and weights; only a cell's own run writes here."""
+        """Folder of the resumable state and the weights. Only the run that holds its lock writes here."""
         return self.results / "state" / cell.training_id
 
     def failure(self, cell: Cell) -> Path:
@@ -73,10 +73,11 @@ class Paths:
         return self.state(cell) / "failure.json"
 
     def run_log(self, cell: Cell) -> Path:
-        """What all runs of a cell have logged; `log` is the last one's, which Snakemake owns."""
+        """The log of all runs of the cell."""
         return self.state(cell) / "run.log"
 
     def log(self, cell: Cell) -> Path:
+        """The log of the last run, which Snakemake owns."""
         return self.results / "logs" / f"{cell.id}.log"
 
 

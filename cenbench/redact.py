@@ -1,4 +1,4 @@
-"""What a person must not read in a record, a log or a report: passwords and keys that the environment holds."""
+"""Keeps passwords and keys from the environment out of records, logs and reports."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ SHOWN = "[secret]"
 _SECRET_NAME = re.compile(r"SECRET|TOKEN|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY", re.I)
 _URL_LOGIN = re.compile(r"(?<=://)[^/\s@]+(?=@)")
 _SHORTEST = 6
-"""A shorter value is no secret, and would be found in any text."""
+"""Shorter values are not secrets, and would match in any text."""
 
 
 def redacted(text: str, environment: Mapping[str, str] | None = None) -> str:
-    """`text` without values of environment variables whose name says that they are secret, and logins in URLs."""
+    """`text` without logins in URLs and without the values of environment variables with names such as `*_TOKEN`."""
     known = os.environ if environment is None else environment
     secrets = [value for name, value in known.items() if _SECRET_NAME.search(name) and len(value) >= _SHORTEST]
     for secret in sorted(secrets, key=len, reverse=True):
@@ -24,7 +24,7 @@ def redacted(text: str, environment: Mapping[str, str] | None = None) -> str:
 
 
 class RedactingFormatter(logging.Formatter):
-    """Formats a record as usual, its traceback too, then takes out secrets."""
+    """Formats a log record as usual, with its traceback, then removes secrets."""
 
     def format(self, record: logging.LogRecord) -> str:
         return redacted(super().format(record))

@@ -1,4 +1,4 @@
-"""The one place that reads what torch.save wrote: tensors and plain values. No object of anybody's making is made."""
+"""The only reader of files written by torch.save: tensors and plain values, never arbitrary objects."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SHOWN = 200
 
 
 class _Unread:
-    """Takes the place of a type that is let pass: made, so that reading goes on, and empty."""
+    """An empty object in place of one whose type is ignored."""
 
     def __init__(self, *arguments: object) -> None:
         pass
@@ -25,37 +25,37 @@ class _Unread:
         pass
 
 
-def load_tensors(file: IO[bytes], where: Path, *, passed_over: Sequence[str] = ()) -> Any:
-    """What `file` (of the path `where`, for messages) holds, on the CPU. Types named in `passed_over` come out empty.
+def load_tensors(file: IO[bytes], where: Path, *, ignored: Sequence[str] = ()) -> Any:
+    """The content of `file`, on the CPU. `where` is its path, for messages. Objects of `ignored` types come out empty.
 
-    Raises `UserError` for bytes that are no such file or cut short, and for a file that holds any other type, which it
-    names: to read that one would be to run code of whoever made it.
+    Raises `UserError` for a file that is truncated or of another kind, and for one with objects of other types: reading
+    them could run arbitrary code, so the error names the type.
     """
     try:
-        with safe_globals([(_Unread, name) for name in passed_over]):
+        with safe_globals([(_Unread, name) for name in ignored]):
             return torch.load(file, map_location="cpu", weights_only=True)
-    # The bytes are anybody's: what the reader stumbles over, and with which exception, cannot be known.
+    # The bytes may be anything, so the reader may raise any exception.
     except Exception as error:
         if isinstance(error, OSError) or out_of_memory(error):
-            raise  # says nothing against the file
+            raise  # not the file's fault
         raise _unreadable(error, where) from None
 
 
 def _unreadable(error: Exception, where: Path) -> UserError:
-    """What torch's refusal means for a person; its advice to load the file without caution is left out."""
-    said = str(error)
-    if offending := re.search(r"(?:GLOBAL|instantiate class|class) (\w\S*\w)", said):
+    """torch's error as a `UserError`, without its advice to load the file unsafely."""
+    message = str(error)
+    if offending := re.search(r"(?:GLOBAL|instantiate class|class) (\w\S*\w)", message):
         return UserError(
-            "not a file of weights alone: to read what else it holds would be to run code of whoever made it",
+            "not a file of weights alone: reading its other objects could run arbitrary code",
             where=where,
             found=f"the type {_printable(offending[1])}",
-            expected="tensors, numbers, text, and lists and dicts of them",
-            fix="where it was made: torch.save(model.state_dict(), NEW_FILE); then use that",
+            expected="tensors, numbers, strings, and lists and dicts of them",
+            fix="where the file was made, run torch.save(model.state_dict(), NEW_FILE); then use NEW_FILE",
         )
-    detail = re.search(r"WeightsUnpickler error:\s*(.+)", said) or re.search(r"(.+)", said)
+    detail = re.search(r"WeightsUnpickler error:\s*(.+)", message) or re.search(r"(.+)", message)
     name = type(error).__name__
     return UserError(
-        "not a file of weights, whole, as torch.save writes them: cut short, damaged, or another kind of file",
+        "not a complete file of weights written by torch.save: truncated, damaged, or another kind of file",
         where=where,
         found=_printable(f"{name}: {detail[1]}" if detail else name),
     )

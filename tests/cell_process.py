@@ -1,4 +1,4 @@
-"""Runs one cell in forked processes that meet a fault at a chosen instant: torch is imported once, not once a fault.
+"""Runs one cell in forked processes with a fault at a chosen moment: torch is imported once, not once per fault.
 
     python tests/cell_process.py CHECKOUT CELL PLAN...
 
@@ -59,7 +59,7 @@ def main(checkout: Path, cell_id: str, plans: list[str]) -> None:
 
 
 def fresh(checkout: Path, plan: str) -> Path:
-    """A folder for the plan, with nothing in it but params and data."""
+    """A folder for the plan that holds only params and data."""
     root = checkout / plan
     shutil.rmtree(root, ignore_errors=True)
     shutil.copytree(checkout / "params", root / "params")
@@ -69,14 +69,14 @@ def fresh(checkout: Path, plan: str) -> Path:
 
 @dataclass
 class Whole:
-    """An undisturbed run: how long it took, how many durable moments it had."""
+    """An undisturbed run: its time, and how many durable moments it had."""
 
     seconds: float = 0.0
     moments: int = 0
 
 
 def in_child(root: Path, cell_id: str, fault: str, whole: Whole) -> tuple[int, int]:
-    """Run the cell in a fork; its exit status, negative for a signal, and how many durable moments it had."""
+    """Run the cell in a fork; returns its exit status (negative for a signal) and how many durable moments it had."""
     reader, writer = os.pipe()
     child = os.fork()
     if child:
@@ -127,7 +127,7 @@ def fill_disk() -> None:
 
 
 def at_moment(number: int, fault: Callable[[], None]) -> Callable[[], int]:
-    """Arrange the fault before the durable moment of that number; what is returned says how many there were so far."""
+    """Arrange the fault before that durable moment, counted from 1; the returned function counts the moments so far."""
     moments = 0
 
     def before(real: Callable[..., None]) -> Callable[..., None]:

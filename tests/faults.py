@@ -1,4 +1,4 @@
-"""What `make test-faults` ends with: of every fault, how often it was tried, and survived.
+"""The summary at the end of `make test-faults`: how often each fault was tried and survived.
 
 A test reports through the fixture `faults`, which appends a line of JSON, {"fault", "tries", "survived", "lost"}, to
 the file that CENBENCH_FAULTS_OUT names. `python tests/faults.py FILE` prints the table.
@@ -18,12 +18,12 @@ from rich.console import Console
 from rich.table import Table
 
 KILLS = int(os.environ.get("CENBENCH_KILLS", "10"))
-"""How often a training is killed at a random moment: 10 where nothing is said, 100 in `make test-faults`."""
+"""How often a training is killed at a random moment: 10 by default, 100 in `make test-faults`."""
 
 
 @dataclass
 class Tally:
-    """Counts the tries of one fault. What is not survived by the end of the test is lost."""
+    """Counts the tries of one fault. Tries that were not survived by the end of the test are lost."""
 
     fault: str
     tries: int = 0
@@ -31,13 +31,13 @@ class Tally:
 
     @contextmanager
     def one(self, count: int = 1) -> Iterator[None]:
-        """Around `count` tries at once; survived if nothing is raised inside."""
+        """Wraps `count` tries, which are survived if the block raises nothing."""
         self.tries += count
         yield
         self.survived += count
 
     def report(self) -> None:
-        """Append to the file of CENBENCH_FAULTS_OUT, where it is set: in one write, since test processes share it."""
+        """Append to the file CENBENCH_FAULTS_OUT, if it is set: in one write, because test processes share it."""
         out = os.environ.get("CENBENCH_FAULTS_OUT")
         if out:
             line = {"fault": self.fault, "tries": self.tries, "survived": self.survived}
@@ -46,7 +46,7 @@ class Tally:
 
 
 def summary(lines: list[dict[str, object]]) -> Table:
-    """One row a fault, in the order of their names; several tests of one fault are added up."""
+    """One row per fault, by name; several tests of one fault are added up."""
     table = Table(title="Faults", show_footer=True)
     total = {key: sum(int(str(line[key])) for line in lines) for key in ("tries", "survived", "lost")}
     table.add_column("fault", footer="all")

@@ -137,7 +137,7 @@ def full_disk(root: Path, workers: int = 1) -> UserError:
     """Prepare on a full disk and return the error, which states the fix."""
     with pytest.raises(UserError, match="no room to write") as caught:
         adapters.prepare(SPEC, root, workers, False)
-    assert "run the same command again" in str(caught.value.fix)
+    assert "rerun the command" in str(caught.value.fix)
     assert not (root / KEY / "manifest.json").exists()
     assert not list(root.rglob("*.tmp")), "unfinished files are removed"
     return caught.value

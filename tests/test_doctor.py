@@ -1,4 +1,4 @@
-"""The doctor on packages, torch, data, weights and space; its table, its JSON, its exit status, its last word."""
+"""The doctor's checks of packages, torch, data, weights and space; its table, JSON, exit status and next command."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from test_doctor_slurm import commands
 from tiny_dataset import write_dataset
 
 from cenbench.doctor.check import Check
-from cenbench.doctor.command import Said, ask, run
+from cenbench.doctor.command import Output, ask, run
 from cenbench.doctor.device import PROBE, check_device
 from cenbench.doctor.environment import check_packages, check_python, check_revision
 from cenbench.doctor.inputs import check_dataset, check_space, check_weights, needed_bytes
@@ -33,10 +33,10 @@ from cenbench.report.terminal_checks import render_checks
 from cenbench.run.locked_environment import compare_with_lock
 from cenbench.train import segmentation, translation
 
-CUDA = Said(0, json.dumps({"torch": "2.13.0", "cuda": "13.0", "devices": ["NVIDIA H100"] * 2}), "")
-CUDA_BLIND = Said(0, json.dumps({"torch": "2.13.0", "cuda": "13.0", "devices": []}), "")
-CPU = Said(0, json.dumps({"torch": "2.13.0+cpu", "cuda": None, "devices": []}), "")
-DRIVER = Said(0, "570.86.15, NVIDIA H100\n570.86.15, NVIDIA H100\n", "")
+CUDA = Output(0, json.dumps({"torch": "2.13.0", "cuda": "13.0", "devices": ["NVIDIA H100"] * 2}), "")
+CUDA_BLIND = Output(0, json.dumps({"torch": "2.13.0", "cuda": "13.0", "devices": []}), "")
+CPU = Output(0, json.dumps({"torch": "2.13.0+cpu", "cuda": None, "devices": []}), "")
+DRIVER = Output(0, "570.86.15, NVIDIA H100\n570.86.15, NVIDIA H100\n", "")
 
 
 @pytest.fixture(scope="module")
@@ -103,22 +103,22 @@ def test_torch_here_answers_the_probe() -> None:
         (CPU, None, True, "warning", "the preset is meant for GPUs"),
         (CPU, DRIVER, False, "problem", "a build without CUDA, which cannot use this node's 2 x NVIDIA H100"),
         (CUDA_BLIND, DRIVER, True, "problem", "built for CUDA 13.0, which cannot use this node's 2 x NVIDIA H100"),
-        (CUDA_BLIND, Said(9, "", "NVIDIA-SMI has failed"), True, "warning", "CPU only"),
-        (Said(1, "", "Traceback\nImportError: no torch"), None, False, "problem", "ImportError: no torch"),
-        (Said(0, "a banner", ""), None, False, "problem", "does not work"),
-        (Said(None, "", ""), DRIVER, True, "problem", "no answer in time"),
+        (CUDA_BLIND, Output(9, "", "NVIDIA-SMI has failed"), True, "warning", "CPU only"),
+        (Output(1, "", "Traceback\nImportError: no torch"), None, False, "problem", "ImportError: no torch"),
+        (Output(0, "a banner", ""), None, False, "problem", "does not work"),
+        (Output(None, "", ""), DRIVER, True, "problem", "no answer in time"),
     ],
 )
-def test_torch_and_driver(said: Said, driver: Said | None, needs_gpu: bool, outcome: str, found: str) -> None:
+def test_torch_and_driver(said: Output, driver: Output | None, needs_gpu: bool, outcome: str, found: str) -> None:
     check = check_device(said, driver, needs_gpu)
     assert (check.outcome, found in check.found) == (outcome, True), check
     assert (check.fix is None) == (outcome == "ok")
 
 
-def test_commands_that_are_absent_late_or_broken(tmp_path: Path) -> None:
+def test_commands_that_are_absent_slow_or_broken(tmp_path: Path) -> None:
     search = commands(tmp_path, slow="sleep 20", bad="echo why >&2; exit 4")
     assert ask("absent", search=search) is None
-    assert ask("slow", search=search, timeout_s=0.1) == Said(None, "", "")
+    assert ask("slow", search=search, timeout_s=0.1) == Output(None, "", "")
     bad = ask("bad", search=search)
     assert bad is not None
     assert (bad.status, bad.why) == (4, "why")
@@ -144,7 +144,7 @@ def test_datasets(tmp_path: Path) -> None:
     assert check_dataset("tiny", key, data, raw, "demo").outcome == "problem"
 
 
-def test_weights_say_how_many_cells_would_be_skipped(paper: Plan, tmp_path: Path) -> None:
+def test_absent_weights_are_reported_with_the_number_of_skipped_cells(paper: Plan, tmp_path: Path) -> None:
     translation_cells = sum(cell.task.kind == "translation" for cell in paper.cells.values())
     paths = Paths(tmp_path)
     paths.weights.mkdir()
@@ -166,7 +166,7 @@ def test_weights_say_how_many_cells_would_be_skipped(paper: Plan, tmp_path: Path
     assert "no cell needs" in check_weights({}, paths).found
     own_note(paths.weights / "resnet101-5d3b4d8f.pth").unlink()
     check = check_weights(paper.cells, paths)
-    assert (check.outcome, "nobody has said what it is" in check.found) == ("problem", True)
+    assert (check.outcome, "it has no description" in check.found) == ("problem", True)
 
 
 def disk(free_bytes: float, files: int = 10**9) -> Any:
@@ -174,7 +174,7 @@ def disk(free_bytes: float, files: int = 10**9) -> Any:
 
 
 def test_free_space_against_the_need(paper: Plan, tmp_path: Path) -> None:
-    """Without the data, which is not prepared either, the cells alone need so much."""
+    """`cells` is the need without the data, which is not prepared either."""
     paths = Paths(tmp_path)
     cells = needed_bytes(paper.cells.values(), paper.cost.workers)
     assert check_space(paper, paths, lambda path: disk(cells * 0.99)).outcome == "problem"
@@ -188,7 +188,7 @@ def test_free_space_against_the_need(paper: Plan, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["demo", "paper"])
 def test_the_estimate_of_a_networks_size(name: str) -> None:
-    """Against the networks themselves, counted without storage: one of each kind, head, sharing and modalities."""
+    """Compared with the networks themselves, built without storage: one per kind, head, sharing and modality count."""
     plan = load_plan(REPOSITORY / "params", name)
     seen = {}
     for cell in plan.cells.values():
@@ -203,7 +203,7 @@ def network(cell: Cell) -> torch.nn.Module:
         return segmentation.build(cell, 40) if cell.task.kind == "segmentation" else translation.build(cell)
 
 
-def test_the_table_and_the_last_word() -> None:
+def test_the_table_and_the_next_command() -> None:
     fine, bad = Check("a", "ok", "fine"), Check("b", "problem", "broken [link=x]", "fix it so")
     console = Console(width=100)
     with console.capture() as capture:
@@ -218,7 +218,7 @@ def test_the_table_and_the_last_word() -> None:
 
 
 def test_the_command_and_its_exit_status(tmp_path: Path) -> None:
-    """Slurm of this machine, if there is any, is out of sight: PATH holds a git that fails, and no more."""
+    """PATH holds a git that fails and nothing else, so that a Slurm on this machine is not found."""
     checkout = Checkout.make(tmp_path / "checkout")
     (tmp_path / "bin").mkdir()
     path = commands(tmp_path / "bin", git="exit 1")

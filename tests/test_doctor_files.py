@@ -1,4 +1,4 @@
-"""The doctor on the file system: rename, fsync, locks and clocks are really tried, and one that fails is caught."""
+"""The doctor's checks of the file system: rename, fsync, locks and clocks are really tested, and failures are found."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def fails(*_: object) -> NoReturn:
     raise OSError(errno.EOPNOTSUPP, "not here")
 
 
-def test_a_sound_folder_passes_and_nothing_stays_behind(tmp_path: Path) -> None:
+def test_a_good_folder_passes_and_nothing_is_left_behind(tmp_path: Path) -> None:
     results = tmp_path / "results"
     checks = filesystem_checks(results)
     assert [(check.name, check.outcome) for check in checks] == [
@@ -36,7 +36,7 @@ def test_a_sound_folder_passes_and_nothing_stays_behind(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_written_is_a_problem(tmp_path: Path) -> None:
-    """Root may write anywhere but into a file."""
+    """A file in place of the folder: root can write into any folder."""
     (tmp_path / "results").write_text("a file")
     (check,) = filesystem_checks(tmp_path / "results")
     assert (check.name, check.outcome) == ("results folder", "problem")
@@ -63,15 +63,15 @@ def test_fsync_that_is_refused_or_slow(tmp_path: Path) -> None:
     assert check_fsync(tmp_path, fsync=lambda handle: time.sleep(0.6)).outcome == "warning"
 
 
-def test_fsync_is_asked_of_the_file_and_of_its_folder(tmp_path: Path) -> None:
+def test_the_file_and_its_folder_are_both_fsynced(tmp_path: Path) -> None:
     synced = []
     check_fsync(tmp_path, fsync=lambda handle: synced.append(Path(f"/proc/self/fd/{handle}").readlink().name))
     assert synced == ["synced", tmp_path.name]
 
 
 @pytest.mark.parametrize("flock", [fails, lambda handle, what: None])
-def test_locks_that_are_refused_or_mean_nothing(tmp_path: Path, flock: object) -> None:
-    """The other process is a real one: it gets the lock that nothing holds."""
+def test_locks_that_are_refused_or_have_no_effect(tmp_path: Path, flock: object) -> None:
+    """The other process is real: it gets the lock that is not held."""
     assert check_lock(tmp_path, flock=flock).outcome == "problem"  # type: ignore[arg-type]
 
 

@@ -1,4 +1,4 @@
-"""The doctor on Slurm: commands, partitions and GPU types from whatever `sinfo` says, and the profile against them."""
+"""The doctor's checks of Slurm: commands, partitions and GPU types as `sinfo` prints them, and the profile."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CPU = Partition("cpu", True, True, 40)
 
 
 def commands(folder: Path, **scripts: str) -> str:
-    """A folder of fake commands, one a name, each a shell script; to be searched like PATH."""
+    """Write fake commands, name -> shell script, into a folder that is searched like PATH."""
     for name, script in scripts.items():
         (folder / name).write_text(f"#!/bin/sh\n{script}\n")
         (folder / name).chmod(0o755)
@@ -45,7 +45,7 @@ def slurm(folder: Path, sinfo: str = SINFO) -> str:
     return commands(folder, sinfo=script, **others)
 
 
-def test_no_slurm_is_said_plainly_and_is_no_problem(tmp_path: Path) -> None:
+def test_a_site_without_slurm_is_not_a_problem(tmp_path: Path) -> None:
     (check,) = slurm_checks({}, needed=True, search=str(tmp_path))
     assert (check.outcome, "no Slurm here: use the default profile" in check.found) == ("ok", True)
 
@@ -59,10 +59,10 @@ def test_a_site_with_gpus(tmp_path: Path) -> None:
         ("profile", "ok"),
     ]
     assert "slurm 22.05.8" in checks[0].found
-    assert checks[1].found == "cpu (default): 40 nodes, no GPU; gpu: 12 nodes, 8 a100 a node, 2 h100 a node"
+    assert checks[1].found == "cpu (default): 40 nodes, no GPU; gpu: 12 nodes, 8 a100 per node, 2 h100 per node"
 
 
-def test_partitions_are_read_and_odd_lines_passed_over() -> None:
+def test_partitions_are_read_and_other_lines_ignored() -> None:
     old = Partition("old", False, False, 2, {"": 4})
     assert read_partitions(SINFO) == [CPU, GPU, old]
     assert read_partitions("") == []
@@ -127,7 +127,7 @@ def test_partitions_without_gpus_or_down() -> None:
     [
         ({}, "warning", "partition cpu, the default, which has no GPU"),
         ({"default-resources": {"slurm_partition": "'gpu'"}}, "ok", "partition gpu"),
-        ({"default-resources": ["slurm_partition=gpux"]}, "problem", "'gpux'; there are: cpu, gpu"),
+        ({"default-resources": ["slurm_partition=gpux"]}, "problem", "'gpux'; the site has: cpu, gpu"),
         ({"set-resources": {"cell": {"slurm_partition": "gpu", "gres": "'gpu:h100:1'"}}}, "ok", "GPU h100"),
         ({"set-resources": ["cell:slurm_partition=gpu", "cell:gres=gpu:v100:1"]}, "problem", "types are: a100, h100"),
     ],
@@ -137,7 +137,7 @@ def test_the_profile_against_the_site(profile: dict[str, Any], outcome: str, fou
     assert (check.outcome, found in check.found) == (outcome, True), check
 
 
-def test_a_site_without_a_default_partition_needs_one_named() -> None:
+def test_without_a_default_partition_the_profile_must_name_one() -> None:
     assert check_profile({}, [GPU]).outcome == "problem"
 
 

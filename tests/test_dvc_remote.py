@@ -85,15 +85,15 @@ def test_running_cells_and_cells_trained_differently_here_are_left_alone(finishe
     busy, *others = plan.cells.values()
     with cell_lock(paths.state(busy)):
         found = import_results(plan, paths, finished.root / ARCHIVE)
-    assert "already being run" in found.refused[busy.id]
-    assert found.taken == tuple(cell.id for cell in others), "all the same"
+    assert "already being run" in found.rejected[busy.id]
+    assert found.imported == tuple(cell.id for cell in others), "all the same"
 
     shutil.rmtree(paths.cell(others[0]))
     note = paths.state(others[0]) / "finished.json"
     note.write_text(note.read_text().replace('"weights.safetensors": "', '"weights.safetensors": "0'))
     found = import_results(plan, paths, finished.root / ARCHIVE)
-    assert "finished here, with other weights" in found.refused[others[0].id]
-    assert (found.taken, found.kept) == ((busy.id,), (others[1].id,))
+    assert "finished here, with other weights" in found.rejected[others[0].id]
+    assert (found.imported, found.kept) == ((busy.id,), (others[1].id,))
 
 
 def test_a_bad_archive_changes_nothing(prepared_checkout: Checkout, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A reader sees the old bytes or the new, never a part; a full disk is a message."""
+"""Readers see the old bytes or the new ones, never a part; a full disk is reported."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cenbench.errors import UserError
 from cenbench.files import atomic_path, canonical_json, digest, read_json, sha256_file, write_bytes, write_json
 
 
-def test_error_while_writing_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+def test_an_error_while_writing_leaves_only_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "a.bin"
     write_bytes(path, b"old")
     with pytest.raises(RuntimeError), atomic_path(path) as temporary:
@@ -24,7 +24,7 @@ def test_error_while_writing_leaves_the_old_file_and_nothing_else(tmp_path: Path
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
-def test_full_disk_is_a_message_and_leaves_the_old_file(
+def test_a_full_disk_is_reported_and_leaves_the_old_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     path = tmp_path / "a.bin"
@@ -40,7 +40,7 @@ def test_full_disk_is_a_message_and_leaves_the_old_file(
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_file_and_then_its_folder_are_synced_before_and_after_the_rename(
+def test_the_file_is_synced_before_the_rename_and_its_folder_after(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[tuple[bool, bool]] = []
@@ -60,7 +60,7 @@ def test_files_are_readable_by_others(tmp_path: Path) -> None:
     assert (tmp_path / "a").stat().st_mode & 0o777 == 0o644
 
 
-def test_equal_values_have_equal_digests_and_what_is_no_number_is_refused(tmp_path: Path) -> None:
+def test_equal_values_have_equal_digests_and_nan_is_refused(tmp_path: Path) -> None:
     assert canonical_json({"b": 1, "a": [1.5, None]}) == '{"a":[1.5,null],"b":1}'
     assert digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
     with pytest.raises(ValueError, match="Out of range"):
@@ -68,7 +68,7 @@ def test_equal_values_have_equal_digests_and_what_is_no_number_is_refused(tmp_pa
     assert not (tmp_path / "a.json").exists()
 
 
-def test_json_that_is_missing_or_damaged_is_named(tmp_path: Path) -> None:
+def test_missing_or_damaged_json_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     with pytest.raises(UserError, match=r"a.json is missing[\s\S]*do this"):
         read_json(path, fix="do this")
@@ -80,6 +80,6 @@ def test_json_that_is_missing_or_damaged_is_named(tmp_path: Path) -> None:
         read_json(path)
 
 
-def test_sha256_is_the_empty_strings_known_one(tmp_path: Path) -> None:
+def test_the_sha256_of_an_empty_file_is_the_known_one(tmp_path: Path) -> None:
     (tmp_path / "a").touch()
     assert sha256_file(tmp_path / "a") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"

@@ -1,4 +1,4 @@
-"""`cenbench weights`: the published file, or one that is called one's own; whole, of that network, weights only."""
+"""`cenbench weights`: the published file, or one that the user describes; complete, of that network, weights only."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from cenbench.pretrained import used as assets
 from cenbench.pretrained.add import add_weights
 from cenbench.pretrained.catalog import ASSETS, IMAGENET_FILES
 from cenbench.pretrained.used import identified, own_note, pretrained_sha256
-from cenbench.sha256_cache import cached_sha256
 
 NAME, FILE = "resnet18", IMAGENET_FILES[18]
 
@@ -41,7 +40,7 @@ def published(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(assets.BY_FILE, FILE, asset)
 
 
-def test_file_names_carry_the_digits_of_their_sha256_as_torch_hub_checks_them() -> None:
+def test_file_names_hold_the_digits_of_their_sha256_that_torch_hub_checks() -> None:
     for asset in ASSETS.values():
         assert f"-{asset.sha256[:8]}.pth" in asset.file
         assert len(asset.sha256) in (8, 64)
@@ -58,7 +57,7 @@ def test_torch_fidelity_and_torchvision_publish_these_very_files() -> None:
         assert ASSETS[f"resnet{depth}"].url == models.get_model_weights(f"resnet{depth}")["IMAGENET1K_V1"].url
 
 
-def test_the_published_file_is_placed_and_found_again(source: Path, tmp_path: Path, published: None) -> None:
+def test_the_published_file_is_added_and_found_again(source: Path, tmp_path: Path, published: None) -> None:
     placed = add_weights(NAME, source, tmp_path)
     assert placed.path == tmp_path / FILE
     assert placed.path.read_bytes() == source.read_bytes()
@@ -68,7 +67,7 @@ def test_the_published_file_is_placed_and_found_again(source: Path, tmp_path: Pa
     assert [path.name for path in tmp_path.iterdir()] == [FILE]
 
 
-def test_another_sha256_is_refused_unless_it_is_called_ones_own(source: Path, tmp_path: Path) -> None:
+def test_another_sha256_is_refused_unless_it_is_described_as_own_weights(source: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"not the published resnet18") as caught:
         add_weights(NAME, source, tmp_path / "weights")
     assert caught.value.found == sha256_file(source)
@@ -79,25 +78,25 @@ def test_another_sha256_is_refused_unless_it_is_called_ones_own(source: Path, tm
     assert identified(placed.path, placed.sha256).own == "trained by us"
 
 
-def test_a_file_put_there_by_hand_is_not_used_in_silence(source: Path, tmp_path: Path) -> None:
+def test_a_file_copied_by_hand_is_not_used_silently(source: Path, tmp_path: Path) -> None:
     path = tmp_path / FILE
     path.write_bytes(source.read_bytes())
-    with pytest.raises(UserError, match="nobody has said what it is"):
+    with pytest.raises(UserError, match="it has no description"):
         identified(path, sha256_file(path))
     own_note(path).write_text('{"sha256": "' + "0" * 64 + '", "what": "other bytes"}')
-    with pytest.raises(UserError, match="nobody has said what it is"):
+    with pytest.raises(UserError, match="it has no description"):
         identified(path, sha256_file(path))
 
 
-def test_published_weights_are_not_ones_own(source: Path, tmp_path: Path, published: None) -> None:
+def test_the_published_file_cannot_be_added_as_own_weights(source: Path, tmp_path: Path, published: None) -> None:
     with pytest.raises(UserError, match="this is the published file"):
         add_weights(NAME, source, tmp_path, own="mine")
 
 
-def test_own_weights_need_a_word_and_a_name_that_exists(source: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="need a word"):
+def test_own_weights_need_a_description_and_a_known_name(source: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="must be described"):
         add_weights(NAME, source, tmp_path, own=" ")
-    with pytest.raises(UserError, match=r"(?s)no such weights.*resnet50.*did you mean"):
+    with pytest.raises(UserError, match=r"(?s)unknown weights.*resnet50.*did you mean"):
         add_weights("resnet05", source, tmp_path)
     with pytest.raises(UserError, match="no such file"):
         add_weights(NAME, tmp_path / "absent.pth", tmp_path)
@@ -135,16 +134,16 @@ def spoiled(source: Path, path: Path, how: str) -> Path:
 @pytest.mark.parametrize(
     ("how", "message"),
     [
-        ("cut short", r"(?s)cut short, damaged, or another kind.*bad\.pth"),
-        ("malice", r"(?s)run code of whoever made it.*bad\.pth.*the type exec"),
+        ("cut short", r"(?s)truncated, damaged, or another kind.*bad\.pth"),
+        ("malice", r"(?s)could run arbitrary code.*bad\.pth.*the type exec"),
         ("key", r"(?s)torchvision's layout.*layer2\.1\.bn2\.running_var.*no such key"),
-        ("more", r"(?s)torchvision's layout.*layer5\.weight.*has not"),
+        ("more", r"(?s)torchvision's layout.*layer5\.weight.*does not have"),
         ("shape", r"(?s)torchvision's layout.*layer1\.0\.conv1\.weight.*\(64, 64, 1, 1\).*\(64, 64, 3, 3\)"),
         ("nan", r"(?s)not finite.*bn1\.bias"),
         ("list", r"(?s)not a state dict.*list"),
     ],
 )
-def test_a_file_that_is_not_that_network_is_named_and_not_placed(
+def test_a_file_of_another_network_is_reported_and_not_added(
     source: Path, tmp_path: Path, how: str, message: str
 ) -> None:
     bad = spoiled(source, tmp_path / "bad.pth", how)
@@ -154,7 +153,7 @@ def test_a_file_that_is_not_that_network_is_named_and_not_placed(
     assert not (tmp_path / "was-run").exists()
 
 
-def test_files_of_torchvisions_first_years_have_no_counters_and_ones_own_may_have_other_classes(
+def test_old_files_without_counters_and_own_weights_with_other_classes_are_accepted(
     source: Path, tmp_path: Path
 ) -> None:
     state = torch.load(source, weights_only=True)
@@ -164,12 +163,12 @@ def test_files_of_torchvisions_first_years_have_no_counters_and_ones_own_may_hav
     assert add_weights(NAME, tmp_path / "old.pth", tmp_path, own="ten classes").path.exists()
 
 
-def test_other_weights_are_replaced_only_when_asked(source: Path, tmp_path: Path) -> None:
+def test_other_weights_are_replaced_only_on_request(source: Path, tmp_path: Path) -> None:
     add_weights(NAME, source, tmp_path, own="first")
     state = torch.load(source, weights_only=True)
     state["bn1.bias"] += 1
     torch.save(state, tmp_path / "second.pth")
-    with pytest.raises(UserError, match="other weights are there already") as caught:
+    with pytest.raises(UserError, match="other weights of that name are in place") as caught:
         add_weights(NAME, tmp_path / "second.pth", tmp_path, own="second")
     assert caught.value.where == tmp_path / FILE
     assert (tmp_path / FILE).read_bytes() == source.read_bytes()
@@ -177,29 +176,12 @@ def test_other_weights_are_replaced_only_when_asked(source: Path, tmp_path: Path
     assert identified(placed.path, placed.sha256).own == "second"
 
 
-def test_inceptions_layout_is_checked_too(tmp_path: Path, source: Path) -> None:
+def test_the_layout_of_inception_is_checked_too(tmp_path: Path, source: Path) -> None:
     with pytest.raises(UserError, match=r"(?s)Inception-v3 weights.*Missing key"):
         add_weights("inception-v3", source, tmp_path, own="a ResNet")
 
 
-def test_the_digest_is_read_once_and_again_after_any_change(source: Path, tmp_path: Path) -> None:
-    path, notes = tmp_path / FILE, tmp_path / "notes"
-    path.write_bytes(source.read_bytes())
-    first = cached_sha256(path, notes)
-    assert first == sha256_file(path)
-    note = notes / f"{FILE}.json"
-    note.write_text(note.read_text().replace(first, "f" * 64))
-    assert cached_sha256(path, notes) == "f" * 64, "an untouched file is not read again"
-    data = bytearray(path.read_bytes())
-    data[-1] ^= 1
-    path.write_bytes(data)
-    assert cached_sha256(path, notes) == sha256_file(path)
-    note.write_text("{")
-    assert cached_sha256(path, notes) == sha256_file(path), "a damaged note is no note"
-    assert cached_sha256(path, path / "notes") == sha256_file(path), "where no note can be written it is read"
-
-
-def test_the_list_says_what_is_here_and_which_cells_need_it(tmp_path: Path) -> None:
+def test_the_list_shows_which_files_are_in_place_and_which_cells_need_them(tmp_path: Path) -> None:
     plan = load_plan(REPOSITORY / "params", "paper")
     listed = {each.asset.name: each for each in weights_list.list_pretrained(plan, Paths(tmp_path))}
     assert listed.keys() == ASSETS.keys()
@@ -212,7 +194,7 @@ def test_the_list_says_what_is_here_and_which_cells_need_it(tmp_path: Path) -> N
     assert pretrained_sha256(cell, Paths(tmp_path)) == {IMAGENET_FILES[152]: None}
 
 
-def test_the_commands_say_what_to_do_next(source: Path, tmp_path: Path) -> None:
+def test_the_commands_suggest_the_next_step(source: Path, tmp_path: Path) -> None:
     (tmp_path / "params").symlink_to(REPOSITORY / "params")
     runner = CliRunner()
     added = runner.invoke(app, ["weights", "add", NAME, str(source), "--own", "trained by us", "--root", str(tmp_path)])

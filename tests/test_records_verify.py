@@ -1,4 +1,4 @@
-"""A flipped bit in anything that is kept is found before it is believed, named, and fixed by the same command."""
+"""A flipped bit in any stored file is found before the file is used, reported, and fixed by rerunning the command."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def flip(path: Path, byte: int, bit: int = 0) -> None:
 
 @pytest.fixture(scope="module")
 def published(prepared_checkout: Checkout, tmp_path_factory: pytest.TempPathFactory) -> tuple[Paths, Cell]:
-    """A segmentation cell that ran to its end. Not to be changed."""
+    """A finished segmentation cell. Read only: see `place`."""
     root = tmp_path_factory.mktemp("published")
     shutil.copytree(prepared_checkout.root / "params", root / "params")
     shutil.copytree(prepared_checkout.root / "data", root / "data")
@@ -56,7 +56,7 @@ def published(prepared_checkout: Checkout, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture
 def place(published: tuple[Paths, Cell], tmp_path: Path) -> tuple[Paths, Cell]:
-    """A copy, free to be changed."""
+    """A copy that a test may change."""
     shutil.copytree(published[0].root, tmp_path / "root")
     return Paths(tmp_path / "root"), published[1]
 
@@ -64,7 +64,7 @@ def place(published: tuple[Paths, Cell], tmp_path: Path) -> tuple[Paths, Cell]:
 @pytest.fixture
 def no_training(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
-        raise AssertionError("it trains")
+        raise AssertionError("it trained")
 
     monkeypatch.setattr(train_cell, "train_steps", refuse)
 
@@ -87,7 +87,7 @@ def test_any_flipped_bit_of_a_record_is_named(
             assert record.state == "stale"
             assert record.reason is not None
             assert path.name in record.reason
-            assert "run again" in record.reason
+            assert "rerun" in record.reason
             path.write_bytes(good)
     path.unlink()
     assert read_record(paths, cell).state == ("missing" if name == "metrics.json" else "stale")
@@ -97,7 +97,7 @@ def test_any_flipped_bit_of_a_record_is_named(
         assert path.read_bytes() == good
 
 
-def test_a_flipped_bit_of_the_weights_is_found_before_they_are_measured_again(
+def test_a_flipped_bit_of_the_weights_is_found_before_they_are_evaluated_again(
     place: tuple[Paths, Cell], faults: Faults, caplog: pytest.LogCaptureFixture
 ) -> None:
     paths, cell = place
@@ -166,7 +166,7 @@ def test_a_dataset_is_read_whole_once_and_a_file_again_when_it_was_touched(
     assert reads_of_a_check() == []
 
 
-def test_a_seal_is_of_every_byte(tmp_path: Path) -> None:
+def test_a_seal_covers_every_byte(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     write_sealed(path, {"b": [1.5, None], "a": {"c": "é"}})
     assert read_sealed(path) == {"b": [1.5, None], "a": {"c": "é"}}
@@ -196,7 +196,7 @@ def test_snakemake_sees_damaged_records_and_publishes_them_again(finished: Check
 
 @pytest.mark.slow
 def test_snakemake_prepares_a_damaged_dataset_again(finished: Checkout, faults: Faults) -> None:
-    """The first command names the file and fails; the same command fixes it. What was finished keeps its weights."""
+    """The first command names the file and fails; rerunning it fixes the dataset. Finished cells keep their weights."""
     arrays = finished.bytes_of("data/prepared/*/*.npy")
     times = {path: path.stat().st_mtime_ns for path in finished.root.glob(WEIGHTS)}
     finished.edit(

@@ -1,4 +1,4 @@
-"""One cell from its own command: published whole, skipped with a reason, and clear about whatever is wrong."""
+"""`cenbench run`: a cell is published completely, or skipped with a reason, and errors name what is wrong."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RESNET18 = "resnet18-f37072fd.pth"
 
 
 def cell_ids(checkout: Checkout) -> dict[str, str]:
-    """kind -> the id of one cell of it."""
+    """The id of one cell per kind of task."""
     return {cell.task.kind: cell_id for cell_id, cell in load_plan(checkout.root / "params", "demo").cells.items()}
 
 
@@ -41,7 +41,7 @@ def run(checkout: Checkout, cell_id: str, status: int = 0) -> str:
 
 
 @pytest.mark.parametrize("kind", ["segmentation", "translation"])
-def test_a_finished_cell_is_published_whole(finished: Checkout, kind: str) -> None:
+def test_a_finished_cell_is_published_completely(finished: Checkout, kind: str) -> None:
     cell_id = cell_ids(finished)[kind]
     record = record_of(finished, cell_id)
     assert record.state == "ok"
@@ -89,14 +89,14 @@ def test_a_translation_record_explains_its_scores_by_image(finished: Checkout) -
         assert means["psnr_db"].mean() == pytest.approx(values["psnr_db"], rel=1e-12)
 
 
-def test_running_a_finished_cell_again_trains_nothing_and_gives_the_same_bytes(finished: Checkout) -> None:
+def test_rerunning_a_finished_cell_trains_nothing_and_gives_the_same_bytes(finished: Checkout) -> None:
     cell_id = cell_ids(finished)["segmentation"]
     before = finished.bytes_of("results/cells/*/metrics.json", "results/state/*/weights.safetensors")
     assert "step" not in run(finished, cell_id)
     assert finished.bytes_of("results/cells/*/metrics.json", "results/state/*/weights.safetensors") == before
 
 
-def test_absent_weights_skip_the_cell_and_their_arrival_runs_it(checkout: Checkout) -> None:
+def test_a_cell_without_its_weights_is_skipped_and_runs_once_they_are_added(checkout: Checkout) -> None:
     checkout.edit("params/presets/demo.yaml", "pretrained: false", "pretrained: true")
     checkout.edit("params/presets/demo.yaml", "width: 4, decoder_width", "width: 64, decoder_width")
     cell_id = cell_ids(checkout)["segmentation"]
@@ -111,11 +111,11 @@ def test_absent_weights_skip_the_cell_and_their_arrival_runs_it(checkout: Checko
     (checkout.root / "weights" / RESNET18).write_bytes(b"not weights")
     assert checkout.planned(f"results/cells/{cell_id}/metrics.json") == {"cell": 1}
     output = run(checkout, cell_id, status=2)
-    assert "nobody has said what it is" in output
+    assert "it has no description" in output
     assert record_of(checkout, cell_id).state == "failed"
 
 
-def test_replaced_weights_train_their_cells_anew_and_ones_own_are_marked(checkout: Checkout, tmp_path: Path) -> None:
+def test_replaced_weights_retrain_their_cells_and_own_weights_are_labelled(checkout: Checkout, tmp_path: Path) -> None:
     checkout.edit("params/presets/demo.yaml", "pretrained: false", "pretrained: true")
     checkout.edit("params/presets/demo.yaml", "width: 4, decoder_width", "width: 64, decoder_width")
     cell_id = cell_ids(checkout)["segmentation"]
@@ -144,30 +144,30 @@ def test_replaced_weights_train_their_cells_anew_and_ones_own_are_marked(checkou
     assert before.keys() == after.keys()
     assert before != after, "trained from the new weights"
 
-    # Weights that are gone say nothing against what was made with them: nothing is trained again.
+    # Deleted weights do not make their results stale: nothing is trained again.
     (checkout.root / "weights" / RESNET18).unlink()
     assert record_of(checkout, cell_id).state == "ok"
     checkout.snakemake(target)
     record = record_of(checkout, cell_id)
     assert record.state == "ok"
     assert checkout.bytes_of("results/state/*/weights.safetensors") == after
-    assert all("(second)" in label for label in record.stand_in.values()), "the mark stays with what was made"
+    assert all("(second)" in label for label in record.stand_in.values()), "the label stays with the result"
 
 
-def test_unknown_cell_names_the_nearest(checkout: Checkout) -> None:
+def test_an_unknown_id_suggests_the_nearest(checkout: Checkout) -> None:
     cell_id = cell_ids(checkout)["segmentation"]
     output = run(checkout, cell_id[:-1] + "x", status=2)
     assert cell_id in output
 
 
-def test_dataset_that_is_not_prepared_names_the_command(checkout: Checkout) -> None:
+def test_a_dataset_that_is_not_prepared_is_reported_with_the_command(checkout: Checkout) -> None:
     for manifest in checkout.root.glob("data/prepared/*/manifest.json"):
         manifest.unlink()
     output = run(checkout, cell_ids(checkout)["segmentation"], status=2)
     assert "cenbench data prepare" in output
 
 
-def test_truncated_dataset_file_is_named(checkout: Checkout) -> None:
+def test_a_truncated_dataset_file_is_named(checkout: Checkout) -> None:
     (array,) = checkout.root.glob("data/prepared/*/rgb.npy")
     whole = checkout.bytes_of("data/prepared/*/*")
     array.write_bytes(array.read_bytes()[:-7])
@@ -178,7 +178,7 @@ def test_truncated_dataset_file_is_named(checkout: Checkout) -> None:
     assert checkout.bytes_of("data/prepared/*/*") == whole
 
 
-def test_changed_byte_in_a_dataset_is_found_by_verify(checkout: Checkout) -> None:
+def test_a_changed_byte_in_a_dataset_is_found_by_verify(checkout: Checkout) -> None:
     (array,) = checkout.root.glob("data/prepared/*/normal.npy")
     data = bytearray(array.read_bytes())
     data[-5] ^= 4
@@ -203,10 +203,10 @@ def test_two_runs_of_one_cell_at_once(checkout: Checkout) -> None:
     assert f"process {first.pid}" in second
     output, _ = first.communicate(timeout=300)
     assert first.returncode == 0, output
-    assert record_of(checkout, cell_id).state == "ok", "the run that was there first is not disturbed"
+    assert record_of(checkout, cell_id).state == "ok", "the first run is not disturbed"
 
 
-def test_damaged_record_is_stale_and_says_what_to_do(finished: Checkout) -> None:
+def test_a_damaged_record_is_stale_and_its_reason_gives_the_fix(finished: Checkout) -> None:
     cell_id = cell_ids(finished)["segmentation"]
     path = finished.root / "results" / "cells" / cell_id / "metrics.json"
     for damage in ("{", json.dumps({"format": 1}), json.dumps([1])):
@@ -214,10 +214,10 @@ def test_damaged_record_is_stale_and_says_what_to_do(finished: Checkout) -> None
         record = record_of(finished, cell_id)
         assert record.state == "stale"
         assert record.reason is not None
-        assert "run again" in record.reason
+        assert "rerun" in record.reason
 
 
-def test_stale_names_what_changed(finished: Checkout) -> None:
+def test_the_reason_of_a_stale_cell_names_what_changed(finished: Checkout) -> None:
     with (finished.root / "cenbench/metrics/miou_pct.py").open("a") as file:
         file.write("\nassert True\n")
     code = "from pathlib import Path; from cenbench.matrix.plan import load_plan; from cenbench.paths import Paths;"
@@ -228,8 +228,8 @@ def test_stale_names_what_changed(finished: Checkout) -> None:
     assert output.count("None") == 1
 
 
-def test_full_disk_at_publishing_is_a_message_and_the_next_run_evaluates_only(checkout: Checkout) -> None:
-    """A limit on file size stands for the disk: weights fit, the log of it all does not matter."""
+def test_a_full_disk_while_publishing_is_reported_and_the_next_run_only_evaluates(checkout: Checkout) -> None:
+    """A file size limit stands in for the full disk: the weights fit below it; the log may be cut."""
     cell_id = cell_ids(checkout)["segmentation"]
     command = f"ulimit -f 40; trap '' XFSZ; exec python -m cenbench run '{cell_id}'"
     output = checkout.run("bash", "-c", command, status=None)
@@ -239,8 +239,7 @@ def test_full_disk_at_publishing_is_a_message_and_the_next_run_evaluates_only(ch
     assert record_of(checkout, cell_id).state == "ok"
 
 
-def test_process_is_gone_after_its_run(checkout: Checkout) -> None:
-    """Nothing is left behind: no worker, no temporary file."""
+def test_a_run_leaves_no_process_and_no_temporary_file(checkout: Checkout) -> None:
     run(checkout, cell_ids(checkout)["segmentation"])
     assert not list(Path(checkout.root, "results").rglob("*.tmp"))
     found = subprocess.run(["pgrep", "-f", str(checkout.root)], capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""A cell that runs out of memory, of numbers or of disk: said with its reason, told again at the retry, then whole."""
+"""A cell that runs out of memory or disk, or whose loss is not finite: reported with the reason; the retry succeeds."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ CPU_FULL = RuntimeError("[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocat
 
 @pytest.fixture
 def place(prepared_checkout: Checkout, tmp_path: Path) -> tuple[Paths, Cell]:
-    """The prepared dataset in a folder of its own, and a segmentation cell that is not run yet."""
+    """A folder with the prepared dataset, and a segmentation cell that has not run."""
     shutil.copytree(prepared_checkout.root / "params", tmp_path / "params")
     (tmp_path / "data").symlink_to(prepared_checkout.root / "data")
     paths = Paths(tmp_path)
@@ -49,7 +49,7 @@ def raising(error: Exception) -> Callable[..., None]:
 def fail_and_retry(
     place: tuple[Paths, Cell], reason: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The cell fails with `reason` in its record; undisturbed it says why it is tried again, and ends well."""
+    """The cell fails with `reason` in its record; without the fault, the retry logs that reason and succeeds."""
     paths, cell = place
     with pytest.raises(CellFailed, match=reason) as caught:
         run_cell(cell, paths, "cpu")
@@ -60,7 +60,7 @@ def fail_and_retry(
     monkeypatch.undo()
     with caplog.at_level(logging.INFO, logger="cenbench"):
         run_cell(cell, paths, "cpu")
-    assert f"it is tried again; it failed before: {reason}" in caplog.text
+    assert f"retrying; the last run failed: {reason}" in caplog.text
     assert read_record(paths, cell).state == "ok"
 
 
@@ -114,7 +114,7 @@ except Exception as error:
 
 
 def test_a_real_limit_on_memory(place: tuple[Paths, Cell], faults: Faults) -> None:
-    """A crop for which the system itself refuses the memory, not an exception that a test made."""
+    """A crop so large that the system itself refuses the memory; no exception is simulated."""
     paths, _ = place
     preset = paths.params / "presets/demo.yaml"
     preset.write_text(preset.read_text().replace("    crop_px: 32\n  evaluation", "    crop_px: 2048\n  evaluation", 1))
@@ -127,19 +127,19 @@ def test_a_real_limit_on_memory(place: tuple[Paths, Cell], faults: Faults) -> No
         assert "out of memory" in str(read_record(paths, cell).reason)
 
 
-def test_a_failure_that_cannot_be_kept_is_still_told(
+def test_a_failure_whose_reason_cannot_be_saved_is_still_reported(
     place: tuple[Paths, Cell], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(SegmentationTrainer, "step", raising(MemoryError()))
     monkeypatch.setattr(failure, "write_json", raising(UserError("no room to write failure.json")))
     with pytest.raises(CellFailed, match="out of memory"):
         run_cell(place[1], place[0], "cpu")
-    assert "cannot be kept: no room to write failure.json" in caplog.text
+    assert "cannot be saved: no room to write failure.json" in caplog.text
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
-    """Mount a file system of so many kilobytes, or make it that large."""
+    """Mount a file system of the given size in kilobytes, or resize it."""
     folder = tmp_path / "disk"
     folder.mkdir()
 
@@ -172,7 +172,7 @@ def test_a_real_disk_that_fills_and_is_enlarged(
                 break
             except UserError as error:
                 assert "no room to write" in error.problem
-                assert "same command again" in str(error.fix)
+                assert "rerun the command" in str(error.fix)
                 problems.append(error.problem.split()[4])
     assert len(problems) > 2, "it is to fill at several files"
     assert read_record(paths, cell).state == "ok"

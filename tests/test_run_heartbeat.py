@@ -1,4 +1,4 @@
-"""A heartbeat beats by itself as long as its process lives, ends with it, and changes no number."""
+"""The heartbeat runs by itself as long as its process lives, ends with it, and changes no number."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def beat_after(folder: Path, before: Beat | None) -> Beat:
 
 
 def test_it_beats_while_the_main_thread_is_in_one_long_step(tmp_path: Path) -> None:
-    """The main thread is busy and tells the heartbeat nothing."""
+    """The main thread is busy and reports nothing to the heartbeat."""
     numbers = list(range(2_000_000, 0, -1))
     with Heartbeat(tmp_path, "a-cell", beat_s=BEAT_S) as heartbeat:
         heartbeat.training(3, 10, 2.0)
@@ -54,7 +54,7 @@ def test_it_beats_while_the_main_thread_is_in_one_long_step(tmp_path: Path) -> N
     assert (after.phase, after.step, after.progressed) == ("training", 3, before.progressed)
 
 
-def test_what_a_beat_says(tmp_path: Path) -> None:
+def test_the_content_of_a_beat(tmp_path: Path) -> None:
     with Heartbeat(tmp_path, "a-cell", beat_s=BEAT_S) as heartbeat:
         first = read_beat(tmp_path)  # there at once, before anything slow
         assert first is not None
@@ -74,7 +74,7 @@ def test_what_a_beat_says(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("error", [None, ValueError, KeyboardInterrupt])
-def test_it_ends_with_the_run_however_that_ended(tmp_path: Path, error: type[BaseException] | None) -> None:
+def test_its_file_is_removed_however_the_run_ends(tmp_path: Path, error: type[BaseException] | None) -> None:
     try:
         with Heartbeat(tmp_path, "a-cell", beat_s=BEAT_S):
             beat_after(tmp_path, None)
@@ -85,7 +85,7 @@ def test_it_ends_with_the_run_however_that_ended(tmp_path: Path, error: type[Bas
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_killed_process_leaves_its_last_beat_which_grows_old(tmp_path: Path) -> None:
+def test_the_last_beat_of_a_killed_process_grows_old(tmp_path: Path) -> None:
     process = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "beats\n"
@@ -101,23 +101,23 @@ def test_a_killed_process_leaves_its_last_beat_which_grows_old(tmp_path: Path) -
     assert not last.is_fresh(last.updated + LOST_AFTER_S + 1)
 
 
-def test_a_folder_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_does_not_stop_the_run(tmp_path: Path) -> None:
     with Heartbeat(tmp_path / "absent", "a-cell", beat_s=BEAT_S) as heartbeat:
         heartbeat.training(1, 2, 1.0)
         time.sleep(3 * BEAT_S)
     assert heartbeat.trained_steps == 0
 
 
-def test_slurm_names_the_job() -> None:
+def test_the_job_comes_from_slurms_environment() -> None:
     assert slurm_job({}) is None
     assert slurm_job({"SLURM_JOB_ID": "12"}) == "12"
     assert slurm_job({"SLURM_JOB_ID": "13", "SLURM_ARRAY_JOB_ID": "12", "SLURM_ARRAY_TASK_ID": "1"}) == "12_1"
 
 
-def test_a_cell_beats_in_every_phase_and_its_numbers_are_those_of_a_run_that_does_not(
+def test_a_cell_beats_in_every_phase_and_has_the_numbers_of_a_run_without_beats(
     checkout: Checkout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two runs of one cell: one beats as fast as it can and records what it said, the other never after its first."""
+    """Two runs of one cell: one beats as fast as it can and keeps every beat, the other beats only once."""
     from cenbench.matrix.plan import load_plan
     from cenbench.paths import Paths
 
@@ -129,7 +129,7 @@ def test_a_cell_beats_in_every_phase_and_its_numbers_are_those_of_a_run_that_doe
 
         def _write(self) -> None:
             super()._write()
-            said.append(dataclasses.asdict(self._said))
+            said.append(dataclasses.asdict(self._beat))
 
     class Slow(Heartbeat):
         def __init__(self, folder: Path, cell_id: str) -> None:

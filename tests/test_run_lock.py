@@ -1,4 +1,4 @@
-"""One run of a cell at a time, on one host or several, and no lock outlives the process that held it."""
+"""One run per cell at a time, on one host or several; no lock outlives the process that held it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def hold(folder: Path) -> subprocess.Popen[str]:
     return process
 
 
-def test_second_run_is_told_who_holds_the_cell(tmp_path: Path) -> None:
+def test_a_second_run_reports_who_holds_the_cell(tmp_path: Path) -> None:
     process = hold(tmp_path)
     try:
         with pytest.raises(UserError, match="already being run") as caught, cell_lock(tmp_path):
@@ -54,22 +54,22 @@ def test_kill_9_leaves_no_stale_lock(tmp_path: Path) -> None:
 
 
 def beat_of(folder: Path, *, host: str, age_s: float) -> Beat:
-    """Leave in `folder` what a process of `host` wrote so long ago, with a lock that is free."""
+    """Leave the heartbeat that a process on `host` wrote `age_s` seconds ago, with a free lock."""
     then = time.time() - age_s
     beat = Beat("a-cell", "training", host, host, 4321, "77", then - 60, then, then, step=5, total=10)
     write_json(folder / FILE, asdict(beat))
     return beat
 
 
-def test_a_fresh_heartbeat_of_another_host_holds_the_cell_where_the_kernel_says_it_is_free(tmp_path: Path) -> None:
+def test_a_fresh_heartbeat_of_another_host_holds_the_cell_even_if_the_lock_is_free(tmp_path: Path) -> None:
     beat_of(tmp_path, host="elsewhere", age_s=4)
     with pytest.raises(UserError, match="already being run") as caught, cell_lock(tmp_path):
         pass
     assert "process 4321 on elsewhere, Slurm job 77" in str(caught.value.found)
-    assert not (tmp_path / "lock").read_text(), "the lock's text is its holder's"
+    assert not (tmp_path / "lock").read_text(), "only the holder writes into the lock"
 
 
-def test_the_stale_lock_of_a_dead_host_is_taken_over_and_said_so(
+def test_the_stale_lock_of_a_dead_host_is_taken_over_with_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     beat_of(tmp_path, host="elsewhere", age_s=31)
@@ -80,7 +80,7 @@ def test_the_stale_lock_of_a_dead_host_is_taken_over_and_said_so(
 
 @pytest.mark.parametrize("skew_s", [-3600, 3600])
 def test_a_live_process_whose_clock_is_wrong_still_holds_the_cell(tmp_path: Path, skew_s: float) -> None:
-    """Its beats look an hour old, or from the future, but they come."""
+    """Its beats look an hour old, or from the future, but they keep coming."""
     beat_of(tmp_path, host="elsewhere", age_s=skew_s)
     later = threading.Timer(0.1, beat_of, args=(tmp_path,), kwargs={"host": "elsewhere", "age_s": skew_s - 1})
     later.start()
@@ -107,7 +107,7 @@ def test_waiting_ends_when_the_other_host_stops_beating(tmp_path: Path, caplog: 
     assert "taking over" in caplog.text
 
 
-def test_on_this_host_the_kernel_decides_at_once(tmp_path: Path) -> None:
+def test_on_one_host_the_kernels_lock_decides_at_once(tmp_path: Path) -> None:
     """A run killed a second ago left a fresh beat; its lock is free, so the next run need not wait."""
     beat_of(tmp_path, host=socket.gethostname(), age_s=1)
     with cell_lock(tmp_path):
@@ -115,14 +115,14 @@ def test_on_this_host_the_kernel_decides_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"cell_id": "x"}', b"\xff"])
-def test_a_damaged_heartbeat_holds_nothing(tmp_path: Path, text: str | bytes) -> None:
+def test_a_damaged_heartbeat_does_not_hold_the_cell(tmp_path: Path, text: str | bytes) -> None:
     (tmp_path / FILE).write_bytes(text if isinstance(text, bytes) else text.encode())
     with cell_lock(tmp_path):
         pass
 
 
 @pytest.mark.parametrize(("key", "value"), [("updated", "noon"), ("host", 3), ("phase", "dreaming"), ("pid", None)])
-def test_a_heartbeat_with_a_value_of_another_kind_holds_nothing(tmp_path: Path, key: str, value: object) -> None:
+def test_a_heartbeat_with_an_invalid_value_does_not_hold_the_cell(tmp_path: Path, key: str, value: object) -> None:
     beat = asdict(beat_of(tmp_path, host="elsewhere", age_s=1))
     write_json(tmp_path / FILE, {**beat, key: value})
     with cell_lock(tmp_path):
@@ -139,7 +139,7 @@ def test_the_lock_names_the_slurm_job(tmp_path: Path, monkeypatch: pytest.Monkey
         pass
 
 
-def test_a_file_system_without_locks_is_a_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_system_without_locks_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
 

@@ -1,4 +1,4 @@
-"""A cell records what it was made by: revision, environment against the lock, host, driver; its page says so."""
+"""A record holds the revision, the environment compared with the lock, host and driver; the cell's page shows them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LOCK = "torch==0.0.1\n"
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    """A git checkout of one commit, whose lock names a torch nobody has."""
+    """A git checkout of one commit, whose lock pins a version of torch that does not exist."""
     (tmp_path / "constraints.txt").write_text(LOCK)
     identity = ("-c", "user.name=a", "-c", "user.email=a@b")
     for command in (("init", "--quiet"), ("add", "."), (*identity, "commit", "--quiet", "-m", "one")):
@@ -32,7 +32,7 @@ def repository(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_what_a_cell_records(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_record_holds_revision_environment_and_machine(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLURM_JOB_ID", "12")
     monkeypatch.setenv("SLURMD_NODENAME", "gpu7")
     monkeypatch.setenv("APPTAINER_NAME", "cenbench.sif")
@@ -67,7 +67,9 @@ def test_without_git_or_lock(tmp_path: Path) -> None:
         (None, None),
     ],
 )
-def test_the_driver_as_the_kernel_tells_it(tmp_path: Path, text: str | None, version: str | None) -> None:
+def test_the_drivers_version_is_read_from_the_kernel_module(
+    tmp_path: Path, text: str | None, version: str | None
+) -> None:
     if text is not None:
         (tmp_path / "version").write_text(text)
     assert driver_version(tmp_path / "version") == version
@@ -88,7 +90,7 @@ def test_the_driver_as_the_kernel_tells_it(tmp_path: Path, text: str | None, ver
         (None, None),
     ],
 )
-def test_the_cells_page_says_whether_the_environment_was_the_locked_one(found: Any, said: str | None) -> None:
+def test_the_cells_page_shows_whether_the_environment_was_the_locked_one(found: Any, said: str | None) -> None:
     plan = load_plan(REPOSITORY / "params", "demo")
     cell = next(iter(plan.cells.values()))
     provenance = {"device": "NVIDIA H100", "driver": "570.86.15"} | ({"environment": found} if found else {})

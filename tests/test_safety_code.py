@@ -145,7 +145,7 @@ def test_a_malicious_state_is_refused_and_its_type_named(tmp_path: Path, caplog:
 def test_a_bare_pickle_is_not_a_weights_file(tmp_path: Path, protocol: int) -> None:
     path = tmp_path / "evil.pkl"
     path.write_bytes(pickle.dumps({"a": Malicious(tmp_path / "made")}, protocol=protocol))
-    with pytest.raises(UserError, match="not a file of weights"), path.open("rb") as file:
+    with pytest.raises(UserError, match=r"not a (complete )?file of weights"), path.open("rb") as file:
         load_tensors(file, path)
     assert not (tmp_path / "made").exists()
 

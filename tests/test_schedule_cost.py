@@ -1,4 +1,4 @@
-"""What finished cells took decides what a plan is said to cost; a dry run ends with what it would submit and cost."""
+"""A plan's cost is estimated from the times of finished cells; a dry run ends with what it would submit and cost."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ GPU = {"device": "NVIDIA H100", "device_type": "cuda"}
 
 @pytest.fixture(scope="module")
 def plan() -> Plan:
-    """Three seeds a cell."""
+    """Three seeds per cell."""
     return load_plan(REPOSITORY / "params", "paper").select(tables=["table7", "table8"])
 
 
 def finish(paths: Paths, cell: Cell, *, train_s: float, wall_s: float, steps: int | None = None, **more: Any) -> None:
-    """Leave the times of a finished cell; `steps` of its run, by default all."""
+    """Write the provenance of a finished cell whose last run took `steps`, by default all of them."""
     taken = total_steps(cell) if steps is None else steps
     times = {"train_s": train_s, "wall_s": wall_s, "steps": total_steps(cell), "trained_steps": taken}
     write_json(paths.cell(cell) / "provenance.json", {**GPU, **times, **more})
@@ -39,13 +39,13 @@ def of_kind(plan: Plan, kind: str) -> list[Cell]:
     return [cell for cell in plan.cells.values() if cell.task.kind == kind]
 
 
-def test_nothing_finished_is_an_estimate(plan: Plan, tmp_path: Path) -> None:
+def test_without_finished_cells_the_cost_is_the_models_estimate(plan: Plan, tmp_path: Path) -> None:
     assert read_step_times(plan, Paths(tmp_path)) is None
     assert "Seconds per step: estimate, " in cost_lines(plan_cost(plan), plan.cost)[-1]
 
 
 def test_a_cell_costs_what_its_other_seeds_took(plan: Plan, tmp_path: Path) -> None:
-    """Seeds 1 and 2 took 2 and 4 seconds a step, with 100 and 300 seconds besides: seed 3 is their median."""
+    """Seeds 1 and 2 took 2 and 4 seconds per step, and 100 and 300 seconds besides: seed 3 gets the medians."""
     paths, cells = Paths(tmp_path), of_kind(plan, "segmentation")
     first, second, third = (cell for cell in cells if step_work(cell) == step_work(cells[0]))
     steps = total_steps(first)
@@ -56,8 +56,8 @@ def test_a_cell_costs_what_its_other_seeds_took(plan: Plan, tmp_path: Path) -> N
     assert cell_seconds(third, plan.cost, measured) == pytest.approx(3.0 * steps + 200)
 
 
-def test_a_cell_nothing_like_it_finished_is_scaled_as_its_kind_is(plan: Plan, tmp_path: Path) -> None:
-    """Twice the model's seconds were measured for one translation cell; every other one is then said to take twice."""
+def test_a_cell_unlike_any_finished_one_is_scaled_like_its_kind_of_task(plan: Plan, tmp_path: Path) -> None:
+    """One translation cell took twice the model's seconds, so every other one is estimated at twice the model's."""
     paths, cells = Paths(tmp_path), of_kind(plan, "translation")
     done, other = cells[0], next(cell for cell in cells if len(cell.task.inputs) != len(cells[0].task.inputs))
     train_s = 2 * modelled_step_s(done, plan.cost) * total_steps(done)
@@ -73,8 +73,8 @@ def test_a_cell_nothing_like_it_finished_is_scaled_as_its_kind_is(plan: Plan, tm
     assert "GPU-hours" in said[0]
 
 
-def test_only_steps_that_were_taken_count(plan: Plan, tmp_path: Path) -> None:
-    """A cell continued at half is twice as slow as its steps in all would say; one evaluated again says nothing."""
+def test_only_the_steps_of_the_last_run_count(plan: Plan, tmp_path: Path) -> None:
+    """A resumed cell is divided by the steps of its last run; a cell that was only evaluated again does not count."""
     paths = Paths(tmp_path)
     continued, again, damaged = of_kind(plan, "segmentation")[:3]
     finish(paths, continued, train_s=10.0, wall_s=10.0, steps=5)
@@ -97,7 +97,7 @@ def test_devices_are_not_mixed(plan: Plan, tmp_path: Path) -> None:
     assert (measured.device, measured.unit, measured.cells) == ("NVIDIA H100", "GPU", 2)
 
 
-def test_only_what_waits_is_counted(plan: Plan, tmp_path: Path) -> None:
+def test_only_waiting_cells_are_counted(plan: Plan, tmp_path: Path) -> None:
     """Closed form: two cells and the one dataset they read."""
     one, two = of_kind(plan, "translation")[:2]
     model = plan.cost

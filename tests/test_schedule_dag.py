@@ -1,4 +1,4 @@
-"""What the Snakefile asks for: `--config tables=` narrows what is made, a wrong one is told, and no rule is lost."""
+"""The Snakefile's targets: `--config tables=` narrows them, unknown tables are reported, and no rule is lost."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DEMO = ("table2", "table4", "table6", "table7", "table8", "table9")
 
 @dataclass
 class Wildcards:
-    """What Snakemake hands to an input function."""
+    """What Snakemake passes to an input function."""
 
     cell: str = ""
     table: str = ""
@@ -27,38 +27,38 @@ def dag(**config: Any) -> Dag:
 
 
 def files(cells: set[str], tables: tuple[str, ...]) -> set[str]:
-    """What a run of these cells and tables leaves behind, written out."""
+    """The files of a finished run of these cells and tables, written out by hand."""
     records = {f"results/cells/{cell}/metrics.json" for cell in cells}
     pages = {f"reports/demo/{name}.{suffix}" for name in tables for suffix in ("html", "tex", "csv", "json")}
     return records | pages | {"reports/index.html", "reports/demo/metrics.json", "reports/demo/plots.csv"}
 
 
 @pytest.mark.parametrize("asked", ["table7,table8", "table7, table8", "table7,table8,table7"])
-def test_some_tables_ask_only_for_their_files_and_cells(asked: str) -> None:
+def test_chosen_tables_need_only_their_own_files_and_cells(asked: str) -> None:
     """Oracle: the cells of tables 7 and 8, which share none: 11 and 12."""
     narrowed = dag(tables=asked)
     cells = {cell.id for name in ("table7", "table8") for cell in narrowed.plan.cells_of(name)}
     assert len(cells) == 11 + 12
     assert set(narrowed.all_files()) == files(cells, ("table7", "table8"))
-    assert len(narrowed.all_files()) == 11 + 12 + 2 * 4 + 3, "nothing twice"
+    assert len(narrowed.all_files()) == 11 + 12 + 2 * 4 + 3, "no target twice"
     assert narrowed.tables == ("table7", "table8")
     assert narrowed.asked_tables == "--table table7 --table table8"
 
 
-def test_a_cell_of_two_asked_tables_is_asked_for_once() -> None:
+def test_a_cell_of_two_chosen_tables_is_a_target_once() -> None:
     narrowed = dag(tables="table7,table8,table9")
     assert len(narrowed.all_files()) == len(set(narrowed.all_files())) == 27 + 3 * 4 + 3
 
 
 @pytest.mark.parametrize("config", [{}, {"tables": "all"}, {"preset": "demo", "tables": "all"}])
-def test_all_tables_are_the_presets(config: dict[str, str]) -> None:
+def test_by_default_all_tables_of_the_preset_are_made(config: dict[str, str]) -> None:
     whole = dag(**config)
     assert whole.tables == tuple(whole.every_table) == DEMO
     assert set(whole.all_files()) == files(set(whole.plan.cells), DEMO)
     assert len(whole.all_files()) == 145 + 6 * 4 + 3
 
 
-def test_tables_of_another_preset_are_its_own() -> None:
+def test_another_preset_has_its_own_tables() -> None:
     paper = dag(preset="paper", tables="table3")
     assert paper.tables == ("table3",)
     assert "reports/paper/table3.tex" in paper.all_files()
@@ -74,8 +74,8 @@ def test_narrowing_loses_no_rule_and_no_cell() -> None:
     assert narrowed.plan.cells.keys() == dag().plan.cells.keys()
 
 
-def test_narrowing_makes_nothing_anew() -> None:
-    """What a job depends on says nothing of which tables were asked for, else narrowing would train or render again."""
+def test_narrowing_does_not_rerun_anything() -> None:
+    """The parameters of a job do not depend on the chosen tables; otherwise narrowing would train or render again."""
     whole, narrowed = dag(), dag(tables="table7,table8")
     seven = Wildcards(table="table7")
     assert whole.report_depends_on(seven) == narrowed.report_depends_on(seven)
@@ -98,7 +98,7 @@ def test_narrowing_makes_nothing_anew() -> None:
         ("../table7", "'../table7'", "did you mean 'table7'?"),
     ],
 )
-def test_an_unknown_table_is_named_with_those_there_are(asked: str, found: str, fix: str | None) -> None:
+def test_an_unknown_table_is_reported_with_the_known_ones(asked: str, found: str, fix: str | None) -> None:
     with pytest.raises(UserError, match="preset 'demo' has no table ") as caught:
         dag(tables=asked)
     assert caught.value.problem.endswith(found)

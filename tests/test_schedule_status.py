@@ -1,4 +1,4 @@
-"""The status of every cell from files alone: what runs, what was lost, what waits, and what to type next."""
+"""The status of every cell from files alone: which cells run, are lost or wait, and the next command."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ NOW = 1_800_000_000.0
 
 @pytest.fixture
 def paths(tmp_path: Path) -> Paths:
-    """A checkout in which nothing has run."""
+    """A checkout in which no cell has run."""
     return Paths(Checkout.make(tmp_path / "checkout").root)
 
 
 @pytest.fixture
 def plan(paths: Paths) -> Plan:
-    """Three cells: two of segmentation, one of translation."""
+    """Three cells: two segmentation, one translation."""
     return load_plan(paths.params, "demo")
 
 
@@ -62,7 +62,7 @@ def leave_beat(paths: Paths, cell: Cell, age_s: float, **more: Any) -> Beat:
 
 
 def submit(root: Path, cell: Cell, job: str | None) -> None:
-    """Leave the note that Snakemake leaves, under the name it gives it."""
+    """Write the note that Snakemake writes for a submitted job, under its name."""
     folder = root / ".snakemake" / "incomplete"
     folder.mkdir(parents=True, exist_ok=True)
     snakemake = SimpleNamespace(_fetch_max_len=lambda subject: os.pathconf(subject, "PC_NAME_MAX"))
@@ -100,7 +100,7 @@ def test_a_clock_that_is_ahead(plan: Plan, paths: Paths, ahead_s: float, state: 
     assert (seen.state, seen.age_s) == (state, 0)
 
 
-def test_every_other_state_is_its_record(plan: Plan, paths: Paths) -> None:
+def test_every_other_state_is_that_of_the_record(plan: Plan, paths: Paths) -> None:
     done, bad, _ = cells_of(plan)
     publish_ok(paths, done)
     write_json(paths.state(bad) / "failure.json", {"reason": "out of memory at step 3\n  found: x", "cell_id": bad.id})
@@ -117,20 +117,20 @@ def test_a_finished_record_outweighs_the_heartbeat_of_a_run_killed_after_it(plan
     assert states(plan, paths)[0] == "running"
 
 
-def test_a_retry_that_was_killed_is_lost_and_not_what_failed_before_it(plan: Plan, paths: Paths) -> None:
+def test_a_killed_retry_is_lost_not_failed(plan: Plan, paths: Paths) -> None:
     cell = cells_of(plan)[0]
     write_json(paths.state(cell) / "failure.json", {"reason": "before", "cell_id": cell.id})
     leave_beat(paths, cell, LOST_AFTER_S + 1)
     assert states(plan, paths)[0] == "lost"
 
 
-def test_a_heartbeat_is_of_the_cell_it_names(plan: Plan, paths: Paths) -> None:
-    """Two cells that differ in how they are measured share a training, and so the folder of its heartbeat."""
+def test_a_heartbeat_belongs_to_the_cell_it_names(plan: Plan, paths: Paths) -> None:
+    """Cells that differ only in their evaluation share a training, and therefore the heartbeat's folder."""
     leave_beat(paths, cells_of(plan)[0], 1, cell_id="another-measurement")
     assert states(plan, paths) == ["missing"] * 3
 
 
-def test_a_job_that_was_submitted_is_queued_until_it_beats(plan: Plan, paths: Paths) -> None:
+def test_a_submitted_job_is_queued_until_its_first_beat(plan: Plan, paths: Paths) -> None:
     first, second, _ = cells_of(plan)
     submit(paths.root, first, "4711")
     submit(paths.root, second, None)  # a job of this machine is not queued anywhere
@@ -142,8 +142,8 @@ def test_a_job_that_was_submitted_is_queued_until_it_beats(plan: Plan, paths: Pa
 
 
 @pytest.mark.parametrize("letters", [3, 180, 500])
-def test_notes_are_where_snakemake_keeps_them(tmp_path: Path, plan: Plan, letters: int) -> None:
-    """A long name is cut into folders."""
+def test_notes_are_found_where_snakemake_writes_them(tmp_path: Path, plan: Plan, letters: int) -> None:
+    """A long name is split into folders."""
     cell: Any = SimpleNamespace(id="x" * letters)
     assert submitted_job(tmp_path, cell) is None
     submit(tmp_path, cell, "9")
@@ -151,7 +151,7 @@ def test_notes_are_where_snakemake_keeps_them(tmp_path: Path, plan: Plan, letter
 
 
 def training(checkout: Checkout, plan: Plan) -> Popen[str]:
-    """Run the plan's first cell, and return once it says that it has trained some steps."""
+    """Start the plan's first cell, and return once its heartbeat reports training."""
     cell = cells_of(plan)[0]
     process = checkout.start("python", "-m", "cenbench", "run", cell.id)
     deadline = time.monotonic() + 120
@@ -164,7 +164,7 @@ def training(checkout: Checkout, plan: Plan) -> Popen[str]:
         time.sleep(0.1)
 
 
-def test_a_killed_cell_is_lost_and_a_stopped_one_is_not(checkout: Checkout) -> None:
+def test_a_killed_cell_is_lost_but_a_stopped_one_is_not(checkout: Checkout) -> None:
     checkout.edit("params/presets/demo.yaml", "epochs: 3\n", "epochs: 2000\n")  # long enough to be seen
     paths = Paths(checkout.root)
     plan = load_plan(paths.params, "demo").select(tables=["table8"])
@@ -190,7 +190,7 @@ def printed(plan: Plan, cells: list[CellStatus], left: str = "", height: int | N
     return capture.get()
 
 
-def test_the_table_has_a_line_a_cell_and_says_what_to_type(plan: Plan, paths: Paths) -> None:
+def test_the_table_has_one_line_per_cell_and_the_next_command(plan: Plan, paths: Paths) -> None:
     done, runs, _ = cells_of(plan)
     publish_ok(paths, done)
     leave_beat(paths, runs, 4)
@@ -207,12 +207,12 @@ def test_the_table_has_a_line_a_cell_and_says_what_to_type(plan: Plan, paths: Pa
     assert "next: cenbench status --preset demo --watch" in text
 
 
-def test_a_cell_that_beats_but_does_not_move_is_pointed_at(plan: Plan, paths: Paths) -> None:
+def test_a_cell_that_makes_no_progress_is_flagged(plan: Plan, paths: Paths) -> None:
     leave_beat(paths, cells_of(plan)[0], 1, progressed=NOW - 1200)
     assert "training 30 of 120; no progress for 20 min" in printed(plan, plan_status(plan, paths, NOW))
 
 
-def test_a_narrow_terminal_still_says_state_step_and_age(plan: Plan, paths: Paths) -> None:
+def test_a_narrow_terminal_still_shows_state_step_and_age(plan: Plan, paths: Paths) -> None:
     leave_beat(paths, cells_of(plan)[0], 4)
     console = Console(width=100)
     with console.capture() as capture:
@@ -223,11 +223,11 @@ def test_a_narrow_terminal_still_says_state_step_and_age(plan: Plan, paths: Path
     assert len(line) <= 100
 
 
-def test_columns_that_say_nothing_are_left_out(plan: Plan, paths: Paths) -> None:
+def test_empty_columns_are_left_out(plan: Plan, paths: Paths) -> None:
     assert printed(plan, plan_status(plan, paths, NOW)).splitlines()[0].split() == ["cell", "state", "what"]
 
 
-def test_a_low_terminal_counts_what_it_cannot_show() -> None:
+def test_a_low_terminal_counts_the_cells_it_cannot_show() -> None:
     plan = load_plan(REPOSITORY / "params", "demo")
     cells = [CellStatus(cell_id, ("table7",), "missing", "not run yet", NOW) for cell_id in plan.cells]
     cells[-1] = replace(cells[-1], state="lost")
@@ -271,7 +271,7 @@ def test_watching_ends_when_every_cell_has_ended(plan: Plan, paths: Paths) -> No
     assert "3 cells of preset demo: 3 ok." in output
 
 
-def test_watching_is_left_by_ctrl_c(plan: Plan, paths: Paths) -> None:
+def test_ctrl_c_ends_watching(plan: Plan, paths: Paths) -> None:
     process = Checkout(paths.root).start("python", "-m", "cenbench", "status", "--watch")
     time.sleep(2.5)
     assert process.poll() is None
@@ -282,7 +282,7 @@ def test_watching_is_left_by_ctrl_c(plan: Plan, paths: Paths) -> None:
     assert "Traceback" not in output
 
 
-def test_mistakes_are_messages(paths: Paths) -> None:
+def test_mistakes_are_reported(paths: Paths) -> None:
     checkout = Checkout(paths.root)
     assert "has no table 'table5'" in checkout.run("python", "-m", "cenbench", "status", "--table", "table5", status=2)
     both = checkout.run("python", "-m", "cenbench", "status", "--json", "--watch", status=2)

@@ -42,6 +42,17 @@ def test_a_file_is_read_once_and_again_when_it_changes(tmp_path: Path, reads: li
     assert len(reads) == 2
 
 
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"sha256": "0"}', '{"state": [1]}'])
+def test_a_damaged_note_is_replaced(tmp_path: Path, reads: list[Path], text: str) -> None:
+    path, notes = tmp_path / "a.bin", tmp_path / "notes"
+    path.write_bytes(b"x")
+    cached_sha256(path, notes)
+    (note,) = notes.glob("*.json")
+    note.write_text(text)
+    assert [cached_sha256(path, notes) for _ in range(2)] == [sha256(b"x").hexdigest()] * 2
+    assert len(reads) == 2
+
+
 def test_files_of_one_name_in_two_folders_do_not_evict_each_other(tmp_path: Path, reads: list[Path]) -> None:
     paths = [tmp_path / folder / "rgb.npy" for folder in ("small", "large")]
     for path in paths:

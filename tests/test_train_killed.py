@@ -105,6 +105,6 @@ def test_disk_full_at_a_write(runs: Runs, faults: Callable[[str], Tally]) -> Non
             said = runs.said[plan]["said"]
             assert runs.said[plan]["ends"][0] == 2, said
             assert "no room to write" in said
-            assert "run the same command again" in said
+            assert "rerun the command" in said
             assert "Traceback" not in said
             runs.check(plan)

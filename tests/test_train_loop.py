@@ -205,6 +205,6 @@ def test_full_disk_while_saving_keeps_the_state_before(
     with monkeypatch.context() as patch, pytest.raises(UserError, match="no room to write") as caught:
         patch.setattr(os, "fsync", full)
         train(Line(), tmp_path)
-    assert "same command again" in str(caught.value)
+    assert "rerun the command" in str(caught.value)
     assert (tmp_path / "state.pt").read_bytes() == good
     assert train(Line(), tmp_path) == uninterrupted[0]

@@ -85,14 +85,22 @@ def import_command(
     paths = checkout(root)
     plan = load_plan(paths.params, preset)
     found = import_results(plan, paths, file)
-    for cell_id, why in found.refused.items():
+    for cell_id, why in found.rejected.items():
         say(f"rejected: {cell_id}\n  {why}")
     if found.absent:
         say(f"not in {file}: {len(found.absent)} cells of preset {preset}")
-    if found.taken:
-        _tell_snakemake(root, preset, [record_target(plan.cell(cell_id)) for cell_id in found.taken])
-    say(f"{len(found.taken)} cells imported, {len(found.kept)} already finished here")
+    if found.imported:
+        _tell_snakemake(root, preset, [record_target(plan.cell(cell_id)) for cell_id in found.imported])
+    say(f"{len(found.imported)} cells imported, {len(found.kept)} already finished here")
     say(f"next: snakemake all_tables --config preset={preset}")
+    for cell_id, why in found.rejected.items():
+        typer.echo(f"rejected: {cell_id}\n  {why}")
+    if found.absent:
+        typer.echo(f"not in {file}: {len(found.absent)} cells of preset {preset}")
+    if found.imported:
+        _tell_snakemake(root, preset, [record_target(plan.cell(cell_id)) for cell_id in found.imported])
+    typer.echo(f"{len(found.imported)} cells imported, {len(found.kept)} already finished here")
+    typer.echo(f"next: snakemake all_tables --config preset={preset}")
 
 
 def _tell_snakemake(root: Path, preset: str, targets: list[str]) -> None:

@@ -12,7 +12,7 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Check:
-    """ok: as it should be. warning: a run works, or part of it. problem: a run would fail, or its results be wrong."""
+    """ok: as it should be. warning: a run works, at least in part. problem: a run would fail or give wrong results."""
 
     name: str
     outcome: Outcome
@@ -21,7 +21,7 @@ class Check:
 
 
 def has_problem(checks: Sequence[Check]) -> bool:
-    """Whether a run should not be started yet."""
+    """Whether something must be fixed before a run."""
     return any(check.outcome == "problem" for check in checks)
 
 

@@ -1,4 +1,4 @@
-"""Running a command of the site and reading what it says, whatever it does."""
+"""Runs a command of the site and captures its output, whatever happens."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True)
-class Said:
-    """What a command said. `status` is None where it did not end in time."""
+class Output:
+    """What a command printed. `status` is its exit status, or None if it did not end in time."""
 
     status: int | None
     output: str
@@ -20,25 +20,25 @@ class Said:
 
     @property
     def why(self) -> str:
-        """The last line that says why it failed."""
+        """The last line of output, which usually gives the reason of a failure."""
         if self.status is None:
             return "no answer in time"
         lines = [line for line in (*self.output.splitlines(), *self.error.splitlines()) if line.strip()]
-        return lines[-1].strip() if lines else f"exit status {self.status}, without a word"
+        return lines[-1].strip() if lines else f"exit status {self.status}, without output"
 
 
-def ask(name: str, *arguments: str, search: str | None = None, timeout_s: float = TIMEOUT_S) -> Said | None:
-    """Run `name` from the folders of `search` (like PATH; by default PATH); None where there is no such command."""
+def ask(name: str, *arguments: str, search: str | None = None, timeout_s: float = TIMEOUT_S) -> Output | None:
+    """Run the command `name`, found in the folders of `search` (by default PATH); None if there is no such command."""
     program = shutil.which(name, path=search)
     return None if program is None else run([program, *arguments], timeout_s=timeout_s)
 
 
-def run(command: Sequence[str], *, timeout_s: float = TIMEOUT_S) -> Said:
-    """Run a command; never raises for what it does."""
+def run(command: Sequence[str], *, timeout_s: float = TIMEOUT_S) -> Output:
+    """Run a command; never raises, however the command fails."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=timeout_s, check=False)
     except subprocess.TimeoutExpired:
-        return Said(None, "", "")
+        return Output(None, "", "")
     except OSError as error:
-        return Said(127, "", str(error))
-    return Said(done.returncode, done.stdout, done.stderr)
+        return Output(127, "", str(error))
+    return Output(done.returncode, done.stdout, done.stderr)

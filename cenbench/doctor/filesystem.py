@@ -1,4 +1,4 @@
-"""What resuming and locking rely on, tried where results go: rename, fsync, locks between processes, clocks."""
+"""Checks what resuming and locking rely on, in the results folder: rename, fsync, locks between processes, clocks."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ with open(sys.argv[1], "a") as file:
         sys.exit(3)
 """
 HELD = 3
-"""Exit status of a process that found the lock held."""
+"""Exit status of a process that finds the lock held."""
 
 
 def filesystem_checks(results: Path) -> list[Check]:
-    """Every check, in a folder of its own below `results`, which is removed again."""
-    existing = next(each for each in (results, *results.absolute().parents) if each.exists())
+    """All checks of this file, in a temporary folder below `results`."""
+    existing = next(folder for folder in (results, *results.absolute().parents) if folder.exists())
     try:
         with tempfile.TemporaryDirectory(prefix=".doctor-", dir=existing) as name:
             folder = Path(name)
@@ -41,7 +41,7 @@ def filesystem_checks(results: Path) -> list[Check]:
 
 
 def check_rename(folder: Path, replace: Callable[[Path, Path], object] = os.replace) -> Check:
-    """A file can be replaced while another process reads it, and the reader keeps the old bytes."""
+    """Check that a file can be replaced while another process reads it, which keeps reading the old bytes."""
     path, fresh = folder / "file", folder / "fresh"
     path.write_bytes(b"old")
     fresh.write_bytes(b"new")
@@ -51,15 +51,15 @@ def check_rename(folder: Path, replace: Callable[[Path, Path], object] = os.repl
             old = reader.read()
         new = path.read_bytes()
     except OSError as error:
-        return Check("rename", "problem", f"a file that is open cannot be replaced: {error}", _ELSEWHERE)
+        return Check("rename", "problem", f"an open file cannot be replaced: {error}", _ELSEWHERE)
     if (old, new) != (b"old", b"new"):
-        found = f"after a rename over an open file its reader saw {old!r}, and a new one {new!r}"
+        found = f"after a rename over an open file, its reader saw {old!r} and a new reader {new!r}"
         return Check("rename", "problem", found, _ELSEWHERE)
-    return Check("rename", "ok", "replaces an open file, and its reader keeps the old bytes")
+    return Check("rename", "ok", "an open file can be replaced, and its reader keeps the old bytes")
 
 
 def check_fsync(folder: Path, fsync: Callable[[int], None] = os.fsync) -> Check:
-    """Files and folders can be brought to the disk, in reasonable time."""
+    """Check that files and folders can be flushed to the disk in reasonable time."""
     start = time.perf_counter()
     try:
         with (folder / "synced").open("wb") as file:
@@ -75,12 +75,12 @@ def check_fsync(folder: Path, fsync: Callable[[int], None] = os.fsync) -> Check:
         return Check("fsync", "problem", f"fsync is refused: {error}", _ELSEWHERE)
     took_s = time.perf_counter() - start
     if took_s > SLOW_S:
-        return Check("fsync", "warning", f"slow: {took_s:.1f} s for 4 kB and its folder", "a faster file system")
+        return Check("fsync", "warning", f"slow: {took_s:.1f} s for 4 kB and its folder", "use a faster file system")
     return Check("fsync", "ok", f"{took_s * 1e3:.0f} ms for 4 kB and its folder")
 
 
 def other_process_finds(path: Path) -> int:
-    """Exit status of another process of this node that tries the lock: `HELD`, or 0 where it got it."""
+    """Exit status of another process on this node that tries the lock: `HELD`, or 0 if it got the lock."""
     return subprocess.run([sys.executable, "-S", "-c", _TRY_LOCK, str(path)], check=False, timeout=60).returncode
 
 
@@ -89,7 +89,7 @@ def check_lock(
     flock: Callable[[int, int], object] = fcntl.flock,
     other: Callable[[Path], int] = other_process_finds,
 ) -> Check:
-    """An flock held by one process is seen by another. Whether it is seen by other nodes, one node cannot tell."""
+    """Check that an flock held by one process stops another. One node alone cannot check locks across nodes."""
     path = folder / "lock"
     try:
         with path.open("a") as file:
@@ -99,31 +99,33 @@ def check_lock(
     except (OSError, subprocess.TimeoutExpired) as error:
         return Check("lock", "problem", f"flock does not work: {error}", _MOUNT)
     if while_held != HELD:
-        return Check("lock", "problem", "a held flock does not keep another process out", _MOUNT)
+        return Check("lock", "problem", "a held flock does not stop another process", _MOUNT)
     if after != 0:
-        return Check("lock", "problem", "an flock is still held after its process let it go", _MOUNT)
-    return Check("lock", "ok", "flock keeps other processes of this node out; other nodes: by heartbeat too")
+        return Check("lock", "problem", "an flock is still held after its process released it", _MOUNT)
+    return Check("lock", "ok", "flock stops other processes on this node; heartbeats cover other nodes")
 
 
 def check_clock(folder: Path, now: Callable[[], float] = time.time) -> Check:
-    """Times of files follow this node's clock, and differ for files written one after the other."""
+    """Check that file times follow this node's clock, and differ for files written one after the other."""
     before = now()
     (folder / "stamp").write_bytes(b"")
     stamp = (folder / "stamp").stat().st_mtime
     skew_s = max(0.0, before - stamp, stamp - now())
     step_s = _granularity_s(folder)
-    found = f"the file system's clock and this node's differ by {skew_s:.1f} s; times of files step by {step_s:.3g} s"
+    found = f"the file system's clock and this node's differ by {skew_s:.1f} s; file times have steps of {step_s:.3g} s"
     if skew_s > LOST_AFTER_S:
         return Check("clock", "problem", f"{found}: running cells would look lost", "synchronise the clocks (NTP)")
     if skew_s > SKEW_S:
-        return Check("clock", "warning", found, "synchronise the clocks (NTP): Snakemake compares times of files")
+        return Check("clock", "warning", found, "synchronise the clocks (NTP): Snakemake compares file times")
     if step_s > 1:
-        return Check("clock", "warning", found, "Snakemake may run jobs again that need not: a finer file system")
+        return Check(
+            "clock", "warning", found, "use a file system with finer times: Snakemake may rerun jobs without need"
+        )
     return Check("clock", "ok", found)
 
 
 def _granularity_s(folder: Path, tries: int = 40, pause_s: float = 0.005) -> float:
-    """The smallest difference of times of files written in a row; 2 s, FAT's, where a fifth of a second shows none."""
+    """The smallest step between the times of files written in a row; 2 s (as on FAT) if none shows within 0.2 s."""
     path, times = folder / "grain", set()
     for _ in range(tries):
         path.write_bytes(b"")
@@ -134,5 +136,5 @@ def _granularity_s(folder: Path, tries: int = 40, pause_s: float = 0.005) -> flo
     return min(steps) / 1e9 if len(steps) > 1 else 2.0
 
 
-_ELSEWHERE = "put the checkout on another file system (a local or parallel one)"
-_MOUNT = "mount it with locks (Lustre: -o flock; NFS: a lock service), or put the checkout elsewhere"
+_ELSEWHERE = "move the checkout to another file system (a local or parallel one)"
+_MOUNT = "mount it with locks (Lustre: -o flock; NFS: a lock service), or move the checkout"

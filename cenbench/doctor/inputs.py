@@ -1,4 +1,4 @@
-"""What the cells of a preset need to be there: prepared data, pretrained weights, room on the disk."""
+"""Checks what the cells of a preset need: prepared data, pretrained weights, free space."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from cenbench.pretrained.used import pretrained_files, used_files
 
 
 def input_checks(plan: Plan, paths: Paths) -> list[Check]:
-    """A check a dataset, weights, and free space."""
+    """One check per dataset, one of the weights, one of the free space."""
     datasets = [
-        check_dataset(each.name, dataset_key(each), paths.data, paths.raw / each.name, plan.preset)
-        for each in plan.datasets
+        check_dataset(dataset.name, dataset_key(dataset), paths.data, paths.raw / dataset.name, plan.preset)
+        for dataset in plan.datasets
     ]
     return [*datasets, check_weights(plan.cells, paths), check_space(plan, paths)]
 
 
 def check_dataset(name: str, key: str, data: Path, raw: Path, preset: str) -> Check:
-    """Whether a dataset is prepared; one that is rendered, or whose official files are in `raw`, will be."""
+    """Check that a dataset is prepared, or that Snakemake can prepare it: by rendering, or from the files in `raw`."""
     label = f"data {name}"
     folder = data / key
     prepare = f"cenbench data prepare {key} --preset {preset}"
@@ -37,9 +37,9 @@ def check_dataset(name: str, key: str, data: Path, raw: Path, preset: str) -> Ch
         if name in RENDERED:
             return Check(label, "ok", "not prepared yet; Snakemake renders it first")
         if holds_raw_files(raw):
-            return Check(label, "ok", f"not prepared yet; Snakemake makes it first of the files in {raw}")
+            return Check(label, "ok", f"not prepared yet; Snakemake first prepares it from the files in {raw}")
         found = f"neither {folder / MANIFEST} nor official files in {raw}: cells that read it would fail"
-        return Check(label, "problem", found, f"bring the official files to {raw}, then: {prepare}")
+        return Check(label, "problem", found, f"put the official files in {raw}, then: {prepare}")
     try:
         files = read_manifest(folder).files
     except UserError as error:
@@ -55,7 +55,7 @@ def _size(path: Path) -> int | None:
 
 
 def check_weights(cells: Mapping[str, Cell], paths: Paths) -> Check:
-    """Which cells would be skipped for want of pretrained weights; and whether those that are here can be used."""
+    """Check that the pretrained weights are in place and usable; otherwise count the cells that would be skipped."""
     try:
         for cell in cells.values():
             used_files(cell, paths)
@@ -69,33 +69,33 @@ def check_weights(cells: Mapping[str, Cell], paths: Paths) -> Check:
     skipped = sum(any(name in absent for name in files) for files in needed.values())
     if skipped:
         found = f"{skipped} of {len(cells)} cells would be skipped: {', '.join(absent)} absent"
-        fix = "cenbench weights list, with this preset, says where they are published; then: cenbench weights add"
+        fix = "cenbench weights list, with this preset, shows where they are published; then: cenbench weights add"
         return Check("weights", "warning", found, fix)
-    return Check("weights", "ok", f"{', '.join(names)} there")
+    return Check("weights", "ok", f"{', '.join(names)} in place")
 
 
 def check_space(plan: Plan, paths: Paths, statvfs: Callable[[Path], os.statvfs_result] = os.statvfs) -> Check:
-    """Whether the cells and datasets that are not there yet have room, in bytes and in files."""
-    place = next(each for each in (paths.results, *paths.results.absolute().parents) if each.exists())
+    """Check that the cells and datasets that are still missing fit on the disk, in bytes and in number of files."""
+    place = next(folder for folder in (paths.results, *paths.results.absolute().parents) if folder.exists())
     disk = statvfs(place)
     waiting = [cell for cell in plan.cells.values() if not paths.record(cell).exists()]
     need = needed_bytes(waiting, plan.cost.workers)
-    absent = (each for each in plan.datasets if not is_prepared(paths.data / dataset_key(each)))
-    need += sum(dataset_bytes(each) for each in absent)
+    absent = (dataset for dataset in plan.datasets if not is_prepared(paths.data / dataset_key(dataset)))
+    need += sum(dataset_bytes(dataset) for dataset in absent)
     free = float(disk.f_bavail) * disk.f_frsize
     said = f"{free / 1e9:,.1f} GB free, about {need / 1e9:,.1f} GB needed for {len(waiting)} cells"
     if free < need:
         return Check("free space", "problem", said, "free space, raise the quota, or run fewer tables at a time")
     if disk.f_files and disk.f_favail < len(waiting) * FILES_PER_CELL:
-        files = f"{disk.f_favail:,} files may still be made, {len(waiting) * FILES_PER_CELL:,} are needed"
-        return Check("free space", "problem", files, "remove files, or raise the quota of inodes")
+        files = f"{disk.f_favail:,} files can still be created, {len(waiting) * FILES_PER_CELL:,} are needed"
+        return Check("free space", "problem", files, "remove files, or raise the inode quota")
     if free < 2 * need:
-        return Check("free space", "warning", said, "this is close: the need is an estimate")
-    return Check("free space", "ok", f"{said} (quotas of users are not seen here)")
+        return Check("free space", "warning", said, "free some space: the need is an estimate, good to a factor of two")
+    return Check("free space", "ok", f"{said} (user quotas are not checked)")
 
 
 def needed_bytes(waiting: Iterable[Cell], workers: int) -> float:
-    """Every waiting cell finished, and the states of the largest ones that run at the same time."""
+    """Bytes of every waiting cell once it is finished, and of the states of the largest ones that run at once."""
     cells = list(waiting)
     running = sorted((state_bytes(cell) for cell in cells), reverse=True)[:workers]
     return sum(finished_bytes(cell) for cell in cells) + sum(running)

@@ -1,4 +1,4 @@
-"""All checks of a site for one preset, and what to type after them."""
+"""All checks of a site for one preset, and the command to run next."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PROFILE = "slurm"
 
 
 def site_checks(plan: Plan, paths: Paths, search: str | None = None) -> list[Check]:
-    """Every check, in the order in which one would fix them. `search` is like PATH, which it is by default."""
+    """Every check, in the order in which to fix problems. `search` replaces PATH."""
     on_gpus = plan.cost.unit == "GPU"
     return [
         *environment_checks(paths.root),
@@ -29,12 +29,10 @@ def site_checks(plan: Plan, paths: Paths, search: str | None = None) -> list[Che
 
 
 def next_command(preset: str, checks: Sequence[Check]) -> str:
-    """The next thing to type: the first fix of a problem, else the run."""
+    """The next command: the fix of the first problem, otherwise the run."""
     if has_problem(checks):
         first = next(check for check in checks if check.outcome == "problem")
         return f"{first.fix or first.found}; then: cenbench doctor --preset {preset}"
     if any(check.name == "partitions" for check in checks):
-        return (
-            f"snakemake --profile {PROFILE} all_tables --config preset={preset}   (with -n first: what it would cost)"
-        )
-    return f"snakemake all_tables --config preset={preset}   (with -n first: what it would cost)"
+        return f"snakemake --profile {PROFILE} all_tables --config preset={preset}   (add -n to see the cost first)"
+    return f"snakemake all_tables --config preset={preset}   (add -n to see the cost first)"

@@ -1,4 +1,4 @@
-"""Slurm's commands, its partitions and GPUs, and whether the profile asks for ones that are there."""
+"""Checks Slurm: its commands, its partitions and GPUs, and that the profile asks for ones that exist."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from cenbench.doctor.command import ask
 
 NEEDED = ("sbatch", "squeue", "scancel", "sinfo")
 FORMAT = "%P|%a|%l|%D|%G"
-"""Partition, whether it is up, time limit, nodes, generic resources: one line a kind of node."""
+"""Partition, whether it is up, time limit, nodes, generic resources: one line per kind of node."""
 
 
 @dataclass(frozen=True)
 class Partition:
-    """A partition as `sinfo` tells it; `gpus` is GPU type -> how many a node has ('' where Slurm knows no type)."""
+    """A partition as `sinfo` lists it; `gpus` is GPU type -> number per node ('' if Slurm knows no type)."""
 
     name: str
     is_default: bool
@@ -27,38 +27,39 @@ class Partition:
     gpus: Mapping[str, int] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        gpus = ", ".join(f"{count} {kind or 'GPU'} a node" for kind, count in self.gpus.items()) or "no GPU"
+        gpus = ", ".join(f"{count} {kind or 'GPU'} per node" for kind, count in self.gpus.items()) or "no GPU"
         return f"{self.name}{' (default)' if self.is_default else ''}: {self.nodes} nodes, {gpus}"
 
 
 def slurm_checks(profile: Mapping[str, Any], needed: bool, search: str | None = None) -> list[Check]:
-    """Commands, partitions, and the profile against them; one line where there is no Slurm.
+    """Commands, partitions, and the profile against them; a single check without Slurm.
 
-    A Slurm that does not answer is a problem where the preset is `needed` to run on it, a warning elsewhere.
+    A Slurm that does not answer is a problem if the preset is `needed` to run on it, otherwise a warning.
     """
     outcome: Outcome = "problem" if needed else "warning"
-    said = {name: ask(name, "--version", search=search) for name in NEEDED}
-    absent = [name for name, each in said.items() if each is None]
+    versions = {name: ask(name, "--version", search=search) for name in NEEDED}
+    absent = [name for name, output in versions.items() if output is None]
     if len(absent) == len(NEEDED):
         return [Check("slurm", "ok", "no Slurm here: use the default profile (snakemake all_tables)")]
     if absent:
-        return [Check("slurm", outcome, f"of Slurm's commands, {', '.join(absent)} cannot be found", "fix PATH")]
-    version = next((each.output.strip() for each in said.values() if each and each.output.strip()), "slurm")
+        return [Check("slurm", outcome, f"Slurm is installed, but {', '.join(absent)} cannot be found", "fix PATH")]
+    printed = (output.output.strip() for output in versions.values() if output)
+    version = next(filter(None, printed), "slurm")
     listed = ask("sinfo", "--noheader", "-o", FORMAT, search=search)
     if listed is None or listed.status != 0:
         why = listed.why if listed else "no sinfo"
-        fix = "ask the site whether its controller is up; without Slurm: snakemake all_tables"
+        fix = "ask the site's support whether the controller is up; without Slurm: snakemake all_tables"
         return [Check("slurm", outcome, f"{version} is installed, but sinfo failed: {why}", fix)]
     partitions = read_partitions(listed.output)
     return [
-        Check("slurm", "ok", f"{version}; {', '.join(NEEDED)} are there"),
+        Check("slurm", "ok", f"{version}; {', '.join(NEEDED)} found"),
         check_partitions(partitions),
         check_profile(profile, partitions),
     ]
 
 
 def read_partitions(text: str) -> list[Partition]:
-    """The partitions of `sinfo --noheader -o FORMAT`, kinds of node of one partition together; odd lines are passed."""
+    """The partitions in the output of `sinfo --noheader -o FORMAT`, one each; lines of another form are ignored."""
     found: dict[str, Partition] = {}
     for line in text.splitlines():
         columns = [column.strip() for column in line.split("|", 4)]
@@ -75,7 +76,7 @@ def read_partitions(text: str) -> list[Partition]:
 
 
 def read_gpus(gres: str) -> dict[str, int]:
-    """GPU type -> count in a gres text: `gpu:a100:4(S:0-1),mps:400` is {'a100': 4}, `gpu:2` is {'': 2}."""
+    """GPU type -> count in a gres string: `gpu:a100:4(S:0-1),mps:400` is {'a100': 4}, `gpu:2` is {'': 2}."""
     counted: dict[str, int] = {}
     for part in re.split(r",(?![^(]*\))", gres):
         name, *rest = part.split("(")[0].strip().split(":")
@@ -88,38 +89,40 @@ def read_gpus(gres: str) -> dict[str, int]:
 
 
 def check_partitions(partitions: Sequence[Partition]) -> Check:
-    """Whether some partition that is up has GPUs."""
-    listed = "; ".join(str(each) for each in partitions if each.is_up)
+    """Check that a partition with GPUs is up."""
+    listed = "; ".join(str(partition) for partition in partitions if partition.is_up)
     if not listed:
-        return Check("partitions", "problem", "no partition is up", "sinfo; ask the site")
-    if not any(each.gpus for each in partitions if each.is_up):
-        return Check("partitions", "warning", f"{listed}", "no partition has GPUs: cells would train on CPUs, slowly")
+        return Check(
+            "partitions", "problem", "no partition is up", "ask the site's support; sinfo shows the partitions"
+        )
+    if not any(partition.gpus for partition in partitions if partition.is_up):
+        return Check("partitions", "warning", listed, "no partition has GPUs: cells would train on CPUs, slowly")
     return Check("partitions", "ok", listed)
 
 
 def check_profile(profile: Mapping[str, Any], partitions: Sequence[Partition]) -> Check:
-    """Whether jobs of the profile go to a partition that is there, and one with GPUs of the type it asks for."""
+    """Check that the profile's partition exists and has GPUs of the type the profile asks for."""
     asked, kind = asked_for(profile)
-    names = ", ".join(each.name for each in partitions)
+    names = ", ".join(partition.name for partition in partitions)
     edit = "set the partition in profiles/slurm/config.yaml (docs/cluster.md)"
-    chosen = next((each for each in partitions if (each.name == asked if asked else each.is_default)), None)
+    chosen = next((one for one in partitions if (one.name == asked if asked else one.is_default)), None)
     if chosen is None and asked is None:
-        return Check("profile", "problem", f"it names no partition, and the site has no default one: {names}", edit)
+        return Check("profile", "problem", f"it names no partition, and the site has no default: {names}", edit)
     if chosen is None:
-        return Check("profile", "problem", f"it asks for partition {asked!r}; there are: {names}", edit)
+        return Check("profile", "problem", f"it asks for partition {asked!r}; the site has: {names}", edit)
     named = f"partition {chosen.name}{'' if asked else ', the default'}"
     if kind and kind not in chosen.gpus:
-        has = ", ".join(filter(None, chosen.gpus)) or "none it names"
+        has = ", ".join(filter(None, chosen.gpus)) or "unnamed"
         return Check("profile", "problem", f"it asks for GPU {kind!r} in {named}, whose types are: {has}", edit)
     if not chosen.gpus:
-        others = ", ".join(each.name for each in partitions if each.gpus)
+        others = ", ".join(partition.name for partition in partitions if partition.gpus)
         fix = f"{edit}; with GPUs: {others}" if others else None
         return Check("profile", "warning", f"it uses {named}, which has no GPU", fix)
     return Check("profile", "ok", f"it uses {named}{f', GPU {kind}' if kind else ''}")
 
 
 def asked_for(profile: Mapping[str, Any]) -> tuple[str | None, str | None]:
-    """The partition and the GPU type that cells ask for, as the profile says; None where it leaves them open."""
+    """The partition and the GPU type that the profile asks for; None if it leaves them open."""
     resources = {**_resources(profile.get("default-resources")), **_cell(profile.get("set-resources"))}
     partition = str(resources.get("slurm_partition") or "").strip("'\" ") or None
     gpus = read_gpus(str(resources.get("gres") or "").strip("'\" "))
@@ -127,21 +130,21 @@ def asked_for(profile: Mapping[str, Any]) -> tuple[str | None, str | None]:
 
 
 def _cell(settings: Any) -> dict[str, Any]:
-    """What `set-resources` says of rule `cell`: a mapping, or a list of `cell:name=value`."""
+    """`set-resources` of rule `cell`, from a mapping or a list of `cell:name=value`."""
     if isinstance(settings, Mapping):
         return _resources(settings.get("cell"))
-    return _resources([each[5:] for each in settings or () if str(each).startswith("cell:")])
+    return _resources([setting[5:] for setting in settings or () if str(setting).startswith("cell:")])
 
 
 def _resources(settings: Any) -> dict[str, Any]:
-    """A mapping, or a list of `name=value`."""
+    """Resources from a mapping or a list of `name=value`."""
     if isinstance(settings, Mapping):
         return dict(settings)
-    return dict(str(each).split("=", 1) for each in settings or () if "=" in str(each))
+    return dict(str(setting).split("=", 1) for setting in settings or () if "=" in str(setting))
 
 
 def read_profile(path: Path) -> dict[str, Any]:
-    """The profile as Snakemake reads it: YAML, with YTE where it asks for that. Empty where there is none."""
+    """The profile as Snakemake reads it: YAML, with YTE if it asks for that. Empty if there is no profile."""
     if not path.exists():
         return {}
     import yte  # type: ignore[import-untyped]  # comes with Snakemake

@@ -1,4 +1,4 @@
-"""Place a pretrained file in weights/: known by its SHA-256, read as weights only, every key and shape looked at."""
+"""Adds a pretrained file to weights/: identified by SHA-256, read as weights only, every key and shape checked."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from cenbench.tensor_file import load_tensors
 
 _COUNTER = ".num_batches_tracked"
 _UNUSED = ("fc.",)
-"""The classifier is not read: weights of one's own may know other classes."""
+"""The classifier is not used: the user's own weights may have other classes."""
 
 
 @dataclass(frozen=True)
 class Placed:
-    """Where the file is now. `already`: the same bytes were there before."""
+    """Where the file is now. `already`: the same bytes were in place before."""
 
     asset: Asset
     path: Path
@@ -34,22 +34,22 @@ class Placed:
 
 
 def find_asset(name: str) -> Asset:
-    """The file of that name; `UserError` lists the ones there are."""
+    """The file of that name; otherwise a `UserError` that lists the names."""
     if name not in ASSETS:
-        raise UserError("no such weights", found=name, expected=", ".join(ASSETS), fix=spelling_hint(name, ASSETS))
+        raise UserError("unknown weights", found=name, expected=", ".join(ASSETS), fix=spelling_hint(name, ASSETS))
     return ASSETS[name]
 
 
 def add_weights(name: str, source: Path, weights: Path, *, own: str | None = None, replace: bool = False) -> Placed:
-    """Check `source` and copy it to where the cells look for it; nothing is touched unless everything is right.
+    """Check `source` and copy it into `weights`; nothing changes unless every check passes.
 
-    `own` says what it is, in words, where it is not the published file: it is then used, and shown as such.
-    Raises `UserError` for another file than the published one (without `own`), for one that is not weights alone, cut
-    short or of another network, and where other weights are there already (without `replace`).
+    `own` describes a file that is not the published one; results are labelled with it. Raises `UserError` for a file
+    that is not the published one (without `own`), holds more than weights, is truncated or belongs to another network,
+    and if other weights of that name are in place (without `replace`).
     """
     asset = find_asset(name)
     if not source.is_file():
-        raise UserError("there is no such file", where=source, fix=f"{asset.file} is published at {asset.url}")
+        raise UserError("no such file", where=source, fix=f"{asset.file} is published at {asset.url}")
     sha256 = sha256_file(source)
     published = asset.is_published(sha256)
     _check_identity(asset, source, sha256, own)
@@ -58,11 +58,11 @@ def add_weights(name: str, source: Path, weights: Path, *, own: str | None = Non
     already = path.exists() and sha256_file(path) == sha256
     if path.exists() and not already and not replace:
         raise UserError(
-            "other weights are there already; nothing was touched",
+            "other weights of that name are in place; nothing was changed",
             where=path,
             found=f"sha256 {sha256_file(path)}",
             expected=f"sha256 {sha256}",
-            fix="add --replace to put these in their place: cells that used the others become stale",
+            fix="add --replace to replace them: cells that used them become stale",
         )
     if not already:
         _copy(source, path, sha256)
@@ -75,7 +75,7 @@ def add_weights(name: str, source: Path, weights: Path, *, own: str | None = Non
 
 def _check_identity(asset: Asset, source: Path, sha256: str, own: str | None) -> None:
     if own is not None and not own.strip():
-        raise UserError("weights of your own need a word on what they are", key="--own", found=repr(own))
+        raise UserError("weights of your own must be described", key="--own", found=repr(own))
     if asset.is_published(sha256) and own is not None:
         raise UserError("this is the published file", where=source, key="--own", found=own, fix="leave out --own")
     if not asset.is_published(sha256) and own is None:
@@ -86,12 +86,12 @@ def _check_identity(asset: Asset, source: Path, sha256: str, own: str | None) ->
             key="sha256",
             found=sha256,
             expected=asset.sha256 if whole else f"{asset.sha256}... (the digits in its name)",
-            fix=f"download {asset.url} again; or, for weights of your own: add --own 'WHAT THEY ARE'",
+            fix=f"download {asset.url} again; or, for weights of your own: add --own 'DESCRIPTION'",
         )
 
 
 def check_layout(asset: Asset, source: Path) -> None:
-    """`UserError` where `source` is not weights alone, is cut short, has other keys or shapes, or is not finite."""
+    """`UserError` if `source` holds more than weights, is truncated, has other keys or shapes, or is not finite."""
     if asset.file == INCEPTION_FILE:
         from cenbench.metrics.inputs.extractors import read_inception
 
@@ -101,13 +101,15 @@ def check_layout(asset: Asset, source: Path) -> None:
         state = load_tensors(file, source)
     found = {} if not isinstance(state, dict) else {str(key): value for key, value in state.items()}
     if not all(isinstance(value, Tensor) for value in found.values()) or not found:
-        raise UserError("not a state dict", where=source, found=type(state).__name__, expected="names and tensors")
+        raise UserError(
+            "not a state dict", where=source, found=type(state).__name__, expected="a dict of names and tensors"
+        )
     _check_shapes(_resnet_shapes(asset.name), {key: tuple(value.shape) for key, value in found.items()}, source)
     _check_finite(found, source)
 
 
 def _resnet_shapes(name: str) -> dict[str, tuple[int, ...]]:
-    """Every key of torchvision's network and its shape; nothing is allocated."""
+    """Every key of torchvision's network and its shape, without allocating memory."""
     import_torchvision()
     from torchvision import models
 
@@ -117,18 +119,18 @@ def _resnet_shapes(name: str) -> dict[str, tuple[int, ...]]:
 
 
 def _check_shapes(expected: dict[str, tuple[int, ...]], found: dict[str, tuple[int, ...]], source: Path) -> None:
-    # Files of torchvision's first years, the published ones among them, hold no counters.
+    # Files from torchvision's first years, such as the published ones, have no counters.
     needed = {key for key in expected if not key.endswith(_COUNTER) and not key.startswith(_UNUSED)}
-    looked_at = {key for key in found if not key.startswith(_UNUSED)}
+    checked = {key for key in found if not key.startswith(_UNUSED)}
     problem = "not weights of this network in torchvision's layout"
-    for key in sorted(needed - looked_at):
-        more = len(needed - looked_at) - 1
+    for key in sorted(needed - checked):
+        more = len(needed - checked) - 1
         raise UserError(
             problem, where=source, key=key, found=f"no such key (nor {more} others)" if more else "no such key"
         )
-    for key in sorted(looked_at - expected.keys()):
-        raise UserError(problem, where=source, key=key, found="a key that the network has not")
-    for key in sorted(looked_at):
+    for key in sorted(checked - expected.keys()):
+        raise UserError(problem, where=source, key=key, found="a key that the network does not have")
+    for key in sorted(checked):
         if found[key] != expected[key]:
             raise UserError(problem, where=source, key=key, found=found[key], expected=expected[key])
 
@@ -136,11 +138,11 @@ def _check_shapes(expected: dict[str, tuple[int, ...]], found: dict[str, tuple[i
 def _check_finite(state: dict[str, Tensor], source: Path) -> None:
     for key, value in state.items():
         if not bool(value.isfinite().all()):
-            raise UserError("these weights are not finite", where=source, key=key, found="infinite or not a number")
+            raise UserError("these weights are not finite", where=source, key=key, found="infinity or NaN")
 
 
 def _copy(source: Path, path: Path, sha256: str) -> None:
     with atomic_path(path) as temporary:
         shutil.copyfile(source, temporary)
         if sha256_file(temporary) != sha256:
-            raise UserError("the file changed while it was copied", where=source, fix="run the same command again")
+            raise UserError("the file changed while it was copied", where=source, fix="rerun the command")

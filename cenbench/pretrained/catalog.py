@@ -1,4 +1,4 @@
-"""Pretrained files by name: what they are, who makes them, how to know them. Torch-free; nothing is ever downloaded."""
+"""The pretrained files that can be used: name, URL, SHA-256. Torch-free; nothing is ever downloaded."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Asset:
-    """A published file of weights. Its name says the first eight digits of its SHA-256, as torch.hub checks them."""
+    """A published file of weights. Its name holds the first eight digits of its SHA-256, which torch.hub checks."""
 
     name: str
     file: str
-    """Its name below weights/."""
+    """Its name in weights/."""
     sha256: str
-    """SHA-256 (hex), or its first digits where no more of it is publicly known."""
+    """SHA-256 (hex), or only its first digits if the rest is not public."""
     url: str
 
     def is_published(self, sha256: str) -> bool:
-        """Whether a file of this SHA-256 (64 hex digits) is the published one, as far as that is known."""
+        """Whether a file with this SHA-256 (64 hex digits) is the published one, as far as its digits are known."""
         return sha256.startswith(self.sha256)
 
 
 _DEPTHS = {
-    # Digits beyond the eight of the name: from build recipes and code that check the file against them.
+    # Digits beyond the eight of the name come from build recipes and code that check the file.
     18: ("resnet18-f37072fd.pth", "f37072fd"),
     34: ("resnet34-b627a593.pth", "b627a593"),
     50: ("resnet50-19c8e357.pth", "19c8e3572231adff6824a2da93fd67b5986919a2e65f8b6007eab4edee220097"),
@@ -48,5 +48,5 @@ ASSETS = {
     },
     _INCEPTION.name: _INCEPTION,
 }
-"""Name, as `cenbench weights add` takes it -> the file."""
+"""The files by the name that `cenbench weights add` takes."""
 BY_FILE = {asset.file: asset for asset in ASSETS.values()}

@@ -1,4 +1,4 @@
-"""Which pretrained files there are, which of them are here, and which cells of a preset rest on them. Torch-free."""
+"""Lists the pretrained files, whether each is in place, and which cells of a preset use it. Torch-free."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from cenbench.sha256_cache import cached_sha256
 
 @dataclass(frozen=True)
 class Listed:
-    """A pretrained file. `state` in words: absent, published, your own (what it is), or unknown."""
+    """A pretrained file. `state` in words: absent, published, your own (with its description), or unknown."""
 
     asset: Asset
     state: str
     cells: tuple[str, ...]
-    """Ids of the cells of the preset that rest on it."""
+    """Ids of the preset's cells that use it."""
     tables: tuple[str, ...]
 
 
 def list_pretrained(plan: Plan, paths: Paths) -> list[Listed]:
-    """Every file that is known by name, in order."""
+    """Every file of the catalogue, in its order."""
     needs = {cell_id: pretrained_files(cell) for cell_id, cell in plan.cells.items()}
     return [
         _listed(plan, paths, asset, [cell for cell, files in needs.items() if asset.file in files])
@@ -44,5 +44,5 @@ def _state(paths: Paths, asset: Asset) -> str:
     try:
         used = identified(path, cached_sha256(path, paths.verified))
     except UserError:
-        return "here, but neither the published file nor said to be your own: cells that need it fail"
+        return "unknown: neither the published file nor described as your own; cells that need it fail"
     return f"your own: {used.own}" if used.own else "published file"

@@ -14,11 +14,11 @@ log = logging.getLogger("cenbench")
 
 
 def write_failure(paths: Paths, cell: Cell, reason: str) -> None:
-    """Keep the reason, without secrets. Never raises: the failure itself is what the caller reports."""
+    """Write the reason, without secrets. Never raises: the caller is about to report the failure itself."""
     try:
         write_json(paths.failure(cell), {"reason": redacted(reason), "cell_id": cell.id})
     except (UserError, OSError) as error:
-        log.warning("the reason of the failure cannot be kept: %s", error)
+        log.warning("the reason for the failure cannot be saved: %s", error)
 
 
 def read_failure(paths: Paths, cell: Cell) -> str | None:

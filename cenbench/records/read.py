@@ -1,4 +1,4 @@
-"""What is known of a cell, read from files alone: its state, why, and its numbers. Torch-free."""
+"""Read a cell's record from its files: its state, the reason, and its numbers. Torch-free."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ SAMPLES = "samples"
 
 @dataclass(frozen=True)
 class CellRecord:
-    """A cell's state and, where it has them, its numbers: `metrics[stream][metric]`.
+    """A cell's state and its numbers, if it has any: `metrics[stream][metric]`.
 
-    ok       finished, and made by the code and data that are here now
-    failed   ended without a result; `reason` says why, the next run tries again
-    skipped  cannot run here for nobody's fault (weights absent); `reason` says what to do
-    stale    finished, but by other code or data than what is here now; the numbers shown are the old ones
-    missing  not run yet, or begun and not finished
+    ok       finished, and up to date with the code, data and pretrained weights that are here now
+    failed   ended without a result; `reason` tells why, and the next run tries again
+    skipped  cannot run here (for example: weights missing); `reason` tells what to do
+    stale    finished, but damaged or out of date (`cenbench.records.staleness`); if out of date, with its old numbers
+    missing  not run yet, or started and not finished
     """
 
     cell: Cell
@@ -43,11 +43,11 @@ class CellRecord:
     log: Path | None
     provenance: Mapping[str, Any] = field(default_factory=dict)
     document: Mapping[str, Any] = field(default_factory=dict)
-    """metrics.json whole."""
+    """All of metrics.json."""
 
     @property
     def history(self) -> Path:
-        """The losses of the training, line by line (`cenbench.train.history`)."""
+        """CSV file of the training's losses (`cenbench.train.history`)."""
         return self.folder / HISTORY
 
     @property
@@ -57,21 +57,21 @@ class CellRecord:
 
 
 def read_record(paths: Paths, cell: Cell) -> CellRecord:
-    """The cell's record as its files stand; never raises for a cell that failed or is damaged: that is a state."""
+    """The cell's record as it is on disk. Never raises for a failed cell or a damaged record: those are states."""
     log = paths.log(cell)
     nothing = CellRecord(cell, "missing", "not run yet", {}, {}, paths.cell(cell), log if log.exists() else None)
     if (failure := read_failure(paths, cell)) is not None:
         return replace(nothing, state="failed", reason=failure)
     if not paths.record(cell).exists():
-        begun = "begun, but not finished (killed, or still at work); the same command continues it"
-        return replace(nothing, reason=begun) if paths.run_log(cell).exists() else nothing
+        started = "started, but not finished (killed, or still running); rerun the command to resume"
+        return replace(nothing, reason=started) if paths.run_log(cell).exists() else nothing
     try:
         document, provenance = read_published(paths, cell)
         now = current_digests(cell, paths.data, pretrained_digest(cell, paths))
         state, reason = _state(document, now)
         numbers, stand_in = document["metrics"], document["stand_in"]
     except (UserError, KeyError, TypeError, AttributeError) as error:
-        reason = f"its record is damaged, run again to publish it anew: {error}"
+        reason = f"its record is damaged; rerun to publish it again: {error}"
         return replace(nothing, state="stale", reason=reason)
     return replace(
         nothing,
@@ -86,7 +86,7 @@ def read_record(paths: Paths, cell: Cell) -> CellRecord:
 
 def _state(document: Mapping[str, Any], now: Digests) -> tuple[State, str | None]:
     if document["format"] != FORMAT:
-        return "stale", f"written in format {document['format']}, this version reads {FORMAT}"
+        return "stale", f"written in format {document['format']}; this version reads format {FORMAT}"
     if document["state"] == "skipped":
         return "skipped", document["reason"]
     reason = why_stale(document, now)

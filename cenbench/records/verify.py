@@ -1,4 +1,4 @@
-"""What is published is checked before it is believed: a record with a changed byte is named, and made again."""
+"""Checks published records against their digests: a record with a changed byte is reported and made again."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from cenbench.paths import Paths
 
 log = logging.getLogger("cenbench")
 FORMAT = 2
-"""2: records hold digests of themselves and of the files beside them."""
+"""Version of the record's format. 2: records hold digests of themselves and of the files beside them."""
 
 
 def read_published(paths: Paths, cell: Cell) -> tuple[dict[str, Any], dict[str, Any]]:
-    """metrics.json and provenance.json of a cell. `UserError` where a file of the record is missing or has changed.
+    """metrics.json and provenance.json of a cell. `UserError` if a file of the record is missing or has changed.
 
-    A record of an earlier format is returned unchecked: it may have been sealed in another way.
+    A record of an earlier format is returned unchecked: it may have been sealed differently.
     """
     plain = read_json(paths.record(cell))
     if isinstance(plain, Mapping) and plain.get("format") in range(1, FORMAT):
@@ -37,9 +37,9 @@ def read_published(paths: Paths, cell: Cell) -> tuple[dict[str, Any], dict[str, 
 
 
 def set_aside_damaged(paths: Paths, cells: Iterable[Cell]) -> None:
-    """Rename metrics.json of every damaged record, so that Snakemake, which looks at no content, makes it again.
+    """Rename metrics.json of every damaged record. Snakemake, which does not check contents, then makes it again.
 
-    Where the weights are whole that trains nothing: the cell is evaluated and published anew.
+    If the weights are intact, nothing is trained: the cell is evaluated and published again.
     """
     for cell in cells:
         record = paths.record(cell)
@@ -48,11 +48,11 @@ def set_aside_damaged(paths: Paths, cells: Iterable[Cell]) -> None:
         try:
             read_published(paths, cell)
         except (UserError, KeyError, TypeError, AttributeError) as error:
-            log.warning("cell %s is published again, its record is damaged: %s", cell.id, error)
-            with suppress(FileNotFoundError):  # its cell may be publishing anew at this moment
+            log.warning("cell %s will be published again, because its record is damaged: %s", cell.id, error)
+            with suppress(FileNotFoundError):  # a run may be publishing it at this moment
                 record.replace(set_aside_path(record))
 
 
 def set_aside_path(record: Path) -> Path:
-    """Where a damaged metrics.json is kept until its cell is published again."""
+    """Where a damaged metrics.json stays until its cell is published again."""
     return record.with_suffix(".damaged.json")

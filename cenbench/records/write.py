@@ -1,4 +1,4 @@
-"""Write a cell's record. Numbers and history are the same bytes for the same run; times and machines lie apart."""
+"""Write a cell's record. Numbers and history are byte-identical for the same run; times and machines are kept apart."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from cenbench.train.history import HISTORY
 def write_finished(
     cell: Cell, paths: Paths, digests: Digests, measured: Measured, history: bytes, provenance: Mapping[str, Any]
 ) -> None:
-    """Publish a finished cell. metrics.json comes last: where it is, the rest is whole.
+    """Publish a finished cell. metrics.json is written last: if it exists, the record is complete.
 
-    `origin` in it says whether the weights were trained here or imported (provenance says from which file).
+    Its `origin` is `trained` or `imported`; provenance.json names the imported file.
     """
     files = _write_files(cell, paths, measured, history, provenance)
     write_sealed(
@@ -72,8 +72,9 @@ def _document(cell: Cell, digests: Digests, state: str, reason: str | None) -> d
 def _write_files(
     cell: Cell, paths: Paths, measured: Measured, history: bytes, provenance: Mapping[str, Any]
 ) -> dict[str, str]:
-    """Replace all but metrics.json, which goes first and is written last; file -> SHA-256 of those that are the same
-    in every run. Provenance is not: it holds its own. Pictures of an earlier run with more of them must not linger.
+    """Write all files but metrics.json, which is removed first; returns file -> SHA-256.
+
+    provenance.json is not listed: it differs between runs and holds its own digest. Old sample pictures are removed.
     """
     folder, record = paths.cell(cell), paths.record(cell)
     for path in (record, set_aside_path(record)):

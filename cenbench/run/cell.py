@@ -1,21 +1,20 @@
-"""Run one cell: lock, train (or continue, or find it done), evaluate, publish. Safe to kill and repeat at any point."""
+"""Run one cell: take its lock, train (or resume, or find it trained), evaluate, publish. Safe to kill and rerun.
+
+Reads from the top: `run_cell`, `bring_to_record`, `_train_and_publish`, `_train_and_measure`.
+"""
 
 from __future__ import annotations
 
 import logging
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any
 
 from cenbench.data.verified import open_whole
 from cenbench.errors import CellFailed, CellSkipped, Stopped, UserError, out_of_memory
 from cenbench.evaluate.measured import Measured
 from cenbench.evaluate.task import evaluation_of
-from cenbench.files import room_to_write
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.specs import dataset_key
 from cenbench.paths import Paths
@@ -23,84 +22,53 @@ from cenbench.pretrained.used import own_labels, pretrained_digest, training_ide
 from cenbench.records.digests import Digests, current_digests
 from cenbench.records.failure import clear_failure, read_failure, write_failure
 from cenbench.records.write import write_finished, write_skipped
-from cenbench.redact import RedactingFormatter
 from cenbench.run import provenance
 from cenbench.run.heartbeat import Heartbeat
 from cenbench.run.lock import cell_lock
+from cenbench.run.log import log_to_file, log_to_stderr
 from cenbench.train.device import choose_device
 from cenbench.train.setup import Setup
 from cenbench.train.task import training_of
 from cenbench.train.train_cell import load_network, train_cell
+from cenbench.train.trained import Trained
 
 log = logging.getLogger("cenbench")
-LOG_FORMAT = "%(asctime)s %(message)s"
 
 
 def run_cell(cell: Cell, paths: Paths, device_name: str = "auto", *, wait: bool = False) -> None:
-    """Bring the cell to its published record.
+    """Train, evaluate and publish the cell, as far as that is not done yet.
 
-    A finished cell whose evaluation changed is evaluated again, not trained again. A cell that cannot run here is
-    published as skipped. Where another process is at the cell, `wait` lets it finish first.
+    If only the evaluation changed, the finished weights are evaluated again. A cell that cannot run here is published
+    as skipped. If another process is running the cell, `wait` waits for it to finish.
 
-    Raises `UserError` (`CellFailed` where training itself ended without a result); the reason
-    is kept in the state folder, where tables read it, until a later run succeeds.
+    Raises `UserError` (`CellFailed` if training itself ended without a result). The reason is kept in the state folder
+    and shown in tables until a later run succeeds.
     """
     log_to_stderr()
     folder = paths.state(cell)
-    with (
-        cell_lock(folder, wait=wait),
-        Heartbeat(folder, cell.id) as heartbeat,
-        _kept_log(paths.run_log(cell)),
-    ):
+    with cell_lock(folder, wait=wait), Heartbeat(folder, cell.id) as heartbeat, log_to_file(paths.run_log(cell)):
         log.info("cell %s", cell.id)
         bring_to_record(cell, paths, device_name, heartbeat)
 
 
-def log_to_stderr() -> None:
-    """Show what the package logs, with times and without secrets."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(RedactingFormatter(LOG_FORMAT))
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
-
-
-class _KeptLog(logging.FileHandler):
-    def handleError(self, record: logging.LogRecord) -> None:
-        """Say nothing: the line is on stderr too, and a full disk is told by whatever has to be written."""
-
-
-@contextmanager
-def _kept_log(path: Path) -> Iterator[None]:
-    """Append what is logged to `path` too: all its runs, of which Snakemake keeps the last one's log."""
-    with room_to_write(path):
-        handler = _KeptLog(path)
-    handler.setFormatter(RedactingFormatter(LOG_FORMAT))
-    log.addHandler(handler)
-    try:
-        yield
-    finally:
-        log.removeHandler(handler)
-        with suppress(OSError):  # lines that a full disk did not take: they are on stderr too
-            handler.close()
-
-
 def bring_to_record(cell: Cell, paths: Paths, device_name: str, heartbeat: Heartbeat) -> None:
-    """`run_cell` for a caller that holds the cell's lock, and beats."""
+    """`run_cell` for a caller that already holds the cell's lock and heartbeat."""
     if (before := read_failure(paths, cell)) is not None:
-        log.info("it is tried again; it failed before: %s", before)
+        log.info("retrying; the last run failed: %s", before)
     try:
         _train_and_publish(cell, paths, device_name, heartbeat)
     except Stopped as stopped:
-        log.warning("%s", stopped)  # not a failure: the next run continues
+        log.warning("%s", stopped)  # not a failure: the next run resumes
         raise
     except UserError as error:
         write_failure(paths, cell, str(error))
         raise
     except Exception as error:
-        if out_of_memory(error):  # in the step itself the loop says at which; here it was elsewhere
+        if out_of_memory(error):  # outside of a training step, for which the loop reports it
             failed = _ran_out_of_memory(error)
             write_failure(paths, cell, str(failed))
             raise failed from error
-        # A bug: a failed cell too, not a missing one.
+        # A bug is a failure of the cell too: it must not look as if it had not run.
         write_failure(paths, cell, f"{type(error).__name__}: {error}; see the log")
         raise
     clear_failure(paths, cell)
@@ -119,21 +87,24 @@ def _train_and_publish(cell: Cell, paths: Paths, device_name: str, heartbeat: He
     prepared = open_whole(paths.data / dataset_key(cell.dataset), paths.verified)
     digests = current_digests(cell, paths.data, pretrained_digest(cell, paths))
     started, start = provenance.now(), time.perf_counter()
-    facts = provenance.environment(device, paths.root)
+    facts = provenance.environment(device, paths.root) | {"started": started}
     try:
         setup = Setup(cell, prepared, device, paths)
-        measured, history, times = _train_and_measure(setup, digests, heartbeat)
+        measured, history, training = _train_and_measure(setup, digests, heartbeat)
     except CellSkipped as skipped:
         log.warning("skipped: %s", skipped)
-        write_skipped(cell, paths, digests, str(skipped), {**facts, "started": started})
+        write_skipped(cell, paths, digests, str(skipped), facts)
         return
     heartbeat.phase("publishing")
-    times |= {"started": started, "finished": provenance.now(), "wall_s": time.perf_counter() - start}
-    write_finished(cell, paths, digests, measured, history, {**facts, **times})
+    facts |= {"finished": provenance.now(), "wall_s": time.perf_counter() - start, **training}
+    write_finished(cell, paths, digests, measured, history, facts)
     log.info("published %s", paths.cell(cell))
 
 
-def _train_and_measure(setup: Setup, digests: Digests, heartbeat: Heartbeat) -> tuple[Measured, bytes, dict[str, Any]]:
+def _train_and_measure(
+    setup: Setup, digests: Digests, heartbeat: Heartbeat
+) -> tuple[Measured, bytes, Mapping[str, Any]]:
+    """What is measured, the history of the training, and what provenance records of it."""
     cell, paths = setup.cell, setup.paths
     training, evaluation = training_of(cell), evaluation_of(cell)
     evaluation.check_installed(cell, paths.weights)
@@ -141,16 +112,21 @@ def _train_and_measure(setup: Setup, digests: Digests, heartbeat: Heartbeat) -> 
     identity = training_identity(cell, digests.training_code, setup.prepared.digest, used)
     start = time.perf_counter()
     trained = train_cell(training, setup, identity, evaluation.score(setup), heartbeat.training)
-    times: dict[str, Any] = {"train_s": time.perf_counter() - start, "steps": trained.steps}
-    times["trained_steps"] = heartbeat.trained_steps  # fewer where an earlier run had begun
+    facts = {"train_s": time.perf_counter() - start, "trained_steps": heartbeat.trained_steps, **_facts_of(trained)}
     heartbeat.phase("evaluating")
-    if trained.selected:
-        times["selected"] = trained.selected
-    if trained.imported:
-        log.info("weights imported from %s: nothing is trained", trained.imported)
-        times["imported"] = asdict(trained.imported)
     if used := with_gone_files(used, cell, trained.identity, paths):
-        times["pretrained"] = {each.file: {"sha256": each.sha256, "own": each.own or "no"} for each in used}
+        facts["pretrained"] = {file.file: {"sha256": file.sha256, "own": file.own or "no"} for file in used}
     measured = evaluation.measure(setup, load_network(training, setup, trained))
     labels = own_labels(used, {metric for values in measured.metrics.values() for metric in values})
-    return replace(measured, stand_in={**measured.stand_in, **labels}), trained.history, times
+    return replace(measured, stand_in={**measured.stand_in, **labels}), trained.history, facts
+
+
+def _facts_of(trained: Trained) -> dict[str, Any]:
+    """What provenance records of the weights, whichever run made them."""
+    facts: dict[str, Any] = {"steps": trained.steps}
+    if trained.selected:
+        facts["selected"] = trained.selected
+    if trained.imported:
+        log.info("weights imported from %s: nothing is trained", trained.imported)
+        facts["imported"] = asdict(trained.imported)
+    return facts

@@ -1,4 +1,4 @@
-"""Export a finished cell's predictions: find its weights, refuse out-of-date ones, then write the files."""
+"""Export a finished cell's predictions: find its weights, refuse out-of-date ones, write the files."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from cenbench.train.trained import Trained, open_finished
 def export_cell(
     cell: Cell, paths: Paths, out: Path, stream: str, device_name: str = "auto", *, bar: bool = False
 ) -> int:
-    """Write the predictions of `stream` on the validation split to `out`; returns how many there are.
+    """Write the predictions of `stream` on the validation split to `out`; returns their number.
 
-    See `export_predictions`. Raises `UserError` where the cell has no finished weights made by the code, data and
-    pretrained files that are here now.
+    See `export_predictions`. Raises `UserError` if the cell has no finished weights, or other code, data or pretrained
+    files made them than those here now.
     """
     prepared = Prepared.open(paths.data / dataset_key(cell.dataset))
     trained = _finished(cell, paths, prepared)

@@ -1,8 +1,8 @@
-"""What a running cell tells the world: a small file, written every few seconds by a thread of its own. Torch-free.
+"""A running cell's heartbeat: a small file that a thread rewrites every few seconds. Torch-free.
 
-The file says who runs the cell and how far it is. `cenbench status` reads it, and so does the lock of another host,
-where locks do not reach across nodes. It beats through long steps and evaluations too, and ends with the process
-however that died: a heartbeat that stopped is a lost cell, not a running one.
+The file holds which process runs the cell and how far it is. `cenbench status` reads it, and so do runs on other hosts,
+because locks may not reach across nodes. The thread beats through long steps and evaluations, and dies with its
+process: a heartbeat that stopped belongs to a lost cell, not to a running one.
 """
 
 from __future__ import annotations
@@ -42,31 +42,31 @@ class Beat:
     phase: Phase
     host: str
     node: str
-    """Slurm's name of the node, where there is one; else the host."""
+    """Slurm's name for the node; outside of Slurm, the host."""
     pid: int
     job: str | None
     """Slurm's job id (`array_task` for an array)."""
     started: float
     progressed: float
-    """When a step was last told of, or the phase changed: a process can beat and be stuck."""
+    """When the last step was reported, or the phase changed. A process may beat and yet be stuck."""
     updated: float
     step: int | None = None
     total: int | None = None
     steps_per_s: float | None = None
     left_s: float | None = None
-    """Seconds of training left, at `updated`."""
+    """Seconds of training left, as of `updated`."""
 
     def age_s(self, now: float) -> float:
-        """Seconds since this beat; negative where the writer's clock is ahead."""
+        """Seconds since this beat; negative if the writer's clock is ahead."""
         return now - self.updated
 
     def is_fresh(self, now: float, lost_after_s: float = LOST_AFTER_S) -> bool:
-        """Whether its process is to be taken for alive at `now`."""
+        """Whether its process is considered alive at `now`."""
         return abs(self.age_s(now)) <= lost_after_s
 
     @property
     def who(self) -> str:
-        """The process, in words."""
+        """The process, for messages."""
         job = f", Slurm job {self.job}" if self.job else ""
         return f"process {self.pid} on {self.host}{job}"
 
@@ -75,7 +75,7 @@ _BEAT = TypeAdapter(Beat)
 
 
 def read_beat(folder: Path) -> Beat | None:
-    """The last beat in a state folder; None where there is none, or none this version can read."""
+    """The last beat in a state folder; None if there is none, or this version cannot read it."""
     try:
         return _BEAT.validate_python(read_json(folder / FILE))
     except (OSError, UserError, ValueError):
@@ -90,9 +90,9 @@ def slurm_job(environment: Mapping[str, str]) -> str | None:
 
 
 class Heartbeat:
-    """Beats from entering the context to leaving it; then the file is gone, for nothing runs any more.
+    """Beats while the context is open, then removes the file. The file stays behind only if the process is killed.
 
-    Only the main thread's words are passed on; nothing of the run depends on whether they could be written.
+    The main thread reports progress, the heartbeat's thread writes it. A beat that cannot be written is skipped.
     """
 
     def __init__(self, folder: Path, cell_id: str, *, beat_s: float = BEAT_S) -> None:
@@ -100,13 +100,13 @@ class Heartbeat:
         node = os.environ.get("SLURMD_NODENAME", host)
         job = slurm_job(os.environ)
         self._folder, self._beat_s = folder, beat_s
-        self._said = Beat(cell_id, "preparing", host, node, os.getpid(), job, now, now, now)
+        self._beat = Beat(cell_id, "preparing", host, node, os.getpid(), job, now, now, now)
         self._first: int | None = None
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
     def __enter__(self) -> Heartbeat:
-        self._write()  # before anything slow: whoever looks from another node sees this run from its start
+        self._write()  # before anything slow, so that other nodes see this run from its start
         self._thread.start()
         return self
 
@@ -120,22 +120,22 @@ class Heartbeat:
                 path.unlink(missing_ok=True)
 
     def phase(self, phase: Phase) -> None:
-        """Tell what is being done from now on."""
-        self._said = replace(self._said, phase=phase, progressed=time.time(), left_s=None)
+        """Report what the run does from now on."""
+        self._beat = replace(self._beat, phase=phase, progressed=time.time(), left_s=None)
 
     def training(self, step: int, total: int, steps_per_s: float) -> None:
-        """Tell that `step` of `total` steps are done, at this rate (0 where it is not known yet)."""
+        """Report that `step` of `total` steps are done, at this rate (0 if it is not known yet)."""
         if self._first is None:
             self._first = step
         left_s = (total - step) / steps_per_s if steps_per_s else None
         rate = steps_per_s or None
-        said = replace(self._said, phase="training", step=step, total=total, steps_per_s=rate, left_s=left_s)
-        self._said = replace(said, progressed=time.time())
+        beat = replace(self._beat, phase="training", step=step, total=total, steps_per_s=rate, left_s=left_s)
+        self._beat = replace(beat, progressed=time.time())
 
     @property
     def trained_steps(self) -> int:
-        """Steps taken in this run; fewer than the cell's where it went on from a saved state."""
-        return 0 if self._first is None or self._said.step is None else self._said.step - self._first
+        """Steps taken by this run; fewer than the cell's if it resumed from a saved state."""
+        return 0 if self._first is None or self._beat.step is None else self._beat.step - self._first
 
     @property
     def _temporary(self) -> Path:
@@ -146,12 +146,12 @@ class Heartbeat:
             self._write()
 
     def _write(self) -> None:
-        """Renamed into place, so that a reader sees a whole beat; not fsynced, for after a power cut nothing runs."""
-        said, now = self._said, time.time()
-        left_s = None if said.left_s is None else max(0.0, said.left_s - (now - said.progressed))
-        text = json.dumps(asdict(replace(said, updated=now, left_s=left_s)), indent=1, sort_keys=True)
+        """Rename into place, so that readers see complete beats. No fsync: after a power cut nothing runs anyway."""
+        beat, now = self._beat, time.time()
+        left_s = None if beat.left_s is None else max(0.0, beat.left_s - (now - beat.progressed))
+        text = json.dumps(asdict(replace(beat, updated=now, left_s=left_s)), indent=1, sort_keys=True)
         try:
             self._temporary.write_text(text + "\n")
             self._temporary.replace(self._folder / FILE)
         except OSError as error:
-            log.debug("no heartbeat: %s", error)
+            log.debug("the heartbeat cannot be written: %s", error)

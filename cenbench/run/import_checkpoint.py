@@ -22,9 +22,10 @@ from cenbench.matrix.specs import TranslationEvaluation, dataset_key
 from cenbench.matrix.validation import short_repr
 from cenbench.nn.official import load_official
 from cenbench.paths import Paths
-from cenbench.run.cell import bring_to_record, log_to_stderr
+from cenbench.run.cell import bring_to_record
 from cenbench.run.heartbeat import Heartbeat
 from cenbench.run.lock import cell_lock
+from cenbench.run.log import log_to_stderr
 from cenbench.tensor_file import load_tensors
 from cenbench.train.history import history_csv
 from cenbench.train.state import has_state
@@ -110,7 +111,7 @@ def read_checkpoint(path: Path) -> tuple[ImportedWeights, object]:
             name = path.name.encode("utf-8", "replace").decode()
             source = ImportedWeights(name, hashlib.file_digest(file, "sha256").hexdigest())
             file.seek(0)
-            return source, load_tensors(file, path, passed_over=_PASSED_OVER)
+            return source, load_tensors(file, path, ignored=_PASSED_OVER)
     except OSError as error:
         raise UserError("the checkpoint cannot be read", where=path, found=error.strerror or str(error)) from error
 

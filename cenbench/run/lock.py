@@ -1,6 +1,6 @@
-"""One run of a cell at a time: an flock, which the kernel drops with the process that held it, however that died.
+"""One run per cell at a time, by the kernel's lock, which is released when its process dies, however it dies.
 
-On some shared file systems locks do not reach other nodes. There the heartbeat tells: see `_live_elsewhere`.
+On some shared file systems locks do not reach other nodes. There the heartbeat decides: see `_live_elsewhere`.
 """
 
 from __future__ import annotations
@@ -25,13 +25,11 @@ log = logging.getLogger("cenbench")
 
 @contextmanager
 def cell_lock(folder: Path, *, wait: bool = False, beat_s: float = BEAT_S) -> Iterator[None]:
-    """Hold `folder/lock`. If another live process holds it, a `UserError` says which, and nothing is touched.
+    """Hold `folder/lock`. If another live process holds it, raise a `UserError` that names it, or `wait` for it to end.
 
-    With `wait` it is waited for instead: a cell that outlived its controller is let finish.
-
-    On one host the kernel's lock decides, so there is no stale lock to clean up after kill -9; the text in the file
-    only tells a person who holds it. A process of another host holds the cell too while its heartbeat is fresh, even
-    where the kernel says the lock is free. Whoever holds the lock should beat (`Heartbeat`) every `beat_s` seconds.
+    On one host the kernel's lock decides, so kill -9 leaves no stale lock; the text in the file only names the holder.
+    A process on another host holds the cell as long as its heartbeat is fresh, even if the kernel finds the lock free.
+    The holder should beat (`Heartbeat`) every `beat_s` seconds.
     """
     path = folder / "lock"
     with ExitStack() as stack:
@@ -57,10 +55,10 @@ def _take(stack: ExitStack, path: Path, wait: bool) -> BinaryIO:
 
 
 def _await_other_hosts(folder: Path, path: Path, wait: bool, beat_s: float) -> None:
-    """Return once no process of another host is at the cell.
+    """Return once no process on another host runs the cell.
 
-    What is left open: where locks do not reach across nodes, two runs that start within the same fraction of a second
-    do not see each other. They write the same bytes, atomically.
+    Known gap: if locks do not reach across nodes, two runs that start within the same fraction of a second do not see
+    each other. They write the same bytes, atomically.
     """
     waiting = False
     while (beat := _live_elsewhere(folder, beat_s)) is not None:
@@ -73,11 +71,11 @@ def _await_other_hosts(folder: Path, path: Path, wait: bool, beat_s: float) -> N
 
 
 def _live_elsewhere(folder: Path, beat_s: float) -> Beat | None:
-    """The beat of a live process on another host, if one is at the cell.
+    """The beat of a live process on another host, if one runs the cell.
 
-    A run that ended has taken its heartbeat with it. One that was killed left its last beat, which grows old: the lock
-    is then taken over, and the log says so. A beat may only look old where clocks differ, so it is watched for two
-    beats first, which needs no clock but this host's.
+    A run that ended has removed its heartbeat. One that was killed left its last beat, which grows old; its lock is
+    then taken over, which is logged. If clocks differ, a live beat may look old, so an old one is first watched for two
+    beats, which needs no clock but this host's.
     """
     beat = read_beat(folder)
     if beat is None or beat.host == socket.gethostname():
@@ -98,8 +96,8 @@ def _held(path: Path, found: str) -> UserError:
         "this cell is already being run by another process; nothing was touched",
         where=path,
         found=found,
-        expected="one run of a cell at a time",
-        fix="wait for that run to end (it publishes the same result), or stop it, then run this again",
+        expected="one run per cell at a time",
+        fix="wait for that run to end (it publishes the same result), or stop it, then rerun this command",
     )
 
 
@@ -107,6 +105,6 @@ def _holder(path: Path) -> str:
     try:
         holder = json.loads(path.read_text())
     except (OSError, json.JSONDecodeError):
-        return "a process that has not written its name yet"
+        return "a process that has not identified itself yet"
     job = f", Slurm job {holder['job']}" if holder.get("job") else ""
     return f"process {holder['pid']} on {holder['host']}{job}, since {holder['started']}"

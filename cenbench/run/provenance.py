@@ -1,4 +1,4 @@
-"""Where a number comes from: revision, environment, device, times. Kept apart from the numbers, which stay the same."""
+"""Where a number comes from: revision, environment, device. Kept in a file apart from the numbers themselves."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _DRIVER = Path("/proc/driver/nvidia/version")
 
 
 def environment(device: torch.device, root: Path) -> dict[str, Any]:
-    """Versions, device, host and the revision of the checkout at `root` (with whether it carried local changes).
+    """Versions, device, host, and the revision of the checkout at `root` (and whether it had local changes).
 
-    `environment` in it says whether the packages are those of constraints.txt, and which are not.
+    `environment` in it reports whether the packages are those of constraints.txt, and which are not.
     """
     return {
         **revision(root),
@@ -49,7 +49,7 @@ def environment(device: torch.device, root: Path) -> dict[str, Any]:
 
 
 def driver_version(path: Path) -> str | None:
-    """The NVIDIA driver's version as the kernel module tells it; None where there is none."""
+    """The NVIDIA driver's version, as the kernel module reports it; None without one."""
     try:
         found = re.search(r"Kernel Module(?: for \S+)?\s+(\d[\d.]*)", path.read_text())
     except OSError:
@@ -58,7 +58,7 @@ def driver_version(path: Path) -> str | None:
 
 
 def _processor() -> str:
-    """The CPU's model, which Linux tells only here."""
+    """The CPU's model, which Linux reports only here."""
     try:
         found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
     except OSError:

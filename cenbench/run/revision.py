@@ -1,4 +1,4 @@
-"""The git revision of the checkout, as far as git can tell. Torch-free."""
+"""The git revision of the checkout. Torch-free."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def revision(root: Path) -> dict[str, Any]:
-    """The git revision and whether tracked files differ from it; both None outside a git checkout."""
+    """The git revision, and whether tracked files differ from it (`dirty`); both None outside a git checkout."""
     try:
         head = _git(root, "rev-parse", "HEAD")
         dirty = bool(_git(root, "status", "--porcelain", "--untracked-files=no"))

@@ -1,7 +1,7 @@
-"""Finished cells in one file, for another clone: what is taken there is exactly what would come out there.
+"""Finished cells in one archive, for another clone. What is imported there is what training there would have made.
 
-An archive holds, for each cell, its published record and its finished training. Nothing else decides whether a cell is
-taken than what decides in the clone itself whether it is up to date: code, data, pretrained files.
+An archive holds the published record and the finished training of each cell. A cell is imported under the same
+conditions that make it up to date in a clone: code, data and pretrained files agree.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ from cenbench.train.trained import differs, is_finished
 
 @dataclass(frozen=True)
 class ImportResult:
-    """Ids of the cells by what was done with them."""
+    """Ids of the plan's cells, by what was done with them."""
 
-    taken: tuple[str, ...]
+    imported: tuple[str, ...]
     kept: tuple[str, ...]
-    """Finished here already: not touched."""
-    refused: Mapping[str, str] = field(default_factory=dict)
-    """id -> why the archive's record is not taken: it would be no result here, or the cell is being run."""
+    """Already finished here: not touched."""
+    rejected: Mapping[str, str] = field(default_factory=dict)
+    """id -> why the archive's record was not imported: it is not a result of this clone, or the cell is being run."""
     absent: tuple[str, ...] = ()
-    """Not in the archive, and not finished here."""
+    """Neither in the archive nor finished here."""
 
 
 def export_results(plan: Plan, paths: Paths, file: Path) -> list[str]:
-    """Write every finished cell of the plan to `file` (tar); the ids. The same cells give the same bytes.
+    """Write every finished cell of the plan to `file` (tar) and return their ids. The same cells give the same bytes.
 
-    Raises `UserError` where none is finished.
+    Raises `UserError` if no cell is finished.
     """
     cells = [cell for cell in plan.cells.values() if read_record(paths, cell).state == "ok"]
     if not cells:
@@ -61,34 +61,34 @@ def export_results(plan: Plan, paths: Paths, file: Path) -> list[str]:
 
 
 def import_results(plan: Plan, paths: Paths, file: Path) -> ImportResult:
-    """Take from the archive every cell of the plan that is not finished here and whose record is up to date here.
+    """Import every cell of the plan that is not finished here and whose record in the archive is up to date here.
 
-    Raises `UserError` for a file that is no archive or damaged; nothing is touched then.
+    Raises `UserError`, and touches nothing, for a file that is damaged or not such an archive.
     """
     if not file.is_file():
-        raise UserError("there is no such file", where=file, fix="cenbench results export FILE, in the other clone")
+        raise UserError("no such file", where=file, fix="cenbench results export FILE, in the other clone")
     paths.results.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".import-", dir=paths.results) as folder:
         there = _unpacked(file, Path(folder) / "clone", paths)
-        found, kept, absent, refused = [], [], [], {}
+        chosen, kept, absent, rejected = [], [], [], {}
         for cell in plan.cells.values():
             if read_record(paths, cell).state == "ok":
                 kept.append(cell.id)
             elif not there.record(cell).exists():
                 absent.append(cell.id)
             elif why := _obstacle(there, paths, cell):
-                refused[cell.id] = why
+                rejected[cell.id] = why
             else:
-                found.append(cell)
-        taken = []
-        for cell in found:  # after all were looked at: two cells may share one training
+                chosen.append(cell)
+        imported = []
+        for cell in chosen:  # only after all were examined: two cells may share one training
             try:
-                _take(there, paths, cell)
-            except UserError as error:  # it is being run here; the others are taken all the same
-                refused[cell.id] = error.problem
+                _import(there, paths, cell)
+            except UserError as error:  # this one is being run here; the others are still imported
+                rejected[cell.id] = error.problem
             else:
-                taken.append(cell.id)
-    return ImportResult(tuple(taken), tuple(kept), refused, tuple(absent))
+                imported.append(cell.id)
+    return ImportResult(tuple(imported), tuple(kept), rejected, tuple(absent))
 
 
 def _files(paths: Paths, cell: Cell) -> list[Path]:
@@ -98,11 +98,11 @@ def _files(paths: Paths, cell: Cell) -> list[Path]:
 
 
 def _unpacked(file: Path, root: Path, paths: Paths) -> Paths:
-    """The archive's cells as those of a clone beside this clone's own data and pretrained files."""
+    """The archive's cells, laid out as a clone that has this clone's data and pretrained files."""
     unpack(file, root)
     others = sorted(path.name for path in root.iterdir() if path.name != "results")
     if others:
-        raise UserError("no archive of `cenbench results export`", where=file, found=others[0], expected="results/")
+        raise UserError("not an archive of `cenbench results export`", where=file, found=others[0], expected="results/")
     there = Paths(root)
     there.data.parent.mkdir()
     there.data.symlink_to(paths.data.resolve())
@@ -111,21 +111,22 @@ def _unpacked(file: Path, root: Path, paths: Paths) -> Paths:
 
 
 def _obstacle(there: Paths, here: Paths, cell: Cell) -> str | None:
+    """Why the archive's record of the cell must not be imported; None if it may be."""
     key = dataset_key(cell.dataset)
     if not is_prepared(there.data / key):
         return f"dataset {key} is not here to compare with: dvc pull, or cenbench data prepare"
     if not is_finished(there.state(cell)):
-        return "the archive has its record, not its training"
+        return "the archive has its record but not its training"
     record = read_record(there, cell)
     if record.state != "ok":
         return f"{record.state}: {record.reason}"
-    if differs(there.state(cell), here.state(cell)):  # another cell may rest on those that are here
-        return "its training is finished here, with other weights: the next run measures those"
+    if differs(there.state(cell), here.state(cell)):  # cells here may have been measured with the other weights
+        return "its training is finished here, with other weights: the next run evaluates those"
     return None
 
 
-def _take(there: Paths, here: Paths, cell: Cell) -> None:
-    """Training first, then the record, so that a kill between the two leaves a training to be measured."""
+def _import(there: Paths, here: Paths, cell: Cell) -> None:
+    """Training first, then the record: after a kill between the two, the next run evaluates the training."""
     with cell_lock(here.state(cell)):
         clear_failure(here, cell)
         for name in TRAINED:

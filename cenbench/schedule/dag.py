@@ -1,4 +1,4 @@
-"""What the Snakefile asks: which tables, which cells, which files, and what each job depends on. Torch-free."""
+"""The graph of jobs for the Snakefile: which tables, cells and files, and what each job depends on. Torch-free."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class _Wildcards(Protocol):
 
 
 class _Workflow(Protocol):
-    """Of Snakemake's workflow what is asked of it here."""
+    """The part of Snakemake's workflow that is used here."""
 
     dag: Any
 
@@ -41,20 +41,20 @@ class _Workflow(Protocol):
 
 @dataclass(frozen=True)
 class Dag:
-    """The plan of one preset, answered in Snakemake's terms: paths relative to the checkout, and job parameters."""
+    """The plan of one preset in Snakemake's terms: paths relative to the checkout, and job parameters."""
 
     plan: Plan
     paths: Paths
     tables: tuple[str, ...]
-    """Names of the tables `all_tables` makes."""
+    """Names of the tables that `all_tables` makes."""
     report_code: str
-    """Digest of what renders tables (`cenbench.report.code`): a change renders them again."""
+    """Digest of the code that renders tables (`cenbench.report.code`): a change renders them again."""
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], root: Path, report_code: str = "") -> Dag:
-        """Read `--config preset=NAME tables=table7,table8` (all of the preset's tables where nothing is said).
+        """Read `--config preset=NAME tables=table7,table8`; by default all tables of the preset.
 
-        Any other key is an error, not something silently without effect.
+        Any other key is a `UserError`, so that a typo does not silently do nothing.
         """
         for key in config:
             if key not in CONFIG_KEYS:
@@ -69,7 +69,7 @@ class Dag:
         return cls(plan, paths, tuple(dict.fromkeys(chosen)), report_code)
 
     def set_aside_damaged(self) -> None:
-        """Make Snakemake see records that have changed since they were written: they are published again."""
+        """Rename records that have changed since they were written, so that Snakemake makes them again."""
         set_aside_damaged(self.paths, self.plan.cells.values())
 
     @property
@@ -79,26 +79,27 @@ class Dag:
 
     @property
     def asked_tables(self) -> str:
-        """The tables `all_tables` makes, as options of `cenbench report`."""
+        """The tables that `all_tables` makes, as options of `cenbench report`."""
         return " ".join(f"--table {name}" for name in self.tables)
 
     def end(self, workflow: _Workflow) -> None:
-        """After a dry run, say what the cells it would have submitted cost."""
+        """After a dry run, print the cost of the cells that a real run would submit."""
         found = workflow.dryrun and workflow.dag is not None
         jobs = workflow.dag.needrun_jobs(exclude_finished=False) if found else ()
         if cells := {job.wildcards.cell for job in jobs if job.rule.name == "cell"}:
             print("", *remaining_lines(self.plan, self.paths, cells), sep="\n", file=sys.stderr)
 
     def all_files(self) -> list[str]:
-        """What a finished run has made: records of cells, tables, and the index over them."""
+        """All files of a finished run: records of cells, tables, and their index."""
         folder = f"reports/{self.plan.preset}"
         tables = dict.fromkeys(file for name in self.tables for file in self.files_of(name))
         return [*tables, "reports/index.html", f"{folder}/metrics.json", f"{folder}/plots.csv"]
 
     def files_of(self, table: str) -> list[str]:
-        """One table's files and the records it is made of.
+        """One table's files, and the records it is made of.
 
-        The records by name: after a failure the table is there, and Snakemake would not look for what it was made of.
+        The records are listed too, because after a failure the table exists without them, and Snakemake would not look
+        for the inputs of a file that exists.
         """
         records = [record_target(cell) for cell in self.plan.cells_of(table)]
         return [*records, *(f"reports/{self.plan.preset}/{table}.{suffix}" for suffix in TABLE_SUFFIXES)]
@@ -113,7 +114,7 @@ class Dag:
         return (folder / MANIFEST).as_posix()
 
     def depends_on(self, wildcards: _Wildcards) -> str:
-        """What runs a finished cell again, besides its data: code, and pretrained files that came, went or changed."""
+        """What reruns a finished cell, besides its data: code, and pretrained files added, removed or changed."""
         cell = self.plan.cell(wildcards.cell)
         parts = [f"train {training_code(cell)}", f"evaluate {evaluation_code(cell)}"]
         for name, sha256 in pretrained_sha256(cell, self.paths).items():
@@ -121,9 +122,9 @@ class Dag:
         return ", ".join(parts)
 
     def report_depends_on(self, wildcards: _Wildcards) -> str:
-        """What renders a finished table again: its declaration, the report's code and its templates."""
+        """What renders a finished table again: its declaration, and the report's code and templates."""
         return digest([self.plan.table(wildcards.table).content(), self.index_depends_on(wildcards)])
 
     def index_depends_on(self, wildcards: _Wildcards) -> str:
-        """What renders the index again, besides its tables: the report's code and its templates."""
+        """What renders the index again, besides its tables: the report's code and templates."""
         return self.report_code

@@ -1,4 +1,4 @@
-"""What is still to be done, and what that costs: for the end of a dry run, and for the status. Torch-free."""
+"""The work that is left and its cost, for the end of a dry run and for the status. Torch-free."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from cenbench.schedule.step_times import read_step_times
 
 
 def remaining_cost(plan: Plan, paths: Paths, waiting: Collection[str], measured: StepTimes | None) -> PlanCost:
-    """The cost of the cells whose ids are `waiting`, and of the datasets they read that are not prepared yet."""
-    prepared = [each for each in plan.datasets if _is_prepared(each, paths)]
+    """The cost of the cells with the ids `waiting`, and of the datasets they read that are not prepared yet."""
+    prepared = [dataset for dataset in plan.datasets if _is_prepared(dataset, paths)]
     return plan_cost(plan, measured, only=waiting, prepared=prepared)
 
 
 def remaining_lines(plan: Plan, paths: Paths, waiting: Collection[str]) -> list[str]:
-    """What would be submitted, and its cost. Seconds come from every finished cell of the plan."""
+    """What would be submitted, and its cost. The seconds are measured on every finished cell of the plan."""
     datasets = {plan.cell(cell_id).dataset for cell_id in waiting}
-    absent = sum(not _is_prepared(each, paths) for each in datasets)
+    absent = sum(not _is_prepared(dataset, paths) for dataset in datasets)
     before = f", and {absent} dataset{'s' if absent > 1 else ''} prepared first" if absent else ""
     first = f"{len(waiting)} of {len(plan.cells)} cells of preset {plan.preset} would be submitted{before}."
     measured = read_step_times(plan, paths)
@@ -31,7 +31,7 @@ def remaining_lines(plan: Plan, paths: Paths, waiting: Collection[str]) -> list[
 
 
 def left_words(plan: Plan, paths: Paths, cells: Sequence[CellStatus]) -> str:
-    """What is left to do, in words: hours of work, and how long that takes at the number of cells running now."""
+    """The work that is left, in words: hours, and how long they take with as many cells at a time as run now."""
     running = [cell for cell in cells if cell.state == "running"]
     waiting = [cell.cell_id for cell in cells if cell.state not in ("running", *FINISHED)]
     measured = read_step_times(plan, paths)
@@ -44,7 +44,7 @@ def left_words(plan: Plan, paths: Paths, cells: Sequence[CellStatus]) -> str:
 
 
 def _running_left_s(plan: Plan, cell: CellStatus, measured: StepTimes | None) -> float:
-    """What the running cell says itself, else what a cell like it takes in all."""
+    """What the running cell itself reports, otherwise what a cell like it takes in total."""
     if cell.left_s is not None or (cell.beat and cell.beat.phase in ("evaluating", "publishing")):
         return cell.left_s or 0.0
     return cell_seconds(plan.cell(cell.cell_id), plan.cost, measured)

@@ -1,4 +1,8 @@
-"""What Slurm is asked besides what Snakemake's plugin asks it. Torch-free; where there is no Slurm, nothing happens."""
+"""What a cell's Slurm job is asked for beyond the profile's resources, and requeueing it. Torch-free.
+
+Snakemake's Slurm plugin submits the jobs; profiles/slurm/config.yaml sets their resources. Without Slurm nothing here
+has an effect.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 OPTIONS = "CENBENCH_SLURM_SBATCH"
-"""Options of sbatch for every cell's job. profiles/slurm/config.yaml sets it where the user has not."""
+"""Environment variable with sbatch options for every cell's job. profiles/slurm/config.yaml sets a default."""
 _JOB = "SLURM_JOB_ID"
 _QUEUE_KEPT_S = 20.0
 
@@ -20,18 +24,18 @@ class _Wildcards(Protocol):
 
 
 def back_into_the_queue() -> str | None:
-    """Put the batch job that this process belongs to back into Slurm's queue; its id, or None where it is not.
+    """Requeue the batch job that this process belongs to; returns its id, or None if it was not requeued.
 
-    Not where Slurm is ending the job already: then it was cancelled, and is to stay so, or is requeued anyway. Nor a
-    job that somebody wrote around `snakemake`, which knows nothing of the profile: its own end may be what stops us.
+    A job that Slurm is already ending is left alone: it was cancelled, or is requeued anyway. So is a job that somebody
+    wrote around `snakemake` without the profile: it may be that job which is ending.
     """
     job = os.environ.get(_JOB)
     if job is None or OPTIONS not in os.environ:
         return None
-    words = _asked("scontrol", "--oneliner", "show", "job", job).split()
+    words = _output("scontrol", "--oneliner", "show", "job", job).split()
     facts = dict(word.split("=", 1) for word in words if "=" in word)
-    wanted = {"JobState": "RUNNING", "BatchFlag": "1", "Requeue": "1"}
-    if any(facts.get(name) != value for name, value in wanted.items()):
+    required = {"JobState": "RUNNING", "BatchFlag": "1", "Requeue": "1"}
+    if any(facts.get(name) != value for name, value in required.items()):
         return None
     return job if subprocess.run(["scontrol", "requeue", job], check=False).returncode == 0 else None
 
@@ -40,37 +44,37 @@ def back_into_the_queue() -> str | None:
 class Queue:
     """The jobs that controllers of one working directory have in the queue.
 
-    A controller that was killed leaves its jobs behind, and they go on. The next controller's job for the same cell is
-    submitted to start after the one that is there, so that no second GPU is held by a cell that waits for its lock.
+    A killed controller leaves its jobs behind, and they keep running. The next controller submits its job for the same
+    cell so that it starts after that one; otherwise it would hold a second GPU while it waits for the cell's lock.
     """
 
     root: Path
     """The working directory, absolute."""
     _jobs: dict[str, list[str]] = field(default_factory=dict)
-    _asked_at: float = float("-inf")
+    _read_at: float = float("-inf")
 
     def options_of_cell(self, wildcards: _Wildcards) -> str:
-        """Of sbatch, for a cell's job. Empty without the slurm profile, and inside the job itself."""
+        """sbatch options for a cell's job; empty without the slurm profile, and inside the job itself."""
         if OPTIONS not in os.environ or _JOB in os.environ:
             return ""
-        if time.monotonic() - self._asked_at > _QUEUE_KEPT_S:
-            self._jobs, self._asked_at = self._read(), time.monotonic()
+        if time.monotonic() - self._read_at > _QUEUE_KEPT_S:
+            self._jobs, self._read_at = self._read(), time.monotonic()
         left = self._jobs.get(f"rule_cell_wildcards_{wildcards.cell}", ())
         after = f" --dependency=afterany:{':'.join(left)}" if left else ""
         return os.environ[OPTIONS] + after
 
     def _read(self) -> dict[str, list[str]]:
-        """comment -> job ids. The comment is the plugin's: the rule's name and its wildcards."""
+        """Comment -> job ids. The plugin sets the comment: the rule's name and its wildcards."""
         jobs: dict[str, list[str]] = {}
-        for line in _asked("squeue", "--me", "--noheader", "--format=%i|%k|%Z").splitlines():
+        for line in _output("squeue", "--me", "--noheader", "--format=%i|%k|%Z").splitlines():
             job, comment, folder = line.split("|", 2)
             if folder == str(self.root):
                 jobs.setdefault(comment, []).append(job)
         return jobs
 
 
-def _asked(*command: str) -> str:
-    """What a command of Slurm prints; nothing where it fails or is not there."""
+def _output(*command: str) -> str:
+    """The output of a Slurm command; empty if it fails or does not exist."""
     try:
         return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
     except (OSError, subprocess.SubprocessError):

@@ -1,4 +1,4 @@
-"""What every cell of a plan is doing, from files alone: no controller and no scheduler is asked. Torch-free."""
+"""What every cell of a plan is doing, read from files alone: no controller or scheduler has to run. Torch-free."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cenbench.schedule.submitted_jobs import submitted_job
 
 Activity = Literal["running", "lost", "queued", "failed", "stale", "skipped", "missing", "ok"]
 STATES: tuple[Activity, ...] = ("running", "lost", "queued", "failed", "stale", "skipped", "missing", "ok")
-"""In the order of what a person wants to see first."""
+"""In display order: what needs attention first."""
 FINISHED: tuple[Activity, ...] = ("ok", "skipped")
 FORMAT = 1
 
@@ -27,9 +27,9 @@ class CellStatus:
     """A cell's state at one moment.
 
     running  its heartbeat is fresh
-    lost     it was running, and its heartbeat stopped: killed, or its node went down
-    queued   given to a scheduler, and not begun
-    ok, failed, skipped, stale, missing  as in `CellRecord`; nothing runs it
+    lost     its heartbeat stopped: the process was killed, or its node went down
+    queued   submitted to a scheduler, and not started yet
+    ok, failed, skipped, stale, missing  as in `CellRecord`; no process runs the cell
     """
 
     cell_id: str
@@ -37,11 +37,11 @@ class CellStatus:
     state: Activity
     reason: str | None
     now: float
-    """Unix seconds at which this was so."""
+    """The moment, in Unix seconds."""
     beat: Beat | None = None
-    """The last heartbeat of a cell that is running or lost."""
+    """The last heartbeat, for a cell that is running or lost."""
     job: str | None = None
-    """The scheduler's job, of a cell that is queued, running or lost."""
+    """The scheduler's job, for a cell that is queued, running or lost."""
     log: Path | None = None
 
     @property
@@ -51,14 +51,14 @@ class CellStatus:
 
     @property
     def idle_s(self) -> float | None:
-        """Seconds since a running cell last told of a step, or of another phase."""
+        """Seconds since a running cell last reported a step or a new phase."""
         if self.beat is None or self.state != "running":
             return None
         return max(0.0, self.now - self.beat.progressed)
 
     @property
     def left_s(self) -> float | None:
-        """Seconds of training left, of a running cell that knows its rate."""
+        """Seconds of training left, for a running cell that knows its rate."""
         if self.beat is None or self.beat.left_s is None or self.state != "running":
             return None
         return max(0.0, self.beat.left_s - max(0.0, self.beat.age_s(self.now)))
@@ -92,25 +92,25 @@ def plan_status(plan: Plan, paths: Paths, now: float) -> list[CellStatus]:
 
 
 def counts(cells: Sequence[CellStatus]) -> dict[Activity, int]:
-    """state -> cells in it, every state named."""
+    """Number of cells per state; every state is listed."""
     found = Counter(cell.state for cell in cells)
     return {state: found[state] for state in STATES}
 
 
 def all_ended(cells: Sequence[CellStatus]) -> bool:
-    """Whether nothing runs or waits to be run: every cell is finished or failed."""
+    """Whether no cell runs or waits: each is finished or failed."""
     return all(cell.state in (*FINISHED, "failed") for cell in cells)
 
 
 def status_document(plan: Plan, cells: Sequence[CellStatus], now: float) -> dict[str, Any]:
-    """What `cenbench status --json` prints: docs/status.md describes it; `format` changes when it does."""
+    """What `cenbench status --json` prints (docs/status.md). `format` changes when its meaning does."""
     entries: list[Mapping[str, Any]] = [cell.as_dict() for cell in cells]
     return {"format": FORMAT, "preset": plan.preset, "time": now, "counts": counts(cells), "cells": entries}
 
 
 def _status(plan: Plan, paths: Paths, cell: Cell, now: float) -> CellStatus:
     record, beat = read_record(paths, cell), read_beat(paths.state(cell))
-    # Cells that share their training share the folder: the beat is of the one it names.
+    # Cells with the same training share the folder; the beat belongs to the cell it names.
     if beat is not None and beat.cell_id != cell.id:
         beat = None
     state, reason, job = _state(paths.root, record, beat, now)
@@ -119,13 +119,13 @@ def _status(plan: Plan, paths: Paths, cell: Cell, now: float) -> CellStatus:
 
 
 def _state(root: Path, record: CellRecord, beat: Beat | None, now: float) -> tuple[Activity, str | None, str | None]:
-    """State, reason and job. A finished record outweighs a stopped heartbeat: its run died after its last word."""
+    """State, reason and job. A finished record outweighs a stopped heartbeat: its run died after publishing."""
     if beat is not None and beat.is_fresh(now):
         return "running", None, beat.job
     if record.state in FINISHED:
         return record.state, record.reason, None
     if beat is not None:
-        return "lost", f"its heartbeat stopped while {beat.phase}; the next run goes on from its saved state", beat.job
+        return "lost", f"its heartbeat stopped while {beat.phase}; the next run resumes from the saved state", beat.job
     job = submitted_job(root, record.cell)
     if job is not None:
         return "queued", f"submitted as job {job}", job

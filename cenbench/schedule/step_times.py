@@ -1,4 +1,4 @@
-"""How long finished cells took, from their provenance.json: what a plan's cost is better reckoned from. Torch-free."""
+"""How long finished cells took, from their provenance.json: better estimates of a plan's cost. Torch-free."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cenbench.paths import Paths
 
 
 @dataclass(frozen=True)
-class _Measured:
+class _CellTimes:
     cell: Cell
     device: str
     device_type: str
@@ -26,43 +26,43 @@ class _Measured:
 
 
 def read_step_times(plan: Plan, paths: Paths) -> StepTimes | None:
-    """Medians over the plan's finished cells; None where none has times.
+    """Medians over the plan's finished cells; None if no cell has times.
 
-    Cells of different devices are not mixed: the device most of them ran on counts. A cell that went on from a saved
-    state counts the steps of its last run only, one whose weights were there already counts not at all.
+    Only cells of the most common device count. A cell that resumed counts the steps of its last run only; a cell whose
+    weights already existed does not count.
     """
-    found = [each for cell in plan.cells.values() if (each := _read(cell, paths)) is not None]
+    found = [times for cell in plan.cells.values() if (times := _read(cell, paths)) is not None]
     if not found:
         return None
-    device, count = Counter(each.device for each in found).most_common(1)[0]
-    found = [each for each in found if each.device == device]
-    modelled = [each for each in found if modelled_step_s(each.cell, plan.cost) > 0]
-    kinds = {each.cell.task.kind for each in modelled}
+    device, count = Counter(times.device for times in found).most_common(1)[0]
+    found = [times for times in found if times.device == device]
+    modelled = [times for times in found if modelled_step_s(times.cell, plan.cost) > 0]
+    kinds = {_kind(times) for times in modelled}
     return StepTimes(
         device=device,
         unit="GPU" if found[0].device_type == "cuda" else "CPU",
         cells=count,
-        step_s=_medians(found, lambda each: step_work(each.cell), lambda each: each.step_s),
-        model_ratio=_medians(modelled, _kind, lambda each: each.step_s / modelled_step_s(each.cell, plan.cost)),
-        overhead_s=_medians([each for each in found if _kind(each) in kinds], _kind, lambda each: each.overhead_s),
+        step_s=_medians(found, lambda times: step_work(times.cell), lambda times: times.step_s),
+        model_ratio=_medians(modelled, _kind, lambda times: times.step_s / modelled_step_s(times.cell, plan.cost)),
+        overhead_s=_medians([times for times in found if _kind(times) in kinds], _kind, lambda times: times.overhead_s),
     )
 
 
-def _kind(measured: _Measured) -> str:
-    return measured.cell.task.kind
+def _kind(times: _CellTimes) -> str:
+    return times.cell.task.kind
 
 
 def _medians(
-    found: list[_Measured], key: Callable[[_Measured], str], value: Callable[[_Measured], float]
+    found: list[_CellTimes], key: Callable[[_CellTimes], str], value: Callable[[_CellTimes], float]
 ) -> dict[str, float]:
     values: dict[str, list[float]] = {}
-    for each in found:
-        values.setdefault(key(each), []).append(value(each))
+    for times in found:
+        values.setdefault(key(times), []).append(value(times))
     return {name: median(several) for name, several in values.items()}
 
 
-def _read(cell: Cell, paths: Paths) -> _Measured | None:
-    """What one cell's provenance tells; None where there is none, it is damaged, or nothing was trained."""
+def _read(cell: Cell, paths: Paths) -> _CellTimes | None:
+    """The times of one cell; None if its provenance is missing or damaged, or nothing was trained."""
     path = paths.provenance(cell)
     try:
         document: dict[str, Any] = read_json(path)
@@ -70,6 +70,6 @@ def _read(cell: Cell, paths: Paths) -> _Measured | None:
         overhead_s = float(document["wall_s"]) - train_s
         if steps < 1:
             return None
-        return _Measured(cell, document["device"], document["device_type"], train_s / steps, max(0.0, overhead_s))
+        return _CellTimes(cell, document["device"], document["device_type"], train_s / steps, max(0.0, overhead_s))
     except (OSError, UserError, KeyError, TypeError, ValueError):
         return None

@@ -1,4 +1,4 @@
-"""Which cells Snakemake has given to a scheduler, from the notes it keeps in `.snakemake/incomplete`. Torch-free."""
+"""Which cells Snakemake has submitted to a scheduler, from its notes in `.snakemake/incomplete`. Torch-free."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from cenbench.paths import record_target
 
 
 def submitted_job(root: Path, cell: Cell) -> str | None:
-    """The scheduler's id of the job that is to make the cell's record; None where there is none that has not ended.
+    """The scheduler's id of the job that will write the cell's record; None without such a job.
 
-    The note is written when a job is submitted and removed when the controller sees it end. Jobs of this machine have
-    no id: they begin at once. Only the scheduler knows whether a job waits still or was cancelled behind our back.
+    Snakemake writes the note when it submits a job and removes it when it sees the job end. Local jobs have no id: they
+    start at once. Only the scheduler knows whether a job is still waiting, or was cancelled without Snakemake.
     """
     note = _note(root / ".snakemake" / "incomplete", record_target(cell))
     try:
@@ -27,8 +27,8 @@ def submitted_job(root: Path, cell: Cell) -> str | None:
 
 
 def _note(folder: Path, output: str) -> Path:
-    """Where Snakemake notes that `output` is being made: base64, cut into folders where a name would be too long."""
+    """Where Snakemake notes that `output` is being made: its name in base64, split into folders if it is too long."""
     name = urlsafe_b64encode(output.encode()).decode()
     longest = (os.pathconf(folder, "PC_NAME_MAX") if folder.exists() else 255) - 1
     *folders, last = (name[start : start + longest] for start in range(0, len(name), longest))
-    return folder.joinpath(*(f"@{each}" for each in folders), last)
+    return folder.joinpath(*(f"@{part}" for part in folders), last)

@@ -1,4 +1,4 @@
-"""A Slurm for the tests, and a checkout whose commands use it."""
+"""A Slurm cluster for the tests, and a checkout whose commands use it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from slurm_cluster import Cluster, missing, temporary_cluster
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    """Two nodes with a GPU each, shared by all tests of a session."""
+    """Two nodes with one GPU each, shared by all tests of a session."""
     if absent := missing():
         pytest.skip(f"Slurm is not installed ({', '.join(absent)}): apt-get install slurm-wlm munge")
     with temporary_cluster() as made:
@@ -22,7 +22,7 @@ def cluster() -> Iterator[Cluster]:
 
 @pytest.fixture
 def login_node(cluster: Cluster, checkout: Checkout) -> Iterator[LoginNode]:
-    """A checkout with its dataset prepared, on the cluster; what a test leaves in the queue is removed."""
+    """A checkout on the cluster with its dataset prepared; jobs that a test leaves in the queue are removed."""
     (checkout.root / "slurm").symlink_to("profiles/slurm")
     made = LoginNode(checkout.root, cluster)
     yield made
@@ -31,7 +31,7 @@ def login_node(cluster: Cluster, checkout: Checkout) -> Iterator[LoginNode]:
 
 @pytest.fixture(scope="session")
 def undisturbed(prepared_checkout: Checkout, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """What a run of `long` cells on this machine makes when nothing happens to it."""
+    """The files of an undisturbed local run of the `long` cells."""
     root = tmp_path_factory.mktemp("session") / "undisturbed"
     shutil.copytree(prepared_checkout.root, root)
     made = Checkout(root)
@@ -42,7 +42,7 @@ def undisturbed(prepared_checkout: Checkout, tmp_path_factory: pytest.TempPathFa
 
 @pytest.fixture
 def long(login_node: LoginNode) -> LoginNode:
-    """With two cells that train long enough to be disturbed, and a short one."""
+    """A checkout with two cells that train long enough to be disturbed, and a short one."""
     make_long(login_node)
     return login_node
 

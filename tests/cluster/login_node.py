@@ -1,4 +1,4 @@
-"""A checkout on the login node of a test cluster: commands of a user there, and a look at what the cells do."""
+"""A checkout on the login node of a test cluster: the commands a user runs there, and what the cells do."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ SITE = {
 
 @dataclass(frozen=True)
 class LoginNode(Checkout):
-    """The checkout, and the cluster its nodes share it with."""
+    """The checkout, and the cluster whose nodes share it."""
 
     cluster: Cluster
     knobs: tuple[tuple[str, str], ...] = ()
-    """More knobs than `SITE`, or other values."""
+    """Further settings, or other values than in `SITE`."""
     controllers: list[subprocess.Popen[str]] = field(default_factory=list)
-    """Those started here."""
+    """The controllers started here."""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -49,7 +49,7 @@ class LoginNode(Checkout):
         return {**before, **knobs, "PATH": f"{self.cluster.bin}{os.pathsep}{before['PATH']}"}
 
     def controller(self, target: str = "all_tables") -> subprocess.Popen[str]:
-        """Start the command a user types; its output goes to `output`."""
+        """Start the command as a user would; its output goes to `output`."""
         with (self.root / "output").open("a") as output:
             started = subprocess.Popen(
                 [*COMMAND, target],
@@ -63,7 +63,7 @@ class LoginNode(Checkout):
         return started
 
     def leave(self) -> None:
-        """End what a test has left: its controllers, and their jobs."""
+        """End the controllers and jobs that a test has left."""
         for each in self.controllers:
             each.kill()
             each.wait()
@@ -73,11 +73,11 @@ class LoginNode(Checkout):
 
     @property
     def output(self) -> str:
-        """What controllers have printed so far."""
+        """The output of all controllers so far."""
         return (self.root / "output").read_text()
 
     def finished(self, controller: subprocess.Popen[str]) -> dict[str, bytes]:
-        """Wait until the controller has ended well; the files that must not depend on what happened."""
+        """Wait until the controller succeeds; returns the files that must not depend on the disturbance."""
 
         def ended() -> bool:
             self.cluster.hurry()
@@ -88,7 +88,7 @@ class LoginNode(Checkout):
         return self.bytes_of(*DETERMINISTIC)
 
     def training(self) -> str:
-        """Id of a cell that has saved a state and trains on, once there is one."""
+        """Wait for a cell that has saved a state and is still training; returns its id."""
         found: list[str] = []
 
         def look() -> list[str]:
@@ -99,7 +99,7 @@ class LoginNode(Checkout):
         return found[0]
 
     def continued_where_it_stopped(self, cell: str) -> bool:
-        """Whether a run of the cell was asked to stop and saved its state, and the next went on from that very step."""
+        """Whether a run of the cell saved its state when it was stopped, and the next run resumed at that step."""
         stopped = re.search(r"stopped at step (\d+) of", self.log(cell))
         return stopped is not None and f"resuming at step {stopped[1]} of" in self.log(cell)
 
@@ -111,7 +111,7 @@ class LoginNode(Checkout):
         return process
 
     def log(self, cell: str) -> str:
-        """What the cell has said, in all its runs."""
+        """The log of all runs of the cell."""
         return (self._states[cell] / "run.log").read_text()
 
     def job_of(self, cell: str) -> Job:
@@ -119,19 +119,19 @@ class LoginNode(Checkout):
         return next(iter(self.running(cell)))
 
     def running(self, cell: str) -> list[Job]:
-        """The jobs that run this cell: one, or none."""
+        """The jobs that run this cell: one or none."""
         return [job for job in self.cluster.jobs() if job.is_for(cell) and job.state == "RUNNING"]
 
     @property
     def _states(self) -> dict[str, Path]:
-        """Id -> state folder of the cells of table 7, which `make_long` made long."""
+        """Id -> state folder of the cells of table 7, which `make_long` lengthens."""
         plan = load_plan(self.root / "params", "demo")
         return {cell.id: Paths(self.root).state(cell) for cell in plan.cells_of("table7")}
 
 
 @contextmanager
 def fault(name: str) -> Iterator[None]:
-    """Note how a fault was survived, for the table of `make test-faults`: a line of CENBENCH_FAULTS_OUT, if set."""
+    """Record whether the fault was survived, as a line of CENBENCH_FAULTS_OUT if that is set (`make test-faults`)."""
     survived = 0
     try:
         yield

@@ -1,4 +1,4 @@
-"""A real Slurm of its own on this machine: munged, slurmctld and one slurmd a node, on loopback, with fake GPUs.
+"""A real Slurm on this machine, for tests: munged, slurmctld and one slurmd per node, on loopback, with fake GPUs.
 
     python tests/cluster/slurm_cluster.py        # bring it up, print how to use it, take it down at Ctrl-C
 
@@ -65,7 +65,7 @@ _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 
 
 def missing() -> list[str]:
-    """The programs a cluster needs that are not installed (Debian: apt-get install slurm-wlm munge)."""
+    """The missing programs that a cluster needs (Debian: apt-get install slurm-wlm munge)."""
     return [name for name in (*DAEMONS, *COMMANDS) if _program(name) is None]
 
 
@@ -85,7 +85,7 @@ class Job:
 
 
 class Cluster:
-    """Two nodes, a GPU each. Use as a context: it is taken down however that ends."""
+    """Two nodes with one GPU each. A context manager: the cluster is taken down however the block ends."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -93,7 +93,7 @@ class Cluster:
 
     @property
     def bin(self) -> Path:
-        """Slurm's commands for this cluster, to be first on PATH: a job's own srun knows no SLURM_CONF."""
+        """Slurm's commands for this cluster, to be first on PATH: inside a job, srun has no SLURM_CONF."""
         return self.folder / "bin"
 
     def __enter__(self) -> Cluster:
@@ -123,7 +123,7 @@ class Cluster:
         self._daemons.clear()
 
     def __call__(self, *command: str) -> str:
-        """What one of Slurm's commands prints; nothing where it fails, for the controller may be busy."""
+        """The output of a Slurm command; empty if it fails, because the controller may be busy."""
         done = subprocess.run([str(self.bin / command[0]), *command[1:]], capture_output=True, text=True, timeout=60)
         return done.stdout
 
@@ -131,7 +131,7 @@ class Cluster:
         self._start("slurmd", "-D", "-N", node)
 
     def kill_node(self, node: str) -> None:
-        """As a power cut does: the node's daemon, and everything its jobs had running there."""
+        """Kill, like a power cut, the node's daemon and every process of its jobs."""
         daemon = self._daemons.pop(f"slurmd {node}", None)
         if daemon is None:
             return
@@ -143,12 +143,12 @@ class Cluster:
         daemon.wait()
 
     def jobs(self) -> list[Job]:
-        """What is in the queue."""
+        """The jobs in the queue."""
         lines = self("squeue", "--noheader", "--format=%i|%T|%N|%m|%E|%k").splitlines()
         return [Job(*line.split("|", 5)) for line in lines]
 
     def hurry(self) -> None:
-        """Spare requeued jobs the two minutes that Slurm gives their node to clean up."""
+        """Release requeued jobs before the two minutes that Slurm gives their node to clean up."""
         for job in self.jobs():
             if job.state == "PENDING":
                 self("scontrol", "update", f"JobId={job.id}", "StartTime=now")
@@ -196,7 +196,7 @@ def wait_for(condition: Callable[[], object], seconds: float, what: str) -> None
 
 
 def _die_with_us_and_keep_descendants() -> None:
-    """No daemon outlives a killed test; a node's job steps stay below its slurmd, so that they can be found."""
+    """Make daemons die with the test, and keep a node's job steps below its slurmd, so that they can be found."""
     libc = ctypes.CDLL(None)
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     libc.prctl(_PR_SET_CHILD_SUBREAPER, 1)
@@ -216,7 +216,7 @@ def _free_ports(count: int) -> list[int]:
 
 @contextlib.contextmanager
 def temporary_cluster() -> Iterator[Cluster]:
-    """A cluster in a folder that is gone afterwards. Its path is short: a socket's may have 107 characters.
+    """A cluster in a temporary folder. Its path is short, because a socket's path may have at most 107 characters.
 
     SIGTERM takes it down as Ctrl-C does.
     """

@@ -1,4 +1,4 @@
-"""What breaks on a real Slurm while cells train: nothing is lost, and the bytes are those of a quiet run."""
+"""Faults on a real Slurm while cells train: nothing is lost, and the bytes equal those of an undisturbed run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from slurm_cluster import Cluster, wait_for
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group("cluster")]
 
 
-def test_requeued_cell_saves_and_continues(long: LoginNode, cluster: Cluster, undisturbed: dict[str, bytes]) -> None:
+def test_a_requeued_cell_saves_its_state_and_resumes(
+    long: LoginNode, cluster: Cluster, undisturbed: dict[str, bytes]
+) -> None:
     with fault("requeued by an administrator"):
         controller = long.controller()
         cell = long.training()
@@ -23,8 +25,8 @@ def test_requeued_cell_saves_and_continues(long: LoginNode, cluster: Cluster, un
         assert RETRIED not in long.output
 
 
-def test_time_limit_is_met_with_the_state_saved(long: LoginNode, undisturbed: dict[str, bytes]) -> None:
-    """A cell is held, so that it is late; ahead of its limit Slurm wakes it (SIGCONT) and sends SIGTERM."""
+def test_the_state_is_saved_before_the_time_limit(long: LoginNode, undisturbed: dict[str, bytes]) -> None:
+    """A suspended cell runs late; before its limit Slurm wakes it (SIGCONT) and sends SIGTERM."""
     with fault("time limit reached"):
         hurried = replace(long, knobs=(("RUNTIME_MIN", "3"), ("SBATCH", "--signal=TERM@100")))
         controller = hurried.controller()
@@ -53,7 +55,7 @@ def test_jobs_of_a_killed_controller_are_waited_for(
         assert long.log(cell).count("step 400 of 400") == 1, "trained once"
 
 
-def test_cell_of_a_lost_node_continues_on_the_other(
+def test_a_cell_of_a_lost_node_resumes_on_the_other(
     long: LoginNode, cluster: Cluster, undisturbed: dict[str, bytes]
 ) -> None:
     with fault("node lost under a job"):
@@ -71,10 +73,10 @@ def test_cell_of_a_lost_node_continues_on_the_other(
         assert RETRIED not in long.output
 
 
-def test_killed_cell_is_tried_again_with_more_memory(
+def test_a_killed_cell_is_retried_with_more_memory(
     long: LoginNode, cluster: Cluster, undisturbed: dict[str, bytes]
 ) -> None:
-    """kill -9 is what the out-of-memory killer does."""
+    """kill -9, like the out-of-memory killer."""
     with fault("cell killed (kill -9, as when memory runs out)"):
         controller = long.controller()
         cell = long.training()
@@ -85,10 +87,10 @@ def test_killed_cell_is_tried_again_with_more_memory(
         assert "resuming at step" in long.log(cell)
 
 
-def test_interrupted_controller_cancels_its_jobs_and_they_stay_cancelled(
+def test_an_interrupted_controller_cancels_its_jobs_and_they_stay_cancelled(
     long: LoginNode, cluster: Cluster, undisturbed: dict[str, bytes]
 ) -> None:
-    """Ctrl-C: a cell saves its state, and does not go back into the queue."""
+    """Ctrl-C: a cell saves its state and is not requeued."""
     with fault("controller interrupted (Ctrl-C), the same command again"):
         controller = long.controller()
         cell = long.training()
@@ -100,7 +102,7 @@ def test_interrupted_controller_cancels_its_jobs_and_they_stay_cancelled(
         assert "resuming at step" in long.log(cell)
 
 
-def test_second_controller_is_refused_and_disturbs_nothing(
+def test_a_second_controller_is_refused_and_disturbs_nothing(
     long: LoginNode, cluster: Cluster, undisturbed: dict[str, bytes]
 ) -> None:
     with fault("two controllers on one working directory"):
@@ -113,7 +115,7 @@ def test_second_controller_is_refused_and_disturbs_nothing(
 
 
 def waits_for(cluster: Cluster, cell: str) -> str:
-    """What a job of this cell waits for; empty where none waits."""
+    """The dependency of this cell's waiting job; empty without one."""
     return "".join(job.waits_for for job in cluster.jobs() if job.is_for(cell) and "afterany" in job.waits_for)
 
 

@@ -1,4 +1,4 @@
-"""The matrix through the slurm profile on a real Slurm, a cell preempted on the way: the bytes of a quiet local run."""
+"""All tables through the slurm profile on a real Slurm, one cell preempted: the bytes of an undisturbed local run."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from slurm_cluster import Cluster
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900), pytest.mark.xdist_group("cluster")]
 
 
-def test_every_table_is_made_and_a_preempted_cell_continues(
+def test_every_table_is_made_and_a_preempted_cell_resumes(
     long: LoginNode, cluster: Cluster, undisturbed: dict[str, bytes]
 ) -> None:
-    """A job of a higher partition takes the node: SIGTERM, and the grace time of the partition to save in."""
+    """A job of a higher partition takes the node: SIGTERM, then the partition's grace time to save the state."""
     shutil.rmtree(long.root / "data")
     with fault("preempted by another partition's job"):
         controller = long.controller()

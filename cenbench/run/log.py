@@ -1,0 +1,42 @@
+"""Where a run's log goes: to stderr, and to a file that keeps the lines of all runs of the cell."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from cenbench.files import room_to_write
+from cenbench.redact import RedactingFormatter
+
+FORMAT = "%(asctime)s %(message)s"
+
+
+def log_to_stderr() -> None:
+    """Show the package's log on stderr, with times and without secrets."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(RedactingFormatter(FORMAT))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+
+
+@contextmanager
+def log_to_file(path: Path) -> Iterator[None]:
+    """Append the package's log to `path` as well. Snakemake's own log file holds the last run only."""
+    with room_to_write(path):
+        handler = _FileHandler(path)
+    handler.setFormatter(RedactingFormatter(FORMAT))
+    log = logging.getLogger("cenbench")
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        with suppress(OSError):  # a full disk may refuse the last lines; stderr has them
+            handler.close()
+
+
+class _FileHandler(logging.FileHandler):
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Report nothing: stderr has the line, and whatever must be written reports a full disk."""
