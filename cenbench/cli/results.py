@@ -93,14 +93,6 @@ def import_command(
         _tell_snakemake(root, preset, [record_target(plan.cell(cell_id)) for cell_id in found.imported])
     say(f"{len(found.imported)} cells imported, {len(found.kept)} already finished here")
     say(f"next: snakemake all_tables --config preset={preset}")
-    for cell_id, why in found.rejected.items():
-        typer.echo(f"rejected: {cell_id}\n  {why}")
-    if found.absent:
-        typer.echo(f"not in {file}: {len(found.absent)} cells of preset {preset}")
-    if found.imported:
-        _tell_snakemake(root, preset, [record_target(plan.cell(cell_id)) for cell_id in found.imported])
-    typer.echo(f"{len(found.imported)} cells imported, {len(found.kept)} already finished here")
-    typer.echo(f"next: snakemake all_tables --config preset={preset}")
 
 
 def _tell_snakemake(root: Path, preset: str, targets: list[str]) -> None:
