@@ -70,7 +70,7 @@ COMMANDS = (
     *(["plan"], ["run", "x"], ["status"], ["doctor"], ["show", "7"], ["report"], ["export", "x", "--out", "out"]),
     *(["import-checkpoint", "f", "x"], ["pipeline", "tables"], ["data", "list"], ["data", "prepare"]),
     *(["data", "verify", "d"], ["data", "stats", "d"], ["data", "show", "d"], ["weights", "list"]),
-    *(["weights", "add", "resnet50", "f"], ["results", "export", "f"], ["results", "import", "f"]),
+    *(["weights", "add", "resnet50", "f"], ["results", "export", "f"], ["results", "import", "f"], ["prune"]),
 )
 
 

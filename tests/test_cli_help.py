@@ -36,6 +36,17 @@ def test_every_command_has_help_and_an_example_of_itself() -> None:
     assert not found, "\n" + "\n".join(found)
 
 
+def test_paragraphs_fit_a_terminal_of_80_columns() -> None:
+    """Typer joins the lines of the first paragraph only; a longer line of another one would break into two."""
+    found = []
+    for name, command in commands():
+        for paragraph in (command.help or "").split("\n\n")[1:]:
+            lines = [re.sub(r"\[/?bold\]", "", line).strip() for line in paragraph.splitlines()]
+            if len(lines) > 1:
+                found += [f"{name}: {line}" for line in lines if len(line) > 78]
+    assert not found, "\n" + "\n".join(found)
+
+
 def test_every_command_line_in_a_help_text_is_accepted() -> None:
     """Parsed, not run: each option exists, each required argument is given, each preset is there."""
     known = dict(commands())
@@ -49,7 +60,7 @@ def test_every_command_line_in_a_help_text_is_accepted() -> None:
                 found.append(f"{name}: {line}")
             elif len(words) > length:  # a bare name only points to the command
                 context = mentioned.make_context(name, list(words[length:]))
-                named = context.params.get("preset") or "demo"
-                if not {named} <= set(PRESETS) if isinstance(named, str) else not set(named) <= set(PRESETS):
+                asked = context.params.get("preset") or ()
+                if not set([asked] if isinstance(asked, str) else asked) <= PRESETS:
                     found.append(f"{name}: {line}")
     assert not found, "\n" + "\n".join(found)
