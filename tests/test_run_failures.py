@@ -183,3 +183,42 @@ def test_a_real_disk_that_fills_and_is_enlarged(
     run_cell(cell, whole, "cpu")
     for name in ("metrics.json", "history.csv"):
         assert (paths.cell(cell) / name).read_bytes() == (whole.cell(cell) / name).read_bytes()
+
+
+DISTURBED = """
+import sys
+from pathlib import Path
+
+import cenbench.run.cell as run
+from cenbench.cli.main import main
+
+real = run.load_network
+
+
+def disturbed(*arguments):
+    # The training is done and kept; the evaluation is about to read its labels.
+    path, = Path("data/prepared").glob("*/semantic.npy")
+    with path.open("r+b") as file:
+        file.seek(-1, 2)
+        file.write(b"\\x01" if file.read(1) != b"\\x01" else b"\\x02")
+    return real(*arguments)
+
+
+run.load_network = disturbed
+sys.argv[0] = "cenbench"
+main()
+"""
+
+
+def test_a_dataset_that_changes_under_an_evaluation_gives_no_record(checkout: Checkout) -> None:
+    plan = load_plan(checkout.root / "params", "demo")
+    cell = next(cell for cell in plan.cells.values() if cell.task.kind == "segmentation")
+    paths = Paths(checkout.root)
+    output = checkout.run("python", "-c", DISTURBED, "run", cell.id, status=2)
+    assert "changed while it was in use" in output
+    assert "semantic.npy" in output
+    assert "Traceback" not in output
+    assert not paths.record(cell).exists()
+    record = read_record(paths, cell)
+    assert record.state == "failed"
+    assert "changed while it was in use" in str(record.reason)

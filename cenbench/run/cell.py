@@ -117,6 +117,7 @@ def _train_and_measure(
     if used := with_gone_files(used, cell, trained.identity, paths):
         facts["pretrained"] = {file.file: {"sha256": file.sha256, "own": file.own or "no"} for file in used}
     measured = evaluation.measure(setup, load_network(training, setup, trained))
+    setup.prepared.check_untouched()  # what was measured was of the dataset that was checked
     labels = own_labels(used, {metric for values in measured.metrics.values() for metric in values})
     return replace(measured, stand_in={**measured.stand_in, **labels}), trained.history, facts
 
