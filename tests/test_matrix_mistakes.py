@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from messages import without_lines
 
+from cenbench.cli.pipeline import read_asked
 from cenbench.data.adapters import ADAPTERS
 from cenbench.errors import UserError
 from cenbench.matrix import metrics as metrics_module
@@ -256,3 +257,13 @@ def test_a_table_of_many_rows_reports_a_mistake_in_a_column_quickly(tmp_path: Pa
     started = time.process_time()
     assert merged(found)[0].key.startswith("columns[0] with rows[0], rows[1], rows[2], rows[3] and 3996 more")
     assert time.process_time() - started < 3
+
+
+def test_an_unknown_preset_of_the_pipeline_is_reported_in_its_file(params: Path) -> None:
+    line = edit(params, "pipeline.yaml", "preset: demo", "preset: demmo")
+    with pytest.raises(UserError, match="unknown preset") as caught:
+        read_asked(params.parent)
+    error = caught.value
+    assert (error.where, error.key, error.found) == (params / "pipeline.yaml", f"preset (line {line})", "'demmo'")
+    assert "paper-official" in str(error.expected)
+    assert error.fix == "did you mean 'demo'?"

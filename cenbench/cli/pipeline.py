@@ -48,6 +48,8 @@ def pipeline(
 def read_asked(root: Path) -> Dag:
     """Read params/pipeline.yaml; `UserError` for an unknown key, preset or table."""
     from cenbench.errors import UserError
+    from cenbench.matrix.preset import preset_names
+    from cenbench.matrix.validation import Issue, as_user_error, short_repr, spelling_hint
     from cenbench.matrix.yaml_file import read_yaml
     from cenbench.schedule.dag import CONFIG_KEYS, Dag
 
@@ -55,6 +57,9 @@ def read_asked(root: Path) -> Dag:
     for key in CONFIG_KEYS:
         if not isinstance(asked.get(key), str):
             raise UserError("expected a string", where=root / FILE, key=key, found=asked.get(key), expected="a name")
+    if (preset := asked["preset"]) not in (known := preset_names(root / "params")):
+        issue = Issue("preset", "unknown preset", short_repr(preset), ", ".join(known), spelling_hint(preset, known))
+        raise as_user_error(root / FILE, [issue])
     try:
         return Dag.from_config(asked, root)
     except UserError as error:
