@@ -174,11 +174,11 @@ def test_what_changes_only_the_evaluation_keeps_the_training_id(path: str, value
         (SEGMENTATION, "task.target", "normal", "does not fit"),
         (SEGMENTATION, "protocol.batch_size", 161, "an epoch would have no steps"),
         (SEGMENTATION, "evaluation.samples", 41, "exceeds val_scenes 40"),
-        (SEGMENTATION, "protocol.scale_min", 3.0, "over scale_max"),
+        (SEGMENTATION, "protocol.scale_min", 3.0, "exceeds scale_max"),
         (TRANSLATION, "evaluation.kid_subset_size", 41, "exceeds val_scenes 40"),
         (TRANSLATION, "network.levels", 7, "not a multiple of 2\\*\\*levels = 128"),
         (TRANSLATION, "dataset.width_px", 100, "width_px 100 is not a multiple"),
-        (TRANSLATION, "protocol.crop_px", 73, "over resize_px"),
+        (TRANSLATION, "protocol.crop_px", 73, "exceeds resize_px"),
         (TRANSLATION, "protocol.lr", float("nan"), "finite|greater than 0"),
         (TRANSLATION, "seed", -1, "greater than or equal to 0"),
         (TRANSLATION, "dataset.name", "../../x", "match pattern"),
@@ -232,7 +232,6 @@ def with_protocol(base: dict[str, Any], **changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("setting", "value", "concerns"),
     [
-        ("align_weight", 2.0, {"fusion": "align", "l1": "none"}),
         ("auxiliary_weight", 0.1, {"network": {**SEGMENTATION["network"], "head": "pspnet"}}),
         ("exchange_own_part_only", True, {"fusion": "exchange"}),
     ],

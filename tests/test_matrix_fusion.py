@@ -18,7 +18,7 @@ from cenbench.errors import UserError
 from cenbench.files import digest
 from cenbench.matrix import methods as methods_module
 from cenbench.matrix.cell import Cell
-from cenbench.matrix.methods import Method, methods
+from cenbench.matrix.methods import Method, Parameter, methods
 from cenbench.matrix.plan import Plan, load_plan
 
 PARAMS = REPOSITORY / "params"
@@ -75,7 +75,7 @@ def test_the_methods_are_the_files_of_the_folder() -> None:
 def test_a_method_is_what_its_file_declares() -> None:
     """The paper's comparison, typed independently."""
     assert methods() == {
-        "align": Method("align", "Align", "points", False, 2, None),
+        "align": Method("align", "Align", "points", False, 2, None, {"weight": Parameter(1.0, min=0.0)}),
         "average": Method("average", "Average", "points", True, 2, None),
         "concat": Method("concat", "Concat", "points", True, 2, None),
         "exchange": Method("exchange", "Ours", "norms", False, 2, None),
@@ -92,6 +92,8 @@ def test_the_parsed_declarations_are_the_imported_ones() -> None:
         inputs = (method.min_inputs, method.max_inputs)
         assert (method.label, method.acts, method.merges, inputs) == (file.LABEL, file.ACTS, file.MERGES, file.INPUTS)
         assert hasattr(file, "Operator") == (method.acts == "points")
+        declared = getattr(file, "PARAMETERS", {})
+        assert method.parameters == {parameter: Parameter(**values) for parameter, values in declared.items()}
 
 
 def test_labels_of_rows_are_those_of_the_files(demo: Plan) -> None:
@@ -435,6 +437,13 @@ def test_a_new_method_is_one_file_and_a_row(tmp_path: Path, params: Path) -> Non
         ("INPUTS = (2, None)", "INPUTS = (3, 2)", "INPUTS"),
         ("MERGES = True", 'MERGES = "yes"', "MERGES"),
         ('LABEL = "Concat"', "LABEL = str(1)", "LABEL"),
+        ("INPUTS = (2, None)", "INPUTS = (2, None)\nPARAMETERS = dict(weight=1.0)", "PARAMETERS"),
+        ("INPUTS = (2, None)", "INPUTS = (2, None)\nPARAMETERS = ['weight']", "PARAMETERS"),
+        ("INPUTS = (2, None)", "INPUTS = (2, None)\nPARAMETERS = {'weight': 1.0}", "PARAMETERS"),
+        ("INPUTS = (2, None)", "INPUTS = (2, None)\nPARAMETERS = {'weight': {'min': 0.0}}", "PARAMETERS"),
+        ("INPUTS = (2, None)", "INPUTS = (2, None)\nPARAMETERS = {'weight': {'default': True}}", "PARAMETERS"),
+        ("INPUTS = (2, None)", "INPUTS = (2, None)\nPARAMETERS = {'weight': {'default': 1, 'least': 0}}", "PARAMETERS"),
+        ("INPUTS = (2, None)", "INPUTS = (2, None)\nPARAMETERS = {'weight': {'default': 1, 'min': 2}}", "PARAMETERS"),
     ],
 )
 def test_a_file_with_an_invalid_declaration_is_reported(tmp_path: Path, old: str, new: str, key: str) -> None:
@@ -451,3 +460,82 @@ def test_an_annotated_constant_is_read(tmp_path: Path) -> None:
     path = tmp_path / "concat.py"
     path.write_text((REPOSITORY / "cenbench/nn/fusion/concat.py").read_text().replace("LABEL =", "LABEL: str ="))
     assert methods_module._read(path).label == "Concat"
+
+
+# A method's own parameters
+
+ALIGN_ROW = "      - {fusion: align, stage: early}\n"
+
+
+def align_row(weight: float) -> str:
+    return ALIGN_ROW.replace("}", f", override: {{fusion: {{weight: {weight}}}}}}}")
+
+
+def test_a_row_sets_a_parameter_of_its_method(params: Path, demo: Plan) -> None:
+    edit_parallel(params, ALIGN_ROW, align_row(0.5) + ALIGN_ROW)
+    after = load_plan(params, "demo")
+    [new] = after.cells.keys() - demo.cells.keys()
+    assert after.cells[new].fusion_parameters == {"weight": 0.5}
+    assert after.cells.keys() > demo.cells.keys()
+    assert ("Align", "Early (fusion.weight 0.5)") in [row.labels for row in after.table("table2").rows]
+
+
+def test_the_default_set_explicitly_is_the_same_cell(params: Path, demo: Plan) -> None:
+    edit_parallel(params, ALIGN_ROW, align_row(1))
+    assert load_plan(params, "demo").cells.keys() == demo.cells.keys()
+
+
+def test_row_and_column_cannot_set_the_same_parameter(params: Path) -> None:
+    edit_parallel(params, ALIGN_ROW, align_row(0.5))
+    edit(params, "table2.yaml", "  - {label: Ensemble,", "  - {label: Ensemble, override: {fusion: {weight: 2.0}},")
+    assert "overrides this key too" in str(error_of(params))
+
+
+@pytest.mark.parametrize(
+    ("row", "key", "problem", "found", "expected", "fix"),
+    [
+        ("align: {wieght: 2}", "fusion.wieght", "align has no such parameter", "'wieght'", "weight", "'weight'?"),
+        ("concat: {weight: 2}", "fusion.weight", "concat has no such parameter", "'weight'", "none", "cenbench plan"),
+        ("align: {weight: -1}", "fusion.weight", "value out of range", "-1", "at least 0", "cenbench plan"),
+        ("align: {weight: much}", "fusion.weight", "wrong type", "'much'", "a number", "cenbench plan"),
+        ("align: {weight: true}", "fusion.weight", "wrong type", "True", "a number", "cenbench plan"),
+    ],
+)
+def test_a_wrong_parameter_is_reported_with_file_and_key(
+    params: Path, row: str, key: str, problem: str, found: str, expected: str, fix: str
+) -> None:
+    method, parameters = row.split(": ", 1)
+    edit(params, "table2.yaml", MERGED_ROW, f"      - {{fusion: {method}, override: {{fusion: {parameters}}}}}\n")
+    error = error_of(params)
+    assert error.where == params / "table2.yaml"
+    assert (error.key, error.problem) == (f"groups[1].rows[0].override.{key}", problem)
+    assert (error.found, error.expected) == (found, expected)
+    assert fix in str(error.fix)
+
+
+@pytest.mark.parametrize("task", ["segmentation", "translation"])
+def test_the_former_place_of_the_weight_is_reported_with_the_new_one(params: Path, task: str) -> None:
+    path = params / "presets" / "demo.yaml"
+    before, section, after = path.read_text().partition(f"\n{task}:\n")
+    path.write_text(before + section + after.replace("    lambda_l1:", "    align_weight: 0.5\n    lambda_l1:", 1))
+    error = error_of(params)
+    assert (error.where, error.key) == (path, f"{task}.protocol.align_weight")
+    assert "override: {fusion: {weight: ...}}" in str(error.fix)
+
+
+def test_the_former_place_of_the_weight_in_an_override(params: Path) -> None:
+    edit(params, "table2.yaml", MERGED_ROW, "      - {fusion: align, override: {protocol: {align_weight: 2}}}\n")
+    error = error_of(params)
+    assert error.key == "groups[1].rows[0].override.protocol.align_weight"
+    assert "override: {fusion: {weight: ...}}" in str(error.fix)
+
+
+def test_a_cell_refuses_parameters_its_method_does_not_have(demo: Plan) -> None:
+    document = next(cell for cell in demo.cells.values() if cell.fusion == "align").model_dump(mode="json")
+    for fusion, parameters, words in (
+        ("align", {"weigth": 1.0}, "align has no parameter 'weigth'; allowed: weight"),
+        ("average", {"weight": 1.0}, "average has no parameter 'weight'; allowed: none"),
+        ("align", {"weight": -1.0}, "align's weight is -1; allowed: at least 0"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            Cell.model_validate({**document, "fusion": fusion, "fusion_parameters": parameters})

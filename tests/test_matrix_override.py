@@ -163,7 +163,7 @@ def test_of_two_rows_with_the_same_terms_one_must_be_marked_as_not_the_papers(pa
             "a number",
         ),
         ("{protocol: {theta: -1}}", "rows[6].override.protocol.theta", "greater than 0"),
-        ("{protocol: {scale_min: 9.0}}", "rows[6].override.protocol", "over scale_max"),
+        ("{protocol: {scale_min: 9.0}}", "rows[6].override.protocol", "exceeds scale_max"),
         ("{protocol: {epochs: 3}}", "rows[6].override.protocol.epochs", "unknown key"),
         ("{protocol: {phases: []}}", "rows[6].override.protocol.phases", "a list of length at least 1"),
         ("{protocol: {phases: [{epochs: 1}]}}", "rows[6].override.protocol.phases[0].lr_encoder", "missing key"),

@@ -511,7 +511,7 @@ def test_the_paper_preset_is_the_released_codes() -> None:
     assert kept == {
         "name": "clean", "batch_size": 6, "momentum": 0.9, "weight_decay": 1e-5, "lambda_l1": 2e-4, "theta": 2e-2,
         "lambda_per_head": False, "freeze_norm_statistics": False, "crop_px": 500, "scale_min": 0.5, "scale_max": 2.0,
-        "min_side_px": 350, "mirror": True, "precision": "float32", "gamma_init": "ones", "align_weight": 1.0,
+        "min_side_px": 350, "mirror": True, "precision": "float32", "gamma_init": "ones",
         "auxiliary_weight": 0.4, "exchange_own_part_only": False, "pad_depth_as_rgb": False, "selection": "last",
         "select_every_epochs": 5,
     }  # fmt: skip
@@ -524,7 +524,7 @@ def test_the_paper_preset_is_the_released_codes() -> None:
     assert eight.protocol.model_dump() == {
         "name": "clean", "epochs": 300, "batch_size": 1, "lr": 2e-4, "beta1": 0.5, "beta2": 0.999, "lambda_l1": 1e-3,
         "theta": 1e-2, "image_weight": 100.0, "gamma_init": "uniform", "resize_px": 286, "crop_px": 256,
-        "mirror": True, "precision": "float32", "align_weight": 1.0, "exchange_own_part_only": False,
+        "mirror": True, "precision": "float32", "exchange_own_part_only": False,
         "two_generator_passes": False, "crop_past_edge": False, "selection": "last", "select_every_epochs": 5,
     }  # fmt: skip
     assert eight.network.model_dump() == {

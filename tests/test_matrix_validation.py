@@ -140,7 +140,7 @@ def test_several_errors_in_one_file_are_reported_together(params: Path) -> None:
         ("name: demo", "name: demoo", "name", "differs from the file's name"),
         ("val_scenes: 32, seed: 1}", "val_scenes: 3, seed: 1}", "segmentation", "samples 4 exceeds val_scenes 3"),
         ("kid_subset_size: 20", "kid_subset_size: 33", "translation", "exceeds val_scenes 32"),
-        ("resize_px: 72", "resize_px: 63", "translation.protocol", "crop_px 64 is over resize_px 63"),
+        ("resize_px: 72", "resize_px: 63", "translation.protocol", "crop_px 64 exceeds resize_px 63"),
         ("    segmentation: {fixed: 0.01", "    segmntation: {fixed: 0.01", "cost.step_s.segmntation", "did you mean"),
     ],
 )

@@ -564,14 +564,14 @@ def test_a_quirk_that_is_on_is_named_under_the_table_and_no_other(part: str, qui
     place = "translation.evaluation" if part == "evaluation" else f"{part}.protocol"
     said = lines_of(preset_with(place, {quirk: value_of(quirk, True)}))
     assert f"Protocol mine ({describe.QUIRKS[quirk]}): batch" in said
-    assert said.count("(no quirk of the released code)") == 1, "the other kind of task has none"
+    assert said.count("(no quirks of the released code)") == 1, "the other kind of task has none"
     for other, words in describe.QUIRKS.items():
         assert (words in said) == (other == quirk)
 
 
 def test_a_clean_table_says_so() -> None:
     said = lines_of(load_preset(PARAMS, "paper"))
-    assert said.count("Protocol clean (no quirk of the released code): batch") == 2
+    assert said.count("Protocol clean (no quirks of the released code): batch") == 2
     assert said.count("last checkpoint") == 2
     assert "Evaluation: single-scale; last checkpoint." in said
     assert "best on validation" not in said
@@ -596,7 +596,7 @@ def test_an_official_table_names_every_quirk() -> None:
         ("segmentation.evaluation", {"flip": True}, "Evaluation: scale 1 with mirror images;"),
         ("segmentation.protocol", {"selection": "best", "select_every_epochs": 1}, "best on validation every epoch."),
         ("translation.protocol", {"selection": "best", "select_every_epochs": 7}, "best on validation every 7 epochs."),
-        ("segmentation.protocol", {"exchange_own_part_only": True}, "exchange in each modality's own part only): "),
+        ("segmentation.protocol", {"exchange_own_part_only": True}, "exchange only within each modality's own part): "),
         ("segmentation.network", {"head": "pspnet"}, "PSPNet on ResNet-101"),
     ],
 )  # fmt: skip

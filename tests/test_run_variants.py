@@ -41,7 +41,7 @@ SEGMENTATION: dict[str, dict[str, Any]] = {
 TRANSLATION: dict[str, dict[str, Any]] = {
     "concat": {"fusion": "concat", "stage": "late"},
     "average": {"fusion": "average", "stage": "middle"},
-    "align": {"fusion": "align", "stage": "all"},
+    "align": {"fusion": "align", "stage": "all", "fusion_parameters": {"weight": 0.5}},
     "uni-modal": {"task": {"inputs": ["shade"], "target": "rgb"}, "fusion": "uni-modal"},
     "bfloat16": {"protocol": {"precision": "bfloat16"}},
     "official": {

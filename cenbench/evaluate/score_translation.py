@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from cenbench.data.batches import EvalBatches
-from cenbench.matrix.cell import Cell
 from cenbench.matrix.specs import TranslationEvaluation
 from cenbench.metrics import fid
 from cenbench.metrics.inputs.extractors import Extractor, load_extractor
@@ -29,7 +28,7 @@ def score(setup: Setup) -> Score:
 
     The score raises `CellSkipped` where the feature extractor's weights are absent.
     """
-    evaluation = evaluation_parts(setup.cell)
+    evaluation = setup.cell.part(TranslationEvaluation)
     to_bytes = image_bytes(evaluation)
 
     @torch.inference_mode()
@@ -46,13 +45,6 @@ def score(setup: Setup) -> Score:
     return negative_fid
 
 
-def evaluation_parts(cell: Cell) -> TranslationEvaluation:
-    """The cell's evaluation as a translation cell has it."""
-    if not isinstance(cell.evaluation, TranslationEvaluation):
-        raise TypeError(f"{cell.id} is not a translation cell")
-    return cell.evaluation
-
-
 def image_bytes(evaluation: TranslationEvaluation) -> Callable[[Tensor], Tensor]:
     """What turns images in [-1, 1] into the uint8 that features are of."""
     return stretch_to_uint8 if evaluation.stretch_images else to_uint8
@@ -61,7 +53,7 @@ def image_bytes(evaluation: TranslationEvaluation) -> Callable[[Tensor], Tensor]
 def generated(setup: Setup, network: nn.Module) -> Iterator[tuple[Tensor, Tensor]]:
     """(image_BSCHW, y_BCHW) of the validation split, the network in the mode this evaluation asks for."""
     cell, device = setup.cell, setup.device
-    _set_mode(network, evaluation_parts(cell))
+    _set_mode(network, cell.part(TranslationEvaluation))
     torch.manual_seed(cell.seed)  # dropout at test draws the same numbers each time
     for x_BMCHW, y_BCHW in EvalBatches(setup.prepared, cell.task, "val", cell.evaluation.batch_size):
         yield network(x_BMCHW.to(device)), y_BCHW.to(device)
@@ -71,7 +63,7 @@ def real_features(setup: Setup, extractor: Extractor) -> Tensor:
     """Features of the real target images, (N, D), computed once per dataset, target, extractor and way of making
     bytes, and kept below `paths.features`.
     """
-    cell, prepared, evaluation = setup.cell, setup.prepared, evaluation_parts(setup.cell)
+    cell, prepared, evaluation = setup.cell, setup.prepared, setup.cell.part(TranslationEvaluation)
     to_bytes = image_bytes(evaluation)
 
     def batches() -> Iterator[Tensor]:

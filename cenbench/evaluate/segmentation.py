@@ -36,7 +36,7 @@ def check_installed(cell: Cell, weights: Path) -> None:
 @torch.inference_mode()
 def measure(setup: Setup, network: Network) -> Measured:
     """Scores of every stream, parameter count, ensemble weights, and sample pictures."""
-    cell, prepared, evaluation = setup.cell, setup.prepared, _evaluation(setup.cell)
+    cell, prepared, evaluation = setup.cell, setup.prepared, setup.cell.part(SegmentationEvaluation)
     confusion = Confusion(cell.streams, setup.classes, prepared.void, setup.device)
     images = ConfusionCollector(cell.streams, setup.classes)
     samples: dict[str, bytes] = {}
@@ -67,7 +67,7 @@ def predict(setup: Setup, network: Network, stream: str, wanted: set[int]) -> It
 
     Batches are those of `measure`, so that the classes are bit for bit the ones it scored.
     """
-    cell, evaluation = setup.cell, _evaluation(setup.cell)
+    cell, evaluation = setup.cell, setup.cell.part(SegmentationEvaluation)
     place, first = cell.streams.index(stream), 0
     for x_BMCHW, _ in EvalBatches(setup.prepared, cell.task, "val", evaluation.batch_size):
         batch = range(first, first + len(x_BMCHW))
@@ -88,9 +88,3 @@ def prediction_files(dataset: str) -> PredictionFiles:
 def _iou_pct(confusion_KK: Tensor, classes: Sequence[str]) -> dict[str, float | None]:
     values = (100 * class_iou(confusion_KK.double())).tolist()
     return {name: None if math.isnan(value) else value for name, value in zip(classes, values, strict=True)}
-
-
-def _evaluation(cell: Cell) -> SegmentationEvaluation:
-    if not isinstance(cell.evaluation, SegmentationEvaluation):
-        raise TypeError(f"{cell.id} is not a segmentation cell")
-    return cell.evaluation

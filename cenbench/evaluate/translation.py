@@ -15,9 +15,10 @@ from cenbench.evaluate.network_cost import network_cost
 from cenbench.evaluate.per_image import PerImage
 from cenbench.evaluate.prediction_files import PICTURES, PredictionFiles
 from cenbench.evaluate.samples import side_by_side
-from cenbench.evaluate.score_translation import evaluation_parts, generated, image_bytes, real_features, score
+from cenbench.evaluate.score_translation import generated, image_bytes, real_features, score
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.metrics import metrics_that_need
+from cenbench.matrix.specs import TranslationEvaluation
 from cenbench.metrics.inputs import extractors
 from cenbench.metrics.inputs.extractors import Extractor, load_extractor
 from cenbench.metrics.inputs.features import Features, Subsets
@@ -33,7 +34,7 @@ __all__ = ["check_installed", "measure", "predict", "prediction_files", "score"]
 
 def check_installed(cell: Cell, weights: Path) -> None:
     """Raises `CellSkipped` where the feature extractor's weights are absent."""
-    extractors.check_installed(evaluation_parts(cell).extractor, weights / INCEPTION_FILE)
+    extractors.check_installed(cell.part(TranslationEvaluation).extractor, weights / INCEPTION_FILE)
 
 
 @torch.inference_mode()
@@ -43,7 +44,9 @@ def measure(setup: Setup, network: Network) -> Measured:
     Raises `CellSkipped` where the feature extractor's weights are absent.
     """
     cell, prepared = setup.cell, setup.prepared
-    extractor = load_extractor(evaluation_parts(cell).extractor, setup.paths.weights / INCEPTION_FILE, setup.device)
+    extractor = load_extractor(
+        cell.part(TranslationEvaluation).extractor, setup.paths.weights / INCEPTION_FILE, setup.device
+    )
     features, pixels = _new_features(setup, extractor), Pixels(cell.streams, setup.device)
     samples: dict[str, bytes] = {}
     rows = prepared.indices("val")
@@ -86,7 +89,7 @@ def prediction_files(dataset: str) -> PredictionFiles:
 
 
 def _new_features(setup: Setup, extractor: Extractor) -> Features:
-    evaluation = evaluation_parts(setup.cell)
+    evaluation = setup.cell.part(TranslationEvaluation)
     subsets = Subsets(evaluation.kid_subsets, evaluation.kid_subset_size, evaluation.kid_seed)
     return Features(setup.cell.streams, extractor, real_features(setup, extractor), subsets, image_bytes(evaluation))
 

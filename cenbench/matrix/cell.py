@@ -13,9 +13,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_core.core_schema import ValidationInfo
 
 from cenbench.files import digest
 from cenbench.matrix.methods import methods
@@ -56,6 +57,7 @@ _UNREAD_LAMBDA_L1 = {
 
 They never read it. These are the values that the presets set when it still counted: finished cells keep their ids.
 """
+Part = TypeVar("Part", bound=Frozen)
 
 
 class Task(Frozen):
@@ -120,6 +122,8 @@ class Cell(Frozen):
     network: SegmentationNet | TranslationNet = Field(discriminator="head")
     fusion: str
     """A method of `cenbench.matrix.methods`."""
+    fusion_parameters: dict[str, float] = Field(default={})
+    """Those of the method's own parameters that differ from their defaults."""
     stage: Stage = "all"
     """Where it acts: the 2nd, 3rd, 4th or every stage of a ResNet; the 1st, 4th of 8, last or every one of a U-Net."""
     merged: bool = False
@@ -130,6 +134,15 @@ class Cell(Frozen):
     protocol: SegmentationProtocol | TranslationProtocol
     evaluation: SegmentationEvaluation | TranslationEvaluation
     seed: Seed
+
+    @field_validator("fusion_parameters")
+    @classmethod
+    def _without_defaults(cls, parameters: dict[str, float], info: ValidationInfo) -> dict[str, float]:
+        """A default that is set explicitly gives the same cell, so the same ids."""
+        declared = methods()[info.data["fusion"]].parameters if info.data.get("fusion") in methods() else {}
+        return {
+            name: value for name, value in parameters.items() if name not in declared or value != declared[name].default
+        }
 
     @model_validator(mode="after")
     def _possible(self) -> Cell:
@@ -168,6 +181,12 @@ class Cell(Frozen):
         method, modalities = methods()[self.fusion], len(self.task.inputs)
         if not method.accepts(modalities):
             raise ValueError(f"{self.fusion} needs {method.inputs_text}, but {self.task} has {modalities}")
+        for name, value in self.fusion_parameters.items():
+            if name not in method.parameters:
+                allowed = ", ".join(method.parameters) or "none"
+                raise ValueError(f"{self.fusion} has no parameter {name!r}; allowed: {allowed}")
+            if not method.parameters[name].accepts(value):
+                raise ValueError(f"{self.fusion}'s {name} is {value:g}; allowed: {method.parameters[name].range_text}")
         if method.acts == "norms" and self.norms in ("shared", "stats-unshared"):
             raise ValueError(
                 f"{self.fusion} needs private scaling factors per modality, but norms: {self.norms} shares them "
@@ -175,9 +194,9 @@ class Cell(Frozen):
             )
         if method.acts == "nowhere" and self.stage != "all":
             raise ValueError(f"{self.fusion} acts at no stage, so `stage` cannot be set (found: {self.stage})")
-        if method.acts == "norms" and self.task.kind == "translation" and self.stage in ("early", "late"):
+        if method.acts == "norms" and self.stage in self.network.STAGES_WITHOUT_NORM:
             raise ValueError(
-                f"stage: {self.stage} is the U-Net's {'first' if self.stage == 'early' else 'last'} convolution, which "
+                f"stage: {self.stage} is the U-Net's {self.network.STAGES_WITHOUT_NORM[self.stage]} convolution, which "
                 f"has no norm that {self.fusion} could follow (allowed: middle, all)"
             )
         if self.merged:
@@ -187,7 +206,7 @@ class Cell(Frozen):
         if not merges:
             merging = ", ".join(name for name, method in methods().items() if method.merges)
             raise ValueError(f"merged: {self.fusion} cannot merge into one stream (methods that can: {merging})")
-        if self.task.kind == "translation":
+        if not self.network.CAN_MERGE:
             raise ValueError(
                 "merged: translation networks keep one prediction per modality; only segmentation can merge"
             )
@@ -195,6 +214,16 @@ class Cell(Frozen):
             raise ValueError(
                 f"merged: a single stream has no other to exchange with, so l1 must be none, not {self.l1}"
             )
+
+    def __hash__(self) -> int:
+        return hash(self.id)  # pydantic's would hash the fields, one of which is a mapping
+
+    def part(self, model: type[Part]) -> Part:
+        """The network, protocol or evaluation, as the `model` it is of; TypeError for a cell of the other task."""
+        for part in (self.network, self.protocol, self.evaluation):
+            if isinstance(part, model):
+                return part
+        raise TypeError(f"{self.id} has no {model.__name__}")
 
     @property
     def streams(self) -> tuple[str, ...]:
@@ -213,7 +242,8 @@ class Cell(Frozen):
 
     @cached_property
     def training_id(self) -> str:
-        return f"{self.slug}.{_digest(self._content(exclude={'evaluation'}) | self._selecting())}"
+        selecting = self.evaluation.selecting() if self.protocol.selection == "best" else {}
+        return f"{self.slug}.{_digest(self._content(exclude={'evaluation'}) | selecting)}"
 
     @cached_property
     def id(self) -> str:
@@ -230,10 +260,7 @@ class Cell(Frozen):
 
     def _unread_settings(self) -> Iterator[str]:
         """Settings of the protocol that this cell's method, head or selection does not use."""
-        acts = methods()[self.fusion].acts
-        if acts != "points":
-            yield "align_weight"
-        if acts != "norms":
+        if methods()[self.fusion].acts != "norms":
             yield "exchange_own_part_only"
         if self.network.head != "pspnet":
             yield "auxiliary_weight"
@@ -247,17 +274,6 @@ class Cell(Frozen):
             yield "lambda_per_head"
         if not any(name.startswith("depth") for name in self.task.inputs):
             yield "pad_depth_as_rgb"
-
-    def _selecting(self) -> dict[str, Any]:
-        """The evaluation settings that decide which weights are selected: FID depends on features and pixels.
-
-        Segmentation is selected by mean IoU, which is computed in the same way under every evaluation.
-        """
-        evaluation = self.evaluation
-        if self.protocol.selection == "last" or not isinstance(evaluation, TranslationEvaluation):
-            return {}
-        read = {"extractor", *evaluation.QUIRKS} | ({"batch_size"} if evaluation.dropout_at_test else set())
-        return {"selected_by": evaluation.model_dump(mode="json", include=read)}
 
 
 _PARTS_OF = {

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from cenbench.errors import UserError
 
 
 def read_constants(path: Path) -> dict[str, Any]:
-    """Names and values of the constants of a file, annotated or not; whatever is not a literal is left out.
+    """Names and values of the constants of a file, annotated or not; `...` for a value that is not a literal.
 
     Raises `UserError` for a file that cannot be read, is not UTF-8 or is not Python, with the line if known.
     """
@@ -35,6 +34,13 @@ def _parse(path: Path) -> ast.Module:
         raise UserError(f"this file is not valid Python: {error or 'nested too deeply'}", where=path) from error
 
 
+def describe_constant(constants: Mapping[str, Any], name: str) -> str:
+    """What a file declares under this name, for an error message."""
+    if name not in constants:
+        return "nothing"
+    return "not a literal" if constants[name] is ... else repr(constants[name])
+
+
 def _literals(tree: ast.Module) -> Iterator[tuple[str, Any]]:
     for node in tree.body:
         if isinstance(node, ast.Assign):
@@ -44,5 +50,7 @@ def _literals(tree: ast.Module) -> Iterator[tuple[str, Any]]:
         else:
             continue
         if isinstance(target, ast.Name):
-            with suppress(ValueError, TypeError, RecursionError, MemoryError):
+            try:
                 yield target.id, ast.literal_eval(value)
+            except (ValueError, TypeError, RecursionError, MemoryError):
+                yield target.id, ...

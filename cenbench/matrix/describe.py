@@ -8,13 +8,7 @@ from typing import Any
 from cenbench.matrix.layout import Slot
 from cenbench.matrix.methods import methods
 from cenbench.matrix.preset import Preset, Segmentation, Translation
-from cenbench.matrix.specs import (
-    DatasetSpec,
-    SegmentationEvaluation,
-    SegmentationProtocol,
-    TranslationEvaluation,
-    TranslationProtocol,
-)
+from cenbench.matrix.specs import DatasetSpec, Evaluation, SegmentationEvaluation, TrainingProtocol
 from cenbench.matrix.table import EntrySpec, GroupSpec, RowSpec, TableSpec
 
 _WORDS = {
@@ -88,7 +82,7 @@ def _segmentation(parts: Segmentation) -> str:
     widths = f"width {network.width}, decoder {network.decoder_width}, {start}"
     return (
         f"{_dataset(parts.dataset)}. {_HEADS[network.head]} on ResNet-{network.depth} ({widths}). "
-        f"{_training(protocol)}; SGD, epochs at encoder/decoder learning rate {rates}. "
+        f"{_training(protocol, parts.evaluation)}; SGD, epochs at encoder/decoder learning rate {rates}. "
         f"Evaluation: {_views(parts.evaluation)}; {_selected(protocol)}."
     )
 
@@ -105,14 +99,10 @@ def _translation(parts: Translation) -> str:
     )
 
 
-def _training(
-    protocol: SegmentationProtocol | TranslationProtocol, evaluation: TranslationEvaluation | None = None
-) -> str:
-    """The protocol's name, its quirks in training and, for translation, in evaluation, and its main settings."""
-    on = [quirk for quirk in protocol.QUIRKS if getattr(protocol, quirk) not in (False, "last")]
-    if evaluation is not None:
-        on += [quirk for quirk in evaluation.QUIRKS if getattr(evaluation, quirk)]
-    quirks = ", ".join(QUIRKS[quirk] for quirk in on) or "no quirks of the released code"
+def _training(protocol: TrainingProtocol, evaluation: Evaluation) -> str:
+    """The protocol's name, its quirks in training and in evaluation, and its main settings."""
+    active = (*protocol.active_quirks, *evaluation.active_quirks)
+    quirks = ", ".join(QUIRKS[quirk] for quirk in active) or "no quirks of the released code"
     own_part = ", exchange only within each modality's own part" if protocol.exchange_own_part_only else ""
     return (
         f"Protocol {protocol.name} ({quirks}{own_part}): batch {protocol.batch_size}, crop {protocol.crop_px} px, "
@@ -129,7 +119,7 @@ def _views(evaluation: SegmentationEvaluation) -> str:
     return f"scale{'s' if len(evaluation.scales) > 1 else ''} {scales}{mirror}"
 
 
-def _selected(protocol: SegmentationProtocol | TranslationProtocol) -> str:
+def _selected(protocol: TrainingProtocol) -> str:
     """Which checkpoint is evaluated."""
     if protocol.selection == "last":
         return "last checkpoint"

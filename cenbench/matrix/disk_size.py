@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import singledispatch
 from itertools import pairwise
 
 from cenbench.matrix.cell import Cell
-from cenbench.matrix.specs import DatasetSpec, SegmentationNet, TranslationNet
+from cenbench.matrix.specs import DatasetSpec, Network, SegmentationNet, TranslationNet
 
 BYTES_PER_PARAMETER = 4
 RECORD_BYTES = 2_000_000
@@ -22,16 +23,24 @@ _PYRAMID = 25.5e6
 
 def parameters(cell: Cell) -> float:
     """Parameters of the evaluated network, without fusion operators."""
-    network = cell.network
     copies = len(cell.task.inputs) if cell.convs == "unshared" else 1
-    if isinstance(network, SegmentationNet):
-        encoder = _ENCODER[network.depth] * (network.width / 64) ** 2
-        if network.head == "pspnet":
-            return copies * (encoder + _PYRAMID * network.decoder_width / 512 * network.width / 64)
-        return copies * (encoder + _DECODER * (network.decoder_width / 256) ** 2)
-    return copies * _generator(network)
+    return copies * _network_parameters(cell.network)
 
 
+@singledispatch
+def _network_parameters(network: Network) -> float:
+    raise TypeError(f"no estimate for {type(network).__name__}")
+
+
+@_network_parameters.register
+def _segmenter(network: SegmentationNet) -> float:
+    encoder = _ENCODER[network.depth] * (network.width / 64) ** 2
+    if network.head == "pspnet":
+        return encoder + _PYRAMID * network.decoder_width / 512 * network.width / 64
+    return encoder + _DECODER * (network.decoder_width / 256) ** 2
+
+
+@_network_parameters.register
 def _generator(network: TranslationNet) -> float:
     """pix2pix's U-Net: 4 x 4 convolutions, widths doubling up to eight times the first (54.4 M at 64, 8 levels)."""
     widths = [3, *(network.generator_width * min(2**level, 8) for level in range(network.levels))]
@@ -52,9 +61,8 @@ def state_bytes(cell: Cell) -> float:
     A version holds the network, the moments of its optimisers (one for SGD, two for Adam), and the best weights if they
     are selected. The discriminator is small compared with that.
     """
-    moments = 1 if cell.task.kind == "segmentation" else 2
     best = 1 if cell.protocol.selection == "best" else 0
-    return 3 * BYTES_PER_PARAMETER * parameters(cell) * (1 + moments + best)
+    return 3 * BYTES_PER_PARAMETER * parameters(cell) * (1 + cell.protocol.OPTIMIZER_MOMENTS + best)
 
 
 def dataset_bytes(dataset: DatasetSpec) -> float:

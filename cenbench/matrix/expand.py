@@ -88,6 +88,7 @@ class _CellBuilder:
             return terms, ()
         kind = Task.parse(terms["task"]).kind
         parts = {part: self._part(kind, part, slot.entries) for part in _PARTS}
+        parts["fusion_parameters"] = self._fusion_parameters(terms["fusion"], slot.entries)
         return terms, () if len(self.issues) > issues_before else self._cells(terms, parts, slot.entries)
 
     def _terms(self, entries: Sequence[_Entry]) -> dict[str, Any]:
@@ -129,19 +130,37 @@ class _CellBuilder:
             self.issues.append(SlotIssue(key, problem, short_repr(stream), allowed, hint, mistake=f"{key} {stream}"))
         return stream in streams
 
+    def _overridden(self, part: str, entries: Sequence[_Entry]) -> dict[str, Any]:
+        """The keys of a part that the entries override, with the values that apply."""
+        row, column = entries[-2:]
+        for key in row.overrides(part).keys() & column.overrides(part).keys():
+            keys = [entry.key("override", part, key) for entry in (row, column)]
+            problem, fix = "the row and the column both override this key", "override it in one of them"
+            self.issues.append(SlotIssue(keys[0], problem, fix=fix, others=(keys[1],), mistake=f"{part}.{key} twice"))
+        return {key: value for entry in entries for key, value in entry.overrides(part).items()}
+
+    def _fusion_parameters(self, fusion: str, entries: Sequence[_Entry]) -> dict[str, float]:
+        """The method's own parameters as the entries set them, checked against its declaration."""
+        parameters: dict[str, float] = self._overridden("fusion", entries)
+        declared = methods()[fusion].parameters
+        for name, value in parameters.items():
+            key = next(entry for entry in reversed(entries) if name in entry.overrides("fusion")).key(
+                "override", "fusion", name
+            )
+            if name not in declared:
+                problem, allowed = f"{fusion} has no such parameter", ", ".join(declared) or "none"
+                self.issues.append(Issue(key, problem, short_repr(name), allowed, spelling_hint(name, declared)))
+            elif not declared[name].accepts(value):
+                self.issues.append(Issue(key, "value out of range", f"{value:g}", declared[name].range_text))
+        return parameters
+
     def _part(self, kind: str, part: str, entries: Sequence[_Entry]) -> Any:
         """One part of the preset with the keys the entries override, validated as the preset's own were."""
         preset_part = getattr(getattr(self.preset, kind), part)
         overriding = [entry for entry in entries if entry.overrides(part)]
         if not overriding:
             return preset_part
-        row, column = entries[-2:]
-        for key in row.overrides(part).keys() & column.overrides(part).keys():
-            keys = [entry.key("override", part, key) for entry in (row, column)]
-            problem, fix = "the row and the column both override this key", "override it in one of them"
-            self.issues.append(SlotIssue(keys[0], problem, fix=fix, others=(keys[1],), mistake=f"{part}.{key} twice"))
-        changed = {key: value for entry in overriding for key, value in entry.overrides(part).items()}
-        model = type(preset_part)
+        changed, model = self._overridden(part, entries), type(preset_part)
         try:
             data = preset_part.model_dump(mode="json", exclude_defaults=True) | changed
             built = model.model_validate_json(json.dumps(data), strict=True)

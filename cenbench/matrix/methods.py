@@ -3,17 +3,43 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from cenbench.errors import UserError
-from cenbench.matrix.declared import read_constants
+from cenbench.matrix.declared import describe_constant, read_constants
 
 Acts = Literal["points", "norms", "nowhere"]
 _DECLARED = ("LABEL", "ACTS", "MERGES", "INPUTS")
 _FOLDER = Path(__file__).parents[1] / "nn" / "fusion"
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A number that a method takes, its default, and the range it is from."""
+
+    default: float
+    min: float | None = None
+    max: float | None = None
+
+    def __post_init__(self) -> None:
+        numbers = [value for value in (self.default, self.min, self.max) if value is not None]
+        if self.default is None or not all(type(value) in (int, float) for value in numbers):  # not True or False
+            raise TypeError("a parameter's default and bounds are numbers")
+        if not self.accepts(self.default):
+            raise ValueError(f"the default {self.default:g} is out of range ({self.range_text})")
+
+    def accepts(self, value: float) -> bool:
+        return (self.min is None or value >= self.min) and (self.max is None or value <= self.max)
+
+    @property
+    def range_text(self) -> str:
+        """The range in words."""
+        bounds = (("at least", self.min), ("at most", self.max))
+        return ", ".join(f"{words} {bound:g}" for words, bound in bounds if bound is not None) or "any number"
 
 
 @dataclass(frozen=True)
@@ -26,6 +52,8 @@ class Method:
     merges: bool
     min_inputs: int
     max_inputs: int | None
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    """The method's own parameters by name."""
 
     def accepts(self, modalities: int) -> bool:
         return modalities >= self.min_inputs and (self.max_inputs is None or modalities <= self.max_inputs)
@@ -48,19 +76,28 @@ def methods() -> dict[str, Method]:
 def _read(path: Path) -> Method:
     declared = read_constants(path)
     label, acts, merges, inputs = (declared.get(name) for name in _DECLARED)
+    parameters = _parameters(declared.get("PARAMETERS", {}))
     for name, valid, expected in (
         ("LABEL", isinstance(label, str) and label, "a string"),
         ("ACTS", acts in get_args(Acts), ", ".join(map(repr, get_args(Acts)))),
         ("MERGES", isinstance(merges, bool), "True or False"),
         ("INPUTS", _is_range(inputs), "(fewest, most) modalities; most may be None"),
+        ("PARAMETERS", parameters is not None, "{'name': {'default': number, 'min': number, 'max': number}, ...}"),
     ):
         if not valid:
-            found = repr(declared[name]) if name in declared else "nothing, or not a literal"
+            found = describe_constant(declared, name)
             fix = f"see {_FOLDER / '__init__.py'}"
             problem = "a fusion method's file must declare this"
             raise UserError(problem, where=path, key=name, found=found, expected=expected, fix=fix)
+    fewest, most = declared["INPUTS"]
     return Method(
-        path.stem.replace("_", "-"), declared["LABEL"], declared["ACTS"], declared["MERGES"], *declared["INPUTS"]
+        name=path.stem.replace("_", "-"),
+        label=declared["LABEL"],
+        acts=declared["ACTS"],
+        merges=declared["MERGES"],
+        min_inputs=fewest,
+        max_inputs=most,
+        parameters=parameters or {},
     )
 
 
@@ -69,3 +106,11 @@ def _is_range(inputs: Any) -> bool:
         return False
     fewest, most = inputs
     return isinstance(fewest, int) and fewest >= 1 and (most is None or (isinstance(most, int) and most >= fewest))
+
+
+def _parameters(declared: Any) -> dict[str, Parameter] | None:
+    """PARAMETERS as declared; None if it is not a mapping from names to valid parameters."""
+    try:
+        return {name: Parameter(**values) for name, values in declared.items()}
+    except (AttributeError, TypeError, ValueError):
+        return None

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from cenbench.errors import UserError
-from cenbench.matrix.declared import read_constants
+from cenbench.matrix.declared import describe_constant, read_constants
 
 Needs = Literal["confusion", "features", "pixels", "network"]
 Better = Literal["higher", "lower"]
@@ -73,7 +73,7 @@ def _read(path: Path) -> Metric:
                 "a metric's file must declare this",
                 where=path,
                 key=name,
-                found=repr(constants[name]) if name in constants else "nothing, or not a literal",
+                found=describe_constant(constants, name),
                 expected=expected,
                 fix=f"see {_FOLDER / '__init__.py'}; files that are not metrics belong in {_FOLDER / 'inputs'}",
             )

@@ -6,7 +6,9 @@ behaviour: fields at their default are left out of the hash, so that existing ce
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_core.core_schema import ValidationInfo
@@ -61,8 +63,29 @@ def dataset_key(spec: DatasetSpec) -> str:
     return f"{spec.name}-{size}px-{digest(content)[:10]}"
 
 
-class SegmentationNet(Frozen):
+class Network(Frozen):
+    """What the networks of both tasks have in common."""
+
+    CAN_MERGE: ClassVar[bool]
+    """Whether the modalities can be merged into one stream."""
+    STAGES_WITHOUT_NORM: ClassVar[Mapping[str, str]] = {}
+    """Stages at which no norm can exchange, with the place of their convolution in words."""
+
+    dropout: Fraction = 0.5
+
+    @property
+    def imagenet_depth(self) -> int | None:
+        """Depth of the ResNet whose ImageNet weights the network starts from; None for a random start."""
+        return None
+
+    def check_fit(self, dataset: DatasetSpec, crop_px: int) -> None:
+        """Raises ValueError for images that the network cannot read."""
+
+
+class SegmentationNet(Network):
     """A ResNet encoder with a RefineNet (paper.md#refinenet) or PSPNet decoder."""
+
+    CAN_MERGE = True
 
     head: Literal["refinenet", "pspnet"]
     depth: Literal[18, 34, 50, 101, 152]
@@ -72,11 +95,17 @@ class SegmentationNet(Frozen):
     """Channels of RefineNet's stages 2-4 (the deepest stage has twice as many), or of PSPNet's last convolution."""
     pretrained: bool
     """Start the encoder from ImageNet weights. Missing weights skip the cell; there is no silent random start."""
-    dropout: Fraction = 0.5
+
+    @property
+    def imagenet_depth(self) -> int | None:
+        return self.depth if self.pretrained else None
 
 
-class TranslationNet(Frozen):
+class TranslationNet(Network):
     """U-Net generator (paper.md#u-net) and PatchGAN discriminator (paper.md#patchgan)."""
+
+    CAN_MERGE = False
+    STAGES_WITHOUT_NORM = {"early": "first", "late": "last"}
 
     head: Literal["unet"]
     levels: Annotated[int, Field(ge=3, le=9)]
@@ -84,7 +113,12 @@ class TranslationNet(Frozen):
     generator_width: PositiveInt = 64
     discriminator_width: PositiveInt = 64
     discriminator_layers: PositiveInt = 3
-    dropout: Fraction = 0.5
+
+    def check_fit(self, dataset: DatasetSpec, crop_px: int) -> None:
+        height, width = dataset.shape_px
+        for name, side in (("crop_px", crop_px), ("size_px", height), ("width_px", width)):
+            if side % 2**self.levels:
+                raise ValueError(f"{name} {side} is not a multiple of 2**levels = {2**self.levels}")
 
 
 class SegmentationPhase(Frozen):
@@ -98,100 +132,127 @@ class SegmentationPhase(Frozen):
     lr_decoder: PositiveFloat
 
 
-Selection = Literal["last", "best"]
+class Quirky(Frozen):
+    """A part whose settings named in QUIRKS reproduce the released code where one would do otherwise today."""
+
+    QUIRKS: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def active_quirks(self) -> tuple[str, ...]:
+        return tuple(quirk for quirk in self.QUIRKS if getattr(self, quirk) not in (False, "last"))
+
+    def lacks(self, quirk: str) -> bool:
+        """Whether the released code has this quirk here and this part does not."""
+        return quirk in self.QUIRKS and quirk not in self.active_quirks
+
+    def check_quirks(self, protocol: str) -> None:
+        """Raises ValueError if protocol `clean` has a quirk or `official` lacks one; other names are free."""
+        for quirk in self.QUIRKS:
+            value = getattr(self, quirk)
+            if protocol == "clean" and not self.lacks(quirk):
+                raise ValueError(
+                    f"protocol clean forbids {quirk}: {str(value).lower()}, a quirk of the released code "
+                    "(give the protocol another name to choose quirks one by one)"
+                )
+            if protocol == "official" and self.lacks(quirk):
+                required = "best" if quirk == "selection" else "true"
+                raise ValueError(
+                    f"protocol official needs {quirk}: {required}, as the released code does "
+                    "(give the protocol another name to choose quirks one by one)"
+                )
 
 
-def check_quirks(name: str, part: BaseModel, quirks: tuple[str, ...]) -> None:
-    """Raises ValueError if `clean` has a quirk of the released code or `official` lacks one; other names are free."""
-    for quirk in quirks:
-        value = getattr(part, quirk)
-        if name == "clean" and value not in (False, "last"):
-            raise ValueError(
-                f"protocol clean forbids {quirk}: {str(value).lower()}, a quirk of the released code "
-                "(give the protocol another name to choose quirks one by one)"
-            )
-        if name == "official" and value in (False, "last"):
-            required = "best" if quirk == "selection" else "true"
-            raise ValueError(
-                f"protocol official needs {quirk}: {required}, as the released code does "
-                "(give the protocol another name to choose quirks one by one)"
-            )
+class TrainingProtocol(Quirky):
+    """How a cell is trained: what both tasks have in common. Names are the paper's."""
 
-
-class SegmentationProtocol(Frozen):
-    """How a segmentation cell is trained. Names are the paper's; QUIRKS are the released code's own.
-
-    Source: paper.md#segmentation.
-    """
-
-    QUIRKS: ClassVar[tuple[str, ...]] = (
-        "freeze_norm_statistics",
-        "lambda_per_head",
-        "pad_depth_as_rgb",
-        "selection",
-    )
+    OPTIMIZER_MOMENTS: ClassVar[int]
+    """Tensors that the optimiser keeps per parameter."""
+    MOVED: ClassVar[Mapping[str, str]] = {
+        "align_weight": "it is a parameter of the fusion method now: set `override: {fusion: {weight: ...}}` in the "
+        "table's rows that say `fusion: align`"
+    }
+    """Keys of former versions, and where their values belong now."""
 
     name: Name
-    """`clean`: what one should do, no quirk; `official`: what the released code does, every quirk; else your choice."""
-    phases: Annotated[tuple[SegmentationPhase, ...], Field(min_length=1)]
+    """`clean`: current good practice, no quirk; `official`: every quirk of the released code; else your choice."""
     batch_size: PositiveInt
-    momentum: Fraction
-    weight_decay: NonNegativeFloat
     lambda_l1: NonNegativeFloat
     """Weight of the l1 norm of the constrained scaling factors (paper.md#equation-4)."""
     theta: PositiveFloat
     """Exchange threshold on |gamma| (paper.md#equation-6)."""
-    gamma_init: Literal["ones", "uniform"] = "ones"
-    """Scaling factors of a random start: at one, or at U(0, 1), where few steps are to bring only some under theta."""
-    lambda_per_head: bool = False
-    """Add the l1 term once an output, as the released code does, instead of once a step."""
-    freeze_norm_statistics: bool = False
-    """Keep running statistics at their initial values in training, as the released code does."""
-    pad_depth_as_rgb: bool = False
-    """Pad depth with ImageNet's colour means read as depth, as the released code does (0.02 m, not 0)."""
-    selection: Selection = "last"
-    """Which weights are measured: the last, or the best on the validation split, as in the released code."""
+    selection: Literal["last", "best"] = "last"
+    """Which weights are evaluated: the last, or the best on the validation split, as in the released code.
+
+    Best is the highest mean IoU of the ensemble, or the lowest FID of any output.
+    """
     select_every_epochs: PositiveInt = 5
-    """How often `best` looks."""
+    """Epochs between two validations for `best`."""
     exchange_own_part_only: bool = False
     """Exchange only within each modality's own part of the channels: the paper's text, not its code.
 
     Source: paper.md#own-part.
     """
-    align_weight: NonNegativeFloat = 1.0
-    """Weight of the alignment method's MMD."""
+    crop_px: PositiveInt
+    mirror: bool = True
+    """Mirror half of the training samples."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+
+    @property
+    @abstractmethod
+    def total_epochs(self) -> int:
+        """Passes over the training split, all phases together."""
+
+    @model_validator(mode="after")
+    def _quirks_fit_the_name(self) -> Self:
+        self.check_quirks(self.name)
+        return self
+
+
+class SegmentationProtocol(TrainingProtocol):
+    """How a segmentation cell is trained (paper.md#segmentation)."""
+
+    QUIRKS = ("freeze_norm_statistics", "lambda_per_head", "pad_depth_as_rgb", "selection")
+    OPTIMIZER_MOMENTS = 1  # SGD with momentum
+
+    phases: Annotated[tuple[SegmentationPhase, ...], Field(min_length=1)]
+    momentum: Fraction
+    weight_decay: NonNegativeFloat
+    gamma_init: Literal["ones", "uniform"] = "ones"
+    """Scaling factors of a random start: one, or U(0, 1), from which a short training brings some below theta."""
+    lambda_per_head: bool = False
+    """Add the l1 term once per output, as the released code does, instead of once per step."""
+    freeze_norm_statistics: bool = False
+    """Keep running statistics at their initial values in training, as the released code does."""
+    pad_depth_as_rgb: bool = False
+    """Pad depth with ImageNet's colour means read as depth, as the released code does (0.02 m, not 0)."""
     auxiliary_weight: NonNegativeFloat = 0.4
     """Weight of PSPNet's auxiliary predictions."""
-    crop_px: PositiveInt
     scale_min: PositiveFloat = 0.5
     scale_max: PositiveFloat = 2.0
     min_side_px: PositiveInt | None = None
     """A smaller scale is raised until the image's shorter side has this length (350 in the released code)."""
-    mirror: bool = True
-    precision: Literal["float32", "bfloat16"] = "float32"
+
+    @property
+    def total_epochs(self) -> int:
+        return sum(phase.epochs for phase in self.phases)
 
     @model_validator(mode="after")
-    def _ordered(self) -> SegmentationProtocol:
-        check_quirks(self.name, self, self.QUIRKS)
+    def _scales_ordered(self) -> Self:
         if self.scale_min > self.scale_max:
-            raise ValueError(f"scale_min {self.scale_min} is over scale_max {self.scale_max}")
+            raise ValueError(f"scale_min {self.scale_min} exceeds scale_max {self.scale_max}")
         return self
 
 
-class TranslationProtocol(Frozen):
-    """How a translation cell is trained (paper.md#translation). QUIRKS are the released code's own."""
+class TranslationProtocol(TrainingProtocol):
+    """How a translation cell is trained (paper.md#translation)."""
 
-    QUIRKS: ClassVar[tuple[str, ...]] = ("two_generator_passes", "crop_past_edge", "selection")
+    QUIRKS = ("two_generator_passes", "crop_past_edge", "selection")
+    OPTIMIZER_MOMENTS = 2  # Adam
 
-    name: Name
-    """As in segmentation: `clean`, `official`, or a name of your own."""
     epochs: PositiveInt
-    batch_size: PositiveInt
     lr: PositiveFloat
     beta1: Fraction
     beta2: Fraction
-    lambda_l1: NonNegativeFloat
-    theta: PositiveFloat
     image_weight: NonNegativeFloat = 100.0
     """Weight of the l1 distance between generated and target image."""
     gamma_init: Literal["uniform", "ones"] = "uniform"
@@ -200,47 +261,58 @@ class TranslationProtocol(Frozen):
     """Generate anew for the generator's own step, with other dropout, as the released code does."""
     crop_past_edge: bool = False
     """Let crops begin one pixel too far, over a black border, as the released code does."""
-    selection: Selection = "last"
-    """Which weights are measured: the last, or those of the lowest FID of any output, as in the released code."""
-    select_every_epochs: PositiveInt = 5
-    """How often `best` looks."""
-    exchange_own_part_only: bool = False
-    """Exchange only within each modality's own part of the channels: the paper's text, not its code.
-
-    Source: paper.md#own-part.
-    """
-    align_weight: NonNegativeFloat = 1.0
-    """Weight of the alignment method's MMD."""
     resize_px: PositiveInt
     """Images are resized to this side before the crop (286 in the paper)."""
-    crop_px: PositiveInt
-    mirror: bool = True
-    precision: Literal["float32", "bfloat16"] = "float32"
+
+    @property
+    def total_epochs(self) -> int:
+        return self.epochs
 
     @model_validator(mode="after")
-    def _fits(self) -> TranslationProtocol:
-        check_quirks(self.name, self, self.QUIRKS)
+    def _crop_fits(self) -> Self:
         if self.crop_px > self.resize_px:
-            raise ValueError(f"crop_px {self.crop_px} is over resize_px {self.resize_px}")
+            raise ValueError(f"crop_px {self.crop_px} exceeds resize_px {self.resize_px}")
         return self
 
 
-class SegmentationEvaluation(Frozen):
-    """Evaluation at full size on the validation split."""
+class Evaluation(Quirky):
+    """How a trained cell is evaluated on the validation split: what both tasks have in common."""
 
     batch_size: PositiveInt
+    samples: Annotated[int, Field(ge=0, le=64)] = 4
+    """Number of validation samples, the first ones, to keep as pictures."""
+
+    @property
+    def reads_inception(self) -> bool:
+        """Whether it needs the Inception weights."""
+        return False
+
+    def selecting(self) -> dict[str, Any]:
+        """Those settings that decide which weights `selection: best` chooses.
+
+        Segmentation has none: it is selected by a mean IoU that is computed in the same way under every evaluation.
+        """
+        return {}
+
+    def check_fit(self, dataset: DatasetSpec) -> None:
+        """Raises ValueError for more samples than the dataset has."""
+        if self.samples > dataset.val_scenes:
+            raise ValueError(f"samples {self.samples} exceeds val_scenes {dataset.val_scenes}")
+
+
+class SegmentationEvaluation(Evaluation):
+    """Evaluation at full size on the validation split."""
+
     scales: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)] = (1.0,)
     """Scales of the image; class probabilities are averaged over them. Just 1.0 is single-scale evaluation."""
     flip: bool = False
     """Evaluate each scale mirrored too."""
-    samples: Annotated[int, Field(ge=0, le=64)] = 4
-    """Number of validation samples, the first ones, to keep as pictures."""
 
 
-class TranslationEvaluation(Frozen):
-    """FID, KID, MAE and RMSE on the validation split. QUIRKS are the released code's own."""
+class TranslationEvaluation(Evaluation):
+    """FID, KID, MAE and RMSE on the validation split."""
 
-    QUIRKS: ClassVar[tuple[str, ...]] = ("dropout_at_test", "instance_statistics_at_test", "stretch_images")
+    QUIRKS = ("dropout_at_test", "instance_statistics_at_test", "stretch_images")
 
     dropout_at_test: bool = False
     """Keep dropout active, as the released code does: outputs are random, with the cell's seed."""
@@ -248,33 +320,32 @@ class TranslationEvaluation(Frozen):
     """Normalise by per-image statistics, as in training, instead of the running ones."""
     stretch_images: bool = False
     """Stretch each image's values to 0..255 before computing FID and KID, as the released code does."""
-    batch_size: PositiveInt
     extractor: Literal["inception-v3", "seeded-conv"]
     """`seeded-conv` is a stand-in that needs no Inception weights; never comparable with the paper's numbers."""
     kid_subsets: PositiveInt
     kid_subset_size: Annotated[int, Field(ge=2)]
     kid_seed: Seed
-    samples: Annotated[int, Field(ge=0, le=64)] = 4
+
+    @property
+    def reads_inception(self) -> bool:
+        return self.extractor == "inception-v3"
+
+    def selecting(self) -> dict[str, Any]:
+        """The lowest FID depends on features and pixels; with dropout also on which images share a batch."""
+        read = {"extractor", *self.QUIRKS} | ({"batch_size"} if self.dropout_at_test else set())
+        return {"selected_by": self.model_dump(mode="json", include=read)}
+
+    def check_fit(self, dataset: DatasetSpec) -> None:
+        super().check_fit(dataset)
+        if self.kid_subset_size > dataset.val_scenes:
+            raise ValueError(f"kid_subset_size {self.kid_subset_size} exceeds val_scenes {dataset.val_scenes}")
 
 
-def check_fit(
-    dataset: DatasetSpec,
-    network: SegmentationNet | TranslationNet,
-    protocol: SegmentationProtocol | TranslationProtocol,
-    evaluation: SegmentationEvaluation | TranslationEvaluation,
-) -> None:
+def check_fit(dataset: DatasetSpec, network: Network, protocol: TrainingProtocol, evaluation: Evaluation) -> None:
     """Raises ValueError for parts that are valid alone but do not fit together."""
-    if isinstance(evaluation, TranslationEvaluation):
-        check_quirks(protocol.name, evaluation, evaluation.QUIRKS)
+    evaluation.check_quirks(protocol.name)
     if protocol.batch_size > dataset.train_scenes:
         too_few = f"batch_size {protocol.batch_size} exceeds train_scenes {dataset.train_scenes}"
         raise ValueError(f"{too_few}: an epoch would have no steps")
-    if evaluation.samples > dataset.val_scenes:
-        raise ValueError(f"samples {evaluation.samples} exceeds val_scenes {dataset.val_scenes}")
-    if isinstance(evaluation, TranslationEvaluation) and evaluation.kid_subset_size > dataset.val_scenes:
-        raise ValueError(f"kid_subset_size {evaluation.kid_subset_size} exceeds val_scenes {dataset.val_scenes}")
-    if isinstance(network, TranslationNet):
-        height, width = dataset.shape_px
-        for name, side in (("crop_px", protocol.crop_px), ("size_px", height), ("width_px", width)):
-            if side % 2**network.levels:
-                raise ValueError(f"{name} {side} is not a multiple of 2**levels = {2**network.levels}")
+    evaluation.check_fit(dataset)
+    network.check_fit(dataset, protocol.crop_px)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from cenbench.matrix.cell import Cell
-from cenbench.matrix.specs import SegmentationProtocol
 
 
 def steps_per_epoch(cell: Cell) -> int:
@@ -17,14 +16,6 @@ def steps_per_epoch(cell: Cell) -> int:
     return cell.dataset.train_scenes // cell.protocol.batch_size
 
 
-def epochs(cell: Cell) -> int:
-    """Passes over the training split, over all phases."""
-    protocol = cell.protocol
-    if isinstance(protocol, SegmentationProtocol):
-        return sum(phase.epochs for phase in protocol.phases)
-    return protocol.epochs
-
-
 def total_steps(cell: Cell) -> int:
     """Optimiser steps from the first to the last epoch (39,600 for segmentation at the paper's size)."""
-    return epochs(cell) * steps_per_epoch(cell)
+    return cell.protocol.total_epochs * steps_per_epoch(cell)

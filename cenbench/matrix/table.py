@@ -31,15 +31,17 @@ TaskText = Annotated[str, AfterValidator(lambda text: str(Task.parse(text)))]
 
 
 class Override(Frozen):
-    """Parameters of the preset to change here, e.g. `protocol: {theta: 0.05}`. Only these cells' ids change.
+    """Parameters to change here, e.g. `protocol: {theta: 0.05}`. Only these cells' ids change.
 
-    The keys inside are those of the preset's own parts; a list is replaced as a whole.
+    The keys inside are those of the preset's parts, and of the fusion method; a list is replaced as a whole.
     """
 
     dataset: dict[str, Any] = Field(default_factory=dict)
     network: dict[str, Any] = Field(default_factory=dict)
     protocol: dict[str, Any] = Field(default_factory=dict)
     evaluation: dict[str, Any] = Field(default_factory=dict)
+    fusion: dict[str, Annotated[float, Field(allow_inf_nan=False)]] = Field(default_factory=dict)
+    """Parameters of the fusion method itself, as its file declares them, e.g. `{weight: 0.5}` for `align`."""
 
 
 class EntrySpec(Frozen):

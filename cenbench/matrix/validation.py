@@ -139,8 +139,11 @@ def issue_from(details: ErrorDetails, model: type[BaseModel], prefix: Location =
     key = dotted_key((*prefix, *location))
     found = short_repr(details["input"])
     if kind == "extra_forbidden":
-        allowed = _keys_at(model, location[:-1])
-        return Issue(key, "unknown key", location[-1], ", ".join(allowed), spelling_hint(location[-1], allowed))
+        inner = _model_at(model, location[:-1])
+        allowed = list(inner.model_fields)
+        moved: Mapping[object, str] = getattr(inner, "MOVED", {})
+        hint = moved.get(location[-1]) or spelling_hint(location[-1], allowed)
+        return Issue(key, "unknown key", location[-1], ", ".join(allowed), hint)
     if kind == "missing":
         place = dotted_key((*prefix, *location[:-1])) or "the file"
         return Issue(key, "missing key", fix=f"add `{location[-1]}:` to {place}")
@@ -158,12 +161,12 @@ def issue_from(details: ErrorDetails, model: type[BaseModel], prefix: Location =
     return Issue(key, "wrong type", found, _TYPE_NAMES.get(kind, details["msg"]))
 
 
-def _keys_at(model: type[BaseModel], location: Iterable[str | int]) -> list[str]:
-    """The keys allowed at `location` below `model`; list indices are ignored."""
+def _model_at(model: type[BaseModel], location: Iterable[str | int]) -> type[BaseModel]:
+    """The model at `location` below `model`; list indices are ignored."""
     for part in location:
         if isinstance(part, str) and part in model.model_fields:
             model = _model_in(model.model_fields[part].annotation) or model
-    return list(model.model_fields)
+    return model
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:

@@ -14,7 +14,6 @@ from cenbench.errors import UserError
 from cenbench.files import digest, read_json
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.metrics import metrics_that_need
-from cenbench.matrix.specs import SegmentationNet, TranslationEvaluation
 from cenbench.paths import Paths
 from cenbench.pretrained.catalog import BY_FILE, IMAGENET_FILES, INCEPTION_FILE
 from cenbench.sha256_cache import cached_sha256
@@ -31,12 +30,9 @@ class UsedFile:
 
 def pretrained_files(cell: Cell) -> list[str]:
     """Names of the files in weights/ that the cell is trained from or evaluated with."""
-    files = []
-    if isinstance(cell.network, SegmentationNet) and cell.network.pretrained:
-        files.append(IMAGENET_FILES[cell.network.depth])
-    if isinstance(cell.evaluation, TranslationEvaluation) and cell.evaluation.extractor == "inception-v3":
-        files.append(INCEPTION_FILE)
-    return files
+    depth = cell.network.imagenet_depth
+    files = [] if depth is None else [IMAGENET_FILES[depth]]
+    return [*files, INCEPTION_FILE] if cell.evaluation.reads_inception else files
 
 
 def trained_with(cell: Cell) -> list[str]:

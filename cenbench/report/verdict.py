@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.metrics import metrics
-from cenbench.matrix.specs import SegmentationNet, TranslationEvaluation
+from cenbench.matrix.specs import Network
 
 SPREADS = 2.0
 """A number is reproduced if the paper's lies within this many standard deviations of our mean."""
@@ -16,10 +17,11 @@ _PAPER_DATA = {"segmentation": "nyudv2", "translation": "taskonomy"}
 """The dataset of the paper's numbers, unless a slot names another."""
 _PAPER_SCENES = {"nyudv2": (795, 654), "sunrgbd": (5285, 5050), "cityscapes": (2975, 500), "taskonomy": (1000, 500)}
 """Scenes in the training and validation splits behind the paper's numbers (paper.md#datasets)."""
-_PAPER_WIDTH, _PAPER_LEVELS = 64, 8
-_PAPER_HEADS = {("refinenet", 101)}
-_TABLE_3_HEADS = {(head, depth) for head in ("refinenet", "pspnet") for depth in (101, 152)}
-"""Table 3 compares larger networks; every other segmentation table of the paper uses RefineNet on ResNet-101."""
+_RESNET_101 = {"depth": (101,), "width": (64,), "pretrained": (True,)}
+_LARGER = {**_RESNET_101, "depth": (101, 152)}
+_PAPER_NETWORKS = {"refinenet": _RESNET_101, "unet": {"levels": (8,), "generator_width": (64,)}}
+_TABLE_3_NETWORKS = {"refinenet": _LARGER, "pspnet": _LARGER}
+"""Head -> settings of the paper's networks. Table 3 is about larger ones; other tables use RefineNet on ResNet-101."""
 
 
 @dataclass(frozen=True)
@@ -69,21 +71,15 @@ def _obstacles(cell: Cell, table: int, metric: str, stand_in: str | None, paper_
     elif (scenes := (cell.dataset.train_scenes, cell.dataset.val_scenes)) != _PAPER_SCENES[paper_data]:
         told = "{:,} and {:,} scenes"
         found.append(f"a part of the data ({told.format(*scenes)} of {told.format(*_PAPER_SCENES[paper_data])})")
-    network = cell.network
-    if isinstance(network, SegmentationNet):
-        heads = _TABLE_3_HEADS if table == 3 else _PAPER_HEADS
-        paper_network = (network.head, network.depth) in heads and network.width == _PAPER_WIDTH
-        if not (paper_network and network.pretrained):
-            found.append("another network than the paper's")
-    elif (network.levels, network.generator_width) != (_PAPER_LEVELS, _PAPER_WIDTH):
+    networks = _PAPER_NETWORKS | (_TABLE_3_NETWORKS if table == 3 else {})
+    if not _is_paper_size(cell.network, networks.get(cell.network.head)):
         found.append("another network than the paper's")
-    evaluation = cell.evaluation
-    if (
-        metrics()[metric].needs == "features"
-        and isinstance(evaluation, TranslationEvaluation)
-        and not evaluation.stretch_images
-    ):
+    if metrics()[metric].needs == "features" and cell.evaluation.lacks("stretch_images"):
         found.append("plain pixels, the paper's were stretched image by image (docs/protocols.md)")
     if stand_in:
         found.append(f"measured with {stand_in}")
     return found
+
+
+def _is_paper_size(network: Network, sizes: Mapping[str, tuple[object, ...]] | None) -> bool:
+    return sizes is not None and all(getattr(network, name) in values for name, values in sizes.items())

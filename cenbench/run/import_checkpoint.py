@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from cenbench.data.prepared import Prepared
 from cenbench.errors import UserError
 from cenbench.matrix.cell import Cell
-from cenbench.matrix.specs import TranslationEvaluation, dataset_key
+from cenbench.matrix.specs import dataset_key
 from cenbench.matrix.validation import short_repr
 from cenbench.nn.official import load_official
 from cenbench.paths import Paths
@@ -94,7 +94,7 @@ def check_released(cell: Cell) -> None:
 
 
 def _warn_of_running_statistics(cell: Cell) -> None:
-    if isinstance(cell.evaluation, TranslationEvaluation) and not cell.evaluation.instance_statistics_at_test:
+    if cell.evaluation.lacks("instance_statistics_at_test"):
         log.warning(
             "this cell is evaluated with running statistics; the released code, and so its numbers, uses each image's "
             "own, as a preset with evaluation instance_statistics_at_test: true does"

@@ -26,7 +26,7 @@ OFFICIAL = "segmenter"
 
 def build(cell: Cell, classes: int) -> Segmenter:
     """The cell's network, initialised from its seed."""
-    network, protocol = _parts(cell)
+    network, protocol = cell.part(SegmentationNet), cell.part(SegmentationProtocol)
     torch.manual_seed(cell.seed)
     return build_segmenter(
         modalities=len(cell.task.inputs),
@@ -34,6 +34,7 @@ def build(cell: Cell, classes: int) -> Segmenter:
         convs=cell.convs,
         norms=cell.norms,
         fusion=cell.fusion,
+        fusion_parameters=cell.fusion_parameters,
         stage=cell.stage,
         merged=cell.merged,
         theta=protocol.theta,
@@ -51,7 +52,7 @@ def build(cell: Cell, classes: int) -> Segmenter:
 def batches(setup: Setup) -> SegmentationBatches:
     """Scaled, mirrored and cropped scenes of the training split."""
     cell = setup.cell
-    return SegmentationBatches(setup.prepared, cell.task, _parts(cell)[1], cell.seed)
+    return SegmentationBatches(setup.prepared, cell.task, cell.part(SegmentationProtocol), cell.seed)
 
 
 def trainer(setup: Setup, batches: Batches) -> SegmentationTrainer:
@@ -66,7 +67,7 @@ class SegmentationTrainer:
     def __init__(
         self, cell: Cell, batches: Batches, classes: int, void: int, device: torch.device, weights: Path
     ) -> None:
-        network, self.protocol = _parts(cell)
+        network, self.protocol = cell.part(SegmentationNet), cell.part(SegmentationProtocol)
         self.cell, self.batches, self.device, self.void = cell, batches, device, void
         self.network = build(cell, classes)
         if network.pretrained:
@@ -107,7 +108,7 @@ class SegmentationTrainer:
             loss = loss + self.protocol.auxiliary_weight * auxiliary
             parts.append(auxiliary[None])
         if self.network.penalised:
-            loss = loss + self.protocol.align_weight * penalty
+            loss = loss + penalty
             parts.append(penalty[None])
         self._optimizer.zero_grad()
         loss.backward()
@@ -136,9 +137,3 @@ class SegmentationTrainer:
                 return phase
             epoch -= phase.epochs
         return self.protocol.phases[-1]
-
-
-def _parts(cell: Cell) -> tuple[SegmentationNet, SegmentationProtocol]:
-    if not isinstance(cell.network, SegmentationNet) or not isinstance(cell.protocol, SegmentationProtocol):
-        raise TypeError(f"{cell.id} is not a segmentation cell")
-    return cell.network, cell.protocol

@@ -28,13 +28,14 @@ OFFICIAL = "generator"
 
 def build(cell: Cell, classes: int = 0) -> UNet:
     """The cell's generator, initialised from its seed; images have no classes, so `classes` is not read."""
-    network, protocol = _parts(cell)
+    network, protocol = cell.part(TranslationNet), cell.part(TranslationProtocol)
     torch.manual_seed(cell.seed)
     return build_generator(
         modalities=len(cell.task.inputs),
         convs=cell.convs,
         norms=cell.norms,
         fusion=cell.fusion,
+        fusion_parameters=cell.fusion_parameters,
         stage=cell.stage,
         theta=protocol.theta,
         own_part_only=protocol.exchange_own_part_only,
@@ -48,7 +49,7 @@ def build(cell: Cell, classes: int = 0) -> UNet:
 def batches(setup: Setup) -> TranslationBatches:
     """Resized, mirrored and cropped scenes of the training split."""
     cell = setup.cell
-    return TranslationBatches(setup.prepared, cell.task, _parts(cell)[1], cell.seed)
+    return TranslationBatches(setup.prepared, cell.task, cell.part(TranslationProtocol), cell.seed)
 
 
 def trainer(setup: Setup, batches: Batches) -> TranslationTrainer:
@@ -60,7 +61,7 @@ class TranslationTrainer:
     """Generator, discriminator, optimisers and step of one translation cell."""
 
     def __init__(self, cell: Cell, batches: Batches, device: torch.device) -> None:
-        network, self.protocol = _parts(cell)
+        network, self.protocol = cell.part(TranslationNet), cell.part(TranslationProtocol)
         self.cell, self.batches, self.device = cell, batches, device
         self.network = build(cell).to(device).train()
         self.discriminator = build_discriminator(
@@ -113,7 +114,7 @@ class TranslationTrainer:
         loss = adversarial + self.protocol.image_weight * distance_S.sum() + self.protocol.lambda_l1 * l1
         parts = [torch.stack([d_loss, adversarial]), distance_S, l1[None]]
         if self.network.penalised:
-            loss = loss + self.protocol.align_weight * penalty
+            loss = loss + penalty
             parts.append(penalty[None])
         self._generator_adam.zero_grad()
         loss.backward()
@@ -166,9 +167,3 @@ def _frozen(network: nn.Module) -> Iterator[None]:
         yield
     finally:
         network.requires_grad_(True)
-
-
-def _parts(cell: Cell) -> tuple[TranslationNet, TranslationProtocol]:
-    if not isinstance(cell.network, TranslationNet) or not isinstance(cell.protocol, TranslationProtocol):
-        raise TypeError(f"{cell.id} is not a translation cell")
-    return cell.network, cell.protocol
