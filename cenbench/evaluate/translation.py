@@ -43,10 +43,8 @@ def measure(setup: Setup, network: Network) -> Measured:
 
     Raises `CellSkipped` where the feature extractor's weights are absent.
     """
-    cell, prepared = setup.cell, setup.prepared
-    extractor = load_extractor(
-        cell.part(TranslationEvaluation).extractor, setup.paths.weights / INCEPTION_FILE, setup.device
-    )
+    cell, prepared, evaluation = setup.cell, setup.prepared, setup.cell.part(TranslationEvaluation)
+    extractor = load_extractor(evaluation.extractor, setup.paths.weights / INCEPTION_FILE, setup.device)
     features, pixels = _new_features(setup, extractor), Pixels(cell.streams, setup.device)
     samples: dict[str, bytes] = {}
     rows = prepared.indices("val")
@@ -54,7 +52,7 @@ def measure(setup: Setup, network: Network) -> Measured:
         features.update(image_BSCHW)
         pixels.update(image_BSCHW, y_BCHW)
         for image_SCHW, y_CHW in zip(image_BSCHW, y_BCHW, strict=True):
-            if len(samples) < cell.evaluation.samples:
+            if len(samples) < evaluation.samples:
                 inputs = input_pictures(prepared, cell.task, int(rows[len(samples)]))
                 shown = [_picture(image_CHW) for image_CHW in (y_CHW, *image_SCHW)]
                 samples[f"{len(samples):03d}.png"] = side_by_side([*inputs, *shown])
