@@ -42,7 +42,7 @@ def export(checkout: Checkout, cell: Cell, stream: str = "ensemble", out: str = 
 
 def miou_pct(predicted: list[np.ndarray], truth: list[np.ndarray], classes: int) -> float:
     """Counted class by class over sets of pixels: no confusion matrix, no torch."""
-    guess, real = (np.concatenate([each.ravel() for each in images]) for images in (predicted, truth))
+    guess, real = (np.concatenate([image.ravel() for image in images]) for images in (predicted, truth))
     guess, real = guess[real != 255], real[real != 255]
     shares = []
     for label in range(classes):
@@ -93,7 +93,7 @@ def test_several_scales_and_mirror_images_are_exported_as_they_were_measured(fin
     assert any((a != b).any() for a, b in zip(pictures(once), labels, strict=True))
 
 
-def test_an_interrupted_export_goes_on_with_what_is_missing(
+def test_an_interrupted_export_resumes_with_what_is_missing(
     finished: Checkout, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for kind in ("segmentation", "translation"):
@@ -128,7 +128,7 @@ def test_images_of_translation_have_the_published_error(finished: Checkout) -> N
     assert np.abs(made - real).mean() > 5, "else the tolerance would hide anything"
 
 
-def test_what_cannot_be_exported_says_why(finished: Checkout) -> None:
+def test_what_cannot_be_exported_is_refused_with_the_reason(finished: Checkout) -> None:
     cell, out = cell_of(finished, "segmentation"), finished.root / "out"
 
     def refused(stream: str = "ensemble") -> str:
@@ -152,7 +152,7 @@ def test_what_cannot_be_exported_says_why(finished: Checkout) -> None:
 def test_weights_made_with_another_pretrained_file_are_not_exported(
     finished: Checkout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nor is the state touched of the training that such a cell may be at."""
+    """The state of a training under way is left alone."""
     cell, paths = cell_of(finished, "segmentation"), Paths(finished.root)
     monkeypatch.setattr(assets, "pretrained_files", lambda cell: [IMAGENET_FILES[18]])
     path = paths.weights / IMAGENET_FILES[18]
@@ -165,7 +165,7 @@ def test_weights_made_with_another_pretrained_file_are_not_exported(
     assert state.exists()
 
 
-def test_the_command_says_where_they_are_and_what_is_wrong(finished: Checkout) -> None:
+def test_the_command_reports_where_the_files_are_and_what_is_wrong(finished: Checkout) -> None:
     command = ("python", "-m", "cenbench", "export", cell_of(finished, "segmentation").id, "--out", "out")
     assert "out: 4 predictions of depth" in finished.run(*command, "--stream", "depth")
     output = finished.run(*command, status=2)
@@ -198,7 +198,7 @@ def test_cityscapes_labels_are_ids_of_the_full_size(checkout: Checkout, tmp_path
     train_id = np.vectorize(lambda label: official_cityscapes.TRAIN_ID.get(label, 255))
     centres = np.ix_(((np.arange(12) + 0.5) * 1024 / 12).astype(int), ((np.arange(24) + 0.5) * 2048 / 24).astype(int))
     predicted = [train_id(np.asarray(image)[centres]) for image in images]
-    assert max(each.max() for each in predicted) < 19, "only ids that are scored"
+    assert max(labels.max() for labels in predicted) < 19, "only ids that are scored"
     truth = [train_id(official_cityscapes.contents(frame)["labels"]) for frame in val]
     score = published(checkout, cell, "ensemble", "miou_pct")
     assert miou_pct(predicted, truth, 19) == pytest.approx(score, abs=1e-9)

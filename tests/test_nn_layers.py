@@ -1,4 +1,4 @@
-"""Parallel layers against one torch layer a modality: convolutions, norms (table 9's flags), penalty, ensemble."""
+"""Parallel layers against one torch layer per modality: convolutions, norms (table 9's flags), penalty, ensemble."""
 
 from __future__ import annotations
 

@@ -126,7 +126,7 @@ def test_gradients_reach_every_parameter_and_modality(M: int, shared: bool, norm
     x = [stage.requires_grad_() for stage in stages(M)]
     logits = net(x), net.auxiliary(x)
     # Random weights: plain sums would give nothing to what a norm centres.
-    torch.stack([(each * torch.randn_like(each)).sum() for each in logits]).sum().backward()
+    torch.stack([(output * torch.randn_like(output)).sum() for output in logits]).sum().backward()
     assert all(stage.grad.abs().amax((0, 2, 3, 4)).min() > 0 for stage in x[2:])
     assert x[0].grad is None and x[1].grad is None
     for name, parameter in net.named_parameters():

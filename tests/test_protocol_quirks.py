@@ -1,4 +1,4 @@
-"""Protocols: `clean` has no quirk of the released code, `official` every one, and each quirk does what it says.
+"""Protocols: `clean` has no quirk of the released code, `official` every one, and each quirk does what its name says.
 
 What a quirk does is checked against closed forms and loops written here, not against the code that does it.
 """
@@ -351,7 +351,7 @@ def test_a_norm_by_own_statistics_is_a_loop_over_images_and_channels(
     torch.manual_seed(0)
     shaken(norm)
     nn.init.normal_(norm.bias)
-    statistics = [each.clone() for each in norm.buffers()]
+    statistics = [buffer.clone() for buffer in norm.buffers()]
     set_own_statistics(nn.ModuleList([norm]), True)
     x_BMCHW = torch.randn(B, M, C, 5, 6, dtype=torch.float64)
     found = norm.eval()(x_BMCHW)
@@ -409,7 +409,8 @@ def test_stretched_images_change_fid_alone_and_keep_real_features_of_their_own(g
     (image_BSCHW, real_BCHW), *_ = pairs
     for number, stream in enumerate(stretched.metrics):
         for measured, to_bytes in ((plain, to_uint8), (stretched, stretch_to_uint8)):
-            fake_ND, real_ND = (extractor.features(to_bytes(each)) for each in (image_BSCHW[:, number], real_BCHW))
+            fakes = image_BSCHW[:, number]
+            fake_ND, real_ND = (extractor.features(to_bytes(images)) for images in (fakes, real_BCHW))
             # float64 convolutions of one image or of five may add in another order.
             assert measured.metrics[stream]["fid"] == pytest.approx(fid.frechet_distance(fake_ND, real_ND), rel=1e-6)
         assert stretched.metrics[stream]["fid"] != pytest.approx(plain.metrics[stream]["fid"], rel=1e-2)
@@ -569,7 +570,7 @@ def test_a_quirk_that_is_on_is_named_under_the_table_and_no_other(part: str, qui
         assert (words in said) == (other == quirk)
 
 
-def test_a_clean_table_says_so() -> None:
+def test_a_clean_table_names_no_quirk() -> None:
     said = lines_of(load_preset(PARAMS, "paper"))
     assert said.count("Protocol clean (no quirks of the released code): batch") == 2
     assert said.count("last checkpoint") == 2
@@ -580,7 +581,7 @@ def test_a_clean_table_says_so() -> None:
 def test_an_official_table_names_every_quirk() -> None:
     said = lines_of(load_preset(PARAMS, "paper-official"))
     for kind in ("SegmentationProtocol", "TranslationProtocol"):
-        line = next(each for each in said.splitlines() if ("SGD" in each) == (kind == "SegmentationProtocol"))
+        line = next(line for line in said.splitlines() if ("SGD" in line) == (kind == "SegmentationProtocol"))
         parts = PARTS["segmentation"] if kind == "SegmentationProtocol" else PARTS["translation"]
         quirks = [*parts.QUIRKS, *(PARTS["evaluation"].QUIRKS if kind == "TranslationProtocol" else ())]
         assert f"Protocol official ({', '.join(describe.QUIRKS[quirk] for quirk in quirks)}): batch" in line
@@ -600,7 +601,7 @@ def test_an_official_table_names_every_quirk() -> None:
         ("segmentation.network", {"head": "pspnet"}, "PSPNet on ResNet-101"),
     ],
 )  # fmt: skip
-def test_nothing_is_said_that_was_not_asked_for(part: str, changes: dict[str, Any], words: str) -> None:
+def test_the_lines_name_what_was_set_and_nothing_else(part: str, changes: dict[str, Any], words: str) -> None:
     assert words in lines_of(preset_with(part, changes))
     assert words not in lines_of(load_preset(PARAMS, "paper"))
 
@@ -609,8 +610,8 @@ def test_the_official_preset_is_the_paper_preset_with_every_quirk() -> None:
     content = load_preset(PARAMS, "paper-official").model_dump()
     expected = load_preset(PARAMS, "paper").model_dump()
     assert set(content["tables"]) <= set(expected["tables"])
-    for each in ("name", "description", "tables", "cost"):  # looks and second passes cost time; no number
-        expected[each] = content[each]
+    for key in ("name", "description", "tables", "cost"):  # validations and second passes cost time
+        expected[key] = content[key]
     for part, quirk in ALL:
         kind, key = ("translation", "evaluation") if part == "evaluation" else (part, "protocol")
         expected[kind]["protocol"]["name"] = "official"

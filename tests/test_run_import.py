@@ -80,7 +80,7 @@ class Place:
         return cls(load_plan(paths.params, "tiny"), paths)
 
     def cell(self, kind: str, convs: str = "shared") -> Cell:
-        return next(each for each in self.plan.cells.values() if each.task.kind == kind and each.convs == convs)
+        return next(cell for cell in self.plan.cells.values() if cell.task.kind == kind and cell.convs == convs)
 
     def prepared(self, cell: Cell) -> Prepared:
         return Prepared.open(self.paths.data / dataset_key(cell.dataset))
@@ -242,7 +242,7 @@ def test_weights_that_are_there_go_only_when_told(place: Place, no_training: Non
 
 
 def refused(path: Path, cell: Cell, place: Place, *parts: str) -> None:
-    """The import is refused with a message of these parts, and leaves no trace of its own."""
+    """The import is refused with a message that contains these parts, and changes nothing."""
     with pytest.raises(UserError) as caught:
         import_checkpoint(path, cell, place.paths, "cpu")
     for part in parts:
@@ -349,7 +349,7 @@ def run_command(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     return int(left.value.code or 0)
 
 
-def test_the_command_says_what_it_did_and_what_is_next(
+def test_the_command_reports_what_it_did_and_what_is_next(
     place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cell = place.cell("translation")
@@ -364,7 +364,7 @@ def test_the_command_says_what_it_did_and_what_is_next(
     assert "not a complete file of weights" in capsys.readouterr().err
 
 
-def test_the_page_says_where_the_weights_come_from(place: Place, no_training: None) -> None:
+def test_the_page_shows_where_the_weights_come_from(place: Place, no_training: None) -> None:
     cell = place.cell("segmentation")
     path = saved(place, released(network_of(place, cell), "segmenter"), "segmenter")
     hostile = path.rename(path.with_name("<script>&.tar"))
@@ -375,7 +375,7 @@ def test_the_page_says_where_the_weights_come_from(place: Place, no_training: No
     assert "cenbench import-checkpoint" in page
 
 
-def test_a_trained_cell_says_so(place: Place) -> None:
+def test_a_trained_cell_is_shown_as_trained(place: Place) -> None:
     cell = place.cell("translation")
     run_cell(cell, place.paths, "cpu")
     record = place.record(cell)

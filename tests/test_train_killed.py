@@ -40,7 +40,7 @@ class Runs:
 
     root: Path
     said: dict[str, dict[str, Any]]
-    """plan -> what `cell_process.py` says of it."""
+    """Plan -> what `cell_process.py` printed for it."""
     expected: dict[str, bytes]
 
     def plans(self, kind: str) -> list[str]:

@@ -25,7 +25,7 @@ TOTAL = 60
 
 
 class Line:
-    """Fits a line by momentum SGD: a whole trainer, in microseconds a step."""
+    """Fits a line by momentum SGD: a whole trainer, in microseconds per step."""
 
     losses = ("distance",)
 

@@ -26,9 +26,9 @@ class NoReadback(TorchDispatchMode):
         name = operation.overloadpacket.__name__
         by_mask = name.startswith("index") and any(
             isinstance(index, torch.Tensor) and index.dtype == torch.bool
-            for each in args
-            if isinstance(each, (list, tuple))
-            for index in each
+            for indices in args
+            if isinstance(indices, (list, tuple))
+            for index in indices
         )
         if name in READ_BACK | FROM_HOST or by_mask:
             raise AssertionError(f"{operation}{' by a mask' if by_mask else ''} makes the host wait")

@@ -1,4 +1,4 @@
-"""Batches read ahead are the batches asked for; a mistake in one is told where it is used."""
+"""Batches read ahead are the requested ones; an error in one is raised where it is used."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ def test_every_step_takes_its_own_batch_and_keeps_its_own_losses() -> None:
     assert (recorder.prepared, recorder.replayed) == (PLAIN_STEPS, 4)
 
 
-def test_a_step_that_cannot_be_recorded_goes_on_and_the_log_says_why(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_step_that_cannot_be_recorded_is_taken_directly_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     expected = torch.stack(run(training()[1]))
     recorded = RecordedStep(Refusing())
     with caplog.at_level(logging.WARNING, "cenbench"):
