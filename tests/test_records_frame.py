@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
+from statistics import fmean
 
 import pandas
 import pytest
@@ -17,6 +18,7 @@ from cenbench.matrix.metrics import measured_metrics, metrics, metrics_that_need
 from cenbench.matrix.plan import Plan, load_plan
 from cenbench.records.frame import results_frame, summary, write_frame
 from cenbench.records.read import CellRecord, State
+from cenbench.report.table import build_table
 
 STATES: tuple[State, ...] = ("ok", "failed", "stale", "missing", "skipped")
 
@@ -74,6 +76,25 @@ def test_a_value_is_that_of_an_ok_record_and_empty_in_every_other_state(
         assert pandas.isna(line.outdated_value) or found.state == "stale"
         assert (None if pandas.isna(line.reason) else line.reason) == found.reason
     assert frame["value"].notna().sum() > 0
+
+
+def test_tables_show_the_numbers_of_the_frame(
+    plan: Plan, records: dict[str, CellRecord], frame: pandas.DataFrame
+) -> None:
+    """Every slot of every table, from the frame alone: the mean over its cells of the values, of old ones too."""
+    values = frame["value"].fillna(frame["outdated_value"])
+    known = dict(zip(frame[["cell_id", "stream", "metric"]].itertuples(index=False, name=None), values, strict=True))
+    compared = 0
+    for layout in plan.tables:
+        for entry in build_table(plan.preset, layout, records).entries:
+            for shown in entry.values:  # noqa: PD011 - a tuple, not a data frame
+                numbers = [known[cell_id, entry.stream, shown.metric] for cell_id in entry.cells]
+                numbers = [number for number in numbers if not pandas.isna(number)]
+                assert (shown.ours is None) == (not numbers)
+                if shown.ours is not None:
+                    assert shown.ours == fmean(numbers)
+                    compared += 1
+    assert compared > 100
 
 
 def test_costs_are_those_of_the_network(plan: Plan, frame: pandas.DataFrame) -> None:

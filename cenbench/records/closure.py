@@ -87,8 +87,8 @@ class Closures:
                 external.update(source.external)
                 runs.update(node for node in self.package.nodes(name) if node.runs_at_import)
                 runs.update(node for star in source.stars for node in self._star(name, star).nodes)
-                imports = [self.package.absolute_name(name, each) for each in source.imports]
-                for other in (*(self.package.split(each)[0] for each in imports), name.rpartition(".")[0]):
+                imports = [self.package.absolute_name(name, imported) for imported in source.imports]
+                for other in (*(self.package.split(imported)[0] for imported in imports), name.rpartition(".")[0]):
                     if other and other not in found:
                         found[other] = None
                         waiting.append(other)

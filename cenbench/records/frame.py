@@ -17,7 +17,6 @@ from cenbench.matrix.cell import Cell
 from cenbench.matrix.metrics import measured_metrics, metrics_that_need
 from cenbench.matrix.plan import Plan
 from cenbench.matrix.specs import dataset_key
-from cenbench.metrics.inputs.network import network_costs
 from cenbench.paths import Paths
 from cenbench.records.read import CellRecord, State, read_record
 
@@ -60,10 +59,9 @@ def results_frame(plan: Plan, records: Mapping[str, CellRecord]) -> pandas.DataF
 
 def _lines(plan: Plan, cell: Cell, record: CellRecord) -> Iterator[dict[str, Any]]:
     counts = record.document.get("parameters", {})
-    costs = network_costs(counts)
     known = (*measured_metrics(cell.task.kind), *metrics_that_need("network"))
     for stream in cell.streams:
-        numbers = {**record.metrics.get(stream, {}), **costs}
+        numbers = record.numbers(stream)
         for metric in dict.fromkeys((*known, *numbers)):
             yield {
                 "preset": plan.preset,

@@ -88,7 +88,7 @@ def _targets(node: ast.stmt) -> list[ast.expr]:
 
 def _is_plain(target: ast.expr) -> bool:
     if isinstance(target, ast.Tuple | ast.List):
-        return all(_is_plain(each) for each in target.elts)
+        return all(_is_plain(element) for element in target.elts)
     return isinstance(target, ast.Name)
 
 

@@ -177,8 +177,8 @@ class _Reader(ast.NodeTransformer):
             left = without_text([*node.value.args, *node.value.keywords])
             if not left:
                 return None
-            arguments = [each for each in left if isinstance(each, ast.expr)]
-            named = [each for each in left if isinstance(each, ast.keyword)]
+            arguments = [argument for argument in left if isinstance(argument, ast.expr)]
+            named = [argument for argument in left if isinstance(argument, ast.keyword)]
             node = ast.Expr(ast.Call(node.value.func, arguments, named))
         return self.generic_visit(node)
 
@@ -213,7 +213,7 @@ class _Reader(ast.NodeTransformer):
         chain = _chain(node.func)
         whole = self._dotted(_joined(self._ref(top_of(chain)), chain)) if chain else ""
         if whole == "importlib.import_module" and node.args and _begins_with_package(node.args[0]):
-            return ast.Call(ast.Name("import", ast.Load()), [self.visit(each) for each in node.args], [])
+            return ast.Call(ast.Name("import", ast.Load()), [self.visit(argument) for argument in node.args], [])
         if called == "isinstance" and len(node.args) == 2:
             return ast.Call(node.func, [self.visit(node.args[0]), self._asked(node.args[1])], [])
         if (
@@ -227,7 +227,7 @@ class _Reader(ast.NodeTransformer):
     def _asked(self, node: ast.expr) -> ast.expr:
         """The second argument of `isinstance`, as references that are only asked about."""
         if isinstance(node, ast.Tuple):
-            return ast.Tuple([self._asked(each) for each in node.elts], node.ctx)
+            return ast.Tuple([self._asked(element) for element in node.elts], node.ctx)
         if isinstance(node, ast.BinOp):
             return ast.BinOp(self._asked(node.left), node.op, self._asked(node.right))
         chain = _chain(node)
@@ -272,7 +272,7 @@ class _Reader(ast.NodeTransformer):
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
         for name in ("decorator_list", "bases", "keywords"):
-            setattr(node, name, [self.visit(each) for each in getattr(node, name)])
+            setattr(node, name, [self.visit(child) for child in getattr(node, name)])
         with self._scope(bindings(node.body), is_class=True):
             node.body = self._block(node.body)
         return node
@@ -332,11 +332,11 @@ class _Reader(ast.NodeTransformer):
         return self.visit(node) if keep else None
 
     def visit_Import(self, node: ast.Import) -> ast.AST | None:
-        return self._import(node, [ast.alias(each.name) for each in node.names if not of_package(each.name)])
+        return self._import(node, [ast.alias(alias.name) for alias in node.names if not of_package(alias.name)])
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST | None:
         external = not of_package(imported_module(node))
-        return self._import(node, [ast.alias(each.name) for each in node.names] if external else [])
+        return self._import(node, [ast.alias(alias.name) for alias in node.names] if external else [])
 
     def _import(self, node: ast.Import | ast.ImportFrom, external: list[ast.alias]) -> ast.AST | None:
         for name, target in imported_names(node).items():

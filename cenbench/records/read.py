@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from cenbench.errors import UserError
 from cenbench.matrix.cell import Cell
+from cenbench.metrics.inputs.network import network_costs
 from cenbench.paths import Paths
 from cenbench.pretrained.used import pretrained_digest
 from cenbench.records.digests import Digests, current_digests
@@ -44,6 +45,10 @@ class CellRecord:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     document: Mapping[str, Any] = field(default_factory=dict)
     """All of metrics.json."""
+
+    def numbers(self, stream: str) -> dict[str, float]:
+        """Metric -> number: what was measured of this output, and what the network costs. Tables and frames read it."""
+        return {**self.metrics.get(stream, {}), **network_costs(self.document.get("parameters", {}))}
 
     @property
     def history(self) -> Path:

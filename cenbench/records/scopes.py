@@ -44,7 +44,7 @@ def bindings(nodes: Iterable[ast.AST]) -> dict[str, str | None]:
 
 def parameters(arguments: ast.arguments) -> list[ast.arg]:
     """All parameters of a function."""
-    starred = [each for each in (arguments.vararg, arguments.kwarg) if each]
+    starred = [argument for argument in (arguments.vararg, arguments.kwarg) if argument]
     return [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, *starred]
 
 

@@ -80,10 +80,10 @@ def _dotted(path: Path) -> str:
 def _from_lists(document: list[Any]) -> Module:
     """A module from JSON, which turns named tuples into lists."""
     found, *rest = document
-    return Module(tuple(_definition(each) for each in found), *rest)
+    return Module(tuple(_definition(entry) for entry in found), *rest)
 
 
 def _definition(document: list[Any]) -> Definition:
     names, form, (runs, calls), is_class, bases, members, is_field = document
-    inner = tuple(_definition(each) for each in members)
+    inner = tuple(_definition(member) for member in members)
     return Definition(tuple(names), NormalForm(*form), ImportTime(runs, calls), is_class, bases, inner, is_field)

@@ -10,7 +10,6 @@ from typing import TypeVar
 
 from cenbench.matrix.layout import Slot, TableLayout
 from cenbench.matrix.metrics import metrics
-from cenbench.metrics.inputs.network import network_costs
 from cenbench.records.read import CellRecord, State
 from cenbench.report.agreement import agreeing_pairs
 from cenbench.report.verdict import Verdict, judge
@@ -153,17 +152,12 @@ def _entry(slot: Slot, layout: TableLayout, records: Mapping[str, CellRecord]) -
     found = [records[cell.id] for cell in slot.cells]
     worst = min(found, key=lambda record: WORST_FIRST.index(record.state))
     reason = worst.reason if len(found) == 1 or worst.reason is None else f"seed {worst.cell.seed}: {worst.reason}"
-    numbers = [_numbers(record, slot.stream) for record in found]
+    numbers = [record.numbers(slot.stream) for record in found]
     metrics_shown = layout.columns[slot.column].metrics
     values = tuple(_value(slot, layout.number, metric, found, numbers) for metric in metrics_shown)
     ids = tuple(cell.id for cell in slot.cells)
     imported = any(record.document.get("origin") == "imported" for record in found)
     return FilledSlot(slot.row, slot.column, slot.stream, worst.state, reason, values, ids, imported)
-
-
-def _numbers(record: CellRecord, stream: str) -> dict[str, float]:
-    """Metric -> number: what was measured on this stream, and what the network costs."""
-    return {**record.metrics.get(stream, {}), **network_costs(record.document.get("parameters", {}))}
 
 
 def _value(

@@ -68,8 +68,8 @@ def words(found: Sequence[Agreement], alpha: float = ALPHA) -> list[Word]:
     off           the printed number lies outside of where single runs fall, and beyond the margin
     inconclusive  neither is shown
     """
-    adjusted = holm([each.p_different for each in found])
-    return [_word(each, p_different, alpha) for each, p_different in zip(found, adjusted, strict=True)]
+    adjusted = holm([comparison.p_different for comparison in found])
+    return [_word(comparison, p, alpha) for comparison, p in zip(found, adjusted, strict=True)]
 
 
 def _word(found: Agreement, p_different: float, alpha: float) -> Word:
