@@ -28,8 +28,10 @@ from pathlib import Path
 import torch
 import torch._dynamo  # optimisers and torchvision import it, for seconds
 
+from cenbench import sha256_cache
 from cenbench.errors import UserError
 from cenbench.evaluate import segmentation, translation  # noqa: F401 - imported here, once
+from cenbench.files import write_json
 from cenbench.matrix.plan import load_plan
 from cenbench.paths import Paths
 from cenbench.records.read import read_record
@@ -128,20 +130,30 @@ def fill_disk() -> None:
 
 def at_moment(number: int, fault: Callable[[], None]) -> Callable[[], int]:
     """Arrange the fault before that durable moment, counted from 1; the returned function counts the moments so far."""
-    moments = 0
+    moments, noting = 0, False
 
     def before(real: Callable[..., None]) -> Callable[..., None]:
         def moment(*arguments: object) -> None:
             nonlocal moments
             heartbeat = threading.current_thread() is not threading.main_thread() or "heartbeat" in str(arguments[-1])
-            moments += not heartbeat  # which comes when it likes, and on which nothing depends
-            if moments == number and not heartbeat:
+            optional = heartbeat or noting  # nothing depends on these; heartbeats also come at any time
+            moments += not optional
+            if moments == number and not optional:
                 fault()
             real(*arguments)
 
         return moment
 
+    def noted(path: Path, note: object) -> None:
+        nonlocal noting
+        noting = True
+        try:
+            write_json(path, note)
+        finally:
+            noting = False
+
     os.fsync, os.replace = before(os.fsync), before(os.replace)
+    sha256_cache.write_json = noted
     return lambda: moments
 
 

@@ -27,6 +27,7 @@ from cenbench.data.prepared import Prepared
 from cenbench.errors import UserError
 from cenbench.evaluate.task import evaluation_of
 from cenbench.files import read_json, write_json
+from cenbench.matrix import dataset_names
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.plan import Plan, load_plan
 from cenbench.matrix.specs import dataset_key
@@ -87,6 +88,12 @@ class Place:
 
     def record(self, cell: Cell) -> CellRecord:
         return read_record(self.paths, cell)
+
+
+@pytest.fixture(autouse=True)
+def tiny_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Presets name datasets that can be prepared; the tests' own is written by `write_dataset`."""
+    monkeypatch.setattr(dataset_names, "dataset_names", lambda: ("synthrooms", "tiny"))
 
 
 @pytest.fixture

@@ -44,19 +44,6 @@ ENSEMBLE = "ensemble"
 MERGED_STREAMS = ("fused", ENSEMBLE)
 """The outputs of a network that merges its modalities into one stream; its ensemble has only that one member."""
 _ID_VERSION = 1
-_UNREAD_LAMBDA_L1 = {
-    ("segmentation", 64): 0.04,
-    ("segmentation", 128): 0.003,
-    ("segmentation", 500): 0.0002,
-    ("segmentation", 768): 0.0002,
-    ("translation", 64): 0.05,
-    ("translation", 128): 0.01,
-    ("translation", 256): 0.001,
-}
-"""Task kind and crop -> the `lambda_l1` that ids of cells with `l1: none` contain, whatever their protocol sets.
-
-They never read it. These are the values that the presets set when it still counted: finished cells keep their ids.
-"""
 Part = TypeVar("Part", bound=Frozen)
 
 
@@ -254,8 +241,6 @@ class Cell(Frozen):
         content = self.model_dump(mode="json", exclude_defaults=True, exclude=exclude)
         for name in self._unread_settings():
             content["protocol"].pop(name, None)
-        if self.l1 == "none" and (value := _UNREAD_LAMBDA_L1.get((self.task.kind, self.protocol.crop_px))):
-            content["protocol"]["lambda_l1"] = value
         return content
 
     def _unread_settings(self) -> Iterator[str]:
@@ -266,14 +251,6 @@ class Cell(Frozen):
             yield "auxiliary_weight"
         if self.protocol.selection == "last":
             yield "select_every_epochs"
-        if self.l1 == "none":
-            yield "lambda_l1"
-        if self.protocol.name == "official":  # which requires every quirk: they never differ, and the ids contain them
-            return
-        if self.l1 == "none":
-            yield "lambda_per_head"
-        if not any(name.startswith("depth") for name in self.task.inputs):
-            yield "pad_depth_as_rgb"
 
 
 _PARTS_OF = {
