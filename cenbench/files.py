@@ -121,7 +121,11 @@ def write_sealed(path: Path, value: dict[str, Any]) -> None:
 
 def read_sealed(path: Path) -> dict[str, Any]:
     """What `write_sealed` wrote, without the digest. `UserError` if any byte has changed since."""
-    value, text = read_strict(path)
+    return unsealed(path, *read_strict(path))
+
+
+def unsealed(path: Path, value: Any, text: str) -> dict[str, Any]:
+    """`read_sealed` of a file that was read already: its value, and the text of it."""
     document = _object(value, path)
     sealed = {key: content for key, content in document.items() if key != _SEAL}
     expected, found = document.get(_SEAL), digest(sealed)

@@ -40,6 +40,20 @@ class Paths:
         return self.root / "results"
 
     @property
+    def cells(self) -> Path:
+        """Published outputs, one folder per cell; see `cell`."""
+        return self.results / "cells"
+
+    @property
+    def states(self) -> Path:
+        """Resumable states and weights, one folder per training; see `state`."""
+        return self.results / "state"
+
+    @property
+    def logs(self) -> Path:
+        return self.results / "logs"
+
+    @property
     def features(self) -> Path:
         return self.results / "features"
 
@@ -54,7 +68,7 @@ class Paths:
 
     def cell(self, cell: Cell) -> Path:
         """Folder of the published record. Snakemake owns it and may delete its files."""
-        return self.results / "cells" / cell.id
+        return self.cells / cell.id
 
     def record(self, cell: Cell) -> Path:
         """The cell's numbers. Written last: if it exists, the record is complete."""
@@ -66,7 +80,7 @@ class Paths:
 
     def state(self, cell: Cell) -> Path:
         """Folder of the resumable state and the weights. Only the run that holds its lock writes here."""
-        return self.results / "state" / cell.training_id
+        return self.states / cell.training_id
 
     def failure(self, cell: Cell) -> Path:
         """Why the cell's last run failed (`cenbench.records.failure`)."""
@@ -78,7 +92,7 @@ class Paths:
 
     def log(self, cell: Cell) -> Path:
         """The log of the last run, which Snakemake owns."""
-        return self.results / "logs" / f"{cell.id}.log"
+        return self.logs / f"{cell.id}.log"
 
 
 RELATIVE = Paths(Path())

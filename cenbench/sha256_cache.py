@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cenbench.errors import UserError
 from cenbench.file_lock import file_lock
-from cenbench.files import read_json, sha256_file, write_json
+from cenbench.files import read_json_object, sha256_file, write_json
 
 log = logging.getLogger("cenbench")
 
@@ -33,25 +33,26 @@ def cached_sha256(path: Path, notes: Path) -> str:
 
 def _read(path: Path, note: Path) -> str:
     log.info("reading %s whole, for its SHA-256", path)
-    state = _state(path)  # taken first: if the file changes during the read, the note does not match it
+    state = file_state(path)  # taken first: if the file changes during the read, the note does not match it
     sha256 = sha256_file(path)
     with suppress(OSError, UserError):
         write_json(note, {"state": state, "sha256": sha256})
     return sha256
 
 
-def _state(path: Path) -> list[int]:
+def file_state(path: Path) -> tuple[int, int, int, int]:
+    """What differs once a file was touched. The ctime comes last: no program sets it back. OSError if it is absent."""
     stat = path.stat()
-    return [stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
 
 
 def _noted(note: Path, path: Path) -> str | None:
     """The digest in the note, if it was taken of the file as it is now; None for an absent or damaged note."""
     try:
-        known = dict(read_json(note))
-    except (OSError, UserError, TypeError, ValueError):
+        known = read_json_object(note)
+    except UserError:
         return None
-    return str(known["sha256"]) if known.get("state") == _state(path) and "sha256" in known else None
+    return str(known["sha256"]) if known.get("state") == list(file_state(path)) and "sha256" in known else None
 
 
 @contextmanager

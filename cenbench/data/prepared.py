@@ -11,6 +11,7 @@ from cenbench.data.manifest import MANIFEST, Manifest, ModalityEntry, damaged, r
 from cenbench.data.reading import file_system_errors
 from cenbench.errors import UserError
 from cenbench.files import digest, sha256_file
+from cenbench.sha256_cache import file_state
 
 if TYPE_CHECKING:  # the scheduler imports this module, so NumPy is imported only where an array is opened
     import numpy as np
@@ -152,9 +153,8 @@ class Prepared:
 
 
 def _touched(path: Path) -> tuple[int, ...] | None:
-    """What changes when a file does; None for an absent one. The ctime comes last: no program sets it back."""
+    """The file's state (`file_state`); None for a file that is absent."""
     try:
-        stat = path.stat()
+        return file_state(path)
     except OSError:
         return None
-    return stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from cenbench.errors import UserError
-from cenbench.files import read_json, read_sealed, sha256_file
+from cenbench.files import read_json_object, read_sealed, sha256_file, unsealed
 from cenbench.matrix.cell import Cell
 from cenbench.paths import Paths
+from cenbench.strict_json import read_strict
 
 log = logging.getLogger("cenbench")
 FORMAT = 2
@@ -23,10 +24,10 @@ def read_published(paths: Paths, cell: Cell) -> tuple[dict[str, Any], dict[str, 
 
     A record of an earlier format is returned unchecked: it may have been sealed differently.
     """
-    plain = read_json(paths.record(cell))
-    if isinstance(plain, Mapping) and plain.get("format") in range(1, FORMAT):
-        return dict(plain), dict(read_json(paths.provenance(cell)))
-    document, provenance = read_sealed(paths.record(cell)), read_sealed(paths.provenance(cell))
+    value, text = read_strict(paths.record(cell))
+    if isinstance(value, dict) and value.get("format") in range(1, FORMAT):
+        return value, read_json_object(paths.provenance(cell))
+    document, provenance = unsealed(paths.record(cell), value, text), read_sealed(paths.provenance(cell))
     for name, expected in document["files"].items():
         path = paths.cell(cell) / name
         found = sha256_file(path) if path.is_file() else "no such file"

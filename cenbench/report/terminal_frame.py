@@ -5,13 +5,12 @@ from __future__ import annotations
 import pandas
 from rich.table import Table
 
+from cenbench.report.terminal import add_row, borderless
+
 
 def summary_table(summary: pandas.DataFrame) -> Table:
     """`summary` is `cenbench.records.frame.summary`: a count per column."""
-    table = Table(box=None)
-    table.add_column("table")
-    for heading in summary.columns:
-        table.add_column(str(heading), justify="right")
+    table = borderless("table", *(f">{heading}" for heading in summary.columns))
     for name, counts in summary.iterrows():
-        table.add_row(str(name), *(str(count) for count in counts))
+        add_row(table, name, *counts)
     return table

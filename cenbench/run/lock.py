@@ -21,17 +21,19 @@ from cenbench.files import room_to_write
 from cenbench.run.heartbeat import BEAT_S, BEATS_UNTIL_LOST, Beat, read_beat, slurm_job
 
 log = logging.getLogger("cenbench")
+LOCK = "lock"
+"""In a state folder: the file that a running cell holds locked."""
 
 
 @contextmanager
 def cell_lock(folder: Path, *, wait: bool = False, beat_s: float = BEAT_S) -> Iterator[None]:
-    """Hold `folder/lock`. If another live process holds it, raise a `UserError` that names it, or `wait` for it to end.
+    """Hold the lock of a state folder. If another live process holds it, raise a `UserError` naming it, or `wait` for it.
 
     On one host the kernel's lock decides, so kill -9 leaves no stale lock; the text in the file only names the holder.
     A process on another host holds the cell as long as its heartbeat is fresh, even if the kernel finds the lock free.
     The holder should beat (`Heartbeat`) every `beat_s` seconds.
     """
-    path = folder / "lock"
+    path = folder / LOCK
     with ExitStack() as stack:
         file = _take(stack, path, wait)
         _await_other_hosts(folder, path, wait, beat_s)

@@ -9,6 +9,11 @@ from pathlib import Path
 from cenbench.file_lock import file_lock
 
 
+def controller_file(root: Path) -> Path:
+    """The file that a live controller of `root` holds locked."""
+    return root / ".snakemake" / "controller"
+
+
 def hold_working_directory(root: Path) -> ExitStack | None:
     """Hold `root` for this controller, and remove what a dead one left in `.snakemake/locks`.
 
@@ -16,15 +21,15 @@ def hold_working_directory(root: Path) -> ExitStack | None:
     directory; Snakemake's own lock then reports it. A lock left by another host is not touched, since nothing here can
     tell whether its holder lives; `snakemake --unlock` removes it.
     """
-    folder, hold = root / ".snakemake", ExitStack()
+    hold = ExitStack()
     try:
-        file = hold.enter_context(file_lock(folder / "controller", wait=False))
+        file = hold.enter_context(file_lock(controller_file(root), wait=False))
     except BlockingIOError:
         return None
     file.seek(0)
     host = socket.gethostname().encode()
     if file.read() in (b"", host):
-        for stale in (folder / "locks").glob("*.lock"):
+        for stale in (root / ".snakemake" / "locks").glob("*.lock"):
             stale.unlink(missing_ok=True)
     file.truncate(0)
     file.write(host)

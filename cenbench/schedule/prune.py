@@ -6,7 +6,6 @@ are looked at, and only in its own folders; official files and weights are in no
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -18,6 +17,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from safetensors import SafetensorError, safe_open
+
 from cenbench.data.manifest import manifest_digest
 from cenbench.errors import UserError
 from cenbench.file_lock import file_lock
@@ -26,12 +27,13 @@ from cenbench.matrix.preset import preset_names
 from cenbench.matrix.specs import dataset_key
 from cenbench.paths import Paths
 from cenbench.run.heartbeat import read_beat
+from cenbench.run.lock import LOCK
+from cenbench.schedule.controller_lock import controller_file
 
 Kind = Literal["cell", "state", "log", "page", "dataset", "features", "unfinished removal"]
 _CELL = re.compile(r"[a-z_+]+-to-[a-z_]+\..+\.s[0-9]+\.[0-9a-f]{10}")
 _DATASET = re.compile(r"[a-z0-9][a-z0-9_.-]*-[0-9]+(x[0-9]+)?px-[0-9a-f]{10}")
 _FEATURES = re.compile(r"[0-9a-f]{16}\.safetensors")
-_LARGEST_HEADER = 1_000_000
 _REMOVED = ".pruned."
 """Prefix of what is being removed: renamed first, so that nothing reads half of it."""
 
@@ -75,19 +77,18 @@ def wanted_by(params: Path, presets: Sequence[str] = ()) -> Wanted:
 
 def find_leftovers(paths: Paths, wanted: Wanted) -> list[Leftover]:
     """Everything that no preset asks for, by kind and name; folders that cannot be read are listed as kept."""
-    state, data = paths.results / "state", paths.data
     found = [
-        *_unwanted("cell", paths.results / "cells", _CELL, wanted.cells),
-        *_unwanted("state", state, _CELL, wanted.trainings),
-        *_unwanted("log", paths.results / "logs", _CELL, wanted.cells, ".log"),
-        *_unwanted("log", paths.results / "logs", _DATASET, wanted.datasets, ".log", "dataset."),
+        *_unwanted("cell", paths.cells, _CELL, wanted.cells),
+        *_unwanted("state", paths.states, _CELL, wanted.trainings),
+        *_unwanted("log", paths.logs, _CELL, wanted.cells, ".log"),
+        *_unwanted("log", paths.logs, _DATASET, wanted.datasets, ".log", "dataset."),
     ]
     for folder in sorted(paths.reports.glob("*/cells")):
         found += _unwanted("page", folder, _CELL, wanted.cells, ".html")
-    found += _unwanted("dataset", data, _DATASET, wanted.datasets)
-    found += _unwanted("dataset", data, _DATASET, wanted.datasets, ".partial")
+    found += _unwanted("dataset", paths.data, _DATASET, wanted.datasets)
+    found += _unwanted("dataset", paths.data, _DATASET, wanted.datasets, ".partial")
     found += _unwanted_features(paths, wanted)
-    for folder in (paths.results / "cells", state, data):
+    for folder in (paths.cells, paths.states, paths.data):
         entries, _ = _entries(folder)
         interrupted = (entry for entry in entries if entry.name.startswith(_REMOVED))
         found += [_leftover("unfinished removal", Path(entry.path)) for entry in interrupted]
@@ -100,7 +101,7 @@ def remove(paths: Paths, leftovers: Iterable[Leftover]) -> list[Leftover]:
 
     Raises `UserError` while Snakemake is running here: it may need what the presets of a moment ago asked for.
     """
-    if held := _held(paths.root / ".snakemake" / "controller"):
+    if held := _held(controller_file(paths.root)):
         raise UserError("Snakemake is running here", where=paths.root, found=held, fix="rerun this when it has ended")
     trainings = _trainings(paths)
     return [_removed(trainings, one) if one.kept is None else one for one in leftovers]
@@ -139,11 +140,9 @@ def _manifest_digest(folder: Path) -> str | None:
 def _dataset_of_features(path: Path) -> str | None:
     """Digest of the dataset that a file of features names in its header; None if it names none."""
     try:
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            header = json.loads(file.read(length)) if length <= _LARGEST_HEADER else {}
-        return str(header["__metadata__"]["dataset"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        with safe_open(path, framework="np") as file:
+            return str(file.metadata()["dataset"])
+    except (OSError, SafetensorError, KeyError, TypeError):
         return None
 
 
@@ -191,7 +190,7 @@ def _slug(name: str) -> str:
 def _trainings(paths: Paths) -> Mapping[str, list[Path]]:
     """Readable part of an id -> the state folders of such trainings, which hold lock and heartbeat."""
     folders: dict[str, list[Path]] = {}
-    for entry in _entries(paths.results / "state")[0]:
+    for entry in _entries(paths.states)[0]:
         folders.setdefault(_slug(entry.name), []).append(Path(entry.path))
     return folders
 
@@ -211,7 +210,7 @@ def _busy(trainings: Mapping[str, list[Path]], leftover: Leftover) -> str | None
 
 def _at_work(state: Path) -> str | None:
     beat = read_beat(state)
-    return f"running: {beat.who}" if beat and beat.is_fresh(time.time()) else _held(state / "lock")
+    return f"running: {beat.who}" if beat and beat.is_fresh(time.time()) else _held(state / LOCK)
 
 
 def _held(lock: Path) -> str | None:
@@ -236,8 +235,8 @@ def _removed(trainings: Mapping[str, list[Path]], leftover: Leftover) -> Leftove
     going = path.with_name(_REMOVED + path.name) if renamed else path
     try:
         with ExitStack() as stack:
-            if leftover.kind == "state" and (path / "lock").is_file():
-                stack.enter_context(file_lock(path / "lock", wait=False))
+            if leftover.kind == "state" and (path / LOCK).is_file():
+                stack.enter_context(file_lock(path / LOCK, wait=False))
             if renamed:
                 path.rename(going)
         if going.is_symlink() or not going.is_dir():

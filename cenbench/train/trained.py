@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from cenbench.errors import UserError
-from cenbench.files import read_json, sha256_file, write_bytes, write_json
+from cenbench.files import read_json_object, sha256_file, write_bytes, write_json
 from cenbench.train.history import HISTORY
 from cenbench.train.state import drop_state
 
@@ -141,7 +141,7 @@ def load_weights(network: nn.Module, folder: Path) -> None:
 def _read_note(folder: Path) -> dict[str, Any] | None:
     """finished.json, if it exists and has all the keys that are read here."""
     try:
-        note: dict[str, Any] = dict(read_json(folder / NOTE))
+        note = read_json_object(folder / NOTE)
         whole = {"training_id"} <= set(note["identity"]) and {"steps"} <= set(note) and isinstance(note["sha256"], dict)
         if "imported" in note:
             ImportedWeights(**note["imported"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -42,6 +43,7 @@ class NetworkMetric(Protocol):
     def compute(self, counts: Mapping[str, Any]) -> float: ...
 
 
+@cache
 def plugins(needs: Needs) -> dict[str, Any]:
     """Key -> module of every metric that needs this input."""
     return {name: import_module(f"cenbench.metrics.{name}") for name in metrics_that_need(needs)}
