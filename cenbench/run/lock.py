@@ -27,7 +27,7 @@ LOCK = "lock"
 
 @contextmanager
 def cell_lock(folder: Path, *, wait: bool = False, beat_s: float = BEAT_S) -> Iterator[None]:
-    """Hold the lock of a state folder. If another live process holds it, raise a `UserError` naming it, or `wait` for it.
+    """Hold the lock of a state folder. If another process holds it, `wait` for it or raise a `UserError` with its name.
 
     On one host the kernel's lock decides, so kill -9 leaves no stale lock; the text in the file only names the holder.
     A process on another host holds the cell as long as its heartbeat is fresh, even if the kernel finds the lock free.
