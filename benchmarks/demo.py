@@ -22,6 +22,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from cenbench.cpus import allotted_cpus
+
 REPOSITORY = Path(__file__).parents[1]
 PARTS = ("cenbench", "workflow", "profiles", "Snakefile", "params")
 RUN = ["all_tables", "--config", "tables=table7,table8,table9"]
@@ -44,7 +46,7 @@ def main() -> None:
     parser.add_argument("--dry-only", action="store_true", help="only the paper preset's dry run")
     parser.add_argument("--all", action="store_true", help="also all six tables of the demo preset (15 minutes)")
     options = parser.parse_args()
-    table = Table(title=f"snakemake on {os.cpu_count()} CPU cores")
+    table = Table(title=f"snakemake on {allotted_cpus()} CPU cores")
     table.add_column("command")
     for heading in ("s", "goal, s"):
         table.add_column(heading, justify="right")

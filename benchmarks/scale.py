@@ -31,6 +31,7 @@ from plan import with_seeds
 from rich.console import Console
 from rich.table import Column, Table
 
+from cenbench.cpus import allotted_cpus
 from cenbench.data.manifest import MANIFEST
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.metrics import measured_metrics
@@ -183,7 +184,7 @@ def main() -> None:
         root = Path(folder) / "checkout"
         plan = make_checkout(root, options.seeds)
         table = Table("step", *(Column(name, justify="right") for name in ("wall s", "CPU s", "peak MiB")))
-        table.title = f"{len(plan.cells)} cells, {os.cpu_count()} CPU cores"
+        table.title = f"{len(plan.cells)} cells, {allotted_cpus()} CPU cores"
         for step, took in steps(plan, root, options.run_s):
             row = (step, f"{took.wall_s:.1f}", f"{took.cpu_s:.1f}", f"{took.peak_mib:.0f}")
             console.log(" | ".join(row))

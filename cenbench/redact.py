@@ -1,26 +1,144 @@
-"""Keeps passwords and keys from the environment out of records, logs and reports."""
+"""Keeps secrets out of records, logs and reports: those of the environment, and those typed into commands."""
+# changes no number: what is left out of texts
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
-from collections.abc import Mapping
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from urllib.parse import quote, quote_plus
 
 SHOWN = "[secret]"
-_SECRET_NAME = re.compile(r"SECRET|TOKEN|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY", re.I)
-_URL_LOGIN = re.compile(r"(?<=://)[^/\s@]+(?=@)")
 _SHORTEST = 6
-"""Shorter values are not secrets, and would match in any text."""
+"""Shorter values of the environment are not secrets, and would match in any text."""
+
+_IN_ANY_WORD = re.compile(
+    r"SECRET|TOKEN(?!I[SZ])|PASS(?:WORD|WD|PHRASE|CODE)|CREDENTIAL|COOKIE|(?:API|ACCESS|PRIVATE)_?KEY"
+)
+_WORDS = {"AUTH", "AUTHORIZATION", "BEARER", "CRED", "CREDS", "DSN", "JWT", "KEY", "KEYS", "PASS", "PAT", "PSK", "PWD"}
+_ENDINGS = ("AUTH", "KEY", "PASS", "PWD")
+"""Also at the end of a longer word: SSHPASS, DBPWD."""
+_OTHER_WORDS = {"ASKPASS", "BYPASS", "COMPASS", "HOTKEY", "MONKEY", "TURKEY"}
+_NAMES_A_PLACE = {"DIR", "FILE", "HELPER", "LENGTH", "METHOD", "NAME", "PATH", "SOCK", "SOCKET", "TIMEOUT", "TYPE"}
+"""Last words that make a name one about a secret: PASSWORD_FILE, SSH_AUTH_SOCK."""
+_OPEN_KEYS = re.compile(r"(?:CACHE|DATASET|FOREIGN|PRIMARY|PUBLIC|SORT)_KEYS?$")
+_WORKING_DIRECTORIES = {"PWD", "OLDPWD"}
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+
+_URL_LOGIN = re.compile(r"(?<=://)[^/\s?#'\"]+(?=@)")
+_BEARER = re.compile(r"\b(Bearer\s+)[\w.~+/=-]{6,}", re.IGNORECASE)
+_HEADER = re.compile(r"\b((?:Set-)?Cookie|(?:Proxy-)?Authorization)(:\s*)[^\n'\"]+", re.IGNORECASE)
+_PEM = re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(?=-----END|\Z)", re.DOTALL)
+_QUOTED_WORD = re.compile(r"""'(-{0,2}[A-Za-z_][\w.-]*)=(?:'"'"'|[^'])*'|"(-{0,2}[A-Za-z_][\w.-]*)=(?:\\.|[^"\\])*\"""")
+_NAME = re.compile(
+    r"""(?P<option>(?<![\w-])--?[A-Za-z][\w.-]*)(?:\s*=\s*|["'],\s*(?=["'])|[ \t]+(?!-))"""
+    r"""|(?<![\w.-])(?:(?P<assigned>\w[\w.-]*)\s*=\s*|(?P<entry>\w[\w.-]*)["']?:\s*)"""
+)
+"""What stands before a value: `--name x`, `'--name', 'x'` of a list that Python printed, `NAME=x`, `"name": "x"`."""
+_VALUE = re.compile(r"""(?:'[^'\n]*'|"(?:[^"\\\n]|\\.)*")+|(?:\\.|[^\s'"\\&;,]|,(?!\s))+""")
+_ARGUMENT = re.compile(r"(-{0,2}[A-Za-z_][\w.-]*)=(.*)", re.DOTALL)
+
+
+@cache
+def is_secret_name(name: str) -> bool:
+    """Whether a variable, an option or a key of that name usually holds a secret: DB_PASS, --api-key, accessToken.
+
+    Whole words count, so PATH, PATTERN, AUTHOR and KEYBOARD are harmless, and so is PWD, the working directory.
+    """
+    words = [word.upper() for word in _WORD.findall(name)]
+    joined = "_".join(words)
+    if not words or words[-1] in _NAMES_A_PLACE or name in _WORKING_DIRECTORIES or _OPEN_KEYS.search(joined):
+        return False
+    return bool(_IN_ANY_WORD.search(joined)) or any(
+        word in _WORDS or (word.endswith(_ENDINGS) and word not in _OTHER_WORDS) for word in words
+    )
 
 
 def redacted(text: str, environment: Mapping[str, str] | None = None) -> str:
-    """`text` without logins in URLs and without the values of environment variables with names such as `*_TOKEN`."""
-    known = os.environ if environment is None else environment
-    secrets = [value for name, value in known.items() if _SECRET_NAME.search(name) and len(value) >= _SHORTEST]
+    """`text` without secrets.
+
+    These are the values of environment variables whose names mark them as secret, in the forms that shells, JSON and
+    URLs give them; values that the text itself gives to such a name; logins in URLs, HTTP headers, private keys.
+    """
+    text = _without_values(text, os.environ if environment is None else environment)
+    text = _PEM.sub(rf"\1{SHOWN}", text)
+    text = _HEADER.sub(rf"\1\2{SHOWN}", text)
+    text = _BEARER.sub(rf"\1{SHOWN}", _URL_LOGIN.sub(SHOWN, text))
+    return _without_named(_QUOTED_WORD.sub(_quoted_word, text))
+
+
+def redacted_command(words: Sequence[str], environment: Mapping[str, str] | None = None) -> str:
+    """A command line without secrets, quoted for a shell."""
+    shown: list[str] = []
+    option = ""
+    for word in words:
+        argument = _ARGUMENT.fullmatch(word)
+        if is_secret_name(option) and not word.startswith("--"):
+            shown.append(SHOWN)
+        elif argument and is_secret_name(argument[1]):
+            shown.append(f"{argument[1]}={SHOWN}")
+        else:
+            shown.append(redacted(word, environment))
+        option = word if word.startswith("-") and "=" not in word else ""
+    return shlex.join(shown)
+
+
+def _without_values(text: str, environment: Mapping[str, str]) -> str:
+    secrets = {
+        form
+        for name, value in environment.items()
+        if len(value.strip()) >= _SHORTEST and is_secret_name(name)
+        for form in _forms(value)
+    }
     for secret in sorted(secrets, key=len, reverse=True):
         text = text.replace(secret, SHOWN)
-    return _URL_LOGIN.sub(SHOWN, text)
+    return text
+
+
+def _forms(value: str) -> Iterator[str]:
+    """How a value may be printed: as it is, quoted for a shell, escaped by Python or JSON, in a URL, line by line."""
+    yield value
+    yield value.strip()
+    yield value.replace("'", "'\"'\"'")
+    yield value.replace("'", r"'\''")
+    yield repr(value)[1:-1]
+    yield json.dumps(value)[1:-1]
+    yield json.dumps(value, ensure_ascii=False)[1:-1]
+    yield quote(value, safe="")
+    yield quote(value)
+    yield quote_plus(value)
+    yield from (line.strip() for line in value.splitlines() if len(line.strip()) >= _SHORTEST)
+
+
+def _without_named(text: str) -> str:
+    """`text` without the values that it gives to secret names."""
+    shown, end = [], 0
+    for name in _NAME.finditer(text):
+        value = _VALUE.match(text, name.end()) if name.start() >= end and _is_secret(name) else None
+        if value:
+            mark = value[0][0] if value[0][0] in "'\"" else ""
+            shown.append(f"{text[end : name.end()]}{mark}{SHOWN}{mark}")
+            end = value.end()
+    return "".join(shown) + text[end:]
+
+
+def _is_secret(name: re.Match[str]) -> bool:
+    """Prose says "auth: ok" and code says `key=len`, so there a name has to be plainer."""
+    if name["option"]:
+        return is_secret_name(name["option"])
+    if name["assigned"]:
+        return name["assigned"] != "key" and is_secret_name(name["assigned"])
+    return bool(_IN_ANY_WORD.search(name["entry"].upper().replace("-", "_"))) and is_secret_name(name["entry"])
+
+
+def _quoted_word(found: re.Match[str]) -> str:
+    mark = found[0][0]
+    name = found[1] or found[2]
+    return f"{mark}{name}={SHOWN}{mark}" if is_secret_name(name) else found[0]
 
 
 class RedactingFormatter(logging.Formatter):

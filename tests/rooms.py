@@ -38,7 +38,18 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
 }
 """Room -> the rooms, or single modules of rooms, that it may import. A room stands below all that it imports."""
 
-SHARED = ("errors", "file_lock", "files", "paths", "redact", "sha256_cache", "strict_json", "tensor_file", "visible")
+SHARED = (
+    "cpus",
+    "errors",
+    "file_lock",
+    "files",
+    "paths",
+    "redact",
+    "sha256_cache",
+    "strict_json",
+    "tensor_file",
+    "visible",
+)
 """Modules beside the rooms. All may import them; they import each other, and from the rooms nothing but types."""
 
 ENTRY = "__main__"

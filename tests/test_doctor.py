@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import pwd
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
@@ -20,8 +24,9 @@ from tiny_dataset import write_dataset
 from cenbench.doctor.check import Check
 from cenbench.doctor.command import Output, ask, run
 from cenbench.doctor.device import PROBE, check_device
-from cenbench.doctor.environment import check_packages, check_python, check_revision
+from cenbench.doctor.environment import check_packages, check_python, check_revision, check_user
 from cenbench.doctor.inputs import check_dataset, check_space, check_weights, needed_bytes
+from cenbench.doctor.profile_link import profile_link_checks
 from cenbench.doctor.site import next_command
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.disk_size import finished_bytes, parameters, state_bytes
@@ -31,6 +36,7 @@ from cenbench.paths import Paths
 from cenbench.pretrained.used import own_note
 from cenbench.report.terminal_checks import render_checks
 from cenbench.run.locked_environment import compare_with_lock
+from cenbench.schedule.user_name import name_the_user
 from cenbench.train import segmentation, translation
 
 CUDA = Output(0, json.dumps({"torch": "2.13.0", "cuda": "13.0", "devices": ["NVIDIA H100"] * 2}), "")
@@ -85,6 +91,52 @@ def test_python_and_revision(tmp_path: Path) -> None:
     assert check_python((3, 10, 4)).outcome == "problem"
     assert check_python((3, 12, 0)).outcome == "ok"
     assert check_revision(tmp_path).outcome == "warning"
+
+
+def test_a_user_without_a_name_or_a_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container that runs under a number of its own."""
+    assert check_user({"HOME": "/home/me"}) == []
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", no_entry)
+    checks = check_user({})
+    assert [(check.name, check.outcome, check.fix) for check in checks] == [
+        ("user", "warning", "export USER=NAME"),
+        ("home", "problem", "export HOME=$PWD/.home"),
+    ]
+    given: dict[str, str] = {}
+    name_the_user(given)
+    assert given == {"USER": f"user-{os.getuid()}"}
+    monkeypatch.setenv("USER", "me")
+    assert [check.name for check in check_user({"HOME": "/home/me"})] == []
+    name_the_user(unchanged := {"USER": "me"})
+    assert unchanged == {"USER": "me"}
+
+
+def no_entry(number: int) -> NoReturn:
+    raise KeyError(f"getpwuid(): uid not found: {number}")
+
+
+def test_a_profile_link_checked_out_as_text_is_reported_by_doctor_and_by_the_snakefile(tmp_path: Path) -> None:
+    """The dry run has no user name either: only a number, as in a container without an entry for it."""
+    checkout = Checkout.make(tmp_path / "checkout")
+    shutil.copytree(REPOSITORY / "profiles" / "slurm", checkout.root / "profiles" / "slurm", dirs_exist_ok=True)
+    link = checkout.root / "slurm"
+    link.unlink(missing_ok=True)
+    link.symlink_to("profiles/slurm")
+    assert profile_link_checks(checkout.root) == []
+    link.unlink()
+    link.write_text("profiles/slurm")
+    (text,) = profile_link_checks(checkout.root)
+    assert "is a text file, not a link" in text.found
+    assert text.fix is not None
+    assert "snakemake --profile profiles/slurm" in text.fix
+    nameless = ("unshare", "--user", "--map-user=12345", "env", "-u", "USER", "-u", "LOGNAME")
+    if subprocess.run([*nameless, "true"], check=False, capture_output=True).returncode:
+        nameless = ()
+    output = checkout.run(*nameless, "snakemake", "-n", "all_tables")
+    assert "./slurm is a text file" in output
+    assert "snakemake --profile profiles/slurm" in output
 
 
 def test_torch_here_answers_the_probe() -> None:

@@ -14,10 +14,12 @@ import torch
 from checkout import REPOSITORY
 from test_report_table import record
 
+from cenbench.doctor.environment import check_revision
 from cenbench.matrix.plan import load_plan
 from cenbench.report.cell_page import render_cell_page
 from cenbench.run.locked_environment import installed_packages
 from cenbench.run.provenance import driver_version, environment
+from cenbench.run.revision import revision
 
 LOCK = "torch==0.0.1\n"
 
@@ -54,8 +56,28 @@ def test_a_record_holds_revision_environment_and_machine(repository: Path, monke
 
 def test_without_git_or_lock(tmp_path: Path) -> None:
     found = environment(torch.device("cpu"), tmp_path)
-    assert (found["revision"], found["dirty"]) == (None, None)
+    assert (found["revision"], found["dirty"], found["revision_unknown"]) == (None, None, "not a git checkout")
     assert found["environment"] == {"locked": False, "constraints_sha256": None, "differs": {}}
+
+
+def test_the_reason_for_an_unknown_revision(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A checkout of another user, git hooks that point elsewhere, no git, a checkout without a commit."""
+    known = revision(repository)
+    monkeypatch.setenv("GIT_DIR", "/nowhere")
+    assert revision(repository) == known
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")  # git's own switch for its tests of this refusal
+    refused = revision(repository)
+    assert (refused["revision"], refused["dirty"]) == (None, None)
+    assert "belongs to another user" in refused["revision_unknown"]
+    check = check_revision(repository)
+    assert (check.outcome, check.fix is not None and "safe.directory" in check.fix) == ("warning", True)
+    for name in ("GIT_DIR", "GIT_TEST_ASSUME_DIFFERENT_OWNER"):
+        monkeypatch.delenv(name)
+    (repository / "empty").mkdir()
+    subprocess.run(["git", "-C", str(repository / "empty"), "init", "--quiet"], check=True)
+    assert revision(repository / "empty")["revision_unknown"] == "the checkout has no commit"
+    monkeypatch.setenv("PATH", str(repository / "empty"))
+    assert revision(repository)["revision_unknown"] == "git is not installed"
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from cenbench.cli.options import CellId, Device, Preset, Root, Tables, checkout, find_cell, say, wide_console
+from cenbench.cpus import limit_threads
 from cenbench.errors import Stopped
 
 
@@ -59,6 +60,7 @@ def run(
     Next: [bold]cenbench show table7[/bold] prints a table that shows the cell.
     """
     signal.signal(signal.SIGTERM, _stop)
+    limit_threads()  # before torch is imported
     from cenbench.matrix.plan import load_plan
     from cenbench.run.cell import run_cell
 

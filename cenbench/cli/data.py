@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -71,7 +70,9 @@ def prepare(
         Path | None, typer.Option(help="Folder of the official files. Default: data/raw/NAME.", file_okay=False)
     ] = None,
     preset: Preset = "demo",
-    workers: Annotated[int, typer.Option(min=1, help="Processes that render or convert.")] = os.cpu_count() or 1,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes that render or convert. Default: one per allotted CPU.")
+    ] = None,
     root: Root = Path(),
 ) -> None:
     """Render or convert datasets into memory-mapped arrays with a manifest. Rerun after an interruption to resume.
@@ -80,18 +81,19 @@ def prepare(
 
     Next: [bold]cenbench data show NAME[/bold] draws some scenes to look at.
     """
+    from cenbench.cpus import allotted_cpus
     from cenbench.data import adapters
     from cenbench.errors import UserError, all_of
     from cenbench.matrix.datasets import datasets_of, find_dataset
 
     if raw is not None and dataset is None:
         raise UserError("--raw needs a dataset's name", fix=f"cenbench data prepare NAME --raw {raw}")
-    paths, problems = checkout(root), []
+    paths, processes, problems = checkout(root), workers or allotted_cpus(), []
     for spec in datasets_of(paths.params, preset) if dataset is None else [find_dataset(paths.params, preset, dataset)]:
         try:
             if spec.name in adapters.ADAPTERS:
                 _introduce(adapters.find_adapter(spec.name))
-            folder = adapters.prepare(spec, paths.data, workers, sys.stderr.isatty(), raw)
+            folder = adapters.prepare(spec, paths.data, processes, sys.stderr.isatty(), raw)
             say(f"prepared {folder}; next: cenbench data show {folder.name} --preset {preset}")
         except UserError as error:
             problems.append(error)

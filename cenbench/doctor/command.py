@@ -7,6 +7,8 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cenbench.redact import redacted
+
 TIMEOUT_S = 60.0
 
 
@@ -24,7 +26,7 @@ class Output:
         if self.status is None:
             return "no answer in time"
         lines = [line for line in (*self.output.splitlines(), *self.error.splitlines()) if line.strip()]
-        return lines[-1].strip() if lines else f"exit status {self.status}, without output"
+        return redacted(lines[-1].strip()) if lines else f"exit status {self.status}, without output"
 
 
 def ask(name: str, *arguments: str, search: str | None = None, timeout_s: float = TIMEOUT_S) -> Output | None:

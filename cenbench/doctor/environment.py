@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import getpass
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cenbench.doctor.check import Check
 from cenbench.run.locked_environment import LOCK, compare_with_lock
-from cenbench.run.revision import revision
+from cenbench.run.revision import revision, safe_directory_command
 
 LOWEST_PYTHON = (3, 11)
 _SHOWN = 5
@@ -16,7 +18,8 @@ _SHOWN = 5
 
 def environment_checks(root: Path) -> list[Check]:
     """All checks of this file."""
-    return [check_python(sys.version_info[:3]), check_packages(root), check_revision(root)]
+    checks = [check_python(sys.version_info[:3]), check_packages(root), check_revision(root)]
+    return [*checks, *check_user(os.environ)]
 
 
 def check_python(version: Sequence[int]) -> Check:
@@ -46,10 +49,25 @@ def check_revision(root: Path) -> Check:
     """Check that results can be traced to a revision."""
     found = revision(root)
     if found["revision"] is None:
-        return Check(
-            "revision", "warning", "not a git checkout", "work in a git clone, so that results name their code"
-        )
+        reason = found["revision_unknown"]
+        fix = safe_directory_command(root) if "another user" in reason else "work in a git clone"
+        return Check("revision", "warning", reason, f"{fix}, so that results name their code")
     if found["dirty"]:
         fix = "commit or revert the changes, so that results name the code that made them"
         return Check("revision", "warning", f"{found['revision'][:10]}, with local changes", fix)
     return Check("revision", "ok", found["revision"][:10])
+
+
+def check_user(environment: Mapping[str, str]) -> list[Check]:
+    """Check that the user has a name and a home folder, which DVC and Snakemake ask for; nothing if so."""
+    checks = []
+    try:
+        getpass.getuser()
+    except (KeyError, OSError):  # OSError: Python 3.13 and newer
+        found = f"user {os.getuid()} has no name (no entry in the password database), which dvc needs"
+        checks.append(Check("user", "warning", found, "export USER=NAME"))
+    home = environment.get("HOME") or os.path.expanduser("~")  # noqa: PTH111  Path.home() raises where there is none
+    if not os.path.isabs(home):  # noqa: PTH117
+        found = "there is no home folder, which snakemake and dvc need for their settings"
+        checks.append(Check("home", "problem", found, "export HOME=$PWD/.home"))
+    return checks

@@ -9,6 +9,7 @@ from cenbench.doctor.device import device_checks
 from cenbench.doctor.environment import environment_checks
 from cenbench.doctor.filesystem import filesystem_checks
 from cenbench.doctor.inputs import input_checks
+from cenbench.doctor.profile_link import TARGET, profile_link_checks
 from cenbench.doctor.slurm import read_profile, slurm_checks
 from cenbench.matrix.plan import Plan
 from cenbench.paths import Paths
@@ -22,7 +23,8 @@ def site_checks(plan: Plan, paths: Paths, search: str | None = None) -> list[Che
     return [
         *environment_checks(paths.root),
         *device_checks(on_gpus, search),
-        *slurm_checks(read_profile(paths.root / PROFILE / "config.yaml"), on_gpus, search),
+        *profile_link_checks(paths.root),
+        *slurm_checks(read_profile(paths.root / TARGET / "config.yaml"), on_gpus, search),
         *filesystem_checks(paths.results),
         *input_checks(plan, paths),
     ]

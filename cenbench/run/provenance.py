@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import re
-import shlex
 import socket
 import sys
 import time
@@ -15,7 +14,7 @@ from typing import Any
 
 import torch
 
-from cenbench.redact import redacted
+from cenbench.redact import redacted_command
 from cenbench.run.heartbeat import slurm_job
 from cenbench.run.locked_environment import compare_with_lock
 from cenbench.run.revision import revision
@@ -44,7 +43,7 @@ def environment(device: torch.device, root: Path) -> dict[str, Any]:
         "cuda": torch.version.cuda,
         "driver": driver_version(_DRIVER),
         "threads": torch.get_num_threads(),
-        "command": redacted(shlex.join(["cenbench", *sys.argv[1:]])),
+        "command": redacted_command(["cenbench", *sys.argv[1:]]),
     }
 
 

@@ -5,20 +5,26 @@ import sys
 from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, workflow.basedir)
+from cenbench.doctor.profile_link import profile_link_note
 from cenbench.errors import UserError
+from cenbench.redact import redacted
 from cenbench.report.code import report_code
 from cenbench.schedule.controller_lock import hold_working_directory
 from cenbench.schedule.dag import Dag
 from cenbench.schedule.slurm import Queue
+from cenbench.schedule.user_name import name_the_user
 
 PYTHON = sys.executable
+name_the_user()
+if note := profile_link_note(Path.cwd()):
+    print(note, file=sys.stderr)
 try:
     # Removes a stale lock after kill -9, so that rerunning the command needs no `snakemake --unlock`.
     HOLD = None if workflow.remote_exec else hold_working_directory(Path.cwd())
     # Not called DAG: Snakemake runs rule files in its own namespace, which has a class of that name.
     MATRIX = Dag.from_config(config, Path.cwd(), report_code())
 except UserError as error:
-    raise WorkflowError(str(error))
+    raise WorkflowError(redacted(str(error)))
 
 PRESET = MATRIX.plan.preset
 
