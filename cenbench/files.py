@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cenbench.errors import UserError
+from cenbench.regular_file import open_regular
 from cenbench.strict_json import read_strict
 
 _SEAL = "sha256"
@@ -137,6 +138,6 @@ def unsealed(path: Path, value: Any, text: str) -> dict[str, Any]:
 
 
 def sha256_file(path: Path) -> str:
-    """SHA-256 (hex) of a file's bytes, read in chunks."""
-    with path.open("rb") as file:
+    """SHA-256 (hex) of a regular file's bytes, read in chunks. Raises `UserError`, see `open_regular`."""
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

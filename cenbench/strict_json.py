@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
-import stat
 from pathlib import Path
 from typing import Any
 
 from cenbench.errors import UserError
+from cenbench.regular_file import read_regular
 
 LARGEST_BYTES = 256 * 2**20
 DEEPEST = 100
@@ -24,13 +23,6 @@ DEEPEST = 100
 _LONGEST_INT = 20
 """Digits and a sign: every 64-bit integer fits."""
 _LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
-_KINDS = (
-    (stat.S_ISDIR, "a directory"),
-    (stat.S_ISFIFO, "a pipe"),
-    (stat.S_ISSOCK, "a socket"),
-    (stat.S_ISCHR, "a device"),
-    (stat.S_ISBLK, "a device"),
-)
 
 
 def read_strict(path: Path, *, fix: str | None = None) -> tuple[Any, str]:
@@ -47,27 +39,6 @@ def read_strict(path: Path, *, fix: str | None = None) -> tuple[Any, str]:
         raise UserError(f"{path.name} is not valid JSON", where=path, found=str(error), fix=fix) from None
 
 
-def read_regular(path: Path, largest_bytes: int, *, fix: str | None = None) -> bytes:
-    """The bytes of a regular file; never waits on a pipe. `UserError` otherwise; see `read_strict`."""
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(handle, "rb") as file:
-            status = os.fstat(handle)
-            if not stat.S_ISREG(status.st_mode):
-                raise _not_regular(path, status.st_mode, fix)
-            if status.st_size > largest_bytes:
-                found, expected = f"{status.st_size:,} bytes", f"at most {largest_bytes:,}"
-                raise UserError(f"{path.name} is too large", where=path, found=found, expected=expected, fix=fix)
-            return file.read()
-    except FileNotFoundError as error:
-        raise UserError(f"{path.name} is missing", where=path, fix=fix) from error
-    except IsADirectoryError:
-        raise _not_regular(path, stat.S_IFDIR, fix) from None
-    except (OSError, MemoryError) as error:
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise UserError(f"{path.name} cannot be read: {reason}", where=path, fix=fix) from error
-
-
 def parse(text: str) -> Any:
     """The JSON value in `text`; ValueError says what is not strict about it."""
     if text.count("[") + text.count("{") > DEEPEST:
@@ -81,11 +52,6 @@ def parse(text: str) -> Any:
     if "\\u" in text:  # the only way for one to get into a text that was valid UTF-8
         _check_surrogates(value)
     return value
-
-
-def _not_regular(path: Path, mode: int, fix: str | None) -> UserError:
-    found = next((name for is_kind, name in _KINDS if is_kind(mode)), "a special file")
-    return UserError(f"{path.name} is not a regular file", where=path, found=found, expected="a file", fix=fix)
 
 
 def _refuse(constant: str) -> None:

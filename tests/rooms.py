@@ -45,6 +45,7 @@ SHARED = (
     "files",
     "paths",
     "redact",
+    "regular_file",
     "sha256_cache",
     "strict_json",
     "tensor_file",

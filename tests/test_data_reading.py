@@ -23,9 +23,10 @@ from cenbench.data.adapters import find_adapter
 from cenbench.data.manifest import Damaged, manifest_digest
 from cenbench.data.prepared import Prepared
 from cenbench.data.raw_folder import holds_raw_files
-from cenbench.data.reading import Unreadable, files_below, read_lines
+from cenbench.data.reading import files_below, read_lines
 from cenbench.data.verified import open_whole
 from cenbench.errors import UserError
+from cenbench.regular_file import Unreadable
 
 DATASETS = (official_cityscapes, official_nyudv2, official_sunrgbd, official_taskonomy)
 STAND_INS: dict[str, StandIn] = {stand_in.label: stand_in for dataset in DATASETS for stand_in in dataset.STAND_INS}

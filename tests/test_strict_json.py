@@ -101,10 +101,10 @@ def test_what_is_not_a_regular_file_is_named(tmp_path: Path) -> None:
     for name, said in (
         ("folder.json", "a directory"),
         ("pipe.json", "a pipe"),
-        ("loop.json", "cannot be read"),
+        ("loop.json", "cannot be accessed"),
         ("absent.json", "missing"),
-        ("folder.json/inside", "cannot be read|missing"),
-        ("x" * 300, "cannot be read"),
+        ("folder.json/inside", "cannot be accessed|missing"),
+        ("x" * 300, "cannot be accessed"),
     ):
         with pytest.raises(UserError, match=said):
             read_json(tmp_path / name)
@@ -119,7 +119,7 @@ def test_a_file_that_may_not_be_read_says_so(tmp_path: Path, monkeypatch: pytest
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr(os, "open", refuse)
-    with pytest.raises(UserError, match=r"a\.json cannot be read: Permission denied"):
+    with pytest.raises(UserError, match=r"a\.json cannot be accessed: Permission denied"):
         read_json(path)
 
 

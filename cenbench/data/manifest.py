@@ -11,10 +11,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from cenbench.data.modality import UNITS_PER_METRE
-from cenbench.data.reading import file_system_errors, unreadable
+from cenbench.data.reading import file_system_errors
 from cenbench.errors import UserError
 from cenbench.files import digest, read_json, write_json
 from cenbench.matrix.specs import DatasetSpec, Frozen, Name, PositiveFloat, PositiveInt
+from cenbench.regular_file import Missing, Unreadable
 
 MANIFEST = "manifest.json"
 SPLITS = ("train", "val")
@@ -153,9 +154,9 @@ def _read_document(folder: Path) -> Any:
     """The manifest's JSON; `Unreadable` if the file system does not give it, `Damaged` if it is not JSON."""
     try:
         return read_json(folder / MANIFEST)
+    except (Missing, Unreadable):
+        raise
     except UserError as error:
-        if isinstance(error.__cause__, OSError):
-            raise unreadable(folder / MANIFEST, error.__cause__) from error
         raise Damaged(error.problem, where=error.where, found=error.found, fix=_fix(folder)) from error
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeGuard
 
 from cenbench.errors import UserError
+from cenbench.regular_file import is_system_error, read_regular, unreadable
 
 MOST_BYTES = 2**28
 """More than any file of one sample, list or table has that is read whole."""
@@ -20,32 +19,6 @@ GET_AGAIN = (
     "get the file again as published, then rerun the command: it resumes; "
     f"to do without its sample, name that in {EXCLUDE} in the raw folder (docs/datasets.md)"
 )
-_FIXES = {
-    errno.EACCES: "make it readable for this user (ls -l shows its mode)",
-    errno.EPERM: "make it readable for this user (ls -l shows its mode)",
-    errno.ENOENT: "put it back, then rerun the command",
-    errno.EISDIR: "replace the folder by the file of this name",
-    errno.ENOTDIR: "replace the file by the folder of this name",
-    errno.ELOOP: "remove the link that leads to itself",
-    errno.EMFILE: "raise the limit of open files (ulimit -n), then rerun the command",
-    errno.EROFS: "make the file system writable, or prepare elsewhere with --root",
-}
-
-
-def is_system_error(error: BaseException) -> TypeGuard[OSError]:
-    """Whether the file system refused. Libraries raise an OSError without errno for contents they cannot parse."""
-    return isinstance(error, OSError) and error.errno is not None
-
-
-class Unreadable(UserError):
-    """The file system does not give a file: nothing is known of its contents."""
-
-
-def unreadable(path: Path, error: OSError) -> Unreadable:
-    """The error for a file or folder that the file system does not give, for whatever reason."""
-    reason = f"{error.strerror or error} ({errno.errorcode.get(error.errno or 0, 'unknown error')})"
-    known = _FIXES.get(error.errno or 0, "check the disk, mount or network file system, then rerun the command")
-    return Unreadable(f"{path.name} cannot be accessed: {reason}", where=path, found=reason, fix=known)
 
 
 @contextmanager
@@ -68,18 +41,7 @@ def read_bytes(path: Path, *, fix: str = GET_AGAIN) -> bytes:
 
     Raises `UserError`, with this `fix` if the file is missing or implausible, and `Unreadable`.
     """
-    try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise UserError(f"{path.name} is not a regular file", where=path, fix=fix)
-        if status.st_size > MOST_BYTES:
-            found, expected = f"{status.st_size:,} bytes", f"at most {MOST_BYTES:,} bytes"
-            raise UserError(f"{path.name} is too large", where=path, found=found, expected=expected, fix=fix)
-        return path.read_bytes()
-    except FileNotFoundError as error:
-        raise UserError(f"{path.name} is missing", where=path, fix=fix) from error
-    except OSError as error:
-        raise unreadable(path, error) from error
+    return read_regular(path, MOST_BYTES, fix=fix)
 
 
 def read_lines(path: Path, *, fix: str) -> list[tuple[int, str]]:

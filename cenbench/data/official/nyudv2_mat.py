@@ -19,8 +19,9 @@ from cenbench.data.official.adapter import Sample, Split, Unusable
 from cenbench.data.official.hdf5 import stored_dataset
 from cenbench.data.official.images import metres_to_units
 from cenbench.data.official.nyudv2_folder import WHOLE, crop
-from cenbench.data.reading import is_system_error, read_bytes, unreadable
+from cenbench.data.reading import read_bytes
 from cenbench.errors import UserError
+from cenbench.regular_file import is_system_error, unreadable
 
 LABELED, SPLITS, MAPPING = "nyu_depth_v2_labeled.mat", "splits.mat", "classMapping40.mat"
 RAW_CLASSES, CLASSES, VOID = 894, 40, 255

@@ -12,9 +12,10 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from cenbench.data.official.adapter import Sample
-from cenbench.data.reading import MOST_BYTES, file_system_errors, files_below, is_system_error, read_bytes, unreadable
+from cenbench.data.reading import MOST_BYTES, file_system_errors, files_below, read_bytes
 from cenbench.errors import UserError
 from cenbench.files import atomic_path
+from cenbench.regular_file import is_system_error, unreadable
 
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
 """What zipfile raises on a damaged, encrypted or unknown archive."""

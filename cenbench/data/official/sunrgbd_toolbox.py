@@ -18,8 +18,9 @@ import scipy.io
 
 from cenbench.data.manifest import VOID
 from cenbench.data.official.hdf5 import check_stored, stored_dataset
-from cenbench.data.reading import is_system_error, read_bytes, unreadable
+from cenbench.data.reading import read_bytes
 from cenbench.errors import UserError
+from cenbench.regular_file import is_system_error, unreadable
 
 CLASSES = (
     "wall", "floor", "cabinet", "bed", "chair", "sofa", "table", "door", "window", "bookshelf", "picture", "counter",
