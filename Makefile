@@ -33,7 +33,7 @@ demo: $(READY) ## render the demo dataset, train tables 7, 8 and 9 (TABLES=all: 
 	@echo "Done. Open reports/index.html in a browser; next: source $(BIN)/activate && cenbench show table7"
 
 test: $(READY) ## run the tests that need no GPU and no long training
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not gpu and not slow and not cluster" -n 2 --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not gpu and not slow and not cluster" -n 2 --dist worksteal --durations 25 --durations-min 5
 
 test-slow: $(READY) ## run the tests, including the long end-to-end ones (about 20 minutes on 2 cores)
 	$(BIN)/python -m pytest -m "not gpu and not cluster"
