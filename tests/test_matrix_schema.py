@@ -13,10 +13,17 @@ from cenbench.matrix.schema import schemas
 from cenbench.matrix.yaml_file import read_yaml
 
 PARAMS = Path(__file__).parents[1] / "params"
-FILES = [*sorted(PARAMS.glob("table*.yaml")), *sorted((PARAMS / "presets").glob("*.yaml"))]
+OTHERS = ("verdicts",)
+FILES = [
+    *sorted(PARAMS.glob("table*.yaml")),
+    *sorted((PARAMS / "presets").glob("*.yaml")),
+    *(PARAMS / f"{name}.yaml" for name in OTHERS),
+]
 
 
 def schema_of(file: Path) -> dict[str, Any]:
+    if file.stem in OTHERS:
+        return schemas()[f"{file.stem}.json"]
     return schemas()["preset.json" if file.parent.name == "presets" else "table.json"]
 
 

@@ -348,7 +348,7 @@ from cenbench.matrix.schema import schemas
 from cenbench.matrix.table import load_table
 from cenbench.metrics.inputs.pixels import Pixels
 from cenbench.metrics.inputs.scores import pixel_scores
-from cenbench.report.table import heading
+from cenbench.report.value import heading
 
 assert "largest_error" in str(schemas()["table.json"])
 assert load_table(Path("params"), "table6").metrics[0] == "largest_error"

@@ -18,13 +18,19 @@ from cenbench.matrix.cell import Cell
 from cenbench.matrix.layout import TableLayout
 from cenbench.matrix.plan import Plan, load_plan
 from cenbench.records.read import CellRecord, State
-from cenbench.report.table import FilledSlot, build_table, heading
-from cenbench.report.verdict import judge
+from cenbench.report.table import build_table
+from cenbench.report.value import FilledSlot, heading
+from cenbench.report.verdict import Verdict
 
 
 @pytest.fixture(scope="module")
 def plan() -> Plan:
     return load_plan(REPOSITORY / "params", "paper")
+
+
+@pytest.fixture(scope="module")
+def official() -> Plan:
+    return load_plan(REPOSITORY / "params", "paper-official")
 
 
 COSTS = ("params_m", "fusion_params_m", "gflops")
@@ -66,11 +72,11 @@ def entry_of(layout: TableLayout, entries: tuple[FilledSlot, ...], row: int, col
     return next(entry for entry in entries if (entry.row, entry.column) == (row, column))
 
 
-def test_mean_spread_and_delta_over_seeds(plan: Plan) -> None:
-    layout = seeds(plan.table("table7"), 1, 2, 3)
+def test_mean_spread_and_delta_over_seeds(official: Plan) -> None:
+    layout = seeds(official.table("table7"), 1, 2, 3)
     drawn = {1: 50.0, 2: 51.5, 3: 49.2}
     records = {cell.id: record(cell, drawn[cell.seed]) for cell in layout.cells}
-    table = build_table("paper", layout, records)
+    table = build_table("paper-official", layout, records)
     value = entry_of(layout, table.entries, 6, 2).values[0]
     assert value.paper == 51.1
     assert value.ours == pytest.approx(statistics.mean(drawn.values()), rel=1e-12)
@@ -79,42 +85,8 @@ def test_mean_spread_and_delta_over_seeds(plan: Plan) -> None:
     assert value.seeds == 3
     assert value.ours_text == "50.2 ± 1.2"
     assert value.delta_text == "−0.9"
-    other_instrument = replace(value, stand_in="not Inception's features")
-    assert (other_instrument.delta, other_instrument.delta_text) == (None, "")
-
-
-def test_one_seed_has_no_spread_and_no_verdict(plan: Plan) -> None:
-    layout = seeds(plan.table("table7"), 1)
-    table = build_table("paper", layout, {cell.id: record(cell, 51.1) for cell in layout.cells})
-    value = entry_of(layout, table.entries, 6, 2).values[0]
-    assert value.spread is None
-    assert value.ours_text == "51.1"
-    assert value.verdict.word == "undecided"
-
-
-@pytest.mark.parametrize(
-    ("ours", "spread", "word"), [(50.0, 0.6, "reproduced"), (50.0, 0.5, "off"), (52.2, 0.56, "reproduced")]
-)
-def test_verdict_is_two_standard_deviations(plan: Plan, ours: float, spread: float, word: str) -> None:
-    cell = plan.table("table7").cells[0]
-    assert judge(cell, table=7, metric="miou_pct", paper=51.1, ours=ours, spread=spread, stand_in=None).word == word
-
-
-def test_other_data_network_or_features_are_not_comparable_with_the_paper(plan: Plan) -> None:
-    cell = plan.table("table8").cells[0]
-    demo = load_plan(REPOSITORY / "params", "demo").table("table8").cells[0]
-    fair = judge(cell, table=7, metric="miou_pct", paper=60.0, ours=60.0, spread=1.0, stand_in=None)
-    assert fair.word == "reproduced"
-    few = cell.model_copy(update={"dataset": cell.dataset.model_copy(update={"train_scenes": 30})})
-    for other, stand_in, why in (
-        (demo, None, "synthrooms"),
-        (few, None, "30 and 500 scenes of 1,000 and 500 scenes"),
-        (cell, "features of something else", "features of something else"),
-        (Cell.model_validate({**cell.model_dump(), "network": demo.network}), None, "another network"),
-    ):
-        verdict = judge(other, table=7, metric="miou_pct", paper=60.0, ours=60.0, spread=1.0, stand_in=stand_in)
-        assert verdict.word == "not comparable"
-        assert why in verdict.why
+    incomparable = replace(value, verdict=Verdict("not comparable", "another instrument"))
+    assert (incomparable.delta, incomparable.delta_text) == (None, "")
 
 
 def test_state_is_the_worst_of_the_seeds_and_names_the_seed(plan: Plan) -> None:
@@ -128,8 +100,10 @@ def test_state_is_the_worst_of_the_seeds_and_names_the_seed(plan: Plan) -> None:
     table = build_table("paper", layout, {cell.id: stands(cell) for cell in layout.cells})
     failed = entry_of(layout, table.entries, 7, 0)
     assert (failed.state, failed.reason) == ("failed", "seed 2: non-finite loss at step 7")
-    assert failed.values[0].ours == 40.0, "the other seed's number is still shown"
-    assert failed.values[0].seeds == 1
+    value = failed.values[0]
+    assert (value.ours, value.spread, value.seeds, value.declared) == (None, None, 1, 2), "no mean of a part"
+    assert value.ours_text == "1 of 2: 40.0 (seed 1)"
+    assert failed.state_text == "failed, 1 of 2 seeds ok"
     assert entry_of(layout, table.entries, 0, 0).state == "ok"
     assert table.states == {"failed": 12, "ok": 21}
 
@@ -145,16 +119,49 @@ def test_missing_has_no_number_and_no_verdict(plan: Plan) -> None:
     assert table.orderings == ()
 
 
-@pytest.mark.parametrize(("name", "better"), [("table7", max), ("table8", min)])
-def test_best_of_column_follows_the_metrics_direction_within_a_group(plan: Plan, name: str, better: type[max]) -> None:
-    layout = plan.table(name)
+@pytest.mark.parametrize(("name", "better", "along"), [("table7", max, "column"), ("table8", min, "row")])
+def test_best_follows_the_metrics_direction_along_the_axis_the_table_ranks(
+    plan: Plan, name: str, better: type[max], along: str
+) -> None:
+    """Table 7 ranks networks, which are its rows; table 8 ranks settings of one output, which are its columns."""
+    layout = seeds(plan.table(name), 1)
     numbers = {cell.id: 10.0 + place for place, cell in enumerate(layout.cells)}
     table = build_table("paper", layout, {cell.id: record(cell, numbers[cell.id]) for cell in layout.cells})
     for entry in table.entries:
-        group = layout.rows[entry.row].group
-        column = [e for e in table.entries if e.column == entry.column and layout.rows[e.row].group == group]
-        expected = entry.values[0].ours == better(e.values[0].ours for e in column)
+        rivals = [other for other in table.entries if getattr(other, along) == getattr(entry, along)]
+        expected = entry.values[0].ours == better(other.values[0].ours for other in rivals)
         assert entry.values[0].best == expected
+
+
+def test_numbers_that_are_shown_alike_are_all_best(plan: Plan) -> None:
+    layout = seeds(plan.table("table7"), 1)
+    drawn = dict(zip((cell.id for cell in layout.cells), [50.04, 49.96, 49.94, *[40.0] * 8], strict=True))
+    table = build_table("paper", layout, {cell.id: record(cell, drawn[cell.id]) for cell in layout.cells})
+    shown = {entry.row: entry.values[0] for entry in table.entries if entry.column == 2}
+    assert [shown[row].ours_text for row in range(3)] == ["50.0", "50.0", "49.9"]
+    assert [row for row, value in shown.items() if value.best] == [0, 1]
+
+
+def test_a_number_that_is_not_finite_is_no_number_and_stops_nothing(plan: Plan) -> None:
+    layout = seeds(plan.table("table7"), 1, 2)
+    first = layout.cells[0].id
+    records = {cell.id: record(cell, math.nan if cell.id == first else 40.0) for cell in layout.cells}
+    value = build_table("paper", layout, records).entries[0].values[0]
+    assert (value.ours, value.seeds, value.ours_text) == (None, 1, "1 of 2: 40.0 (seed 2)")
+
+
+def test_imported_weights_are_one_number_without_a_spread(official: Plan) -> None:
+    layout = seeds(official.table("table7"), 1, 2, 3)
+    records = {cell.id: replace(record(cell, 51.1), document={"origin": "imported"}) for cell in layout.cells}
+    value = build_table("paper-official", layout, records).entries[0].values[0]
+    assert (value.ours, value.spread, value.seeds, value.verdict.word) == (51.1, None, 0, "none")
+    assert value.ours_text == "51.1 (imported)"
+    assert "not trained here" in value.verdict.why
+    one = layout.slots[0].cells[0].id
+    mixed = build_table("paper-official", layout, records | {one: record(layout.slots[0].cells[0], 50.0)})
+    assert mixed.entries[0].values[0].ours_text == (
+        "1 of 3: 50.0 (seed 1), 51.1 (seed 2, imported), 51.1 (seed 3, imported)"
+    )
 
 
 def test_orderings_count_pairs_by_brute_force(plan: Plan) -> None:
@@ -291,40 +298,3 @@ def test_a_merged_network_shows_its_ensemble(plan: Plan) -> None:
     for slot in merged:
         assert set(records[slot.cells[0].id].metrics) == {"fused", "ensemble"}
         assert entry_of(layout, table.entries, slot.row, 2).values[0].ours == 33.0
-
-
-def test_plain_pixels_are_not_comparable_with_the_papers_stretched_ones(plan: Plan) -> None:
-    cell = plan.table("table8").cells[0]
-    official = load_plan(REPOSITORY / "params", "paper-official").table("table8").cells[0]
-    shared = {"table": 8, "paper": 60.0, "ours": 60.0, "spread": 1.0, "stand_in": None}
-    assert "stretched" in judge(cell, metric="fid", **shared).why
-    assert judge(cell, metric="mae_x10", **shared).word == "reproduced"
-    assert judge(official, metric="fid", **shared).word == "reproduced"
-
-
-def test_larger_networks_are_comparable_in_table_3_only(plan: Plan) -> None:
-    shared = {"metric": "miou_pct", "paper": 51.6, "ours": 51.6, "spread": 1.0, "stand_in": None}
-    for cell in plan.table("table3").cells:
-        assert judge(cell, table=3, **shared).word == "reproduced"
-        same = (cell.network.head, cell.network.depth) == ("refinenet", 101)
-        assert judge(cell, table=7, **shared).word == ("reproduced" if same else "not comparable")
-
-
-def test_a_number_is_comparable_only_on_the_paper_numbers_dataset() -> None:
-    """A number on SUN RGB-D is comparable with the paper's on SUN RGB-D, not with the one on NYUDv2."""
-    cell = load_plan(REPOSITORY / "params", "paper-sunrgbd").table("table3").cells[0]
-    shared = {"table": 3, "metric": "miou_pct", "paper": 51.1, "ours": 51.1, "spread": 1.0, "stand_in": None}
-    assert judge(cell, **shared, paper_data="sunrgbd").word == "reproduced"
-    for data in ("nyudv2", None):
-        verdict = judge(cell, **shared, paper_data=data)
-        assert (verdict.word, "not nyudv2" in verdict.why) == ("not comparable", True)
-
-
-def test_table_3_judges_each_dataset_by_its_own_numbers() -> None:
-    layout = load_plan(REPOSITORY / "params", "paper-sunrgbd").table("table3")
-    records = {cell.id: record(cell, 51.1 + cell.seed / 10) for cell in layout.cells}
-    words = [
-        value.verdict.word for entry in build_table("paper-sunrgbd", layout, records).entries for value in entry.values
-    ]
-    assert "not comparable" not in words
-    assert words.count("none") == len(words) - 3, "PSPNet on ResNet-152 has the three sourced numbers"

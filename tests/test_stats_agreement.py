@@ -42,6 +42,24 @@ def test_reproduced_is_said_at_the_margin_at_most_at_its_nominal_rate(n: int) ->
         assert share("reproduced", n, shift=margin, margin=margin) < 0.05 + SLACK
 
 
+@pytest.mark.parametrize("n", [3, 5, 10])
+def test_off_is_said_of_any_number_of_a_reproduced_table_at_most_at_its_nominal_rate(n: int) -> None:
+    """Eight networks whose printed numbers are single runs of theirs, judged by the spread that they share."""
+    generator, tables, wrong = np.random.default_rng(n), 400, 0
+    for _ in range(tables):
+        groups = [generator.normal(40 + place, 1, n).tolist() for place in range(8)]
+        pooled = pooled_spread(groups)
+        spreads = [pooled or own_spread(group) for group in groups]
+        printed = [float(generator.normal(40 + place, 1)) for place in range(8)]
+        found = [
+            agreement(group, number, half_digit=0.05, margin=1e-9, spread=spread)
+            for group, number, spread in zip(groups, printed, spreads, strict=True)
+            if spread is not None
+        ]
+        wrong += "off" in words(found)
+    assert wrong / tables < 0.05 + 3 * math.sqrt(0.05 * 0.95 / tables)
+
+
 def test_rounding_counts_against_both_conclusions() -> None:
     assert share("off", 5, shift=0.0, margin=1e-9, half_digit=0.5) < 0.05
     wide = share("reproduced", 10, shift=0.0, margin=3.0)

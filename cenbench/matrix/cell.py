@@ -243,6 +243,22 @@ class Cell(Frozen):
             content["protocol"].pop(name, None)
         return content
 
+    @cached_property
+    def all_settings(self) -> dict[str, Any]:
+        """Dotted name -> value of every setting, defaults included, but for the seed and the number of samples.
+
+        A list of phases is flattened too: `protocol.phases[0].epochs`. All cells of a task have the same names.
+        """
+        content = self.model_dump(mode="json", exclude={"seed": True, "evaluation": {"samples"}})
+        content["task"] = str(self.task)
+        return dict(_flattened(content, ""))
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """The settings that can move a number of this cell: `all_settings` without those that it does not use."""
+        unread = {f"protocol.{name}" for name in self._unread_settings()}
+        return {name: value for name, value in self.all_settings.items() if name not in unread}
+
     def _unread_settings(self) -> Iterator[str]:
         """Settings of the protocol that this cell's method, head or selection does not use."""
         if methods()[self.fusion].acts != "norms":
@@ -257,6 +273,18 @@ _PARTS_OF = {
     "segmentation": (SegmentationNet, SegmentationProtocol, SegmentationEvaluation),
     "translation": (TranslationNet, TranslationProtocol, TranslationEvaluation),
 }
+
+
+def _flattened(value: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """Every plain value below `value`, and every empty list or mapping, under its dotted name."""
+    if isinstance(value, dict) and value:
+        for key, child in value.items():
+            yield from _flattened(child, f"{name}.{key}" if name else key)
+    elif isinstance(value, list) and value and isinstance(value[0], dict):
+        for index, child in enumerate(value):
+            yield from _flattened(child, f"{name}[{index}]")
+    elif value not in ({}, []):
+        yield name, value
 
 
 def _digest(content: dict[str, Any]) -> str:

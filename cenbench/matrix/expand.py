@@ -28,6 +28,7 @@ from cenbench.matrix.validation import (
     short_repr,
     spelling_hint,
 )
+from cenbench.matrix.verdict_rules import VerdictRules
 
 _PARTS = ("dataset", "network", "protocol", "evaluation")
 _CELL_TERMS: tuple[Term, ...] = ("task", "fusion", "stage", "merged", "convs", "norms", "l1")
@@ -192,9 +193,18 @@ class _CellBuilder:
             return ()
 
 
-def expand(spec: TableSpec, preset: Preset, numbers: Sequence[PaperNumber], path: Path) -> TableLayout:
+def expand(
+    spec: TableSpec,
+    preset: Preset,
+    numbers: Sequence[PaperNumber],
+    path: Path,
+    *,
+    reference: Preset | None = None,
+    rules: VerdictRules | None = None,
+) -> TableLayout:
     """The layout of the table that `path` declares, under this preset; `numbers` are the paper's, of any table.
 
+    `reference` is the preset that follows the paper: a slot with a number of the paper gets its cell there as well.
     Raises one `UserError` on `path` that lists every impossible row or column, or every number of the paper that has
     no slot of its own.
     """
@@ -209,6 +219,8 @@ def expand(spec: TableSpec, preset: Preset, numbers: Sequence[PaperNumber], path
     ]
     columns = tuple(Column(column.label, column.metrics or spec.metrics, column.emphasised) for column in spec.columns)
     slots = _slots(declared, built, columns, own, path, whole=spec.whole)
+    if reference is not None:
+        slots = _with_references(slots, declared, reference)
     sources = ", ".join(dict.fromkeys(number.source for number in own))
     return TableLayout(
         number=spec.number,
@@ -222,7 +234,39 @@ def expand(spec: TableSpec, preset: Preset, numbers: Sequence[PaperNumber], path
         footers=(*spec.footers, *([f"The paper's numbers: {sources}."] if sources else [])),
         protocol_lines=(*protocol_lines(preset, slots), *override_lines(spec)),
         group_heading=spec.group_heading or "",
+        ranked=spec.ranked,
+        whole=spec.whole,
+        rules=rules or VerdictRules(),
+        paper_decimals=_printed_decimals(own),
     )
+
+
+def _with_references(slots: Sequence[Slot], declared: Sequence[_DeclaredSlot], preset: Preset) -> tuple[Slot, ...]:
+    """The slots with the cell that the preset gives each one that has a number of the paper.
+
+    An override counts only where the paper's own number was made with it; impossible cells are left out.
+    """
+    builder = _CellBuilder(preset.model_copy(update={"seeds": preset.seeds[:1]}))
+    found = []
+    for slot, place in zip(slots, declared, strict=True):
+        entries = tuple(map(_as_in_paper, place.entries))
+        _, cells = builder.build(replace(place, entries=entries)) if slot.paper else ({}, ())
+        found.append(replace(slot, reference=next(iter(cells), None)))
+    return tuple(found)
+
+
+def _as_in_paper(entry: _Entry) -> _Entry:
+    if entry.spec.override_in_paper:
+        return entry
+    return replace(entry, spec=entry.spec.model_copy(update={"override": Override()}))
+
+
+def _printed_decimals(numbers: Sequence[PaperNumber]) -> dict[str, int]:
+    """Metric -> decimals of the paper's numbers; the most of any, since the file drops a final zero."""
+    decimals: dict[str, int] = {}
+    for number in numbers:
+        decimals[number.metric] = max(number.decimals, decimals.get(number.metric, 0))
+    return decimals
 
 
 def _built(
@@ -249,8 +293,8 @@ def _slots(
     named = [_paper_terms(terms, slot.entries) for (terms, _), slot in zip(built, declared, strict=True)]
     placed = place_numbers(numbers, named, [columns[slot.column].metrics for slot in declared], path, whole=whole)
     return tuple(
-        Slot(slot.row, slot.column, cells, terms["stream"], paper, _paper_data(paper_terms))
-        for slot, (terms, cells), paper, paper_terms in zip(declared, built, placed, named, strict=True)
+        Slot(slot.row, slot.column, cells, terms["stream"], paper, incomparable=_incomparable(slot.entries))
+        for slot, (terms, cells), paper in zip(declared, built, placed, strict=True)
     )
 
 
@@ -327,10 +371,10 @@ def _paper_terms(terms: Terms, entries: Sequence[_Entry]) -> PaperTerms | None:
     return PaperTerms(words, as_preset=all(entry.spec.override == Override() for entry in entries))
 
 
-def _paper_data(slot: PaperTerms | None) -> str | None:
-    """The dataset named in the slot's task, e.g. `nyudv2` for `nyudv2/pspnet-resnet152`; None if none is named."""
-    dataset, named, _ = slot.terms["task"].partition("/") if slot else ("", "", "")
-    return dataset if named else None
+def _incomparable(entries: Sequence[_Entry]) -> str | None:
+    """The reasons that the slot's entries declare, each once."""
+    reasons = dict.fromkeys(entry.spec.incomparable for entry in entries if entry.spec.incomparable)
+    return "; ".join(map(str, reasons)) or None
 
 
 def _word(value: Any) -> str:

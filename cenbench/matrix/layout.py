@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 from cenbench.matrix.cell import Cell
+from cenbench.matrix.verdict_rules import VerdictRules
+
+Ranked = Literal["rows", "columns"]
 
 
 @dataclass(frozen=True)
@@ -39,8 +42,10 @@ class Slot:
     cells: tuple[Cell, ...]
     stream: str
     paper: Mapping[str, float]
-    paper_data: str | None = None
-    """The dataset of the paper's numbers, if its table has several."""
+    reference: Cell | None = None
+    """This slot's cell under the preset that follows the paper; None where it has none."""
+    incomparable: str | None = None
+    """Why the paper's numbers can never be compared here, as the table declares it."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,13 @@ class TableLayout:
     footers: tuple[str, ...]
     protocol_lines: tuple[str, ...]
     group_heading: str = ""
+    ranked: Ranked = "rows"
+    """What the best number is the best of: the rows of a group in one column, or the columns of one row."""
+    whole: bool = True
+    """False: rows were left out on purpose, by the table or by the preset."""
+    rules: VerdictRules = field(default_factory=VerdictRules)
+    paper_decimals: Mapping[str, int] = field(default_factory=dict)
+    """Metric -> decimals with which the paper prints it in this table."""
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -73,7 +85,10 @@ class TableLayout:
     def content(self) -> list[Any]:
         """Everything the table shows, as plain values for a digest; cells are represented by their ids."""
         slots = [
-            [slot.row, slot.column, slot.stream, dict(slot.paper), [cell.id for cell in slot.cells]]
+            [
+                *(slot.row, slot.column, slot.stream, dict(slot.paper), [cell.id for cell in slot.cells]),
+                *(slot.reference.id if slot.reference else None, slot.incomparable),
+            ]
             for slot in self.slots
         ]
         return [str(replace(self, slots=())), slots]

@@ -29,6 +29,7 @@ class PaperNumber:
     terms: tuple[tuple[str, str], ...]
     metric: str
     value: float
+    decimals: int
     source: str
     line: int
 
@@ -68,7 +69,8 @@ def _parse(path: Path, line: int, row: Sequence[str]) -> PaperNumber:
     try:
         table, *terms, metric, value, source = row
         named = tuple((name, term) for name, term in zip(TERMS, terms, strict=True) if term)
-        number = PaperNumber(int(table), named, metric, float(value), source, line)
+        decimals = len(value.partition(".")[2])
+        number = PaperNumber(int(table), named, metric, float(value), decimals, source, line)
     except ValueError as error:
         raise UserError(
             "invalid line", where=path, key=f"line {line}", found=short_repr(",".join(row), quote=False)

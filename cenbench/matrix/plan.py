@@ -13,10 +13,11 @@ from cenbench.matrix.cell import Cell, Task
 from cenbench.matrix.expand import expand
 from cenbench.matrix.layout import TableLayout
 from cenbench.matrix.paper_numbers import read_paper_numbers
-from cenbench.matrix.preset import CostModel, load_preset
+from cenbench.matrix.preset import CostModel, Preset, load_preset
 from cenbench.matrix.specs import DatasetSpec
 from cenbench.matrix.table import load_table
 from cenbench.matrix.validation import short_repr, spelling_hint
+from cenbench.matrix.verdict_rules import PAPER_PRESET, load_verdict_rules
 
 
 @dataclass(frozen=True)
@@ -120,11 +121,21 @@ def load_plan(params: Path, preset: str) -> Plan:
     time it starts.
     """
     chosen = load_preset(params, preset)
-    numbers = read_paper_numbers(params)
+    numbers, rules = read_paper_numbers(params), load_verdict_rules(params)
+    reference = chosen if preset == PAPER_PRESET else _paper_preset(params)
     layouts = tuple(
-        expand(load_table(params, name), chosen, numbers, params / f"{name}.yaml") for name in chosen.tables
+        expand(load_table(params, name), chosen, numbers, params / f"{name}.yaml", reference=reference, rules=rules)
+        for name in chosen.tables
     )
     return Plan(chosen.name, chosen.description, layouts, chosen.cost)
+
+
+def _paper_preset(params: Path) -> Preset | None:
+    """The preset that follows the paper; None where it is absent or invalid, and then no number is comparable."""
+    try:
+        return load_preset(params, PAPER_PRESET)
+    except UserError:
+        return None
 
 
 def _canonical(task: str) -> str:

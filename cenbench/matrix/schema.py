@@ -14,13 +14,18 @@ from pydantic.json_schema import models_json_schema
 from cenbench.files import write_json
 from cenbench.matrix.preset import Preset, Segmentation, Translation
 from cenbench.matrix.table import TableSpec
+from cenbench.matrix.verdict_rules import VerdictRules
 
 _REFERENCE = "#/$defs/"
 
 
 def schemas() -> dict[str, dict[str, Any]]:
     """File name -> schema."""
-    return {"preset.json": _without_null(Preset.model_json_schema()), "table.json": _without_null(_table_schema())}
+    return {
+        "preset.json": _without_null(Preset.model_json_schema()),
+        "table.json": _without_null(_table_schema()),
+        "verdicts.json": _without_null(VerdictRules.model_json_schema()),
+    }
 
 
 def write_schemas(folder: Path) -> None:

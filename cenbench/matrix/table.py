@@ -68,6 +68,10 @@ class EntrySpec(Frozen):
     override: Override = Override()
     paper_terms: dict[Term | Literal["method", "exchange"], Text] = Field(default_factory=dict)
     """Terms as `params/paper/tables_reference.csv` spells them, where it differs from this entry."""
+    override_in_paper: bool = False
+    """True if the paper's numbers were made with this entry's `override` too, as for the larger networks of table 3."""
+    incomparable: Text | None = None
+    """Why the paper's numbers here can never be compared with ours, for example because their making is unknown."""
     in_paper: bool = True
     """False for an entry that is not in the paper, whatever its terms: the paper's numbers skip it."""
 
@@ -132,6 +136,8 @@ class TableSpec(Frozen):
     groups: tuple[GroupSpec, ...] = ()
     rows: tuple[RowSpec, ...] = ()
     columns: Annotated[tuple[ColumnSpec, ...], Field(min_length=1)]
+    ranked: Literal["rows", "columns"] = "rows"
+    """What the best number, in bold, is the best of: the rows of a group in one column, or the columns of one row."""
     whole: bool = True
     """True: a number of the paper without a slot is an error. False: rows were left out on purpose."""
     footers: tuple[Text, ...] = ()

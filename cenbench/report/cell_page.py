@@ -13,7 +13,7 @@ from cenbench.paths import record_target
 from cenbench.records.read import CellRecord
 from cenbench.report.curves import training_charts
 from cenbench.report.environment import page_templates
-from cenbench.report.table import heading
+from cenbench.report.value import heading
 
 LOG_LINES = 200
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import pandas
 
 from cenbench.report.table import Table
+from cenbench.report.value import Value
 
 COLUMNS = (
-    "table", "group", "row", "column", "stream", "metric", "paper", "ours", "spread", "seeds", "delta", "best",
-    "state", "verdict", "why", "stand_in", "reason", "cells",
+    "table", "group", "row", "column", "stream", "metric", "paper", "ours", "spread", "seeds", "declared", "numbers",
+    "delta", "best", "state", "verdict", "why", "expected_low", "expected_high", "margin", "stand_in", "reason",
+    "cells",
 )  # fmt: skip
 
 
@@ -28,10 +30,24 @@ def table_frame(table: Table) -> pandas.DataFrame:
             "cells": " ".join(entry.cells),
         }
         for value in entry.values:  # noqa: PD011 - a tuple, not a data frame
-            numbers = {name: getattr(value, name) for name in ("metric", "paper", "ours", "spread", "seeds", "delta")}
-            judged = {"best": value.best, "verdict": value.verdict.word, "why": value.verdict.why}
-            lines.append({**place, **numbers, **judged, "stand_in": value.stand_in})
+            plain = ("metric", "paper", "ours", "spread", "seeds", "declared", "delta", "best", "stand_in")
+            seeds = " ".join(f"{number.seed}:{number.value!r}" for number in value.numbers)
+            lines.append(
+                {**place, **{name: getattr(value, name) for name in plain}, "numbers": seeds, **_judged(value)}
+            )
     return pandas.DataFrame(lines, columns=list(COLUMNS))
+
+
+def _judged(value: Value) -> dict[str, object]:
+    verdict = value.verdict
+    low, high = verdict.interval or (None, None)
+    return {
+        "verdict": verdict.word,
+        "why": verdict.why,
+        "expected_low": low,
+        "expected_high": high,
+        "margin": verdict.margin,
+    }
 
 
 def render_csv(table: Table) -> str:

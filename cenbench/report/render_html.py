@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 
 from cenbench.report.environment import page_templates
-from cenbench.report.table import Ordering, Table, heading
+from cenbench.report.table import Ordering, Table
+from cenbench.report.value import heading
 
 MARKS = {
     "reproduced": "\N{CHECK MARK}",
     "off": "\N{BALLOT X}",
-    "undecided": "?",
+    "inconclusive": "?",
     "not comparable": "\N{NOT TILDE}",
     "none": "",
 }

@@ -10,7 +10,7 @@ import pandas
 
 from cenbench.report.table import Table
 
-FORMAT = 1
+FORMAT = 2
 
 
 def render_json(table: Table) -> dict[str, Any]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from cenbench.report.environment import latex_templates
 from cenbench.report.latex_text import tex
-from cenbench.report.table import FilledSlot, Table, Value
+from cenbench.report.table import Table
+from cenbench.report.value import FilledSlot, Value
 
 
 def render_latex(table: Table) -> str:
@@ -31,9 +32,10 @@ def _ours(entry: FilledSlot | None) -> str:
     """The numbers, best ones bold; the state where there is none."""
     if entry is None:
         return ""
-    if all(value.ours is None for value in entry.values):
-        return rf"\emph{{{entry.state}}}"
-    return " / ".join(map(_number, entry.values))
+    state = "" if entry.state == "ok" else rf"\emph{{{tex(entry.state_text)}}}"
+    if not any(value.numbers for value in entry.values):
+        return state
+    return " ".join([" / ".join(map(_number, entry.values)), *([state] if state else [])])
 
 
 def _number(value: Value) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,76 +13,13 @@ from cenbench.matrix.layout import Slot, TableLayout
 from cenbench.matrix.metrics import metrics
 from cenbench.records.read import CellRecord, State
 from cenbench.report.agreement import agreeing_pairs
-from cenbench.report.verdict import Verdict, judge
+from cenbench.report.best import with_best
+from cenbench.report.value import IMPORTED, FilledSlot, SeedNumber, Value, heading
+from cenbench.report.verdict import Measured, Verdict, judge
 
 WORST_FIRST: tuple[State, ...] = ("failed", "missing", "skipped", "stale", "ok")
+NOT_JUDGED = Verdict("none", "not judged")
 _Key = TypeVar("_Key", bound=Hashable)
-MINUS, PLUS_MINUS = "\N{MINUS SIGN}", "\N{PLUS-MINUS SIGN}"
-
-
-@dataclass(frozen=True)
-class Value:
-    """One metric of one slot: the paper's number and ours, in the metric's own unit, unrounded."""
-
-    metric: str
-    paper: float | None
-    ours: float | None
-    """Mean over the seeds that have a number."""
-    spread: float | None
-    """Standard deviation over those seeds (n - 1); None with fewer than two."""
-    seeds: int
-    """How many seeds have a number."""
-    verdict: Verdict
-    stand_in: str | None
-    """What replaced the paper's instrument (such as its feature extractor) in our measurement; None if nothing did."""
-    best: bool = False
-
-    @property
-    def delta(self) -> float | None:
-        """Ours minus the paper's; None if either is missing, or if a stand-in measured ours on another scale."""
-        if self.ours is None or self.paper is None or self.stand_in is not None:
-            return None
-        return self.ours - self.paper
-
-    @property
-    def paper_text(self) -> str:
-        return "" if self.paper is None else _number(self.metric, self.paper)
-
-    @property
-    def ours_text(self) -> str:
-        if self.ours is None:
-            return ""
-        spread = "" if self.spread is None else f" {PLUS_MINUS} {_number(self.metric, self.spread)}"
-        return _number(self.metric, self.ours) + spread
-
-    @property
-    def delta_text(self) -> str:
-        if self.delta is None:
-            return ""
-        text = _number(self.metric, self.delta)
-        return text if text.startswith(MINUS) else f"+{text}"
-
-
-@dataclass(frozen=True)
-class FilledSlot:
-    """One slot of the table, filled: a value per metric, and the state of its cells."""
-
-    row: int
-    column: int
-    stream: str
-    state: State
-    """The worst state among its cells."""
-    reason: str | None
-    values: tuple[Value, ...]
-    cells: tuple[str, ...]
-    """Ids of the cells the numbers come from, one per seed."""
-    imported: bool = False
-    """Whether a number comes from weights that were not trained here (`cenbench import-checkpoint`)."""
-
-    @property
-    def has_paper(self) -> bool:
-        """Whether the paper has a number here."""
-        return any(value.paper is not None for value in self.values)
 
 
 @dataclass(frozen=True)
@@ -144,7 +82,7 @@ class Table:
 
 def build_table(preset: str, layout: TableLayout, records: Mapping[str, CellRecord]) -> Table:
     """Fill the layout from the cells' records (id -> record, for at least every cell of the layout)."""
-    entries = _with_best([_entry(slot, layout, records) for slot in layout.slots], layout)
+    entries = with_best(_with_verdicts([_entry(slot, layout, records) for slot in layout.slots], layout), layout)
     return Table(preset, layout, tuple(entries), tuple(_orderings(layout, entries)))
 
 
@@ -152,67 +90,76 @@ def _entry(slot: Slot, layout: TableLayout, records: Mapping[str, CellRecord]) -
     found = [records[cell.id] for cell in slot.cells]
     worst = min(found, key=lambda record: WORST_FIRST.index(record.state))
     reason = worst.reason if len(found) == 1 or worst.reason is None else f"seed {worst.cell.seed}: {worst.reason}"
-    numbers = [record.numbers(slot.stream) for record in found]
-    metrics_shown = layout.columns[slot.column].metrics
-    values = tuple(_value(slot, layout.number, metric, found, numbers) for metric in metrics_shown)
+    known = [record.numbers(slot.stream) for record in found]
+    values = tuple(_value(slot, metric, found, known) for metric in layout.columns[slot.column].metrics)
     ids = tuple(cell.id for cell in slot.cells)
-    imported = any(record.document.get("origin") == "imported" for record in found)
-    return FilledSlot(slot.row, slot.column, slot.stream, worst.state, reason, values, ids, imported)
+    imported = any(map(_is_imported, found))
+    finished = sum(record.state == "ok" for record in found)
+    return FilledSlot(slot.row, slot.column, slot.stream, worst.state, reason, values, ids, imported, finished)
 
 
-def _value(
-    slot: Slot, table: int, metric: str, records: Sequence[CellRecord], known: Sequence[Mapping[str, float]]
-) -> Value:
-    numbers = [values[metric] for values in known if metric in values]
-    ours = statistics.fmean(numbers) if numbers else None
-    spread = statistics.stdev(numbers) if len(numbers) > 1 and not metrics()[metric].is_cost else None
-    stand_in = next((record.stand_in[metric] for record in records if metric in record.stand_in), None)
-    paper = slot.paper.get(metric)
-    verdict = judge(
-        slot.cells[0],
-        table=table,
-        metric=metric,
-        paper=paper,
-        ours=ours,
-        spread=spread,
-        stand_in=stand_in,
-        paper_data=slot.paper_data,
+def _is_imported(record: CellRecord) -> bool:
+    return record.document.get("origin") == IMPORTED
+
+
+def _value(slot: Slot, metric: str, records: Sequence[CellRecord], known: Sequence[Mapping[str, float]]) -> Value:
+    """The value, not judged yet. A number that is not finite is none."""
+    numbers = tuple(
+        SeedNumber(record.cell.seed, values[metric], _note(record))
+        for record, values in zip(records, known, strict=True)
+        if metric in values and math.isfinite(values[metric])
     )
-    return Value(metric, paper, ours, spread, len(numbers), verdict, stand_in)
+    stand_in = next((record.stand_in[metric] for record in records if metric in record.stand_in), None)
+    counting = [number.value for number in numbers if not number.note]
+    declared = len(records)
+    ours = spread = None
+    if metrics()[metric].is_cost:
+        ours = statistics.fmean(number.value for number in numbers) if numbers else None
+    elif len(counting) == declared:
+        ours = statistics.fmean(counting)
+        spread = statistics.stdev(counting) if declared > 1 else None
+    elif _is_one_import(numbers, declared):
+        ours = numbers[0].value
+    paper = slot.paper.get(metric)
+    return Value(metric, paper, ours, spread, len(counting), declared, numbers, NOT_JUDGED, stand_in)
 
 
-def _with_best(entries: Sequence[FilledSlot], layout: TableLayout) -> list[FilledSlot]:
-    """Mark the best number of each column within a group of rows, where at least two numbers compete."""
-    rivals: dict[tuple[str | None, int, int], list[float]] = {}
-    for entry in entries:
-        for place, value in enumerate(entry.values):
-            if value.ours is not None:
-                rivals.setdefault((layout.rows[entry.row].group, entry.column, place), []).append(value.ours)
-    best = {
-        (group, column, place): _best(layout.columns[column].metrics[place], numbers)
-        for (group, column, place), numbers in rivals.items()
-    }
+def _note(record: CellRecord) -> str:
+    if record.state != "ok":
+        return record.state
+    return IMPORTED if _is_imported(record) else ""
+
+
+def _is_one_import(numbers: Sequence[SeedNumber], declared: int) -> bool:
+    """Whether every seed shows the same imported weights, which are one network, however often it is evaluated."""
+    one = len(numbers) == declared and all(number.note == IMPORTED for number in numbers)
+    return one and len({number.value for number in numbers}) == 1
+
+
+def _with_verdicts(entries: Sequence[FilledSlot], layout: TableLayout) -> list[FilledSlot]:
+    """The entries, each value judged against the paper's and with regard to all others of the table."""
+    measured = [
+        _measured(slot, value) for slot, entry in zip(layout.slots, entries, strict=True) for value in entry.values
+    ]
+    verdicts = iter(judge(measured, layout))
     return [
-        replace(
-            entry,
-            values=tuple(
-                replace(value, best=_is_best(value, best.get((layout.rows[entry.row].group, entry.column, place))))
-                for place, value in enumerate(entry.values)
-            ),
-        )
+        replace(entry, values=tuple(replace(value, verdict=next(verdicts)) for value in entry.values))
         for entry in entries
     ]
 
 
-def _best(metric: str, numbers: Sequence[float]) -> float | None:
-    """The best of the numbers; None for a single one, and for a cost: the leanest network is not the best one."""
-    if len(numbers) < 2 or metrics()[metric].is_cost:
+def _measured(slot: Slot, value: Value) -> Measured:
+    complete = value.seeds == value.declared
+    seeds = tuple(number.value for number in value.numbers) if complete else ()
+    return Measured(slot, value.metric, seeds, _why_incomplete(value), bool(value.numbers), value.stand_in)
+
+
+def _why_incomplete(value: Value) -> str | None:
+    if value.seeds == value.declared:
         return None
-    return max(numbers) if metrics()[metric].better == "higher" else min(numbers)
-
-
-def _is_best(value: Value, best: float | None) -> bool:
-    return best is not None and value.ours == best
+    if any(number.note == IMPORTED for number in value.numbers):
+        return "imported weights are one network and were not trained here"
+    return f"{value.seeds} of {value.declared} seeds have a number that counts"
 
 
 def _orderings(layout: TableLayout, entries: Sequence[FilledSlot]) -> Iterator[Ordering]:
@@ -252,17 +199,3 @@ def _grouped(entries: Iterable[FilledSlot], key: Callable[[FilledSlot], _Key]) -
     for entry in entries:
         groups.setdefault(key(entry), []).append(entry)
     return groups
-
-
-def _number(metric: str, value: float) -> str:
-    return f"{value:.{metrics()[metric].decimals}f}".replace("-", MINUS)
-
-
-def heading(metric: str) -> str:
-    """The heading of a metric: title, unit and an arrow for which way is better."""
-    described = metrics()[metric]
-    unit = f" ({described.unit})" if described.unit else ""
-    if described.is_cost:
-        return f"{described.title}{unit}"
-    arrow = "\N{UPWARDS ARROW}" if described.better == "higher" else "\N{DOWNWARDS ARROW}"
-    return f"{described.title}{unit} {arrow}"

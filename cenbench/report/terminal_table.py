@@ -10,11 +10,12 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from cenbench.matrix.layout import Row
-from cenbench.report.table import FilledSlot, Table, Value
+from cenbench.report.table import Table
 from cenbench.report.terminal import literal
+from cenbench.report.value import FilledSlot, Value
 from cenbench.visible import visible
 
-_STYLES = {"reproduced": "green", "off": "red", "not comparable": "dim", "undecided": "", "none": ""}
+_STYLES = {"reproduced": "green", "off": "red", "not comparable": "dim", "inconclusive": "", "none": ""}
 _AROUND_COLUMN = 3
 """Characters that the border and the padding add to each column."""
 _Cell = Sequence[tuple[str, str]]
@@ -75,9 +76,9 @@ def _drawn(rows: Sequence[Sequence[_Cell]]) -> list[Text]:
 def _slot(entry: FilledSlot | None) -> _Cell:
     if entry is None:
         return []
-    lines = [_value(value) for value in entry.values if value.ours is not None]
+    lines = [_value(value) for value in entry.values if value.numbers]
     if entry.state != "ok":
-        lines.append((entry.state, "bold red" if entry.state == "failed" else "yellow"))
+        lines.append((entry.state_text, "bold red" if entry.state == "failed" else "yellow"))
     return lines
 
 

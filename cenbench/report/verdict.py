@@ -2,84 +2,135 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from cenbench.matrix.cell import Cell
+from cenbench.matrix.layout import Slot, TableLayout
 from cenbench.matrix.metrics import metrics
-from cenbench.matrix.specs import Network
+from cenbench.matrix.verdict_rules import PAPER_PRESET, VerdictRules, setting_differences
+from cenbench.stats.agreement import Agreement, agreement, words
+from cenbench.stats.spread import FEWEST, Spread, own_spread, pooled_spread
 
-SPREADS = 2.0
-"""A number is reproduced if the paper's lies within this many standard deviations of our mean."""
-
-_PAPER_DATA = {"segmentation": "nyudv2", "translation": "taskonomy"}
-"""The dataset of the paper's numbers, unless a slot names another."""
-_PAPER_SCENES = {"nyudv2": (795, 654), "sunrgbd": (5285, 5050), "cityscapes": (2975, 500), "taskonomy": (1000, 500)}
-"""Scenes in the training and validation splits behind the paper's numbers (paper.md#datasets)."""
-_RESNET_101 = {"depth": (101,), "width": (64,), "pretrained": (True,)}
-_LARGER = {**_RESNET_101, "depth": (101, 152)}
-_PAPER_NETWORKS = {"refinenet": _RESNET_101, "unet": {"levels": (8,), "generator_width": (64,)}}
-_TABLE_3_NETWORKS = {"refinenet": _LARGER, "pspnet": _LARGER}
-"""Head -> settings of the paper's networks. Table 3 is about larger ones; other tables use RefineNet on ResNet-101."""
+Word = Literal["reproduced", "off", "inconclusive", "not comparable", "none"]
+_MOST_DIFFERENCES = 6
+_Pool = tuple[str, str]
+"""Networks of one metric and output share a spread."""
 
 
 @dataclass(frozen=True)
 class Verdict:
     """The verdict on a number beside the paper's, and the reason for it."""
 
-    word: Literal["reproduced", "off", "undecided", "not comparable", "none"]
+    word: Word
     why: str
+    interval: tuple[float, float] | None = None
+    """Where another single run is expected (95 %), in the metric's unit; None where nothing was judged."""
+    margin: float | None = None
+    """The difference that counts, in the metric's unit."""
 
 
-def judge(
-    cell: Cell,
-    *,
-    table: int,
-    metric: str,
-    paper: float | None,
-    ours: float | None,
-    spread: float | None,
-    stand_in: str | None,
-    paper_data: str | None = None,
-) -> Verdict:
-    """Compare one number with the paper's.
+@dataclass(frozen=True)
+class Measured:
+    """What is known of one metric of one slot."""
 
-    `spread` is the standard deviation over seeds in the unit of the numbers, None for one seed; `paper_data` is the
-    dataset behind the paper's number (`Slot.paper_data`).
-    """
-    if paper is None:
+    slot: Slot
+    metric: str
+    seeds: tuple[float, ...]
+    """The numbers of all declared seeds; empty where one is missing, out of date or was not trained here."""
+    unjudged: str | None
+    """Why `seeds` is empty."""
+    any_number: bool
+    """Whether any seed has a number, even one that does not count."""
+    stand_in: str | None
+    """What replaced the paper's instrument in our measurement."""
+
+
+def judge(measured: Sequence[Measured], layout: TableLayout) -> list[Verdict]:
+    """One verdict per number of a table, corrected for how many of them are judged."""
+    rules, differences = layout.rules, _Differences()
+    verdicts = [_unjudged(found, rules, differences) for found in measured]
+    places = [place for place, verdict in enumerate(verdicts) if verdict is None]
+    pooled = _pooled(measured) if places else {}
+    compared = [_agreement(measured[place], layout, pooled) for place in places]
+    for place, found, word in zip(places, compared, words(compared), strict=True):
+        verdicts[place] = Verdict(word, _explained(found, word), found.interval, found.margin)
+    return [verdict for verdict in verdicts if verdict is not None]
+
+
+class _Differences:
+    """The settings in which a cell differs from the paper's; computed once for all metrics and outputs of a cell."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str], tuple[str, ...]] = {}
+
+    def of(self, slot: Slot) -> tuple[str, ...]:
+        assert slot.reference is not None
+        key = (slot.cells[0].id, slot.reference.id)
+        if key not in self._known:
+            self._known[key] = tuple(setting_differences(slot.cells[0], slot.reference))
+        return self._known[key]
+
+
+def _unjudged(found: Measured, rules: VerdictRules, differences: _Differences) -> Verdict | None:
+    """The verdict on a number that cannot be held against the paper's; None for one that can."""
+    if found.metric not in found.slot.paper:
         return Verdict("none", "the paper has no sourced number here")
-    if ours is None:
+    if not found.any_number:
         return Verdict("none", "no number of ours yet")
-    obstacles = _obstacles(cell, table, metric, stand_in, paper_data or _PAPER_DATA[cell.task.kind])
+    obstacles = tuple(_obstacles(found, rules, differences))
     if obstacles:
         return Verdict("not comparable", "; ".join(obstacles))
-    if spread is None:
-        return Verdict("undecided", "one seed has no spread to judge by")
-    agrees = abs(ours - paper) <= SPREADS * spread
-    where = "within" if agrees else "outside"
-    return Verdict(
-        "reproduced" if agrees else "off", f"the paper's number lies {where} {SPREADS:g} standard deviations"
+    if not found.seeds:
+        return Verdict("none", found.unjudged or "")
+    if found.metric not in rules.margins:
+        return Verdict("inconclusive", "params/verdicts.yaml declares no margin for this metric")
+    if len(found.seeds) < FEWEST:
+        return Verdict("inconclusive", f"{len(found.seeds)} of at least {FEWEST} seeds that a verdict needs")
+    if own_spread(found.seeds) is None:
+        return Verdict("inconclusive", "all seeds gave the same number, which shows no spread to judge by")
+    return None
+
+
+def _obstacles(found: Measured, rules: VerdictRules, differences: _Differences) -> Iterator[str]:
+    if found.slot.incomparable:
+        yield found.slot.incomparable
+    if found.slot.reference is None:
+        yield f"preset {PAPER_PRESET} has no cell for this slot"
+    elif differing := differences.of(found.slot):
+        more = len(differing) - _MOST_DIFFERENCES
+        yield "; ".join((*differing[:_MOST_DIFFERENCES], *([f"{more} more settings"] if more > 0 else [])))
+    if found.metric in rules.unmeasured_offsets:
+        yield rules.unmeasured_offsets[found.metric]
+    if found.stand_in:
+        yield f"measured with {found.stand_in}"
+
+
+def _pooled(measured: Sequence[Measured]) -> Mapping[_Pool, Spread | None]:
+    """The spread that the networks of each metric and output share; each network counts once."""
+    networks: dict[_Pool, dict[str, tuple[float, ...]]] = {}
+    for found in measured:
+        if found.seeds and not metrics()[found.metric].is_cost:
+            networks.setdefault((found.metric, found.slot.stream), {})[found.slot.cells[0].id] = found.seeds
+    return {pool: pooled_spread(list(groups.values())) for pool, groups in networks.items()}
+
+
+def _agreement(found: Measured, layout: TableLayout, pooled: Mapping[_Pool, Spread | None]) -> Agreement:
+    spread = pooled.get((found.metric, found.slot.stream)) or own_spread(found.seeds)
+    assert spread is not None  # `_unjudged` refused numbers without one
+    return agreement(
+        found.seeds,
+        found.slot.paper[found.metric],
+        half_digit=0.5 * 10.0 ** -layout.paper_decimals.get(found.metric, metrics()[found.metric].decimals),
+        margin=layout.rules.margins[found.metric],
+        spread=spread,
     )
 
 
-def _obstacles(cell: Cell, table: int, metric: str, stand_in: str | None, paper_data: str) -> list[str]:
-    found = []
-    if cell.dataset.name != paper_data:
-        found.append(f"other data ({cell.dataset.name}, not {paper_data})")
-    elif (scenes := (cell.dataset.train_scenes, cell.dataset.val_scenes)) != _PAPER_SCENES[paper_data]:
-        told = "{:,} and {:,} scenes"
-        found.append(f"a part of the data ({told.format(*scenes)} of {told.format(*_PAPER_SCENES[paper_data])})")
-    networks = _PAPER_NETWORKS | (_TABLE_3_NETWORKS if table == 3 else {})
-    if not _is_paper_size(cell.network, networks.get(cell.network.head)):
-        found.append("another network than the paper's")
-    if metrics()[metric].needs == "features" and cell.evaluation.lacks("stretch_images"):
-        found.append("plain pixels, the paper's were stretched image by image (docs/protocols.md)")
-    if stand_in:
-        found.append(f"measured with {stand_in}")
-    return found
-
-
-def _is_paper_size(network: Network, sizes: Mapping[str, tuple[object, ...]] | None) -> bool:
-    return sizes is not None and all(getattr(network, name) in values for name, values in sizes.items())
+def _explained(found: Agreement, word: Word) -> str:
+    low, high = found.interval
+    where = f"a single run is expected from {low:.4g} to {high:.4g} (95 %), margin {found.margin:g}"
+    return {
+        "reproduced": f"the difference lies within the margin; {where}",
+        "off": f"the paper's number lies outside, and beyond the margin; {where}",
+    }.get(word, f"neither agreement nor a difference is shown; {where}")
