@@ -3,7 +3,7 @@
 #
 #   snakemake all_tables                           the demo preset, on this machine
 #   snakemake all_tables --config preset=study     another preset in params/presets/
-#   snakemake all_tables --config tables=table7,table8
+#   snakemake all_tables --config tables=table7,table8   (or 7,8)
 #   snakemake table7                               one table
 #   snakemake results/cells/<cell id>/metrics.json one cell (see cenbench plan for ids)
 #   snakemake --profile slurm all_tables           the paper preset, on a cluster

@@ -33,8 +33,10 @@ def files(cells: set[str], tables: tuple[str, ...]) -> set[str]:
     return records | pages | {"reports/index.html", "reports/demo/metrics.json", "reports/demo/plots.csv"}
 
 
-@pytest.mark.parametrize("asked", ["table7,table8", "table7, table8", "table7,table8,table7"])
-def test_chosen_tables_need_only_their_own_files_and_cells(asked: str) -> None:
+@pytest.mark.parametrize(
+    "asked", ["table7,table8", "table7, table8", "table7,table8,table7", "7,8", "7, table8", ["table7", 8]]
+)
+def test_chosen_tables_need_only_their_own_files_and_cells(asked: object) -> None:
     """Oracle: the cells of tables 7 and 8, which share none: 11 and 12."""
     narrowed = dag(tables=asked)
     cells = {cell.id for name in ("table7", "table8") for cell in narrowed.plan.cells_of(name)}
@@ -43,6 +45,10 @@ def test_chosen_tables_need_only_their_own_files_and_cells(asked: str) -> None:
     assert len(narrowed.all_files()) == 11 + 12 + 2 * 4 + 3, "no target twice"
     assert narrowed.tables == ("table7", "table8")
     assert narrowed.asked_tables == "--table table7 --table table8"
+
+
+def test_a_single_number_as_snakemake_reads_it() -> None:
+    assert dag(tables=7).tables == dag(tables="7").tables == dag(tables="table7").tables == ("table7",)
 
 
 def test_a_cell_of_two_chosen_tables_is_a_target_once() -> None:
@@ -93,7 +99,7 @@ def test_narrowing_does_not_rerun_anything() -> None:
         ("table7,table5", "'table5'", "did you mean"),
         ("table7,", "''", None),
         ("", "''", None),
-        ("7", "'7'", None),
+        ("5", "'table5'", None),
         ("all,table7", "'all'", None),
         ("../table7", "'../table7'", "did you mean 'table7'?"),
     ],

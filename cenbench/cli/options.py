@@ -9,17 +9,13 @@ import typer
 from rich.console import Console
 
 from cenbench.errors import UserError
+from cenbench.matrix.table_name import table_name
 from cenbench.paths import Paths
 from cenbench.visible import visible
 
 if TYPE_CHECKING:  # each command imports what it needs, so that the others start quickly
     from cenbench.matrix.cell import Cell
     from cenbench.matrix.plan import Plan
-
-
-def table_name(text: str) -> str:
-    """`table7` for `7`; any other text unchanged."""
-    return f"table{text}" if text.isascii() and text.isdigit() else text
 
 
 Preset = Annotated[str, typer.Option(help="A preset of params/presets/: demo, study, paper, or your own.")]

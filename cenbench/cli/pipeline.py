@@ -20,8 +20,8 @@ PAGES = "pages"
 
 def pipeline(
     stage: Annotated[
-        Literal["dataset", "tables", "pages"],
-        typer.Argument(metavar="STAGE", help="A stage of dvc.yaml: dataset, tables or pages."),
+        Literal["check", "dataset", "tables", "pages"],
+        typer.Argument(metavar="STAGE", help="A stage of dvc.yaml: check, dataset, tables or pages."),
     ],
 ) -> None:
     """Run one stage of dvc.yaml, for the preset and tables that params/pipeline.yaml names.
@@ -35,6 +35,9 @@ def pipeline(
 
     root = checkout(Path()).root
     asked = read_asked(root)
+    if stage == "check":
+        read_pages(root, asked)
+        return
     if stage == "dataset":
         prepare(preset=asked.plan.preset)
         return
@@ -55,7 +58,7 @@ def read_asked(root: Path) -> Dag:
 
     asked = {key: value for key, value in read_yaml(root / FILE).items() if key != PAGES}
     for key in CONFIG_KEYS:
-        if not isinstance(asked.get(key), str):
+        if type(asked.get(key)) not in (str, int):
             raise UserError("expected a string", where=root / FILE, key=key, found=asked.get(key), expected="a name")
     if (preset := asked["preset"]) not in (known := preset_names(root / "params")):
         issue = Issue("preset", "unknown preset", short_repr(preset), ", ".join(known), spelling_hint(preset, known))

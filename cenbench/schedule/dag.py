@@ -13,6 +13,7 @@ from cenbench.errors import UserError
 from cenbench.files import digest
 from cenbench.matrix.plan import Plan, load_plan
 from cenbench.matrix.specs import dataset_key
+from cenbench.matrix.table_name import table_name
 from cenbench.paths import RELATIVE, Paths, record_target
 from cenbench.pretrained.used import pretrained_sha256
 from cenbench.records.digests import evaluation_code, training_code
@@ -52,7 +53,7 @@ class Dag:
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], root: Path, report_code: str = "") -> Dag:
-        """Read `--config preset=NAME tables=table7,table8`; by default all tables of the preset.
+        """Read `--config preset=NAME tables=table7,8`; by default all tables of the preset.
 
         Any other key is a `UserError`, so that a typo does not silently do nothing.
         """
@@ -63,9 +64,10 @@ class Dag:
                 )
         paths = Paths(root)
         plan = load_plan(paths.params, str(config.get("preset", DEFAULT_PRESET)))
-        asked = str(config.get("tables", ALL))
+        asked = config.get("tables", ALL)  # a number if only one was given, a list from a file
+        words = asked if isinstance(asked, list) else str(asked).split(",")
         names = [table.name for table in plan.tables]
-        chosen = names if asked == ALL else [plan.table(name.strip()).name for name in asked.split(",")]
+        chosen = names if asked == ALL else [plan.table(table_name(str(word).strip())).name for word in words]
         return cls(plan, paths, tuple(dict.fromkeys(chosen)), report_code)
 
     def set_aside_damaged(self) -> None:
