@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 import paper_one_step
 import pytest
+import safetensors.torch
 import torch
 from checkout import REPOSITORY
 from typer.testing import CliRunner
@@ -205,3 +208,110 @@ def test_the_commands_suggest_the_next_step(source: Path, tmp_path: Path) -> Non
     assert "preset demo needs no pretrained weights" in demo
     assert "your own: trained by us" in listed
     assert f"cenbench weights add resnet101 {IMAGENET_FILES[101]}" in listed
+
+
+Tensors = dict[str, torch.Tensor]
+
+
+def add_ema(state: Tensors) -> dict[str, object]:
+    return {"state_dict": state, "state_dict_ema": {name: value + 1 for name, value in state.items()}}
+
+
+WRAPPED: dict[str, tuple[Callable[[Tensors], object], str]] = {
+    "DataParallel": (lambda state: {f"module.{name}": value for name, value in state.items()}, "module"),
+    "torch.compile": (lambda state: {f"_orig_mod.{name}": value for name, value in state.items()}, "_orig_mod"),
+    "state_dict": (lambda state: {"epoch": 3, "state_dict": state, "best": 0.5}, "state_dict"),
+    "model": (lambda state: {"model": state, "optimizer": {"state": {0: {"step": 1}}, "param_groups": [1]}}, "model"),
+    "net": (lambda state: {"net": state}, "net"),
+    "model_ema": (lambda state: {"model_ema": state, "args": argparse.Namespace(lr=1.0)}, "model_ema"),
+    "an average": (
+        lambda state: {"ema": {"n_averaged": torch.tensor(3), **{f"module.{name}": v for name, v in state.items()}}},
+        "ema.module",
+    ),
+    "both": (
+        lambda state: {"model": {"state_dict": {f"module.{name}": value for name, value in state.items()}}},
+        "model.state_dict.module",
+    ),
+    "an encoder in a larger network": (
+        lambda state: {**{f"backbone.{name}": v for name, v in state.items()}, "head.weight": torch.zeros(3)},
+        "backbone",
+    ),
+}
+
+
+@pytest.mark.parametrize("how", WRAPPED)
+def test_wrapped_weights_are_written_as_a_plain_file(source: Path, tmp_path: Path, how: str) -> None:
+    wrap, key = WRAPPED[how]
+    state = torch.load(source, weights_only=True)
+    torch.save(wrap(state), tmp_path / "wrapped.pth")
+    placed = add_weights(NAME, tmp_path / "wrapped.pth", tmp_path / "weights", own="wrapped")
+    assert placed.taken is not None
+    assert placed.taken.key == key
+    written = torch.load(placed.path, weights_only=True)
+    assert written.keys() == state.keys()
+    assert all(torch.equal(written[name], value) for name, value in state.items())
+    assert identified(placed.path, sha256_file(placed.path)).own == "wrapped"
+    assert add_weights(NAME, tmp_path / "wrapped.pth", tmp_path / "weights", own="wrapped").already
+
+
+@pytest.mark.parametrize("prefix", ["", "module.", "model.backbone."])
+def test_safetensors_are_written_as_a_plain_file(source: Path, tmp_path: Path, prefix: str) -> None:
+    state = torch.load(source, weights_only=True)
+    safetensors.torch.save_file({prefix + name: value for name, value in state.items()}, tmp_path / "x.safetensors")
+    placed = add_weights(NAME, tmp_path / "x.safetensors", tmp_path / "weights", own="from elsewhere")
+    written = torch.load(placed.path, weights_only=True)
+    assert written.keys() == state.keys()
+    assert all(torch.equal(written[name], value) for name, value in state.items())
+    data = (tmp_path / "x.safetensors").read_bytes()
+    (tmp_path / "cut.safetensors").write_bytes(data[: len(data) // 2])
+    with pytest.raises(UserError, match=r"(?s)truncated or damaged.*cut\.safetensors"):
+        add_weights(NAME, tmp_path / "cut.safetensors", tmp_path / "weights", own="cut")
+
+
+def test_of_several_weights_that_fit_one_must_be_chosen(source: Path, tmp_path: Path) -> None:
+    state = torch.load(source, weights_only=True)
+    torch.save(add_ema(state), tmp_path / "two.pth")
+    with pytest.raises(UserError, match=r"2 sets of weights in this file fit") as caught:
+        add_weights(NAME, tmp_path / "two.pth", tmp_path / "weights", own="one of two")
+    assert "state_dict: fits" in str(caught.value.found)
+    assert "state_dict_ema: fits" in str(caught.value.found)
+    assert "--key state_dict_ema" in str(caught.value.fix)
+    assert not (tmp_path / "weights").exists()
+    for key, more in (("state_dict", 0), ("state_dict_ema", 1)):
+        placed = add_weights(NAME, tmp_path / "two.pth", tmp_path / key, own=key, key=key)
+        assert torch.equal(torch.load(placed.path, weights_only=True)["bn1.bias"], state["bn1.bias"] + more)
+    with pytest.raises(UserError, match=r"no weights of this network under 'ema'") as caught:
+        add_weights(NAME, tmp_path / "two.pth", tmp_path / "weights", own="x", key="ema")
+    assert "'state_dict_ema'" in str(caught.value.found)
+
+
+def test_one_of_several_that_fits_is_taken(source: Path, tmp_path: Path) -> None:
+    """A teacher of another depth beside the student."""
+    state = torch.load(source, weights_only=True)
+    teacher = {**state, "layer3.2.conv1.weight": torch.zeros(1)}
+    torch.save({"student": state, "teacher": teacher}, tmp_path / "pair.pth")
+    placed = add_weights(NAME, tmp_path / "pair.pth", tmp_path / "weights", own="the student")
+    assert placed.taken is not None
+    assert placed.taken.key == "student"
+    torch.save({"student": teacher, "teacher": teacher}, tmp_path / "neither.pth")
+    with pytest.raises(UserError, match="none of its weights fits") as caught:
+        add_weights(NAME, tmp_path / "neither.pth", tmp_path / "weights", own="x", replace=True)
+    assert "layer3.2.conv1.weight" in str(caught.value.found)
+    assert "--key" in str(caught.value.fix)
+
+
+def test_a_file_without_such_weights_names_what_it_holds(tmp_path: Path) -> None:
+    torch.save(
+        {"state_dict": {"patch_embed.weight": torch.zeros(2), "blocks.0.bias": torch.zeros(2)}, "epoch": 3},
+        tmp_path / "vit.pth",
+    )
+    with pytest.raises(UserError, match="no weights of resnet18") as caught:
+        add_weights(NAME, tmp_path / "vit.pth", tmp_path / "weights", own="x")
+    assert caught.value.found == "state_dict (2 entries), epoch"
+    assert "conv1.weight" in str(caught.value.expected)
+
+
+def test_entries_whose_names_collide_are_refused(tmp_path: Path) -> None:
+    torch.save({"a.b": torch.zeros(1), "a": {"b": torch.zeros(1)}}, tmp_path / "twice.pth")
+    with pytest.raises(UserError, match="two entries of this file have one name"):
+        add_weights(NAME, tmp_path / "twice.pth", tmp_path / "weights", own="x")

@@ -47,6 +47,10 @@ def add(
         str | None,
         typer.Option(help="Describe your own weights of the same layout; shown beside the results."),
     ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(help="Which weights to take from a file with several: state_dict_ema, encoder_q, ..."),
+    ] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Replace existing weights of that name.")] = False,
     root: Root = Path(),
 ) -> None:
@@ -58,8 +62,11 @@ def add(
     """
     from cenbench.pretrained.add import add_weights
 
-    placed = add_weights(name, file, checkout(root).weights, own=own, replace=replace)
+    placed = add_weights(name, file, checkout(root).weights, own=own, replace=replace, key=key)
     say(f"{'already present' if placed.already else 'added'}: {placed.path}, sha256 {placed.sha256}")
+    if placed.taken:
+        where = f"under {placed.taken.key!r}" if placed.taken.key else "of the file"
+        say(f"the weights {where} were written as a plain file; {placed.taken.others} other entries were left out")
     if placed.own:
         say(f"your own weights ({placed.own}): tables name them and compare nothing with the paper")
     say(f"next: dvc add {placed.path}   (puts it under version control), then: snakemake all_tables")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,12 +15,14 @@ from cenbench.files import atomic_path, sha256_file, write_json
 from cenbench.matrix.validation import spelling_hint
 from cenbench.metrics.inputs.torchvision_shim import import_torchvision
 from cenbench.pretrained.catalog import ASSETS, INCEPTION_FILE, Asset
+from cenbench.pretrained.state_dicts import StateDict, is_safetensors, names_in, read_entries, read_state_dicts
 from cenbench.pretrained.used import own_note
-from cenbench.tensor_file import load_tensors
 
 _COUNTER = ".num_batches_tracked"
 _UNUSED = ("fc.",)
 """The classifier is not used: the user's own weights may have other classes."""
+_ANCHORS = {False: ("conv1.weight", "layer1.0.conv1.weight"), True: ("Conv2d_1a_3x3.conv.weight",)}
+"""Names by which the weights of a ResNet, or of Inception, are found in a file."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,8 @@ class Placed:
     sha256: str
     own: str | None
     already: bool
+    taken: StateDict | None = None
+    """What was taken out of a file that holds more, or is in another format; None if the file was copied as it is."""
 
 
 def find_asset(name: str) -> Asset:
@@ -40,37 +45,88 @@ def find_asset(name: str) -> Asset:
     return ASSETS[name]
 
 
-def add_weights(name: str, source: Path, weights: Path, *, own: str | None = None, replace: bool = False) -> Placed:
-    """Check `source` and copy it into `weights`; nothing changes unless every check passes.
+def add_weights(
+    name: str, source: Path, weights: Path, *, own: str | None = None, replace: bool = False, key: str | None = None
+) -> Placed:
+    """Check `source` and put its weights into `weights`; nothing changes unless every check passes.
 
-    `own` describes a file that is not the published one; results are labelled with it. Raises `UserError` for a file
-    that is not the published one (without `own`), holds more than weights, is truncated or belongs to another network,
-    and if other weights of that name are in place (without `replace`).
+    `own` describes a file that is not the published one; results are labelled with it. Weights under the wrappers of a
+    training script, and safetensors, are written as a plain file; `key` chooses among several in one file.
+
+    Raises `UserError` for a file that is not the published one (without `own`), holds more than weights, is truncated,
+    belongs to another network or holds several sets of weights (without `key`), and if other weights of that name are
+    in place (without `replace`).
     """
     asset = find_asset(name)
     if not source.is_file():
         raise UserError("no such file", where=source, fix=f"{asset.file} is published at {asset.url}")
     sha256 = sha256_file(source)
-    published = asset.is_published(sha256)
     _check_identity(asset, source, sha256, own)
-    check_layout(asset, source)
-    path = weights / asset.file
-    already = path.exists() and sha256_file(path) == sha256
-    if path.exists() and not already and not replace:
-        raise UserError(
-            "other weights of that name are in place; nothing was changed",
-            where=path,
-            found=f"sha256 {sha256_file(path)}",
-            expected=f"sha256 {sha256}",
-            fix="add --replace to replace them: cells that used them become stale",
-        )
-    if not already:
-        _copy(source, path, sha256)
-    if published:
+    with tempfile.TemporaryDirectory() as folder:
+        found = find_weights(asset, source, key)
+        plain = source if _is_plain(found, source) else _written(found, Path(folder) / asset.file)
+        if asset.file == INCEPTION_FILE:
+            _check_inception(plain)
+        sha256 = sha256_file(plain)
+        path = weights / asset.file
+        already = path.exists() and sha256_file(path) == sha256
+        if path.exists() and not already and not replace:
+            raise UserError(
+                "other weights of that name are in place; nothing was changed",
+                where=path,
+                found=f"sha256 {sha256_file(path)}",
+                expected=f"sha256 {sha256}",
+                fix="add --replace to replace them: cells that used them become stale",
+            )
+        if not already:
+            _copy(plain, path, sha256)
+    if asset.is_published(sha256):
         own_note(path).unlink(missing_ok=True)
     else:
         write_json(own_note(path), {"sha256": sha256, "what": own})
-    return Placed(asset, path, sha256, None if published else own, already)
+    taken = None if plain == source else found
+    return Placed(asset, path, sha256, None if asset.is_published(sha256) else own, already, taken)
+
+
+def find_weights(asset: Asset, source: Path, key: str | None = None) -> StateDict:
+    """The one set of weights in `source` that fits the network, or that `key` names; its names, shapes and values are
+    checked. `UserError` if there is none, or several.
+    """
+    found = read_state_dicts(source, _ANCHORS[asset.file == INCEPTION_FILE])
+    if key is not None:
+        chosen = [one for one in found if one.key == key.removesuffix(".")]
+        if not chosen:
+            keys = ", ".join(repr(one.key) for one in found)
+            raise UserError(
+                f"no weights of this network under {key!r}", where=source, key="--key", found=keys or "none"
+            )
+        found = chosen
+    if not found:
+        if asset.file == INCEPTION_FILE:
+            _check_inception(source)
+        raise UserError(
+            f"no weights of {asset.name} in torchvision's layout",
+            where=source,
+            found=names_in(read_entries(source)),
+            expected=f"the names {', '.join(_ANCHORS[asset.file == INCEPTION_FILE])}, below one prefix or none",
+        )
+    problems = [_problem(asset, one, source) for one in found]
+    fitting = [one for one, problem in zip(found, problems, strict=True) if problem is None]
+    if len(fitting) == 1:
+        return fitting[0]
+    if len(found) == 1 and problems[0] is not None:
+        raise problems[0]
+    lines = [
+        f"{one.key or '(no prefix)'}: {'fits' if problem is None else f'{problem.key} {problem.found}'}"
+        for one, problem in zip(found, problems, strict=True)
+    ]
+    raise UserError(
+        f"{len(fitting)} sets of weights in this file fit {asset.name}" if fitting else "none of its weights fits",
+        where=source,
+        found="\n    ".join(["", *lines]),
+        expected="one",
+        fix=f"choose one, for example: --key {(fitting or found)[-1].key}",
+    )
 
 
 def _check_identity(asset: Asset, source: Path, sha256: str, own: str | None) -> None:
@@ -90,22 +146,48 @@ def _check_identity(asset: Asset, source: Path, sha256: str, own: str | None) ->
         )
 
 
-def check_layout(asset: Asset, source: Path) -> None:
-    """`UserError` if `source` holds more than weights, is truncated, has other keys or shapes, or is not finite."""
-    if asset.file == INCEPTION_FILE:
-        from cenbench.metrics.inputs.extractors import read_inception
+def _problem(asset: Asset, found: StateDict, source: Path) -> UserError | None:
+    """The first thing that is wrong with these weights; None if they fit."""
+    try:
+        tensors = _tensors(found, source)
+        if asset.file != INCEPTION_FILE:
+            shapes = {name: tuple(value.shape) for name, value in tensors.items()}
+            _check_shapes(_resnet_shapes(asset.name), shapes, source)
+        _check_finite(tensors, source)
+    except UserError as error:
+        return error
+    return None
 
-        _check_finite(read_inception(source).state_dict(), source)
-        return
-    with source.open("rb") as file:
-        state = load_tensors(file, source)
-    found = {} if not isinstance(state, dict) else {str(key): value for key, value in state.items()}
-    if not all(isinstance(value, Tensor) for value in found.values()) or not found:
-        raise UserError(
-            "not a state dict", where=source, found=type(state).__name__, expected="a dict of names and tensors"
-        )
-    _check_shapes(_resnet_shapes(asset.name), {key: tuple(value.shape) for key, value in found.items()}, source)
-    _check_finite(found, source)
+
+def _tensors(found: StateDict, source: Path) -> dict[str, Tensor]:
+    tensors = {}
+    for name, value in found.weights.items():
+        if not isinstance(value, Tensor):
+            raise UserError(
+                "not a state dict",
+                where=source,
+                key=found.prefix + name,
+                found=type(value).__name__,
+                expected="a tensor",
+            )
+        tensors[name] = value
+    return tensors
+
+
+def _check_inception(plain: Path) -> None:
+    from cenbench.metrics.inputs.extractors import read_inception
+
+    _check_finite(read_inception(plain).state_dict(), plain)
+
+
+def _is_plain(found: StateDict, source: Path) -> bool:
+    return not found.prefix and not is_safetensors(source)
+
+
+def _written(found: StateDict, path: Path) -> Path:
+    """The weights as a plain file, as torchvision publishes them: contiguous, each with storage of its own."""
+    torch.save({name: value.clone() for name, value in _tensors(found, path).items()}, path)
+    return path
 
 
 def _resnet_shapes(name: str) -> dict[str, tuple[int, ...]]:
