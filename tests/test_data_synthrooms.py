@@ -10,16 +10,21 @@ import pytest
 from raycast import View, look
 from scipy import ndimage
 
+from cenbench.data.batches import EvalBatches
+from cenbench.data.manifest import split_limits
 from cenbench.data.prepared import Prepared
 from cenbench.data.synthrooms.parts import CLASSES
-from cenbench.data.synthrooms.prepare import prepare_synthrooms
+from cenbench.data.synthrooms.prepare import prepare_synthrooms, scene_numbers
 from cenbench.data.synthrooms.room import Room, random_room
 from cenbench.data.synthrooms.scene import render_scene
 from cenbench.errors import UserError
+from cenbench.matrix.cell import Task
 from cenbench.matrix.specs import DatasetSpec, dataset_key
 
 SPEC = DatasetSpec(name="synthrooms", size_px=32, width_px=40, train_scenes=8, val_scenes=2, seed=3)
 SCENES = range(10)
+NUMBERS = scene_numbers(SPEC)
+"""The scenes' numbers, in the order in which they are stored."""
 UNITS_PER_METRE = 512
 DISPARITY = 350.0
 """The sensor's disparity at one metre, in steps."""
@@ -32,7 +37,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
 
 @pytest.fixture(scope="module")
 def views() -> list[tuple[Room, View]]:
-    rooms = [random_room(SPEC.seed, index) for index in SCENES]
+    rooms = [random_room(SPEC.seed, number) for number in NUMBERS]
     return [(room, look(room, *SPEC.shape_px)) for room in rooms]
 
 
@@ -48,7 +53,7 @@ def test_two_processes_give_the_bytes_of_one(prepared: Prepared, tmp_path: Path)
 
 
 def test_a_scene_depends_only_on_seed_and_number(prepared: Prepared) -> None:
-    larger = SPEC.model_copy(update={"train_scenes": 500, "val_scenes": 100})
+    larger = SPEC.model_copy(update={"train_scenes": 500, "val_scenes": 100, "tune_scenes": 3})
     other = render_scene(SPEC.model_copy(update={"seed": 4}), 5)
     for name, image in render_scene(larger, 5).items():
         np.testing.assert_array_equal(image, prepared.array(name)[5])
@@ -161,9 +166,9 @@ def sobel(values_HW: np.ndarray) -> np.ndarray:
     return np.hypot(*(ndimage.sobel(values_HW, axis=axis, mode="nearest") / 8 for axis in (0, 1)))
 
 
-def test_texture_is_the_gradient_of_rgb(prepared: Prepared) -> None:
+def test_texture_is_the_gradient_of_the_well_exposed_picture(prepared: Prepared) -> None:
     for index in SCENES:
-        gray = prepared.array("rgb")[index] @ np.array([0.299, 0.587, 0.114]) / 255
+        gray = prepared.array("rgb_well_exposed")[index] @ np.array([0.299, 0.587, 0.114]) / 255
         expected = 10_000 * np.minimum(sobel(gray) / 0.35, 1)
         assert np.abs(expected - prepared.array("texture")[index]).max() <= 0.5 + 1e-6
 
@@ -194,12 +199,66 @@ def test_pictures_change_where_labels_change(prepared: Prepared) -> None:
         assert aligned > 1.1 * on_border(*shift)
 
 
+def test_splits_share_no_scene_and_do_not_depend_on_each_others_sizes() -> None:
+    sizes = {"train_scenes": 7, "val_scenes": 5, "tune_scenes": 4, "pretrain_scenes": 3}
+    spec = SPEC.model_copy(update=sizes)
+    numbers = scene_numbers(spec)
+    assert len(set(numbers)) == spec.scenes == 19
+    larger = set(scene_numbers(spec.model_copy(update={"train_scenes": 100, "tune_scenes": 0})))
+    limits = split_limits(spec)
+    assert list(limits) == ["train", "val", "tune", "pretrain"]
+    for split, (start, stop) in limits.items():
+        assert stop - start == sizes[f"{split}_scenes"]
+        assert (set(numbers[start:stop]) <= larger) == (split != "tune")
+
+
+def materials_of(seed: int, number: int, buildings: int, label: str) -> set[tuple[float, ...]]:
+    """Colours of the parts with this label."""
+    parts = random_room(seed, number, buildings).parts
+    return {part.material.colour for part in parts if part.label == label}
+
+
+@pytest.mark.parametrize(("label", "at_most"), [("floor", 2), ("door", 6), ("sofa", 3), ("box", 2), ("bookshelf", 5)])
+def test_rooms_of_a_building_share_its_materials(label: str, at_most: int) -> None:
+    """A door has a leaf, a white frame and metal (two each); a bookshelf wood and books (two and three)."""
+    one = set().union(*(materials_of(3, number, 1, label) for number in range(40)))
+    assert 2 <= len(one) <= at_most
+    every_third = set().union(*(materials_of(3, number, 3, label) for number in range(0, 60, 3)))
+    next_door = set().union(*(materials_of(3, number, 3, label) for number in range(1, 60, 3)))
+    assert len(every_third) <= at_most
+    assert not every_third & next_door, "another building, other materials"
+    assert not one & set().union(*(materials_of(4, number, 1, label) for number in range(40))), "another seed"
+
+
+def test_only_the_cameras_picture_has_its_exposure() -> None:
+    """The well-exposed picture of a dark or overexposed room is about as bright as that of any room."""
+    for exposure, wrong in (("dark", lambda level: level < 80), ("over", lambda level: level > 200)):
+        number = next(number for number in range(100) if random_room(SPEC.seed, number).exposure == exposure)
+        scene = render_scene(SPEC, number)
+        assert wrong(scene["rgb"].mean())
+        assert 90 < scene["rgb_well_exposed"].mean() < 170
+
+
 def test_dark_pictures_do_not_affect_depth() -> None:
     """In a dark room rgb is nearly black while depth is measured as elsewhere."""
     dark = next(index for index in range(100) if random_room(SPEC.seed, index).exposure == "dark")
     scene = render_scene(SPEC, dark)
     assert scene["rgb"].mean() < 80
     assert (scene["depth_zbuffer"] > 0).mean() > 0.4
+
+
+def test_inputs_are_the_cameras_pictures_and_targets_the_well_exposed_ones(prepared: Prepared) -> None:
+    def of(task: str) -> tuple[np.ndarray, np.ndarray]:
+        inputs, target = next(iter(EvalBatches(prepared, Task.parse(task), "val", 2)))
+        return inputs[:, 0].numpy(), target.numpy()
+
+    camera, well_exposed = (
+        np.moveaxis(prepared.array(name)[8:10].astype(np.float32), -1, 1) / 127.5 - 1
+        for name in ("rgb", "rgb_well_exposed")
+    )
+    assert np.abs(camera - well_exposed).max() > 0.1
+    np.testing.assert_allclose(of("rgb+shade->normal")[0], camera, atol=1e-6)
+    np.testing.assert_allclose(of("shade+texture->rgb")[1], well_exposed, atol=1e-6)
 
 
 def test_preparing_again_changes_nothing(prepared: Prepared, tmp_path: Path) -> None:

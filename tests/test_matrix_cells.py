@@ -12,11 +12,12 @@ import pytest
 from pydantic import ValidationError
 
 from cenbench.matrix.cell import Cell, Task
+from cenbench.matrix.specs import RENDERED, DatasetSpec, dataset_key
 from cenbench.matrix.steps import steps_per_epoch, total_steps
 
 SEGMENTATION: dict[str, Any] = {
     "task": {"inputs": ["rgb", "depth"], "target": "semantic"},
-    "dataset": {"name": "synthrooms", "size_px": 64, "train_scenes": 160, "val_scenes": 40, "seed": 1},
+    "dataset": {"name": "synthrooms", "version": 1, "size_px": 64, "train_scenes": 160, "val_scenes": 40, "seed": 1},
     "network": {"head": "refinenet", "depth": 18, "width": 16, "decoder_width": 32, "pretrained": False},
     "fusion": "exchange",
     "convs": "shared",
@@ -114,6 +115,11 @@ def test_order_of_keys_changes_no_id() -> None:
     [
         ("stage", "all"),
         ("dataset.version", 1),
+        ("dataset.buildings", 1),
+        ("dataset.tune_scenes", 0),
+        ("protocol.optimizer", "sgd"),
+        ("protocol.schedule", "constant"),
+        ("protocol.warmup_steps", 0),
         ("dataset.width_px", 64),
         ("network.dropout", 0.5),
         ("protocol.mirror", True),
@@ -136,12 +142,18 @@ def test_spelling_out_a_default_changes_no_id(path: str, value: object) -> None:
         ("task.inputs", ["depth", "rgb"]),
         ("dataset.seed", 2),
         ("dataset.version", 2),
+        ("dataset.buildings", 2),
+        ("dataset.pretrain_scenes", 1),
         ("dataset.width_px", 96),
         ("dataset.train_scenes", 161),
         ("network.width", 17),
         ("protocol.name", "mine"),
         ("protocol.theta", 0.021),
         ("protocol.precision", "bfloat16"),
+        ("protocol.optimizer", "adamw"),
+        ("protocol.schedule", "cosine"),
+        ("protocol.warmup_steps", 1),
+        ("protocol.gamma_init", "independent"),
         ("protocol.phases", [{"epochs": 3, "lr_encoder": 0.01, "lr_decoder": 0.02}]),
     ],
 )
@@ -263,3 +275,16 @@ def test_what_pspnet_cannot_do_is_reported_before_anything_runs(change: dict[str
     network = {**SEGMENTATION["network"], "head": "pspnet"}
     with pytest.raises(ValidationError, match=words):
         Cell.model_validate({**SEGMENTATION, **change, "network": network})
+
+
+def test_a_rendered_dataset_has_its_renderers_version_and_only_it_has_buildings() -> None:
+    """Data of an older renderer must not be taken for the present one's: the version is part of the key."""
+    settings = {"size_px": 64, "train_scenes": 4, "val_scenes": 2, "seed": 1}
+    rooms = DatasetSpec.model_validate({"name": "synthrooms", **settings})
+    assert rooms.version == RENDERED["synthrooms"] > 1
+    assert dataset_key(rooms) != dataset_key(rooms.model_copy(update={"version": 1}))
+    assert DatasetSpec.model_validate({"name": "nyudv2", **settings}).version == 1
+    for key in ("buildings", "tune_scenes", "pretrain_scenes"):
+        assert getattr(DatasetSpec.model_validate({"name": "synthrooms", **settings, key: 3}), key) == 3
+        with pytest.raises(ValidationError, match=f"{key} is for datasets that are rendered here: synthrooms"):
+            DatasetSpec.model_validate({"name": "nyudv2", **settings, key: 3})

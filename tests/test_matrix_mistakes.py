@@ -16,12 +16,13 @@ from cenbench.cli.pipeline import read_asked
 from cenbench.data.adapters import ADAPTERS
 from cenbench.errors import UserError
 from cenbench.matrix import metrics as metrics_module
-from cenbench.matrix.dataset_names import RENDERED, dataset_names
+from cenbench.matrix.dataset_names import dataset_names
 from cenbench.matrix.declared import read_constants
 from cenbench.matrix.key_lines import key_lines
 from cenbench.matrix.methods import _read as read_method
 from cenbench.matrix.plan import load_plan
 from cenbench.matrix.slot_issues import SlotIssue, merged
+from cenbench.matrix.specs import RENDERED
 from cenbench.matrix.validation import Issue, as_user_error
 from cenbench.matrix.yaml_file import read_yaml
 

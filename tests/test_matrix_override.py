@@ -11,7 +11,7 @@ from messages import key_of
 from cenbench.errors import UserError
 from cenbench.matrix.layout import TableLayout
 from cenbench.matrix.plan import Plan, load_plan
-from cenbench.matrix.specs import TranslationEvaluation
+from cenbench.matrix.specs import RENDERED, TranslationEvaluation
 
 PARAMS = Path(__file__).parents[1] / "params"
 ROW = "  - {convs: shared, norms: unshared, l1: half, exchange: true}"
@@ -169,7 +169,7 @@ def test_of_two_rows_with_the_same_terms_one_must_be_marked_as_not_the_papers(pa
         ("{protocol: {phases: [{epochs: 1}]}}", "rows[6].override.protocol.phases[0].lr_encoder", "missing key"),
         ("{protocol: 3}", "rows[6].override.protocol", "a mapping"),
         ("{protcol: {theta: 1.0}}", "rows[6].override.protcol", "did you mean 'protocol'"),
-        ("{protocol: {batch_size: 161}}", "rows[6]", "an epoch would have no steps"),
+        ("{protocol: {batch_size: 201}}", "rows[6]", "an epoch would have no steps"),
     ],
 )
 def test_a_wrong_override_is_reported(params: Path, override: str, key: str, message: str) -> None:
@@ -212,3 +212,16 @@ def test_an_override_of_one_table_leaves_the_cell_to_the_others(params: Path, be
     after = load_plan(params, "demo")
     assert places_that_moved(before, after) == {("table4", 5, column) for column in range(4)}
     assert sharing(after).cells.keys() == sharing(before).cells.keys()
+
+
+def test_another_dataset_takes_over_no_setting_of_the_renderer(params: Path) -> None:
+    """Version and buildings of rendered rooms mean nothing to a published dataset."""
+    rooms = "seed: 1}\n  network: {head: refinenet"
+    edit(params, "presets/demo.yaml", rooms, rooms.replace("}", ", buildings: 3, tune_scenes: 2}"))
+    other = "{dataset: {name: nyudv2, size_px: 64, train_scenes: 20, val_scenes: 8, seed: 0}}"
+    edit(params, "table7.yaml", ROW, ROW.replace("}", f", override: {other}}}"))
+    datasets = {cell.dataset for cell in load_plan(params, "demo").table("table7").cells}
+    assert {(one.name, one.version, one.buildings, one.tune_scenes) for one in datasets} == {
+        ("synthrooms", RENDERED["synthrooms"], 3, 2),
+        ("nyudv2", 1, 1, 0),
+    }

@@ -139,13 +139,13 @@ def test_cost_is_steps_times_seconds(demo: Plan, sharing: Plan) -> None:
     one_translation = {m: 10 + total_steps(translation) * m for m in by_modalities}
     assert cell_seconds(segmentation, model) == one_segmentation
     cost = plan_cost(plan)
-    assert cost.datasets_s == 96 * 3.0  # one dataset, read by both kinds
+    assert cost.datasets_s == 260 * 3.0  # one dataset, read by both kinds
     assert cost.cells_s == 11 * one_segmentation + sum(n * one_translation[m] for m, n in by_modalities.items())
-    assert cost.longest_s == 96 * 3.0 / 2 + max(one_segmentation, one_translation[4])
+    assert cost.longest_s == 260 * 3.0 / 2 + max(one_segmentation, one_translation[4])
     assert cost.elapsed_s == (cost.datasets_s + cost.cells_s) / 2
     assert cost.total_h == (cost.datasets_s + cost.cells_s) / 3600
     alone = plan_cost(plan.select(glob=segmentation.id))
-    assert alone.elapsed_s == alone.longest_s == 144 + one_segmentation
+    assert alone.elapsed_s == alone.longest_s == 390 + one_segmentation
     one_modality = next(iter(demo.select(method="uni-modal").cells.values()))
     assert cell_seconds(one_modality, model) == 10 + total_steps(one_modality) * (1 + 2 * 1)
     everything = plan_cost(Plan("demo", "", demo.tables, model))

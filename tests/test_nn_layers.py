@@ -225,3 +225,42 @@ def test_parameter_count_in_closed_form_and_state_dict_round_trip(convs: str) ->
     other.load_state_dict(net.state_dict())
     x = torch.randn(1, M, 3, 32, 32)
     assert torch.equal(net.eval()(x), other.eval()(x))
+
+
+@pytest.mark.parametrize(("levels", "random"), [(4, False), (5, False), (6, True)])
+def test_dropout_follows_the_u_nets_deepest_up_blocks_only(levels: int, random: bool) -> None:
+    """Three of eight as in pix2pix: a U-Net with no more than five levels has none."""
+    torch.manual_seed(0)
+    settings = {
+        "modalities": 1,
+        "fusion": "uni-modal",
+        "width": 2,
+        "dropout": 0.5,
+        "convs": "shared",
+        "norms": "unshared",
+        "theta": 0.1,
+    }
+    net = build_generator(levels=levels, **settings).train()
+    x = torch.randn(1, 1, 3, 64, 64)
+    assert random != torch.equal(net(x), net(x))
+    eight = build_generator(levels=8, **settings)
+    dropped: list[tuple[int, ...]] = []
+    eight.dropout.register_forward_hook(lambda module, inputs, output: dropped.append(tuple(output.shape)))
+    eight(torch.randn(1, 1, 3, 256, 256))
+    assert [shape[-1] for shape in dropped] == [2, 4, 8]  # pixels
+
+
+def test_private_scaling_factors_start_equal_unless_they_are_independent() -> None:
+    def gammas(gamma_init: str, shared: bool) -> Tensor:
+        torch.manual_seed(1)
+        norm = ModalityNorm(
+            "batch", 2, 50, affine_shared=shared, statistics_shared=False, gamma_init=gamma_init  # type: ignore[arg-type]
+        )  # fmt: skip
+        return norm.gamma_MC().detach()
+
+    equal, independent, shared = gammas("uniform", False), gammas("independent", False), gammas("independent", True)
+    assert torch.equal(equal[0], equal[1])
+    assert torch.equal(shared[0], shared[1])
+    assert not torch.equal(independent[0], independent[1])
+    for drawn in (equal, independent):
+        assert 0 <= drawn.min() < 0.2 < 0.8 < drawn.max() <= 1

@@ -68,7 +68,7 @@ def small(picture: np.ndarray, modality: str) -> np.ndarray:
 
 def contact_sheet(prepared: Prepared, indices: Iterable[int], path: Path) -> None:
     """Write a PNG with one row per scene and one column per modality, in the order of the manifest."""
-    scenes = prepared.manifest.spec.train_scenes + prepared.manifest.spec.val_scenes
+    scenes = prepared.manifest.spec.scenes
     rows = []
     for index in indices:
         if not 0 <= index < scenes:

@@ -37,13 +37,15 @@ def write_croissant(folder: Path, manifest: Manifest) -> None:
 def croissant(manifest: Manifest) -> dict[str, Any]:
     """The JSON-LD document of a prepared dataset."""
     height, width = manifest.size_px
-    train, val = (stop - start for start, stop in (manifest.splits["train"], manifest.splits["val"]))
+    sizes = {str(split): stop - start for split, (start, stop) in manifest.splits.items()}
+    words = {"train": "training", "val": "validation"}
+    scenes = ", ".join(f"{size} {words.get(split, split)}" for split, size in sizes.items())
     return {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",
         "conformsTo": "http://mlcommons.org/croissant/1.0",
         "name": dataset_key(manifest.spec),
-        "description": f"{manifest.name} as cenbench prepared it: {train} training and {val} validation scenes, "
+        "description": f"{manifest.name} as cenbench prepared it: {scenes} scenes, "
         f"{width} x {height} pixels, aligned modalities {', '.join(manifest.modalities)}.",
         "version": f"{manifest.version}.0.0",
         "license": manifest.licence,

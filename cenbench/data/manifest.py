@@ -5,8 +5,9 @@ This module imports neither NumPy nor torch: the scheduler reads the manifests o
 
 from __future__ import annotations
 
+from itertools import accumulate
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -18,9 +19,9 @@ from cenbench.matrix.specs import DatasetSpec, Frozen, Name, PositiveFloat, Posi
 from cenbench.regular_file import Missing, Unreadable
 
 MANIFEST = "manifest.json"
-SPLITS = ("train", "val")
 VOID = 255
 
+Split = Literal["train", "val", "tune", "pretrain"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 FileName = Annotated[str, Field(pattern=r"^[a-z0-9_]+\.npy$")]
 
@@ -74,7 +75,7 @@ class Manifest(Frozen):
     spec: DatasetSpec
     size_px: tuple[PositiveInt, PositiveInt]
     """(height, width) of every image, pixels."""
-    splits: dict[Literal["train", "val"], tuple[int, int]]
+    splits: dict[Split, tuple[int, int]]
     """First index, and one past the last, of each split."""
     modalities: dict[str, ModalityEntry]
     classes: tuple[str, ...]
@@ -97,11 +98,11 @@ class Manifest(Frozen):
             raise ValueError("name and version differ from the spec's")
         if self.size_px != self.spec.shape_px:
             raise ValueError(f"size_px {self.size_px} differs from the spec's {self.spec.shape_px}")
-        if set(self.splits) != set(SPLITS):
-            raise ValueError(f"splits must be {', '.join(SPLITS)}")
-        scenes = self.spec.train_scenes + self.spec.val_scenes
+        scenes, expected = self.spec.scenes, self.spec.split_sizes
+        if set(self.splits) != set(expected):
+            raise ValueError(f"splits must be {', '.join(expected)}")
         lengths = {split: stop - start for split, (start, stop) in self.splits.items()}
-        if lengths != {"train": self.spec.train_scenes, "val": self.spec.val_scenes}:
+        if lengths != expected:
             raise ValueError(f"split lengths {lengths} differ from the spec's")
         if sorted(index for limits in self.splits.values() for index in range(*limits)) != list(range(scenes)):
             raise ValueError(f"splits {self.splits} do not hold every scene once")
@@ -113,6 +114,13 @@ class Manifest(Frozen):
             if entry.shape[:3] != (scenes, *self.size_px):
                 raise ValueError(f"modality {name}: shape {entry.shape} does not start with {(scenes, *self.size_px)}")
         return self
+
+
+def split_limits(spec: DatasetSpec) -> dict[Split, tuple[int, int]]:
+    """First index, and one past the last, of each split of this dataset."""
+    sizes = spec.split_sizes
+    stops = accumulate(sizes.values())
+    return {cast("Split", split): (stop - size, stop) for (split, size), stop in zip(sizes.items(), stops, strict=True)}
 
 
 def is_prepared(folder: Path) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from cenbench.data.manifest import FileEntry, Manifest, ModalityEntry, SourceEntry
+from cenbench.data.manifest import FileEntry, Manifest, ModalityEntry, SourceEntry, split_limits
 from cenbench.data.modality import ModalityDeclaration
 from cenbench.matrix.specs import DatasetSpec, dataset_key
 
@@ -20,7 +20,7 @@ class Recipe:
     spec: DatasetSpec
     modalities: Mapping[str, ModalityDeclaration]
     scenes: Sequence[Any]
-    """One argument of `make` per scene, in order: train, then val."""
+    """One argument of `make` per scene, in stored order: train, val, then any others."""
     make: Callable[[Any], Mapping[str, np.ndarray]]
     """Pure function that runs in worker processes and returns arrays (H, W) or (H, W, 3) by modality.
 
@@ -52,7 +52,6 @@ class Recipe:
 
     def manifest(self, files: dict[str, FileEntry]) -> Manifest:
         """Manifest of the finished dataset."""
-        train = self.spec.train_scenes
         modalities = {
             name: ModalityEntry(
                 file=f"{name}.npy",
@@ -70,7 +69,7 @@ class Recipe:
             version=self.spec.version,
             spec=self.spec,
             size_px=self.spec.shape_px,
-            splits={"train": (0, train), "val": (train, len(self.scenes))},
+            splits=split_limits(self.spec),
             modalities=modalities,
             classes=self.classes,
             files=files,

@@ -54,7 +54,8 @@ class Split:
 
     def __init__(self, prepared: Prepared, task: Task, split: str, *, pad_depth_as_rgb: bool = False) -> None:
         self._kind = task.kind
-        self._names = [transforms.stored_name(token, task.kind) for token in (*task.inputs, task.target)]
+        self._names = [transforms.stored_name(token, task.kind) for token in task.inputs]
+        self._names.append(transforms.stored_target(task.target, task.kind, prepared.manifest.modalities))
         indices = prepared.indices(split)
         rows = slice(int(indices[0]), int(indices[-1]) + 1)
         self._arrays = {name: prepared.array(name)[rows] for name in self._names}

@@ -94,7 +94,7 @@ def read_statistics(prepared: Prepared, advance: Callable[[int], None] = lambda 
                 missing_share=None if missing is None else 1 - values.count / array.size,
             )
         )
-    classes, void = _classes(prepared, label_pixels["train"], label_pixels["val"])
+    classes, void = _classes(prepared, {str(split): pixels for split, pixels in label_pixels.items()})
     return Statistics(tuple(modalities), classes, void)
 
 
@@ -150,9 +150,10 @@ def _out_of_range(prepared: Prepared, name: str, entry: ModalityEntry, scene: in
     )
 
 
-def _classes(prepared: Prepared, train: np.ndarray, val: np.ndarray) -> tuple[tuple[ClassStatistics, ...], PixelCount]:
+def _classes(prepared: Prepared, label_pixels: dict[str, np.ndarray]) -> tuple[tuple[ClassStatistics, ...], PixelCount]:
     """Statistics per class, and void, from the (256,) pixels per label of each split."""
-    total = train + val
+    train, val = label_pixels["train"], label_pixels["val"]
+    total: np.ndarray = np.sum(list(label_pixels.values()), axis=0)
     pixels, void = int(total.sum()), int(total[prepared.void])
     if LABELS not in prepared.manifest.modalities:
         return (), PixelCount(0, 0.0)

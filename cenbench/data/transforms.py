@@ -6,6 +6,7 @@ A draw is four uniform numbers in [0, 1) per sample: scale, mirror, top, left. A
 from __future__ import annotations
 
 import math
+from collections.abc import Container
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
@@ -32,6 +33,9 @@ Source: paper.md#translation-images.
 LOG_DEPTH_SPAN = 11.1
 """log(1 + 65535) = 11.09: the released code divides log depth, in 1/512 m, by this (paper.md#translation-images)."""
 
+WELL_EXPOSED = "rgb_well_exposed"
+"""The picture of a scene without the faults of a camera's exposure, which `rgb` has."""
+
 Geometry = Literal["nearest-exact", "bilinear"]
 
 
@@ -51,6 +55,13 @@ def stored_name(token: str, kind: Kind) -> str:
     if token == "depth":
         return "depth_zbuffer" if kind == "segmentation" else "depth_euclidean"
     return token
+
+
+def stored_target(token: str, kind: Kind, stored: Container[str]) -> str:
+    """Array of a task's target: an rgb picture to generate is the well-exposed one, if the dataset has both."""
+    if token == "rgb" and WELL_EXPOSED in stored:
+        return WELL_EXPOSED
+    return stored_name(token, kind)
 
 
 def normalise(raw: np.ndarray | Tensor, modality: str, entry: ModalityEntry, kind: Kind) -> Tensor:

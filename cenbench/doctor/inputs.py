@@ -11,10 +11,9 @@ from cenbench.data.raw_folder import holds_raw_files
 from cenbench.doctor.check import Check
 from cenbench.errors import UserError
 from cenbench.matrix.cell import Cell
-from cenbench.matrix.dataset_names import RENDERED
 from cenbench.matrix.disk_size import FILES_PER_CELL, dataset_bytes, finished_bytes, state_bytes
 from cenbench.matrix.plan import Plan
-from cenbench.matrix.specs import dataset_key
+from cenbench.matrix.specs import RENDERED, dataset_key
 from cenbench.paths import Paths
 from cenbench.pretrained.used import pretrained_files, used_files
 

@@ -74,7 +74,7 @@ def cell_seconds(cell: Cell, model: CostModel, measured: StepTimes | None = None
 
 def dataset_seconds(dataset: DatasetSpec, model: CostModel) -> float:
     """Seconds to prepare the dataset on one worker."""
-    return model.scene_s * (dataset.train_scenes + dataset.val_scenes)
+    return model.scene_s * dataset.scenes
 
 
 def plan_cost(

@@ -7,10 +7,9 @@ from pathlib import Path
 
 from cenbench.errors import UserError
 from cenbench.matrix.declared import read_constants
+from cenbench.matrix.specs import RENDERED
 from cenbench.matrix.validation import Issue, short_repr, spelling_hint
 
-RENDERED = ("synthrooms",)
-"""Datasets that are rendered here; the others are read from their official files."""
 _ADAPTERS = Path(__file__).parents[1] / "data" / "adapters.py"
 
 

@@ -66,6 +66,9 @@ def _word(term: str, values: Iterable[Any]) -> str:
     return _WORDS.get((term, value)) or str(value).replace("_", " ").capitalize()
 
 
+_OPTIMIZERS = {"sgd": "SGD", "adamw": "AdamW"}
+
+
 def protocol_lines(preset: Preset, slots: Sequence[Slot]) -> tuple[str, ...]:
     """How this preset makes the numbers of these slots: dataset, network, protocol, evaluation, seeds."""
     lines_of = {"segmentation": _segmentation(preset.segmentation), "translation": _translation(preset.translation)}
@@ -82,7 +85,8 @@ def _segmentation(parts: Segmentation) -> str:
     widths = f"width {network.width}, decoder {network.decoder_width}, {start}"
     return (
         f"{_dataset(parts.dataset)}. {_HEADS[network.head]} on ResNet-{network.depth} ({widths}). "
-        f"{_training(protocol, parts.evaluation)}; SGD, epochs at encoder/decoder learning rate {rates}. "
+        f"{_training(protocol, parts.evaluation)}; {_OPTIMIZERS[protocol.optimizer]}, "
+        f"epochs at encoder/decoder learning rate {rates}{_schedule(protocol)}. "
         f"Evaluation: {_views(parts.evaluation)}; {_selected(protocol)}."
     )
 
@@ -94,9 +98,16 @@ def _translation(parts: Translation) -> str:
     return (
         f"{_dataset(parts.dataset)}. U-Net of {network.levels} levels (width {network.generator_width}), "
         f"PatchGAN discriminator (width {network.discriminator_width}). "
-        f"{_training(protocol, evaluation)}; Adam, {protocol.epochs} epochs at learning rate {protocol.lr:g}. "
+        f"{_training(protocol, evaluation)}; Adam, {protocol.epochs} epochs at learning rate "
+        f"{protocol.lr:g}{_schedule(protocol)}. "
         f"FID and KID from {evaluation.extractor} features{stand_in}; KID x100 over {subsets}; {_selected(protocol)}."
     )
+
+
+def _schedule(protocol: TrainingProtocol) -> str:
+    """How learning rates change within the training; empty if they do not."""
+    warmup = f", warm-up of {protocol.warmup_steps} steps" if protocol.warmup_steps else ""
+    return warmup + (", cosine" if protocol.schedule == "cosine" else "")
 
 
 def _training(protocol: TrainingProtocol, evaluation: Evaluation) -> str:
@@ -129,7 +140,9 @@ def _selected(protocol: TrainingProtocol) -> str:
 
 def _dataset(dataset: DatasetSpec) -> str:
     size = " x ".join(str(side) for side in dict.fromkeys(dataset.shape_px))
-    return f"{dataset.name} at {size} px, {dataset.train_scenes} training and {dataset.val_scenes} validation scenes"
+    several = f" of {dataset.buildings} buildings" if dataset.buildings > 1 else ""
+    scenes = f"{dataset.train_scenes} training and {dataset.val_scenes} validation scenes"
+    return f"{dataset.name} at {size} px, {scenes}{several}"
 
 
 def override_lines(spec: TableSpec) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ BYTES_PER_PARAMETER = 4
 RECORD_BYTES = 2_000_000
 """Metrics, history, sample pictures, log and page of a cell."""
 FILES_PER_CELL = 25
-BYTES_PER_PIXEL = {"synthrooms": 18, "taskonomy": 18}
+BYTES_PER_PIXEL = {"synthrooms": 21, "taskonomy": 18}
 """Bytes per pixel over all stored modalities; the other datasets store RGB, depth and a label: 6."""
 _ENCODER = {18: 11.2e6, 34: 21.3e6, 50: 23.5e6, 101: 42.5e6, 152: 58.1e6}
 _DECODER = 75.6e6
@@ -58,15 +58,15 @@ def finished_bytes(cell: Cell) -> float:
 def state_bytes(cell: Cell) -> float:
     """Additional disk space of a running cell: three versions of its state, while one is being replaced.
 
-    A version holds the network, the moments of its optimisers (one for SGD, two for Adam), and the best weights if they
-    are selected. The discriminator is small compared with that.
+    A version holds the network, the moments of its optimisers (SGD: one, Adam: two), and the best weights if they are
+    selected. The discriminator is small compared with that.
     """
     best = 1 if cell.protocol.selection == "best" else 0
-    return 3 * BYTES_PER_PARAMETER * parameters(cell) * (1 + cell.protocol.OPTIMIZER_MOMENTS + best)
+    return 3 * BYTES_PER_PARAMETER * parameters(cell) * (1 + cell.protocol.optimizer_moments + best)
 
 
 def dataset_bytes(dataset: DatasetSpec) -> float:
     """Disk space of a prepared dataset, plus as much again for its shards during preparation."""
     height, width = dataset.shape_px
-    scenes = dataset.train_scenes + dataset.val_scenes
+    scenes = dataset.scenes
     return 2.0 * BYTES_PER_PIXEL.get(dataset.name, 6) * scenes * height * width

@@ -163,7 +163,10 @@ class _CellBuilder:
             return preset_part
         changed, model = self._overridden(part, entries), type(preset_part)
         try:
-            data = preset_part.model_dump(mode="json", exclude_defaults=True) | changed
+            data = preset_part.model_dump(mode="json", exclude_defaults=True)
+            if part == "dataset" and changed.get("name", preset_part.name) != preset_part.name:
+                data = {key: value for key, value in data.items() if key not in preset_part.RENDERER_KEYS}
+            data |= changed
             built = model.model_validate_json(json.dumps(data), strict=True)
         except ValidationError as error:
             for details in error.errors(include_url=False):

@@ -16,11 +16,18 @@ from pydantic_core.core_schema import ValidationInfo
 from cenbench.files import digest
 
 PositiveInt = Annotated[int, Field(ge=1, le=10**9)]
+NonNegativeInt = Annotated[int, Field(ge=0, le=10**9)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegativeFloat = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$", max_length=64)]
+
+
+RENDERED: Mapping[str, int] = {"synthrooms": 2}
+"""Datasets that are rendered here -> version of their renderer; the others are read from their official files."""
+SPLITS = ("train", "val", "tune", "pretrain")
+"""Splits of a dataset in stored order; only rendered ones have the last two."""
 
 
 class Frozen(BaseModel):
@@ -32,6 +39,9 @@ class Frozen(BaseModel):
 class DatasetSpec(Frozen):
     """A prepared dataset: everything its content depends on."""
 
+    RENDERER_KEYS: ClassVar[tuple[str, ...]] = ("version", "buildings", "tune_scenes", "pretrain_scenes")
+    """Keys whose values have no meaning for another dataset."""
+
     name: Name
     size_px: PositiveInt
     """Height of every stored image in pixels; also its width, unless `width_px` is set."""
@@ -42,13 +52,44 @@ class DatasetSpec(Frozen):
     seed: Seed
     """Seed of the renderer (embedded datasets) or of the subset drawn from the official lists (real ones)."""
     version: PositiveInt = 1
-    """Raised when the renderer or adapter changes what it writes."""
+    """Raised when the renderer or adapter changes what it writes. The current one, if left out."""
+    buildings: PositiveInt = 1
+    """Rendered datasets: number of buildings that the rooms take turns among; rooms of a building share materials."""
+    tune_scenes: NonNegativeInt = 0
+    """Rendered datasets: scenes on which settings are chosen before anything is evaluated on the validation split."""
+    pretrain_scenes: NonNegativeInt = 0
+    """Rendered datasets: scenes that only a pretrained network sees."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _current_version(cls, given: Any) -> Any:
+        if isinstance(given, dict) and isinstance(given.get("name"), str) and given["name"] in RENDERED:
+            return {"version": RENDERED[given["name"]], **given}
+        return given
 
     @field_validator("width_px")
     @classmethod
     def _square_has_one_spelling(cls, width_px: int | None, info: ValidationInfo) -> int | None:
         """A width equal to the height is the default spelled out: the same dataset, so the same ids."""
         return None if width_px == info.data.get("size_px") else width_px
+
+    @model_validator(mode="after")
+    def _only_rendered_ones_have_buildings(self) -> Self:
+        for key in self.RENDERER_KEYS[1:]:
+            if self.name not in RENDERED and getattr(self, key) != type(self).model_fields[key].default:
+                raise ValueError(f"{key} is for datasets that are rendered here: {', '.join(RENDERED)}")
+        return self
+
+    @property
+    def split_sizes(self) -> dict[str, int]:
+        """Scenes of each split that the dataset has, in stored order."""
+        sizes = (self.train_scenes, self.val_scenes, self.tune_scenes, self.pretrain_scenes)
+        return {split: size for split, size in zip(SPLITS, sizes, strict=True) if size}
+
+    @property
+    def scenes(self) -> int:
+        """Scenes of all splits."""
+        return sum(self.split_sizes.values())
 
     @property
     def shape_px(self) -> tuple[int, int]:
@@ -165,8 +206,6 @@ class Quirky(Frozen):
 class TrainingProtocol(Quirky):
     """How a cell is trained: what both tasks have in common. Names are the paper's."""
 
-    OPTIMIZER_MOMENTS: ClassVar[int]
-    """Tensors that the optimiser keeps per parameter."""
     MOVED: ClassVar[Mapping[str, str]] = {
         "align_weight": "it is a parameter of the fusion method now: set `override: {fusion: {weight: ...}}` in the "
         "table's rows that say `fusion: align`"
@@ -196,6 +235,15 @@ class TrainingProtocol(Quirky):
     mirror: bool = True
     """Mirror half of the training samples."""
     precision: Literal["float32", "bfloat16"] = "float32"
+    schedule: Literal["constant", "cosine"] = "constant"
+    """Learning rates after the warm-up: constant, or falling to zero along half a cosine over the whole training."""
+    warmup_steps: NonNegativeInt = 0
+    """Steps at the start during which the learning rates rise linearly."""
+
+    @property
+    @abstractmethod
+    def optimizer_moments(self) -> int:
+        """Tensors that the optimiser keeps per parameter."""
 
     @property
     @abstractmethod
@@ -212,13 +260,18 @@ class SegmentationProtocol(TrainingProtocol):
     """How a segmentation cell is trained (paper.md#segmentation)."""
 
     QUIRKS = ("freeze_norm_statistics", "lambda_per_head", "pad_depth_as_rgb", "selection")
-    OPTIMIZER_MOMENTS = 1  # SGD with momentum
 
     phases: Annotated[tuple[SegmentationPhase, ...], Field(min_length=1)]
     momentum: Fraction
+    """Momentum of SGD; AdamW's beta1 (its beta2 is 0.999)."""
     weight_decay: NonNegativeFloat
-    gamma_init: Literal["ones", "uniform"] = "ones"
-    """Scaling factors of a random start: one, or U(0, 1), from which a short training brings some below theta."""
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    """SGD with momentum, or AdamW, whose weight decay is decoupled from the learning rate's adaptation."""
+    gamma_init: Literal["ones", "uniform", "independent"] = "ones"
+    """Scaling factors of a random start: one, or U(0, 1), from which a short training brings some below theta.
+
+    `uniform`: private copies start equal. `independent`: they are drawn separately for each modality.
+    """
     lambda_per_head: bool = False
     """Add the l1 term once per output, as the released code does, instead of once per step."""
     freeze_norm_statistics: bool = False
@@ -231,6 +284,10 @@ class SegmentationProtocol(TrainingProtocol):
     scale_max: PositiveFloat = 2.0
     min_side_px: PositiveInt | None = None
     """A smaller scale is raised until the image's shorter side has this length (350 in the released code)."""
+
+    @property
+    def optimizer_moments(self) -> int:
+        return 1 if self.optimizer == "sgd" else 2
 
     @property
     def total_epochs(self) -> int:
@@ -247,7 +304,6 @@ class TranslationProtocol(TrainingProtocol):
     """How a translation cell is trained (paper.md#translation)."""
 
     QUIRKS = ("two_generator_passes", "crop_past_edge", "selection")
-    OPTIMIZER_MOMENTS = 2  # Adam
 
     epochs: PositiveInt
     lr: PositiveFloat
@@ -255,14 +311,21 @@ class TranslationProtocol(TrainingProtocol):
     beta2: Fraction
     image_weight: NonNegativeFloat = 100.0
     """Weight of the l1 distance between generated and target image."""
-    gamma_init: Literal["uniform", "ones"] = "uniform"
-    """Scaling factors start at U(0, 1), as in the torch the paper used, or at one (paper.md#initial-weights)."""
+    gamma_init: Literal["uniform", "ones", "independent"] = "uniform"
+    """Scaling factors start at U(0, 1), as in the torch the paper used, or at one (paper.md#initial-weights).
+
+    `uniform`: private copies start equal. `independent`: they are drawn separately for each modality.
+    """
     two_generator_passes: bool = False
     """Generate anew for the generator's own step, with other dropout, as the released code does."""
     crop_past_edge: bool = False
     """Let crops begin one pixel too far, over a black border, as the released code does."""
     resize_px: PositiveInt
     """Images are resized to this side before the crop (286 in the paper)."""
+
+    @property
+    def optimizer_moments(self) -> int:
+        return 2
 
     @property
     def total_epochs(self) -> int:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 Kind = Literal["batch", "instance"]
-GammaInit = Literal["ones", "uniform"]
+GammaInit = Literal["ones", "uniform", "independent"]
 MOMENTUM = 0.1
 EPS = 1e-5
 
@@ -60,11 +60,9 @@ class ModalityNorm(nn.Module):
         self.kind, self.modalities, self.channels, self.frozen = kind, modalities, channels, frozen
         self.affine_shared, self.statistics_shared = affine_shared, statistics_shared
         self.own_statistics = False
-        gamma = torch.ones(channels) if gamma_init == "ones" else torch.rand(channels)
         affine_rows = 1 if affine_shared else modalities
         statistics_rows = 1 if statistics_shared else modalities
-        # Private copies start equal, as in the released code (paper.md#initial-weights).
-        self.weight = nn.Parameter(gamma.repeat(affine_rows, 1))
+        self.weight = nn.Parameter(_initial_gamma(gamma_init, affine_rows, channels))
         self.bias = nn.Parameter(torch.zeros(affine_rows, channels))
         self.register_buffer("running_mean", torch.zeros(statistics_rows, channels))
         self.register_buffer("running_var", torch.ones(statistics_rows, channels))
@@ -115,6 +113,14 @@ class ModalityNorm(nn.Module):
             return y.view_as(x_BMCHW)
         y = F.batch_norm(folded, mean, var, None, None, True, MOMENTUM, EPS).view_as(x_BMCHW)
         return torch.addcmul(self.bias[:, :, None, None], y, self.weight[:, :, None, None])
+
+
+def _initial_gamma(gamma_init: GammaInit, rows: int, channels: int) -> Tensor:
+    """(rows, channels). Private copies start equal (paper.md#initial-weights) unless they are `independent`."""
+    if gamma_init == "independent":
+        return torch.rand(rows, channels)
+    row_C = torch.ones(channels) if gamma_init == "ones" else torch.rand(channels)
+    return row_C.repeat(rows, 1)
 
 
 def set_own_statistics(network: nn.Module, on: bool) -> None:

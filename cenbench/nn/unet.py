@@ -18,7 +18,8 @@ from cenbench.nn.norm import GammaInit
 from cenbench.nn.rectify import leaky_relu_over, relu_over
 from cenbench.nn.sharing import Convs, Norms, Sharing
 
-_DROPOUT_BLOCKS = 3
+_LEVELS_WITHOUT_DROPOUT = 5
+"""Dropout follows the up-blocks below these levels: the first three of eight, as in pix2pix; none of four."""
 
 
 class UNet(Network):
@@ -80,7 +81,7 @@ class UNet(Network):
         x = skips.pop()
         for block, (conv, norm) in enumerate(zip(self.up[:-1], self.up_norms, strict=True)):
             x = norm(conv(relu_over(x)))
-            if block < _DROPOUT_BLOCKS:
+            if block < len(self.down) - _LEVELS_WITHOUT_DROPOUT:
                 x = self.dropout(x)
             x = torch.cat([x, skips.pop()], dim=2)
         image_BMCHW: Tensor = self.up[-1](relu_over(x))

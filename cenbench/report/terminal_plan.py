@@ -32,7 +32,7 @@ def _totals(plan: Plan, measured: StepTimes | None) -> list[str]:
     lines = [f"{len(plan.cells)} cells, {shared} of them shown by more than one table."]
     for dataset in plan.datasets:
         size = "x".join(str(side) for side in dict.fromkeys(dataset.shape_px))
-        scenes = dataset.train_scenes + dataset.val_scenes
+        scenes = dataset.scenes
         seconds = duration(dataset_seconds(dataset, plan.cost))
         lines.append(f"Dataset {dataset.name}, {size} px, {scenes:,} scenes: {seconds} on one worker.")
     return [*lines, *cost_lines(plan_cost(plan, measured), plan.cost, measured)]

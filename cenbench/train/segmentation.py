@@ -17,11 +17,13 @@ from cenbench.matrix.specs import SegmentationNet, SegmentationPhase, Segmentati
 from cenbench.nn.segmenter import Segmenter, build_segmenter
 from cenbench.nn.sparsity import Sparsity
 from cenbench.train.imagenet import load_imagenet
+from cenbench.train.optimizers import SGD, Adam, Optimizer, rate_factor
 from cenbench.train.segmentation_loss import segmentation_nll_S
 from cenbench.train.setup import Setup
 from cenbench.train.trainer import Batches
 
 OFFICIAL = "segmenter"
+_ADAMW_BETA2 = 0.999
 
 
 def build(cell: Cell, classes: int) -> Segmenter:
@@ -78,21 +80,27 @@ class SegmentationTrainer:
         penalty = ["fusion_penalty"] if self.network.penalised else []
         self.losses = (*(f"nll_{stream}" for stream in cell.streams), "l1", *auxiliary, *penalty)
         self._phase: SegmentationPhase | None = None
-        self._optimizer: torch.optim.SGD
+        self._optimizer: Optimizer
+        self._total = self.protocol.total_epochs * batches.steps_per_epoch
 
     def begin(self, step: int) -> None:
         """Make a new optimiser at the start of each phase; momentum is lost, as in the released code."""
         phase = self._phase_at(step)
-        if phase is self._phase:
-            return
-        self._phase = phase
-        network = self.network
-        groups = [
-            {"params": list(network.encoder.parameters()), "lr": phase.lr_encoder},
-            {"params": [*network.decoder.parameters(), *network.ensemble.parameters()], "lr": phase.lr_decoder},
-        ]
-        momentum, decay = self.protocol.momentum, self.protocol.weight_decay
-        self._optimizer = torch.optim.SGD(groups, momentum=momentum, weight_decay=decay, fused=True)
+        protocol = self.protocol
+        factor = rate_factor(step, self._total, schedule=protocol.schedule, warmup_steps=protocol.warmup_steps)
+        rates = [phase.lr_encoder * factor, phase.lr_decoder * factor]
+        if phase is not self._phase:
+            self._phase = phase
+            self._optimizer = self._new_optimizer(rates)
+        self._optimizer.set_rates(rates)
+
+    def _new_optimizer(self, rates: list[float]) -> Optimizer:
+        network, protocol = self.network, self.protocol
+        groups = [network.encoder.parameters(), [*network.decoder.parameters(), *network.ensemble.parameters()]]
+        if protocol.optimizer == "sgd":
+            return SGD(groups, rates, momentum=protocol.momentum, weight_decay=protocol.weight_decay)
+        betas = (protocol.momentum, _ADAMW_BETA2)
+        return Adam(groups, rates, betas=betas, weight_decay=protocol.weight_decay, decoupled=True)
 
     def step(self, step: int) -> Tensor:
         x_BMCHW, label_BHW = (tensor.to(self.device, non_blocking=True) for tensor in self.batches.batch(step))
@@ -116,8 +124,8 @@ class SegmentationTrainer:
         return torch.cat([part.detach() for part in parts])
 
     def learning_rates(self) -> dict[str, float]:
-        encoder, decoder = self._optimizer.param_groups
-        return {"lr_encoder": encoder["lr"], "lr_decoder": decoder["lr"]}
+        encoder, decoder = self._optimizer.rates
+        return {"lr_encoder": encoder, "lr_decoder": decoder}
 
     def below_theta(self) -> dict[str, Tensor]:
         below_M = self.sparsity.below_theta(self.protocol.theta)

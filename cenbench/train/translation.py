@@ -18,6 +18,7 @@ from cenbench.matrix.specs import TranslationNet, TranslationProtocol
 from cenbench.nn.patchgan import build_discriminator
 from cenbench.nn.sparsity import Sparsity
 from cenbench.nn.unet import UNet, build_generator
+from cenbench.train.optimizers import Adam, rate_factor
 from cenbench.train.recorded_step import recorded_on
 from cenbench.train.setup import Setup
 from cenbench.train.trainer import Batches
@@ -74,18 +75,22 @@ class TranslationTrainer:
         penalty = ["fusion_penalty"] if self.network.penalised else []
         distances = (f"distance_{stream}" for stream in cell.streams)
         self.losses = ("discriminator", "adversarial", *distances, "l1", *penalty)
-        settings: dict[str, Any] = {
-            "lr": self.protocol.lr,
-            "betas": (self.protocol.beta1, self.protocol.beta2),
-            "fused": True,
-            "capturable": device.type == "cuda",
-        }
-        self._generator_adam = torch.optim.Adam(self.network.parameters(), **settings)
-        self._discriminator_adam = torch.optim.Adam(self.discriminator.parameters(), **settings)
+        self._generator_adam = self._adam(self.network)
+        self._discriminator_adam = self._adam(self.discriminator)
+        self._total = self.protocol.total_epochs * batches.steps_per_epoch
         self.recorded = recorded_on(device)
 
+    def _adam(self, network: nn.Module) -> Adam:
+        protocol = self.protocol
+        betas = (protocol.beta1, protocol.beta2)
+        return Adam([network.parameters()], [protocol.lr], betas=betas, recordable=self.device.type == "cuda")
+
     def begin(self, step: int) -> None:
-        """There is one phase; the optimisers exist already."""
+        """There is one phase, and the optimisers exist already; only the learning rate follows its schedule."""
+        protocol = self.protocol
+        factor = rate_factor(step, self._total, schedule=protocol.schedule, warmup_steps=protocol.warmup_steps)
+        for adam in (self._generator_adam, self._discriminator_adam):
+            adam.set_rates([protocol.lr * factor])
 
     def step(self, step: int) -> Tensor:
         x_BMCHW, y_BCHW = (tensor.to(self.device, non_blocking=True) for tensor in self.batches.batch(step))
@@ -132,7 +137,7 @@ class TranslationTrainer:
         return loss.detach()
 
     def learning_rates(self) -> dict[str, float]:
-        return {"lr": self.protocol.lr}
+        return {"lr": self._generator_adam.rates[0]}
 
     def below_theta(self) -> dict[str, Tensor]:
         below_M = self.sparsity.below_theta(self.protocol.theta)
@@ -144,9 +149,6 @@ class TranslationTrainer:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         for name, part in self._stateful().items():
             part.load_state_dict(state[name])
-        for adam in (self._generator_adam, self._discriminator_adam):
-            for group in adam.param_groups:  # the state may come from another device
-                group["capturable"] = self.device.type == "cuda"
         # A recording made before would use the optimisers' old state, in memory they have released.
         self.recorded = recorded_on(self.device)
 

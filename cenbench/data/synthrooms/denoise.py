@@ -15,7 +15,7 @@ def denoise(
 ) -> np.ndarray:
     """Edge-avoiding a-trous smoothing of rgb / albedo within a part (Dammertz et al., HPG 2010).
 
-    `albedo_HWC` is averaged over the same paths as `rgb_HWC`, so textures stay sharp. Pixels where `smooth_HW` is false
+    `albedo_HWC` is that of the pixel's centre, so textures stay sharp. Pixels where `smooth_HW` is false
     (mirrors, lights) are returned unchanged.
     """
     base_HWC = np.maximum(albedo_HWC, _SMALLEST_ALBEDO)

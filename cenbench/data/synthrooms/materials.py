@@ -56,6 +56,17 @@ def metal(rng: np.random.Generator) -> Material:
     return Material((value, value, value), finish="glossy")
 
 
+def white(rng: np.random.Generator) -> Material:
+    """Nearly white: ceilings, window frames, sheets."""
+    return Material(hsv(rng.random(), 0.06, rng.uniform(0.75, 0.95)))
+
+
+def cardboard(rng: np.random.Generator) -> Material:
+    """Cardboard in a shade of brown."""
+    tone = rng.uniform(0.55, 0.8)
+    return Material(hsv(0.08, 0.45, tone), "noise", hsv(0.08, 0.5, tone * 0.85))
+
+
 def plastic(rng: np.random.Generator) -> Material:
     """Plastic of small objects, in any colour."""
     return Material(hsv(rng.random(), rng.uniform(0.3, 0.9), rng.uniform(0.2, 0.9)))

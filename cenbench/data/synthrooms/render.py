@@ -44,17 +44,20 @@ class Buffers:
 
 
 def render(room: Room, size_px: tuple[int, int], samples: int, seed: int) -> Buffers:
-    """Render `room` at (height, width) with `samples` light paths per pixel; the same arguments give the same bytes."""
+    """Render `room` at (height, width) with `samples` light paths per pixel, a square number.
+
+    The same arguments give the same bytes.
+    """
     if mitsuba.variant() != "scalar_rgb":
         mitsuba.set_variant("scalar_rgb")
     drjit.set_thread_count(1)
     scene = _load(room, seed)
-    paths = {"type": "path", "max_depth": 3, "rr_depth": 99}
-    light = {"type": "aov", "aovs": "albedo:albedo", "image": paths, "block_size": _BLOCK_PX}
-    colour_HWC = _pixels(scene, light, _sensor(room, size_px, "independent", samples), seed)
+    paths = {"type": "path", "max_depth": 3, "rr_depth": 99, "block_size": _BLOCK_PX}
+    colour_HWC = _pixels(scene, paths, _sensor(room, size_px, samples, jitter=True), seed)
+    # Four times as slow per ray as `path`, hence only one ray per pixel.
     aovs = "depth:depth,normal:sh_normal,albedo:albedo,part:shape_index"
     geometry = {"type": "aov", "aovs": aovs, "block_size": _BLOCK_PX}
-    planes_HWC = _pixels(scene, geometry, _sensor(room, size_px, "stratified", 1), 0)
+    planes_HWC = _pixels(scene, geometry, _sensor(room, size_px, 1, jitter=False), 0)
     return _buffers(room, scene, colour_HWC, planes_HWC, size_px)
 
 
@@ -81,9 +84,9 @@ def _buffers(
     length = np.linalg.norm(normal_HWC, axis=-1, keepdims=True)
     normal_HWC = normal_HWC / np.maximum(length, 1e-6)
     smooth = np.array([part.material.finish != "mirror" and part.material.radiance is None for part in room.parts])
-    light_HWC = denoise(colour_HWC[..., :3], colour_HWC[..., 3:6], normal_HWC, part_HW, smooth[part_HW])
+    light_HWC = denoise(colour_HWC[..., :3], albedo_HWC, normal_HWC, part_HW, smooth[part_HW])
     mean = float(np.median(light_HWC)) / max(float(np.median(albedo_HWC)), 1e-3)
-    rgb_HWC = light_HWC + AMBIENT * mean * colour_HWC[..., 3:6]
+    rgb_HWC = light_HWC + AMBIENT * mean * albedo_HWC
     return Buffers(rgb_HWC, depth_HW, forward_HW, normal_HWC, albedo_HWC.mean(-1), part_HW)
 
 
@@ -112,14 +115,12 @@ def focal_px(room: Room, size_px: tuple[int, int]) -> float:
     return float(min(size_px) / 2 / np.tan(np.radians(room.fov_deg) / 2))
 
 
-def _sensor(room: Room, size_px: tuple[int, int], sampler: str, samples: int) -> dict[str, Any]:
+def _sensor(room: Room, size_px: tuple[int, int], samples: int, *, jitter: bool) -> dict[str, Any]:
     film = {
         "type": "hdrfilm", "height": size_px[0], "width": size_px[1], "pixel_format": "rgb",
         "component_format": "float32", "rfilter": {"type": "box"},
     }  # fmt: skip
-    drawn: dict[str, Any] = {"type": sampler, "sample_count": samples}
-    if sampler == "stratified":
-        drawn["jitter"] = False
+    drawn = {"type": "stratified", "sample_count": samples, "jitter": jitter}
     look = mitsuba.ScalarTransform4f().look_at(origin=list(room.eye), target=list(room.target), up=[0, 0, 1])
     return {
         "type": "perspective", "fov": room.fov_deg, "fov_axis": "smaller", "to_world": look, "near_clip": _NEAR_CLIP_M,

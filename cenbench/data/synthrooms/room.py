@@ -1,6 +1,7 @@
 """A random room: shell, furniture, objects on the walls, lights and camera. NumPy only.
 
-`random_room(seed, index)` is a pure function of its two arguments. x points right, y into the room, z up; metres.
+`random_room(seed, index, buildings)` is a pure function of its arguments. x points right, y into the room, z up.
+Metres.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from cenbench.data.synthrooms import materials
+from cenbench.data.synthrooms.building import Building
 from cenbench.data.synthrooms.furniture import STANDING, Piece
 from cenbench.data.synthrooms.parts import Material, Part, box, moved
 
@@ -19,6 +20,8 @@ Exposure = Literal["normal", "dark", "over"]
 
 DARK_SHARE, OVER_SHARE = 0.14, 0.12
 """Shares of scenes whose colour picture holds little information, so that depth adds some."""
+_BUILDING = 2
+"""Third number of the random streams that buildings are drawn from; `scene.py` uses 1."""
 _FACING = {"back": np.pi, "left": -np.pi / 2, "right": np.pi / 2}
 
 
@@ -39,6 +42,7 @@ class Room:
 class _Plan:
     """A room being furnished."""
 
+    building: Building
     width: float
     depth: float
     height: float
@@ -62,10 +66,11 @@ class _Plan:
         return moved(parts, _FACING[wall], at)
 
 
-def random_room(seed: int, index: int) -> Room:
-    """Room number `index` of the dataset with this `seed`."""
+def random_room(seed: int, index: int, buildings: int = 1) -> Room:
+    """Room number `index` of the dataset with this `seed`; rooms take turns among the buildings."""
     rng = np.random.default_rng([seed, index])
-    plan = _Plan(rng.uniform(3.0, 5.0), rng.uniform(3.3, 5.6), rng.uniform(2.4, 2.8))
+    building = Building(np.random.default_rng([seed, index % buildings, _BUILDING]))
+    plan = _Plan(building, rng.uniform(3.0, 5.0), rng.uniform(3.3, 5.6), rng.uniform(2.4, 2.8))
     eye = (float(rng.uniform(-0.32, 0.32) * plan.width), 0.15, float(rng.uniform(1.15, 1.7)))
     plan.taken.append((eye[0] - 0.55, -1.0, eye[0] + 0.55, 1.25))
     _shell(plan, rng)
@@ -90,9 +95,9 @@ def _exposure(rng: Rng) -> tuple[Exposure, float]:
 
 def _shell(plan: _Plan, rng: Rng) -> None:
     half, depth, height = plan.width / 2, plan.depth, plan.height
-    paint, floor = materials.paint(rng), materials.flooring(rng)
-    accent = materials.paint(rng) if rng.random() < 0.3 else paint
-    white = Material(materials.hsv(rng.random(), 0.04, rng.uniform(0.8, 0.95)))
+    paint, floor = plan.building.pick("wall", rng), plan.building.pick("floor", rng)
+    accent = plan.building.pick("wall", rng) if rng.random() < 0.3 else paint
+    white = plan.building.pick("white", rng)
     plan.parts += [
         box((-half, depth, 0), (half, depth + 0.1, height), accent, "wall"),
         box((-half - 0.1, 0, 0), (-half, depth, height), paint, "wall"),
@@ -101,7 +106,7 @@ def _shell(plan: _Plan, rng: Rng) -> None:
         box((-half - 0.1, -0.1, -0.1), (half + 0.1, depth + 0.1, 0), floor, "floor"),
         box((-half - 0.1, -0.1, height), (half + 0.1, depth + 0.1, height + 0.1), white, "ceiling"),
     ]
-    skirting = white if rng.random() < 0.5 else materials.wood(rng)
+    skirting = white if rng.random() < 0.5 else plan.building.pick("picture frame", rng)
     for wall in ("back", "left", "right"):
         side = plan.length(wall) / 2
         plan.parts += plan.on_wall(wall, 0.0, [box((-side, 0, 0), (side, 0.015, 0.09), skirting, "wall")])
@@ -111,7 +116,7 @@ def _openings(plan: _Plan, rng: Rng) -> None:
     """A door in 7 of 10 rooms, one or two windows in 4 of 5."""
     if rng.random() < 0.7:
         wide, tall = rng.uniform(0.8, 0.95), rng.uniform(1.98, 2.1)
-        _mount(plan, rng, wide, 0.0, tall, _door(rng, wide, tall))
+        _mount(plan, rng, wide, 0.0, tall, _door(plan.building, rng, wide, tall))
     day = rng.random() < 0.7
     sky = rng.uniform(3, 9)
     glass = Material(
@@ -120,24 +125,24 @@ def _openings(plan: _Plan, rng: Rng) -> None:
     )  # fmt: skip
     for _ in range(int(rng.choice([0, 1, 1, 1, 2]))):
         wide, foot, top = rng.uniform(0.8, 1.6), rng.uniform(0.8, 1.0), rng.uniform(1.9, 2.2)
-        _mount(plan, rng, wide, foot, top, _window(rng, wide, foot, top, glass))
+        _mount(plan, rng, wide, foot, top, _window(plan.building, rng, wide, foot, top, glass))
 
 
-def _door(rng: Rng, wide: float, tall: float) -> list[Part]:
-    leaf, frame, half = materials.wood(rng), Material(materials.hsv(0.1, 0.05, 0.85)), wide / 2
+def _door(building: Building, rng: Rng, wide: float, tall: float) -> list[Part]:
+    leaf, frame, half = building.pick("door", rng), building.pick("white", rng), wide / 2
     return [
         box((-half, 0, 0), (half, 0.04, tall), leaf, "door"),
         box((-half - 0.06, 0, 0), (-half, 0.06, tall + 0.06), frame, "door"),
         box((half, 0, 0), (half + 0.06, 0.06, tall + 0.06), frame, "door"),
         box((-half, 0, tall), (half, 0.06, tall + 0.06), frame, "door"),
-        box((half - 0.14, 0.04, 1.0), (half - 0.05, 0.09, 1.03), materials.metal(rng), "door"),
+        box((half - 0.14, 0.04, 1.0), (half - 0.05, 0.09, 1.03), building.pick("metal", rng), "door"),
         box((-half + 0.12, 0.04, 1.15), (half - 0.12, 0.05, tall - 0.15), leaf, "door"),
         box((-half + 0.12, 0.04, 0.15), (half - 0.12, 0.05, 0.9), leaf, "door"),
     ]
 
 
-def _window(rng: Rng, wide: float, foot: float, top: float, glass: Material) -> list[Part]:
-    frame, half = Material(materials.hsv(0.1, 0.04, rng.uniform(0.3, 0.95))), wide / 2
+def _window(building: Building, rng: Rng, wide: float, foot: float, top: float, glass: Material) -> list[Part]:
+    frame, half = building.pick("window frame", rng), wide / 2
     parts = [
         box((-half, 0, foot), (half, 0.012, top), glass, "window"),
         box((-half - 0.06, 0, foot - 0.06), (half + 0.06, 0.09, foot), frame, "window"),
@@ -154,7 +159,7 @@ def _stand_along_walls(plan: _Plan, rng: Rng) -> None:
     main = ["bed", "sofa"][int(rng.integers(2))]
     order = [main, *rng.permutation([name for name in names if name != main])]
     for name in order[: int(rng.integers(6, 10))]:
-        _stand(plan, rng, STANDING[name](rng))
+        _stand(plan, rng, STANDING[name](rng, plan.building))
 
 
 def _stand(plan: _Plan, rng: Rng, piece: Piece) -> None:
@@ -185,7 +190,7 @@ def _stand(plan: _Plan, rng: Rng, piece: Piece) -> None:
 def _stand_free(plan: _Plan, rng: Rng) -> None:
     """Chairs, tables, boxes and clutter anywhere on the floor, at any angle."""
     for name in rng.choice(["chair", "chair", "table", "box", "clutter"], int(rng.integers(2, 5))):
-        piece = STANDING[str(name)](rng)
+        piece = STANDING[str(name)](rng, plan.building)
         reach = float(np.hypot(piece.width / 2, piece.depth / 2))
         for _ in range(8):
             x = float(rng.uniform(-plan.width / 2 + reach, plan.width / 2 - reach))
@@ -205,7 +210,7 @@ def _hang(plan: _Plan, rng: Rng) -> None:
         kind = rng.random()
         wide = float(rng.uniform(0.35, 0.9))
         tall = wide * float(rng.uniform(0.6, 1.4))
-        frame = materials.wood(rng)
+        frame = plan.building.pick("picture frame", rng)
         label = "picture"
         inside = Material((0.5, 0.5, 0.5), "painting")
         if kind < 0.28:

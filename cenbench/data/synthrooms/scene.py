@@ -13,7 +13,7 @@ from cenbench.matrix.specs import DatasetSpec
 
 _LIGHT = np.array([0.35, 0.55, 0.76], np.float32)
 """Fixed direction of the light in `shade`, camera axes (right, up, towards the viewer)."""
-LIGHT_PATHS = 8
+LIGHT_PATHS = 4
 """Light paths per pixel; denoising removes the remaining noise."""
 GRADIENT_RANGE = (0, 10_000)
 _TEXTURE_FULL, _EDGE_FULL = 0.35, 0.25
@@ -22,15 +22,17 @@ _TEXTURE_FULL, _EDGE_FULL = 0.35, 0.25
 
 def render_scene(spec: DatasetSpec, index: int) -> dict[str, np.ndarray]:
     """Arrays (H, W) or (H, W, 3) by modality; units as `prepare.py` states them in the manifest."""
-    room = random_room(spec.seed, index)
+    room = random_room(spec.seed, index, spec.buildings)
     rng = np.random.default_rng([spec.seed, index, 1])
     buffers = render(room, spec.shape_px, LIGHT_PATHS, int(rng.integers(2**31)))
     labels = np.array([CLASSES.index(part.label) if part.label in CLASSES else VOID for part in room.parts])
-    rgb_HWC = expose(buffers.rgb_HWC, room, rng)
+    camera_HWC = expose(buffers.rgb_HWC, room.gain, rng)
+    rgb_HWC = expose(buffers.rgb_HWC, 1.0, None)
     euclidean_HW, planar_HW = measure_depth(room, buffers, rng)
     gray_HW = rgb_HWC @ np.array([0.299, 0.587, 0.114]) / 255
     return {
-        "rgb": rgb_HWC,
+        "rgb": camera_HWC,
+        "rgb_well_exposed": rgb_HWC,
         "depth_euclidean": euclidean_HW,
         "depth_zbuffer": planar_HW,
         "normal": np.rint(127.5 + 127.5 * buffers.normal_HWC).astype(np.uint8),

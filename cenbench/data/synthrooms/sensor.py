@@ -18,13 +18,17 @@ DISPARITY_STEPS_PER_M = 350.0
 THIN_DROPOUT, DARK_DROPOUT, DARK_ALBEDO = 0.65, 0.5, 0.05
 
 
-def expose(rgb_HWC: np.ndarray, room: Room, rng: np.random.Generator) -> np.ndarray:
-    """Linear radiance -> sRGB u8 (H, W, 3), with automatic exposure times the room's gain, photon and read noise."""
+def expose(rgb_HWC: np.ndarray, gain: float, rng: np.random.Generator | None) -> np.ndarray:
+    """Linear radiance -> sRGB u8 (H, W, 3), with automatic exposure times `gain`.
+
+    Photon and read noise are drawn from `rng`; None gives a picture without noise.
+    """
     luminance = rgb_HWC @ np.array([0.2126, 0.7152, 0.0722], np.float32)
     level = float(np.exp(np.mean(np.log(luminance + 1e-3))))
-    exposed = rgb_HWC * (0.2 * room.gain / level)
-    photons = rng.standard_normal(exposed.shape) * np.sqrt(2e-4 * exposed + 4e-6)
-    exposed = np.clip(exposed + photons, 0, 1)
+    exposed = rgb_HWC * (0.2 * gain / level)
+    if rng is not None:
+        exposed = exposed + rng.standard_normal(exposed.shape) * np.sqrt(2e-4 * exposed + 4e-6)
+    exposed = np.clip(exposed, 0, 1)
     encoded = np.where(exposed <= 0.0031308, 12.92 * exposed, 1.055 * exposed ** (1 / 2.4) - 0.055)
     result: np.ndarray = np.rint(encoded * 255).astype(np.uint8)
     return result
