@@ -236,10 +236,12 @@ def test_the_digest_depends_on_the_manifests_content_not_its_formatting(prepared
 
 
 SPEC: dict[str, Any] = {
-    "name": "synthrooms", "size_px": 32, "width_px": 40, "train_scenes": 6, "val_scenes": 2, "seed": 1, "version": 1,
+    "name": "synthrooms", "size_px": 32, "width_px": 40, "train_scenes": 6, "val_scenes": 2, "seed": 1, "version": 2,
+    "buildings": 1, "tune_scenes": 0, "pretrain_scenes": 0,
 }  # fmt: skip
 OTHER: dict[str, Any] = {
-    "name": "nyudv2", "size_px": 33, "width_px": 41, "train_scenes": 7, "val_scenes": 3, "seed": 0, "version": 2,
+    "name": "nyudv2", "size_px": 33, "width_px": 41, "train_scenes": 7, "val_scenes": 3, "seed": 0, "version": 3,
+    "buildings": 2, "tune_scenes": 1, "pretrain_scenes": 1,
 }  # fmt: skip
 
 
@@ -249,6 +251,9 @@ def test_a_manifest_without_the_newer_keys_keeps_its_digest(prepared: Prepared) 
     assert set(document) == {
         "format", "name", "version", "spec", "size_px", "splits", "modalities", "classes", "void", "files", "licence",
         "citation",
+    }  # fmt: skip
+    assert set(document["spec"]) == {
+        "name", "size_px", "width_px", "train_scenes", "val_scenes", "seed", "version",
     }  # fmt: skip
     assert set(document["modalities"]["rgb"]) == {"file", "dtype", "shape", "unit", "range", "missing"}
     assert prepared.digest == digest(document) == manifest_digest(prepared.folder)
@@ -279,7 +284,7 @@ def test_dataset_key_does_not_depend_on_how_the_spec_is_written() -> None:
 
 def test_an_error_in_prepare_names_what_is_needed(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="are missing") as caught:
-        adapters.prepare(DatasetSpec(**{**SPEC, "name": "nyudv2"}), tmp_path, 1, False)
+        adapters.prepare(DatasetSpec(**{**SPEC, "name": "nyudv2", "version": 1}), tmp_path, 1, False)
     assert "nyu_depth_v2_labeled.mat" in str(caught.value)
     with pytest.raises(UserError, match="rendered and has no raw files"):
         adapters.prepare(DatasetSpec(**SPEC), tmp_path, 1, False, tmp_path)

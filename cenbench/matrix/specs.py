@@ -53,11 +53,12 @@ class DatasetSpec(Frozen):
     """Seed of the renderer (embedded datasets) or of the subset drawn from the official lists (real ones)."""
     version: PositiveInt = 1
     """Raised when the renderer or adapter changes what it writes. The current one, if left out."""
-    buildings: PositiveInt = 1
+    # Left out of a manifest at their defaults, so that manifests of published datasets keep their digest.
+    buildings: PositiveInt = Field(1, exclude_if=lambda count: count == 1)
     """Rendered datasets: number of buildings that the rooms take turns among; rooms of a building share materials."""
-    tune_scenes: NonNegativeInt = 0
+    tune_scenes: NonNegativeInt = Field(0, exclude_if=lambda count: count == 0)
     """Rendered datasets: scenes on which settings are chosen before anything is evaluated on the validation split."""
-    pretrain_scenes: NonNegativeInt = 0
+    pretrain_scenes: NonNegativeInt = Field(0, exclude_if=lambda count: count == 0)
     """Rendered datasets: scenes that only a pretrained network sees."""
 
     @model_validator(mode="before")
