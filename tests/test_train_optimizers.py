@@ -71,7 +71,7 @@ def test_recordable_adam_reads_its_rate_where_a_recording_does() -> None:
     """Rates in tensors give the numbers of rates in floats."""
     nets = layers(), layers()
     plain, recordable = (
-        Adam([net.parameters()], [0.1], betas=(0.5, 0.999), recordable=flag)
+        Adam([net.parameters()], [0.1], betas=(0.5, 0.999), recordable=flag, rates_change=flag)
         for net, flag in zip(nets, (False, True), strict=True)
     )
     for step, rate in enumerate((0.1, 0.05, 0.0)):

@@ -123,7 +123,8 @@ class SGD(Optimizer):
 class Adam(Optimizer):
     """Adam, or AdamW with `decoupled` weight decay, as torch's with `fused=True`.
 
-    `recordable`: counts and rates live on the device, so that a recorded step sees their changes.
+    `recordable`: the count of steps lives on the device, so that a recorded step can count on. `rates_change`: so do
+    the rates of a recordable optimiser, so that a recorded step sees them change.
     """
 
     def __init__(
@@ -135,15 +136,18 @@ class Adam(Optimizer):
         weight_decay: float = 0.0,
         decoupled: bool = False,
         recordable: bool = False,
+        rates_change: bool = False,
     ) -> None:
         super().__init__(groups, rates)
         self._betas, self._weight_decay, self._decoupled, self._recordable = betas, weight_decay, decoupled, recordable
         self._moments: dict[Tensor, tuple[Tensor, Tensor, Tensor]] = {}
-        self._device_rates = [torch.tensor(rate, device=self._groups[0][0].device) for rate in rates]
+        self._device_rates: list[Tensor] = []
+        if recordable and rates_change:
+            self._device_rates = [torch.tensor(rate, device=self._groups[0][0].device) for rate in rates]
 
     def set_rates(self, rates: Sequence[float]) -> None:
         super().set_rates(rates)
-        if self._recordable:
+        if self._device_rates:
             for tensor, rate in zip(self._device_rates, rates, strict=True):
                 tensor.fill_(rate)
 
@@ -167,7 +171,7 @@ class Adam(Optimizer):
             amsgrad=False,
             beta1=self._betas[0],
             beta2=self._betas[1],
-            lr=self._device_rates[group] if self._recordable else self.rates[group],
+            lr=self._device_rates[group] if self._device_rates else self.rates[group],
             weight_decay=self._weight_decay,
             eps=_EPS,
             maximize=False,

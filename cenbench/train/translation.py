@@ -82,8 +82,13 @@ class TranslationTrainer:
 
     def _adam(self, network: nn.Module) -> Adam:
         protocol = self.protocol
-        betas = (protocol.beta1, protocol.beta2)
-        return Adam([network.parameters()], [protocol.lr], betas=betas, recordable=self.device.type == "cuda")
+        return Adam(
+            [network.parameters()],
+            [protocol.lr],
+            betas=(protocol.beta1, protocol.beta2),
+            recordable=self.device.type == "cuda",
+            rates_change=protocol.schedule != "constant" or protocol.warmup_steps > 0,
+        )
 
     def begin(self, step: int) -> None:
         """There is one phase, and the optimisers exist already; only the learning rate follows its schedule."""
