@@ -24,11 +24,20 @@ def cached_sha256(path: Path, notes: Path) -> str:
     Snakemake asks at every start, for every cell. Processes that ask at once wait for the first to read the file. If no
     note can be written (somebody else's checkout, a full disk), the file is read each time.
     """
-    note = notes / f"{path.parent.name}.{path.name}.json"
+    note = _note(path, notes)
     if known := _noted(note, path):
         return known
     with _one_reader(note.with_suffix(".lock")):
         return _noted(note, path) or _read(path, note)
+
+
+def known_sha256(path: Path, notes: Path) -> str | None:
+    """The digest in the note, if the file was not touched since; None without one. Writes nothing."""
+    return _noted(_note(path, notes), path)
+
+
+def _note(path: Path, notes: Path) -> Path:
+    return notes / f"{path.parent.name}.{path.name}.json"
 
 
 def _read(path: Path, note: Path) -> str:

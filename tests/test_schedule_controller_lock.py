@@ -1,12 +1,35 @@
-"""One controller per working directory: a second one is refused, and the lock that a dead one left is removed."""
+"""One controller per working directory: a second is refused; locks are removed only after their holder has ended."""
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from cenbench.errors import UserError
+from cenbench.run.process import this_process
+from cenbench.schedule.controller_lock import controller_elsewhere, controller_file, hold_working_directory
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from cenbench.errors import UserError
 from cenbench.schedule.controller_lock import hold_working_directory
+print("ready", flush=True)
+sys.stdin.readline()
+try:
+    hold = hold_working_directory(Path(sys.argv[1]))
+    print("held", flush=True)
+    time.sleep(60)
+except UserError as error:
+    print("refused", str(error).replace(chr(10), " "), flush=True)
+"""
 
 
 @pytest.fixture
@@ -18,20 +41,152 @@ def stale(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_dead_controllers_lock_is_removed_and_a_second_controller_refused(tmp_path: Path, stale: Path) -> None:
-    hold = hold_working_directory(tmp_path)
-    assert hold
-    assert not stale.exists()
-    stale.touch()  # the live controller's
-    assert hold_working_directory(tmp_path) is None
-    assert stale.exists()
-    hold.close()
-    assert hold_working_directory(tmp_path)
-    assert not stale.exists()
+def controller(root: Path) -> subprocess.Popen[str]:
+    """A process that will try to hold `root` once it gets a line."""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    process = subprocess.Popen([sys.executable, "-c", HOLD, str(root)], **pipes)
+    assert process.stdout.readline() == "ready\n"
+    return process
 
 
-def test_a_lock_of_another_host_is_not_touched(tmp_path: Path, stale: Path) -> None:
-    (tmp_path / ".snakemake" / "controller").write_text("another-host")
-    hold = hold_working_directory(tmp_path)
-    assert hold
+def go(process: subprocess.Popen[str]) -> None:
+    process.stdin.write("\n")
+    process.stdin.flush()
+
+
+def said(process: subprocess.Popen[str]) -> str:
+    return process.stdout.readline().strip()
+
+
+def end(*processes: subprocess.Popen[str]) -> None:
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def claim(root: Path, **changes: object) -> Path:
+    """The claim of a controller, as kill -9 leaves it."""
+    me = this_process()
+    process = {"host": me.host, "pid": me.pid, "began": me.began} | changes
+    path = root / ".snakemake" / "controller.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps({"process": process, "since": "2026-01-02T03:04:05+0000"}))
+    return path
+
+
+def test_a_killed_controllers_locks_are_removed(tmp_path: Path, stale: Path) -> None:
+    process = controller(tmp_path)
+    go(process)
+    assert said(process) == "held"
+    end(process)
+    with hold_working_directory(tmp_path):
+        assert not stale.exists()
+        stale.touch()  # the live controller's
+        assert str(os.getpid()) in (tmp_path / ".snakemake" / "controller.json").read_text()
+    assert not (tmp_path / ".snakemake" / "controller.json").exists()
+
+
+def test_a_second_controller_is_refused_with_host_pid_and_time_of_the_first(tmp_path: Path, stale: Path) -> None:
+    process = controller(tmp_path)
+    go(process)
+    assert said(process) == "held"
+    stale.touch()
+    before = {path: path.read_bytes() for path in (tmp_path / ".snakemake").rglob("*") if path.is_file()}
+    with pytest.raises(UserError, match="already running in this folder") as caught:
+        hold_working_directory(tmp_path)
+    assert f"process {process.pid} on {socket.gethostname()}, since 20" in str(caught.value.found)
+    assert {path: path.read_bytes() for path in (tmp_path / ".snakemake").rglob("*") if path.is_file()} == before
+    end(process)
+
+
+def test_a_stopped_controller_is_not_a_dead_one(tmp_path: Path, stale: Path) -> None:
+    process = controller(tmp_path)
+    go(process)
+    assert said(process) == "held"
+    stale.touch()
+    process.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, process.pid, os.WSTOPPED)
+    with pytest.raises(UserError) as caught:
+        hold_working_directory(tmp_path)
+    assert "(stopped)" in str(caught.value.found)
+    assert f"kill -CONT {process.pid}" in str(caught.value.fix)
     assert stale.exists()
+    end(process)
+
+
+def test_of_controllers_that_start_at_once_exactly_one_works(tmp_path: Path) -> None:
+    """Four races: three processes are ready, then told to go."""
+    processes = [controller(tmp_path / str(race)) for race in range(4) for _ in range(3)]
+    for race in range(4):
+        for process in processes[3 * race : 3 * race + 3]:
+            go(process)
+    heard = [said(process).split()[0] for process in processes]
+    end(*processes)
+    for race in range(4):
+        assert sorted(heard[3 * race : 3 * race + 3]) == ["held", "refused", "refused"]
+
+
+def test_a_claim_of_another_host_is_refused_with_the_command_that_clears_it(tmp_path: Path, stale: Path) -> None:
+    path = claim(tmp_path, host="another-host", pid=4321)
+    with pytest.raises(UserError) as caught:
+        hold_working_directory(tmp_path)
+    assert "process 4321 on another-host, since 2026-01-02T03:04:05+0000" in str(caught.value.found)
+    assert stale.exists()
+    assert path.exists()
+    assert str(controller_elsewhere(tmp_path)) == str(caught.value.found)
+    command = str(caught.value.fix).partition("another-host: ")[2]
+    subprocess.run(["bash", "-c", command], check=True)
+    with hold_working_directory(tmp_path):
+        assert not stale.exists()
+
+
+def test_a_live_process_that_holds_no_lock_is_not_a_dead_one(tmp_path: Path, stale: Path) -> None:
+    """The kernel's lock is free, as on a file system that keeps none, but the process in the claim lives."""
+    claim(tmp_path, pid=os.getppid(), began=None)
+    with pytest.raises(UserError):
+        hold_working_directory(tmp_path)
+    assert stale.exists()
+
+
+def test_another_process_with_the_pid_of_a_dead_controller_is_not_taken_for_it(tmp_path: Path, stale: Path) -> None:
+    claim(tmp_path, pid=os.getppid(), began=1.0)
+    assert controller_elsewhere(tmp_path) is None
+    with hold_working_directory(tmp_path):
+        assert not stale.exists()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"process": {"host": 1}}', "\0"])
+def test_a_claim_that_cannot_be_read_is_of_an_unknown_holder(tmp_path: Path, stale: Path, text: str) -> None:
+    claim(tmp_path).write_text(text)
+    with pytest.raises(UserError) as caught:
+        hold_working_directory(tmp_path)
+    assert "has not identified itself" in str(caught.value.found)
+    assert "rm -f" in str(caught.value.fix)
+    assert stale.exists()
+
+
+def test_locks_of_an_unrecorded_holder_are_left_alone(tmp_path: Path, stale: Path) -> None:
+    """`snakemake --touch` locks without a claim; Snakemake itself reports the lock."""
+    with hold_working_directory(tmp_path):
+        assert stale.exists()
+
+
+def test_without_hard_links_a_claim_is_still_exclusive(
+    tmp_path: Path, stale: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    claim(tmp_path, host="another-host")
+    with pytest.raises(UserError, match="already running"):
+        hold_working_directory(tmp_path)
+    (tmp_path / ".snakemake" / "controller.json").unlink()
+    with hold_working_directory(tmp_path):
+        assert str(os.getpid()) in (tmp_path / ".snakemake" / "controller.json").read_text()
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    controller_file(tmp_path).mkdir(parents=True)  # root writes through any mode, but not into a directory
+    with pytest.raises(UserError, match="cannot hold the working directory"):
+        hold_working_directory(tmp_path)

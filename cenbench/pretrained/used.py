@@ -6,7 +6,7 @@ Files are identified by their SHA-256. A file other than the published one is us
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,9 +41,13 @@ def trained_with(cell: Cell) -> list[str]:
     return [name for name in pretrained_files(cell) if name != INCEPTION_FILE or selects]
 
 
-def pretrained_sha256(cell: Cell, paths: Paths) -> dict[str, str | None]:
-    """File -> its present SHA-256, or None if it is absent."""
-    return {name: _sha256(paths, name) for name in pretrained_files(cell)}
+def pretrained_sha256(cell: Cell, paths: Paths, sha256: Callable[[Path], str] | None = None) -> dict[str, str | None]:
+    """File -> its present SHA-256, or None if it is absent. By default digests are noted, so that files are read once;
+    a caller that must write nothing passes its own `sha256`.
+    """
+    read = sha256 or (lambda path: cached_sha256(path, paths.verified))
+    files = {name: paths.weights / name for name in pretrained_files(cell)}
+    return {name: read(path) if path.is_file() else None for name, path in files.items()}
 
 
 def pretrained_digest(cell: Cell, paths: Paths) -> str | None:
@@ -122,8 +126,3 @@ def own_labels(used: Iterable[UsedFile], metrics: Iterable[str]) -> dict[str, st
             label = f"an encoder that started from weights other than the published ones ({file.own})"
             labels |= dict.fromkeys(metrics, label)
     return labels
-
-
-def _sha256(paths: Paths, name: str) -> str | None:
-    path = paths.weights / name
-    return cached_sha256(path, paths.verified) if path.is_file() else None

@@ -43,15 +43,22 @@ def set_aside_damaged(paths: Paths, cells: Iterable[Cell]) -> None:
     If the weights are intact, nothing is trained: the cell is evaluated and published again.
     """
     for cell in cells:
-        record = paths.record(cell)
-        if not record.exists():
-            continue
-        try:
-            read_published(paths, cell)
-        except (UserError, KeyError, TypeError, AttributeError) as error:
-            log.warning("cell %s will be published again, because its record is damaged: %s", cell.id, error)
+        if (why := why_damaged(paths, cell)) is not None:
+            log.warning("cell %s will be published again, because its record is damaged: %s", cell.id, why)
+            record = paths.record(cell)
             with suppress(FileNotFoundError):  # a run may be publishing it at this moment
                 record.replace(set_aside_path(record))
+
+
+def why_damaged(paths: Paths, cell: Cell) -> str | None:
+    """What is wrong with the files of the cell's record; None if they are whole, or there is no record."""
+    if not paths.record(cell).exists():
+        return None
+    try:
+        read_published(paths, cell)
+    except (UserError, KeyError, TypeError, AttributeError) as error:
+        return str(error)
+    return None
 
 
 def set_aside_path(record: Path) -> Path:

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 from cenbench.data.manifest import MANIFEST
 from cenbench.errors import UserError
-from cenbench.files import digest
+from cenbench.files import digest, sha256_file
 from cenbench.matrix.plan import Plan, load_plan
 from cenbench.matrix.specs import dataset_key
 from cenbench.matrix.table_name import table_name
 from cenbench.paths import RELATIVE, Paths, record_target
 from cenbench.pretrained.used import pretrained_sha256
 from cenbench.records.digests import evaluation_code, training_code
-from cenbench.records.verify import set_aside_damaged
+from cenbench.records.verify import set_aside_damaged, why_damaged
+from cenbench.schedule.controller import Controller, Workflow
 from cenbench.schedule.remaining_cost import remaining_lines
+from cenbench.sha256_cache import known_sha256
 
 DEFAULT_PRESET = "demo"
 CONFIG_KEYS = ("preset", "tables")
@@ -31,15 +34,6 @@ class _Wildcards(Protocol):
     table: str
 
 
-class _Workflow(Protocol):
-    """The part of Snakemake's workflow that is used here."""
-
-    dag: Any
-
-    @property
-    def dryrun(self) -> bool: ...
-
-
 @dataclass(frozen=True)
 class Dag:
     """The plan of one preset in Snakemake's terms: paths relative to the checkout, and job parameters."""
@@ -50,9 +44,15 @@ class Dag:
     """Names of the tables that `all_tables` makes."""
     report_code: str
     """Digest of the code that renders tables (`cenbench.report.code`): a change renders them again."""
+    controller: Controller | None = None
+    """The Snakemake process that asks; None outside of one."""
+    _sha256: dict[Path, str] = field(default_factory=dict, compare=False)
+    """Of pretrained files, in a process that writes no notes of them."""
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any], root: Path, report_code: str = "") -> Dag:
+    def from_config(
+        cls, config: Mapping[str, Any], root: Path, report_code: str = "", workflow: Workflow | None = None
+    ) -> Dag:
         """Read `--config preset=NAME tables=table7,8`; by default all tables of the preset.
 
         Any other key is a `UserError`, so that a typo does not silently do nothing.
@@ -68,11 +68,19 @@ class Dag:
         words = asked if isinstance(asked, list) else str(asked).split(",")
         names = [table.name for table in plan.tables]
         chosen = names if asked == ALL else [plan.table(table_name(str(word).strip())).name for word in words]
-        return cls(plan, paths, tuple(dict.fromkeys(chosen)), report_code)
+        # Records that have changed since they were written are renamed, so that Snakemake makes them again.
+        prepare = partial(set_aside_damaged, paths, plan.cells.values())
+        controller = Controller(root, workflow, prepare) if workflow is not None else None
+        return cls(plan, paths, tuple(dict.fromkeys(chosen)), report_code, controller)
 
-    def set_aside_damaged(self) -> None:
-        """Rename records that have changed since they were written, so that Snakemake makes them again."""
-        set_aside_damaged(self.paths, self.plan.cells.values())
+    @property
+    def works(self) -> bool:
+        """Whether this process runs jobs, and does not only show them (`Controller.works`)."""
+        return self.controller is not None and self.controller.works
+
+    def begin(self, wildcards: object) -> tuple[str, ...]:
+        """An input function of every rule (`Controller.begin`)."""
+        return () if self.controller is None else self.controller.begin()
 
     @property
     def every_table(self) -> list[str]:
@@ -84,7 +92,7 @@ class Dag:
         """The tables that `all_tables` makes, as options of `cenbench report`."""
         return " ".join(f"--table {name}" for name in self.tables)
 
-    def end(self, workflow: _Workflow) -> None:
+    def end(self, workflow: Workflow) -> None:
         """After a dry run, print the cost of the cells that a real run would submit."""
         found = workflow.dryrun and workflow.dag is not None
         jobs = workflow.dag.needrun_jobs(exclude_finished=False) if found else ()
@@ -116,12 +124,22 @@ class Dag:
         return (folder / MANIFEST).as_posix()
 
     def depends_on(self, wildcards: _Wildcards) -> str:
-        """What reruns a finished cell, besides its data: code, and pretrained files added, removed or changed."""
+        """What reruns a finished cell, besides its data: code, and pretrained files added, removed or changed.
+
+        A dry run adds that the record is damaged, where a real run has renamed it.
+        """
         cell = self.plan.cell(wildcards.cell)
         parts = [f"train {training_code(cell)}", f"evaluate {evaluation_code(cell)}"]
-        for name, sha256 in pretrained_sha256(cell, self.paths).items():
+        for name, sha256 in pretrained_sha256(cell, self.paths, None if self.works else self._read_sha256).items():
             parts.append(f"{name} {sha256 or 'absent'}")
+        if not self.works and why_damaged(self.paths, cell) is not None:
+            parts.append("damaged")
         return ", ".join(parts)
+
+    def _read_sha256(self, path: Path) -> str:
+        if path not in self._sha256:
+            self._sha256[path] = known_sha256(path, self.paths.verified) or sha256_file(path)
+        return self._sha256[path]
 
     def report_depends_on(self, wildcards: _Wildcards) -> str:
         """What renders a finished table again: its declaration, and the report's code and templates."""

@@ -28,7 +28,7 @@ from cenbench.matrix.specs import dataset_key
 from cenbench.paths import Paths
 from cenbench.run.heartbeat import read_beat
 from cenbench.run.lock import LOCK
-from cenbench.schedule.controller_lock import controller_file
+from cenbench.schedule.controller_lock import controller_elsewhere, controller_file
 
 Kind = Literal["cell", "state", "log", "page", "dataset", "features", "unfinished removal"]
 _CELL = re.compile(r"[a-z_+]+-to-[a-z_]+\..+\.s[0-9]+\.[0-9a-f]{10}")
@@ -101,7 +101,7 @@ def remove(paths: Paths, leftovers: Iterable[Leftover]) -> list[Leftover]:
 
     Raises `UserError` while Snakemake is running here: it may need what the presets of a moment ago asked for.
     """
-    if held := _held(controller_file(paths.root)):
+    if held := _held(controller_file(paths.root)) or controller_elsewhere(paths.root):
         raise UserError("Snakemake is running here", where=paths.root, found=held, fix="rerun this when it has ended")
     trainings = _trainings(paths)
     return [_removed(trainings, one) if one.kept is None else one for one in leftovers]

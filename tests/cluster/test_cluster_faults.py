@@ -109,7 +109,7 @@ def test_a_second_controller_is_refused_and_disturbs_nothing(
         controller = long.controller()
         long.training()
         before = {job.id for job in cluster.jobs()}
-        assert "cannot be locked" in long.run(*COMMAND, "all_tables", status=1)
+        assert "already running in this folder" in long.run(*COMMAND, "all_tables", status=1)
         assert {job.id for job in cluster.jobs()} <= before, "nothing was submitted"
         assert long.finished(controller) == undisturbed
 

@@ -7,6 +7,7 @@
 # with it.
 rule cell:
     input:
+        MATRIX.begin,
         manifest=MATRIX.manifest_of,
     output:
         metrics="results/cells/{cell}/metrics.json",

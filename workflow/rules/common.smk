@@ -9,7 +9,6 @@ from cenbench.doctor.profile_link import profile_link_note
 from cenbench.errors import UserError
 from cenbench.redact import redacted
 from cenbench.report.code import report_code
-from cenbench.schedule.controller_lock import hold_working_directory
 from cenbench.schedule.dag import Dag
 from cenbench.schedule.slurm import Queue
 from cenbench.schedule.user_name import name_the_user
@@ -19,18 +18,14 @@ name_the_user()
 if note := profile_link_note(Path.cwd()):
     print(note, file=sys.stderr)
 try:
-    # Removes a stale lock after kill -9, so that rerunning the command needs no `snakemake --unlock`.
-    HOLD = None if workflow.remote_exec else hold_working_directory(Path.cwd())
     # Not called DAG: Snakemake runs rule files in its own namespace, which has a class of that name.
-    MATRIX = Dag.from_config(config, Path.cwd(), report_code())
+    # `MATRIX.begin` is an input function of every rule: with it a real run takes hold of this folder. Before, a dry run is
+    # not known to be one, so reading the rules changes nothing.
+    MATRIX = Dag.from_config(config, Path.cwd(), report_code(), workflow)
 except UserError as error:
     raise WorkflowError(redacted(str(error)))
 
 PRESET = MATRIX.plan.preset
-
-if HOLD:  # no other controller is running in this folder
-    MATRIX.set_aside_damaged()
-
 
 # A dry run ends with its cost. The workflow only knows at the end that it was a dry run.
 atexit.register(MATRIX.end, workflow)

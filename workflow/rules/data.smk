@@ -2,6 +2,8 @@
 
 
 rule dataset:
+    input:
+        MATRIX.begin,
     output:
         manifest="data/prepared/{dataset}/manifest.json",
     log:

@@ -11,11 +11,13 @@ localrules:
 rule all_tables:
     default_target: True
     input:
+        MATRIX.begin,
         MATRIX.all_files(),
 
 
 rule index:
     input:
+        MATRIX.begin,
         expand("reports/{preset}/{table}.json", preset=PRESET, table=MATRIX.tables),
     output:
         index="reports/index.html",
@@ -31,6 +33,7 @@ rule index:
 
 rule table:
     input:
+        MATRIX.begin,
         MATRIX.metrics_of,
     output:
         html=f"reports/{PRESET}/{{table}}.html",
@@ -52,4 +55,5 @@ for number in MATRIX.every_table:
         name:
             number
         input:
+            MATRIX.begin,
             MATRIX.files_of(number),

@@ -1,0 +1,69 @@
+"""What the Snakemake process that reads the Snakefile is about to do: work, or only show what it would do. Torch-free.
+
+While the Snakefile is read, Snakemake does not know yet whether this is a dry run. It knows once it builds the graph of
+jobs, which begins with the input functions of the targets: `Dag.begin` is one of every rule's.
+"""
+
+from __future__ import annotations
+
+import atexit
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from cenbench.errors import UserError
+from cenbench.schedule.controller_lock import hold_working_directory
+
+
+class Workflow(Protocol):
+    """The part of Snakemake's workflow that is used here."""
+
+    dag: Any
+
+    @property
+    def dryrun(self) -> bool: ...
+    @property
+    def touch(self) -> bool: ...
+    @property
+    def is_main_process(self) -> bool: ...
+    @property
+    def executor_plugin(self) -> object | None: ...
+
+
+@dataclass
+class Controller:
+    """The Snakemake process of a working directory."""
+
+    root: Path
+    workflow: Workflow
+    prepare: Callable[[], None]
+    """Called once the working directory is held, before Snakemake looks at any file."""
+    _hold: ExitStack | None = None
+
+    @property
+    def works(self) -> bool:
+        """Whether this process runs jobs and decides which: not a dry run, `--touch`, `--summary`, `--unlock` and the
+        like, nor the Snakemake inside a job. Known once Snakemake builds the graph of jobs.
+        """
+        workflow = self.workflow
+        shows = workflow.executor_plugin is None or workflow.dryrun or workflow.touch
+        return workflow.is_main_process and not shows
+
+    def begin(self) -> tuple[str, ...]:
+        """An input function that names no file: where this process works, hold the working directory, then `prepare`.
+
+        Ends the process with status 1 if another controller is at work: an exception would be printed by Snakemake with
+        a traceback.
+        """
+        if self._hold is None and self.works:
+            try:
+                self._hold = hold_working_directory(self.root)
+                atexit.register(self._hold.close)
+                self.prepare()
+            except UserError as error:
+                print(error, file=sys.stderr, flush=True)
+                raise SystemExit(1) from None
+        return ()
