@@ -7,27 +7,32 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from cenbench.errors import UserError
-from cenbench.regular_file import open_regular
+from cenbench.regular_file import is_system_error, open_regular, unreadable
 from cenbench.strict_json import read_strict
 
 _SEAL = "sha256"
+REPLACED = ".replaced"
+"""Suffix of a folder that another one takes the place of."""
 
 
 @contextmanager
 def room_to_write(path: Path) -> Iterator[None]:
-    """Turn a full disk (or quota, or file size limit) within the block into a `UserError` that names `path`."""
+    """Turn what the file system refuses within the block into a `UserError` that names `path`."""
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if not is_system_error(error):
             raise
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise unreadable(path, error) from error
         raise UserError(
             f"no room to write {path.name}: {os.strerror(error.errno or 0)}; the previous version is intact",
             where=path,
@@ -39,7 +44,8 @@ def room_to_write(path: Path) -> Iterator[None]:
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path next to `path`; at the end of the block, fsync it and rename it to `path`.
 
-    After any error the temporary file is removed and `path` is unchanged. A full disk becomes a `UserError`.
+    After any error the temporary file is removed and `path` is unchanged. What the file system refuses becomes a
+    `UserError`.
     """
     temporary: Path | None = None
     try:
@@ -56,7 +62,32 @@ def atomic_path(path: Path) -> Iterator[Path]:
             _sync_folder(path.parent)
     finally:
         if temporary is not None:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+
+def replace_folder(fresh: Path, folder: Path) -> None:
+    """Rename the folder `fresh` to `folder`; what was there before is removed. No reader sees half of either.
+
+    A file system cannot exchange two folders in one step: for a moment, and after a kill at that moment, there is none.
+    """
+    old = folder.with_name(folder.name + REPLACED)
+    shutil.rmtree(old, ignore_errors=True)
+    with room_to_write(folder):
+        with suppress(FileNotFoundError):
+            folder.rename(old)
+        fresh.rename(folder)
+        _sync_folder(folder.parent)
+    remove(old)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, or a folder with all that is in it; as far as the file system lets it."""
+    with suppress(OSError):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:
@@ -141,3 +172,8 @@ def sha256_file(path: Path) -> str:
     """SHA-256 (hex) of a regular file's bytes, read in chunks. Raises `UserError`, see `open_regular`."""
     with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_bytes(data: bytes) -> str:
+    """SHA-256 (hex) of bytes in memory."""
+    return hashlib.sha256(data).hexdigest()

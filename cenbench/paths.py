@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from cenbench.matrix.cell import Cell
 
+PUBLISHING = ".publishing"
+"""Suffix of a cell's folder until its record is complete."""
+
 
 @dataclass(frozen=True)
 class Paths:

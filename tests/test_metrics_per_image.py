@@ -142,7 +142,7 @@ def test_a_damaged_file_is_a_reason(name: str, record: CellRecord) -> None:
 def test_an_absent_file_and_a_record_without_scores_are_reasons(record: CellRecord) -> None:
     (record.folder / FILE).unlink()
     for other, words in (
-        (record, "No such file"),
+        (record, "cannot be read"),
         (replace(record, document={"files": {}}), "a version that kept no"),
         (replace(record, document={}), "a version that kept no"),
         (replace(record, state="skipped", reason="weights missing", metrics={}), "skipped, weights missing"),

@@ -20,7 +20,7 @@ from cenbench.records.frame import results_frame, summary, write_frame
 from cenbench.records.read import CellRecord, State
 from cenbench.report.table import build_table
 
-STATES: tuple[State, ...] = ("ok", "failed", "stale", "missing", "skipped")
+STATES: tuple[State, ...] = ("ok", "failed", "stale", "missing", "skipped", "damaged")
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +98,7 @@ def test_tables_show_the_numbers_of_the_frame(
 
 
 def test_costs_are_those_of_the_network(plan: Plan, frame: pandas.DataFrame) -> None:
-    place, cell = next((place, cell) for place, cell in enumerate(plan.cells.values()) if place == 5)
+    place, cell = next((place, cell) for place, cell in enumerate(plan.cells.values()) if place == len(STATES))
     lines = frame[(frame["cell_id"] == cell.id) & (frame["metric"] == "params_m")]
     assert set(lines["value"]) == {cost(place)["total"] / 1e6}
     assert set(lines["params"]) == {cost(place)["total"]}
@@ -172,4 +172,4 @@ def test_the_command(tmp_path: Path) -> None:
     assert frame["value"].isna().all()
 
 
-STATES_SHOWN = ["ok", "failed", "skipped", "stale", "missing"]
+STATES_SHOWN = ["ok", "failed", "skipped", "stale", "missing", "damaged"]

@@ -84,13 +84,13 @@ def test_any_flipped_bit_of_a_record_is_named(
         with tally.one():
             flip(path, draw.randrange(len(good)), draw.randrange(8))
             record = read_record(paths, cell)
-            assert record.state == "stale"
+            assert record.state == "damaged"
             assert record.reason is not None
             assert path.name in record.reason
             assert "rerun" in record.reason
             path.write_bytes(good)
     path.unlink()
-    assert read_record(paths, cell).state == ("missing" if name == "metrics.json" else "stale")
+    assert read_record(paths, cell).state == ("missing" if name == "metrics.json" else "damaged")
     run_cell(cell, paths, "cpu")
     assert read_record(paths, cell).state == "ok"
     if name != "provenance.json":  # of another time

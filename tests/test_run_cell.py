@@ -206,13 +206,13 @@ def test_two_runs_of_one_cell_at_once(checkout: Checkout) -> None:
     assert record_of(checkout, cell_id).state == "ok", "the first run is not disturbed"
 
 
-def test_a_damaged_record_is_stale_and_its_reason_gives_the_fix(finished: Checkout) -> None:
+def test_the_reason_of_a_damaged_record_gives_the_fix(finished: Checkout) -> None:
     cell_id = cell_ids(finished)["segmentation"]
     path = finished.root / "results" / "cells" / cell_id / "metrics.json"
-    for damage in ("{", json.dumps({"format": 1}), json.dumps([1])):
+    for damage in ("{", json.dumps({"format": "1"}), json.dumps([1])):
         path.write_text(damage)
         record = record_of(finished, cell_id)
-        assert record.state == "stale"
+        assert record.state == "damaged"
         assert record.reason is not None
         assert "rerun" in record.reason
 

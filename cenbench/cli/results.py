@@ -62,8 +62,12 @@ def export_command(
     from cenbench.run.share import export_results
 
     paths = checkout(root)
-    ids = export_results(load_plan(paths.params, preset), paths, file)
-    say(f"{file}: {len(ids)} cells; next: dvc add {file}; in the other clone: cenbench results import {file}")
+    found = export_results(load_plan(paths.params, preset), paths, file)
+    for cell_id, why in found.left_out.items():
+        say(f"left out: {cell_id}\n  {why}")
+    say(
+        f"{file}: {len(found.exported)} cells; next: dvc add {file}; in the other clone: cenbench results import {file}"
+    )
 
 
 @app.command("import")

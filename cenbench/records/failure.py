@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 
 from cenbench.errors import UserError
-from cenbench.files import read_json, write_json
+from cenbench.files import read_json_object, remove, write_json
 from cenbench.matrix.cell import Cell
 from cenbench.paths import Paths
 from cenbench.redact import redacted
+from cenbench.regular_file import Missing
 
 log = logging.getLogger("cenbench")
 
@@ -21,17 +23,30 @@ def write_failure(paths: Paths, cell: Cell, reason: str) -> None:
         log.warning("the reason for the failure cannot be saved: %s", error)
 
 
-def read_failure(paths: Paths, cell: Cell) -> str | None:
-    """Why the cell's last run failed; None if it did not."""
+@dataclass(frozen=True)
+class DamagedNote:
+    """There is a note, but it cannot be read; `error` tells why."""
+
+    error: UserError
+
+
+def read_failure(paths: Paths, cell: Cell) -> str | DamagedNote | None:
+    """Why the cell's last run failed; None if it did not. Cells with one training share the folder, so a note counts
+    for the cell it names.
+    """
     path = paths.failure(cell)
-    if not path.exists():
-        return None
     try:
-        return str(read_json(path)["reason"])
-    except (UserError, KeyError, TypeError):
-        return f"its failure report {path} is damaged; see the log"
+        note = read_json_object(path)
+    except Missing:
+        return None
+    except UserError as error:
+        return DamagedNote(error)
+    reason = note.get("reason")
+    if not isinstance(reason, str):
+        return DamagedNote(UserError(f"{path.name} does not tell a reason", where=path))
+    return reason if note.get("cell_id", cell.id) == cell.id else None
 
 
 def clear_failure(paths: Paths, cell: Cell) -> None:
     """Forget an earlier failure."""
-    paths.failure(cell).unlink(missing_ok=True)
+    remove(paths.failure(cell))

@@ -8,19 +8,24 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cenbench.errors import UserError
+from cenbench.files import sha256_bytes
 from cenbench.matrix.cell import Cell
 from cenbench.metrics.inputs.network import network_costs
 from cenbench.paths import Paths
 from cenbench.pretrained.used import pretrained_digest
-from cenbench.records.digests import Digests, current_digests
-from cenbench.records.failure import read_failure
+from cenbench.records.digests import current_digests
+from cenbench.records.document import SAMPLES
+from cenbench.records.failure import DamagedNote, read_failure
 from cenbench.records.staleness import why_stale
-from cenbench.records.verify import FORMAT, read_published
+from cenbench.records.verify import OtherVersion, Published, read_published
+from cenbench.regular_file import is_there, read_regular
 from cenbench.train.history import HISTORY
 
-State = Literal["ok", "failed", "skipped", "stale", "missing"]
-SAMPLES = "samples"
-"""Folder of the sample pictures in a cell's folder."""
+State = Literal["ok", "failed", "skipped", "stale", "missing", "damaged"]
+AGAIN = (
+    "rerun `snakemake all_tables` (or `cenbench run`): the cell is published again, from its weights if they are whole"
+)
+_LARGEST_BYTES = 2**30
 
 
 @dataclass(frozen=True)
@@ -30,8 +35,10 @@ class CellRecord:
     ok       finished, and up to date with the code, data and pretrained weights that are here now
     failed   ended without a result; `reason` tells why, and the next run tries again
     skipped  cannot run here (for example: weights missing); `reason` tells what to do
-    stale    finished, but damaged or out of date (`cenbench.records.staleness`); if out of date, with its old numbers
+    stale    finished, but out of date (`cenbench.records.staleness`): with its old numbers, if this version reads them
     missing  not run yet, or started and not finished
+    damaged  its files cannot be read, are not those that were published, or are another cell's; the next run makes it
+             again
     """
 
     cell: Cell
@@ -51,48 +58,76 @@ class CellRecord:
         return {**self.metrics.get(stream, {}), **network_costs(self.document.get("parameters", {}))}
 
     @property
-    def history(self) -> Path:
-        """CSV file of the training's losses (`cenbench.train.history`)."""
-        return self.folder / HISTORY
+    def samples(self) -> list[str]:
+        """Names of the sample pictures, for `read_file`."""
+        return sorted(name for name in self.files if name.startswith(f"{SAMPLES}/"))
 
     @property
-    def samples(self) -> Path:
-        """Folder of the sample pictures."""
-        return self.folder / SAMPLES
+    def history(self) -> str:
+        """CSV of the training's losses (`cenbench.train.history`); empty if it cannot be read."""
+        return (self.read_file(HISTORY) or b"").decode()
+
+    @property
+    def weights_sha256(self) -> str | None:
+        """SHA-256 (hex) of the weights that were measured."""
+        return self.document.get("weights_sha256")
+
+    def read_file(self, name: str) -> bytes | None:
+        """A file of the record, as it was published; None for any other, and for one that has changed since."""
+        try:
+            data = read_regular(self.folder / name, _LARGEST_BYTES) if name in self.files else b""
+        except UserError:
+            return None
+        return data if self.files.get(name) == sha256_bytes(data) else None
+
+    @property
+    def files(self) -> Mapping[str, str]:
+        """Name of each file that belongs to the record, relative to its folder -> SHA-256 (hex)."""
+        files: Mapping[str, str] = self.document.get("files", {})
+        return files
 
 
 def read_record(paths: Paths, cell: Cell) -> CellRecord:
-    """The cell's record as it is on disk. Never raises for a failed cell or a damaged record: those are states."""
+    """The cell's record as it is on disk. Never raises: whatever is wrong with its files is a state."""
     log = paths.log(cell)
-    nothing = CellRecord(cell, "missing", "not run yet", {}, {}, paths.cell(cell), log if log.exists() else None)
-    if (failure := read_failure(paths, cell)) is not None:
+    nothing = CellRecord(cell, "missing", "not run yet", {}, {}, paths.cell(cell), log if is_there(log) else None)
+    failure = read_failure(paths, cell)
+    if isinstance(failure, DamagedNote):
+        return replace(nothing, state="damaged", reason=_with_fix(failure.error))
+    if failure is not None:
         return replace(nothing, state="failed", reason=failure)
-    if not paths.record(cell).exists():
-        started = "started, but not finished (killed, or still running); rerun the command to resume"
-        return replace(nothing, reason=started) if paths.run_log(cell).exists() else nothing
     try:
-        document, provenance = read_published(paths, cell)
-        now = current_digests(cell, paths.data, pretrained_digest(cell, paths))
-        state, reason = _state(document, now)
-        numbers, stand_in = document["metrics"], document["stand_in"]
-    except (UserError, KeyError, TypeError, AttributeError) as error:
-        reason = f"its record is damaged; rerun to publish it again: {error}"
-        return replace(nothing, state="stale", reason=reason)
+        found = read_published(paths, cell)
+    except UserError as error:
+        return replace(nothing, state="damaged", reason=_with_fix(error))
+    if found is None:
+        started = "started, but not finished (killed, or still running); rerun the command to resume"
+        return replace(nothing, reason=started) if is_there(paths.run_log(cell)) else nothing
+    if isinstance(found, OtherVersion):
+        return replace(nothing, state="stale", reason=found.reason)
+    state, reason = _state(paths, cell, found)
     return replace(
         nothing,
         state=state,
         reason=reason,
-        metrics=numbers,
-        stand_in=stand_in,
-        provenance=provenance,
-        document=document,
+        metrics=found.document["metrics"],
+        stand_in=found.document["stand_in"],
+        provenance=found.provenance,
+        document=found.document,
     )
 
 
-def _state(document: Mapping[str, Any], now: Digests) -> tuple[State, str | None]:
-    if document["format"] != FORMAT:
-        return "stale", f"written in format {document['format']}; this version reads format {FORMAT}"
-    if document["state"] == "skipped":
-        return "skipped", document["reason"]
-    reason = why_stale(document, now)
+def _state(paths: Paths, cell: Cell, found: Published) -> tuple[State, str | None]:
+    if found.document["state"] == "skipped":
+        return "skipped", found.document["reason"]
+    try:
+        now = current_digests(cell, paths.data, pretrained_digest(cell, paths))
+    except UserError as error:  # the dataset or the weights cannot be read
+        return "stale", f"it cannot be compared with what is here now: {error}"
+    reason = why_stale(found.document, now)
     return ("ok", None) if reason is None else ("stale", reason)
+
+
+def _with_fix(error: UserError) -> str:
+    error.fix = error.fix or AGAIN
+    return str(error)

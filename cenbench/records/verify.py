@@ -1,40 +1,118 @@
-"""Checks published records against their digests: a record with a changed byte is reported and made again."""
+"""Checks published records: every byte against its digest, and that the record is the one of its cell.
+
+A record that fails is `damaged`: it is reported with the file and what is wrong with it, and made again.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from cenbench.errors import UserError
-from cenbench.files import read_json_object, read_sealed, sha256_file, unsealed
+from cenbench.files import sha256_file, unsealed
 from cenbench.matrix.cell import Cell
 from cenbench.paths import Paths
+from cenbench.records.document import FORMAT, check_provenance, check_record
+from cenbench.regular_file import Missing
 from cenbench.strict_json import read_strict
 
 log = logging.getLogger("cenbench")
-FORMAT = 2
-"""Version of the record's format. 2: records hold digests of themselves and of the files beside them."""
+_TRIES = 5
 
 
-def read_published(paths: Paths, cell: Cell) -> tuple[dict[str, Any], dict[str, Any]]:
-    """metrics.json and provenance.json of a cell. `UserError` if a file of the record is missing or has changed.
+@dataclass(frozen=True)
+class Published:
+    """The documents of a whole record that belongs to its cell."""
 
-    A record of an earlier format is returned unchecked: it may have been sealed differently.
+    document: Mapping[str, Any]
+    provenance: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class OtherVersion:
+    """A record that this version of the program does not read: `reason` tells why."""
+
+    reason: str
+
+
+def read_published(paths: Paths, cell: Cell) -> Published | OtherVersion | None:
+    """The cell's record; None if there is none. `UserError` naming the file where the record is damaged.
+
+    A record that is published or replaced at this moment is read again: what is returned is of one moment.
     """
-    value, text = read_strict(paths.record(cell))
-    if isinstance(value, dict) and value.get("format") in range(1, FORMAT):
-        return value, read_json_object(paths.provenance(cell))
-    document, provenance = unsealed(paths.record(cell), value, text), read_sealed(paths.provenance(cell))
-    for name, expected in document["files"].items():
+    for _ in range(_TRIES):
+        before = _version(paths.record(cell))
+        try:
+            return _read(paths, cell)
+        except UserError as error:
+            problem = error
+            if _version(paths.record(cell)) == before:
+                break
+    raise problem
+
+
+def _version(record: Path) -> tuple[int, int] | None:
+    """What differs once metrics.json was replaced or removed."""
+    try:
+        status = record.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns
+
+
+def _read(paths: Paths, cell: Cell) -> Published | OtherVersion | None:
+    path = paths.record(cell)
+    try:
+        value, text = read_strict(path)
+    except Missing:
+        return None
+    if isinstance(value, dict) and type(found := value.get("format")) is int and found != FORMAT:
+        return OtherVersion(f"written in format {found}; this version reads format {FORMAT}")
+    document = unsealed(path, value, text)
+    check_record(path, document)
+    if (other := _check_cell(path, document, cell)) is not None:
+        return other
+    return Published(document, _read_beside(paths, cell, document["files"]))
+
+
+def _read_beside(paths: Paths, cell: Cell, files: Mapping[str, str]) -> Mapping[str, Any]:
+    """Check the other files of the record; returns provenance.json."""
+    path = paths.provenance(cell)
+    provenance = unsealed(path, *read_strict(path))
+    check_provenance(path, provenance)
+    if provenance["cell_id"] != cell.id:
+        raise _of_another(path, provenance["cell_id"], cell.id)
+    for name, expected in files.items():
         path = paths.cell(cell) / name
-        found = sha256_file(path) if path.is_file() else "no such file"
-        if found != expected:
+        if (found := sha256_file(path)) != expected:
             problem = f"{name} has changed since it was written"
             raise UserError(problem, where=path, key="sha256", found=found, expected=expected)
-    return document, provenance
+    return provenance
+
+
+def _check_cell(path: Path, document: Mapping[str, Any], cell: Cell) -> OtherVersion | None:
+    """`UserError` for the record of another cell. Not the ids decide but what they are made of: all of the cell."""
+    if document["cell_id"] != cell.id or document["training_id"] != cell.training_id:
+        raise _of_another(path, document["cell_id"], cell.id)
+    if document["cell"] == cell.model_dump(mode="json"):
+        return None
+    try:
+        described = Cell.model_validate(document["cell"])
+    except ValidationError:
+        return OtherVersion("its cell is described as another version of the code does")
+    if (described.id, described.training_id) != (cell.id, cell.training_id):
+        raise _of_another(path, described.id, cell.id)
+    return None  # the same cell: settings that this version added have their defaults
+
+
+def _of_another(path: Path, found: str, expected: str) -> UserError:
+    return UserError(f"{path.name} is of another cell", where=path, key="cell", found=found, expected=expected)
 
 
 def set_aside_damaged(paths: Paths, cells: Iterable[Cell]) -> None:
@@ -52,11 +130,9 @@ def set_aside_damaged(paths: Paths, cells: Iterable[Cell]) -> None:
 
 def why_damaged(paths: Paths, cell: Cell) -> str | None:
     """What is wrong with the files of the cell's record; None if they are whole, or there is no record."""
-    if not paths.record(cell).exists():
-        return None
     try:
         read_published(paths, cell)
-    except (UserError, KeyError, TypeError, AttributeError) as error:
+    except UserError as error:
         return str(error)
     return None
 

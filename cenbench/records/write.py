@@ -2,54 +2,70 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cenbench.evaluate import per_image
 from cenbench.evaluate.measured import Measured
-from cenbench.files import room_to_write, write_bytes, write_sealed
+from cenbench.files import replace_folder, room_to_write, sha256_bytes, write_bytes, write_sealed
 from cenbench.matrix.cell import Cell
-from cenbench.paths import Paths
+from cenbench.paths import PUBLISHING, Paths
 from cenbench.records.digests import Digests
-from cenbench.records.read import SAMPLES
-from cenbench.records.verify import FORMAT, set_aside_path
+from cenbench.records.document import FORMAT, SAMPLES
 from cenbench.train.history import HISTORY
 
 
 def write_finished(
-    cell: Cell, paths: Paths, digests: Digests, measured: Measured, history: bytes, provenance: Mapping[str, Any]
+    cell: Cell,
+    paths: Paths,
+    digests: Digests,
+    measured: Measured,
+    history: bytes,
+    provenance: Mapping[str, Any],
+    weights_sha256: str,
 ) -> None:
-    """Publish a finished cell. metrics.json is written last: if it exists, the record is complete.
+    """Publish a finished cell, and the SHA-256 of the weights that were measured.
 
     Its `origin` is `trained` or `imported`; provenance.json names the imported file.
     """
-    files = _write_files(cell, paths, measured, history, provenance)
-    write_sealed(
-        paths.record(cell),
-        _document(cell, digests, "ok", None)
-        | {
-            "files": files,
-            "origin": "imported" if "imported" in provenance else "trained",
-            "metrics": {stream: dict(values) for stream, values in measured.metrics.items()},
-            "per_class_iou_pct": {stream: dict(values) for stream, values in measured.per_class_iou_pct.items()},
-            "confusion": {stream: _rows(counts_KK) for stream, counts_KK in measured.confusion.items()},
-            "stand_in": dict(measured.stand_in),
-            "parameters": dict(measured.parameters),
-        },
-    )
+    numbers = {
+        "weights_sha256": weights_sha256,
+        "origin": "imported" if "imported" in provenance else "trained",
+        "metrics": {stream: dict(values) for stream, values in measured.metrics.items()},
+        "per_class_iou_pct": {stream: dict(values) for stream, values in measured.per_class_iou_pct.items()},
+        "confusion": {stream: _rows(counts_KK) for stream, counts_KK in measured.confusion.items()},
+        "stand_in": dict(measured.stand_in),
+        "parameters": dict(measured.parameters),
+    }
+    _publish(cell, paths, _document(cell, digests, "ok", None) | numbers, measured, history, provenance)
 
 
 def write_skipped(cell: Cell, paths: Paths, digests: Digests, reason: str, provenance: Mapping[str, Any]) -> None:
     """Publish that the cell cannot run here, and why."""
-    files = _write_files(cell, paths, Measured(metrics={}), b"", provenance)
-    write_sealed(
-        paths.record(cell),
-        _document(cell, digests, "skipped", reason) | {"files": files, "metrics": {}, "stand_in": {}, "parameters": {}},
-    )
+    nothing: dict[str, Any] = {"weights_sha256": None, "metrics": {}, "stand_in": {}, "parameters": {}}
+    document = _document(cell, digests, "skipped", reason) | nothing
+    _publish(cell, paths, document, Measured(metrics={}), b"", provenance)
+
+
+@contextmanager
+def new_folder(paths: Paths, cell: Cell) -> Iterator[Path]:
+    """Yield a folder to write a record of the cell into; at the end of the block it takes the place of the old one.
+
+    Readers see the old record or the new one. After an error or a kill the old one is intact, and what is left of the
+    new one is removed by the next call.
+    """
+    folder = paths.cell(cell)
+    fresh = folder.with_name(folder.name + PUBLISHING)
+    shutil.rmtree(fresh, ignore_errors=True)
+    with room_to_write(fresh):
+        (fresh / SAMPLES).mkdir(parents=True)
+    yield fresh
+    replace_folder(fresh, folder)
 
 
 def _rows(counts_KK: np.ndarray) -> list[str]:
@@ -69,22 +85,20 @@ def _document(cell: Cell, digests: Digests, state: str, reason: str | None) -> d
     }
 
 
-def _write_files(
-    cell: Cell, paths: Paths, measured: Measured, history: bytes, provenance: Mapping[str, Any]
-) -> dict[str, str]:
-    """Write all files but metrics.json, which is removed first; returns file -> SHA-256.
-
-    provenance.json is not listed: it differs between runs and holds its own digest. Old sample pictures are removed.
-    """
-    folder, record = paths.cell(cell), paths.record(cell)
-    for path in (record, set_aside_path(record)):
-        path.unlink(missing_ok=True)
-    shutil.rmtree(folder / SAMPLES, ignore_errors=True)
-    with room_to_write(folder / SAMPLES):
-        (folder / SAMPLES).mkdir(parents=True)
+def _publish(
+    cell: Cell,
+    paths: Paths,
+    document: dict[str, Any],
+    measured: Measured,
+    history: bytes,
+    provenance: Mapping[str, Any],
+) -> None:
+    """provenance.json is not listed in `files`: it differs between runs, names its cell and holds its own digest."""
     files = {HISTORY: history, per_image.FILE: per_image.to_bytes(measured.per_image)}
     files |= {f"{SAMPLES}/{name}": picture for name, picture in measured.samples.items()}
-    for name, data in files.items():
-        write_bytes(folder / name, data)
-    write_sealed(paths.provenance(cell), dict(provenance))
-    return {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+    with new_folder(paths, cell) as folder:
+        for name, data in files.items():
+            write_bytes(folder / name, data)
+        write_sealed(folder / paths.provenance(cell).name, {**provenance, "cell_id": cell.id})
+        digests = {name: sha256_bytes(data) for name, data in files.items()}
+        write_sealed(folder / paths.record(cell).name, document | {"files": digests})

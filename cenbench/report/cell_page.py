@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import base64
+import os
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from cenbench.errors import UserError
 from cenbench.matrix.metrics import metrics
 from cenbench.paths import record_target
 from cenbench.records.read import CellRecord
+from cenbench.regular_file import open_regular
 from cenbench.report.curves import training_charts
 from cenbench.report.environment import page_templates
 from cenbench.report.value import heading
 
 LOG_LINES = 200
+_LOG_BYTES = 2**20
 
 
 def render_cell_page(preset: str, record: CellRecord, tables: Sequence[str]) -> str:
@@ -32,26 +36,34 @@ def render_cell_page(preset: str, record: CellRecord, tables: Sequence[str]) -> 
         metrics=[metric for metric in metrics() if metric in measured],
         stand_ins=list(dict.fromkeys(record.stand_in.values())),
         parameters=_parameters(record.document.get("parameters", {})),
-        charts=training_charts(_text(record.history)),
-        samples=_samples(record.samples),
+        charts=training_charts(record.history),
+        samples=_samples(record),
         shown=[*cell.task.inputs, f"target ({cell.task.target})", *cell.streams],
         commands=_commands(preset, record),
         imported=_imported(record.provenance),
         environment=_environment(record.provenance),
         provenance=_flat(record.provenance),
         configuration=_flat(cell.model_dump(mode="json")),
-        log="\n".join(_text(record.log).splitlines()[-LOG_LINES:]) if record.log else "",
+        log=_log(record.log) if record.log else "",
     )
 
 
-def _text(path: Path) -> str:
-    return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+def _log(path: Path) -> str:
+    """The end of a log; empty if it cannot be read."""
+    try:
+        with open_regular(path) as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - _LOG_BYTES))
+            data = file.read()
+    except UserError:
+        return ""
+    return "\n".join(data.decode("utf-8", "replace").splitlines()[-LOG_LINES:])
 
 
-def _samples(folder: Path) -> dict[str, str]:
+def _samples(record: CellRecord) -> dict[str, str]:
     """File name -> picture as a data URI, so that a copied page is complete."""
-    files = sorted(folder.glob("*.png"))
-    return {path.name: f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}" for path in files}
+    pictures = {Path(name).name: record.read_file(name) for name in record.samples}
+    return {name: f"data:image/png;base64,{base64.b64encode(data).decode()}" for name, data in pictures.items() if data}
 
 
 def _parameters(counts: Mapping[str, Any]) -> str:

@@ -17,7 +17,7 @@ from cenbench.report.best import with_best
 from cenbench.report.value import IMPORTED, FilledSlot, SeedNumber, Value, heading
 from cenbench.report.verdict import Measured, Verdict, judge
 
-WORST_FIRST: tuple[State, ...] = ("failed", "missing", "skipped", "stale", "ok")
+WORST_FIRST: tuple[State, ...] = ("failed", "damaged", "missing", "skipped", "stale", "ok")
 NOT_JUDGED = Verdict("none", "not judged")
 _Key = TypeVar("_Key", bound=Hashable)
 

@@ -25,6 +25,7 @@ _STYLES: dict[Activity, str] = {
     "lost": "bold red",
     "queued": "cyan",
     "failed": "bold red",
+    "damaged": "bold red",
     "stale": "yellow",
     "skipped": "yellow",
     "missing": "dim",
@@ -52,7 +53,7 @@ def next_command(plan: Plan, cells: Sequence[CellStatus]) -> str:
     if found["failed"]:
         failed = next(cell for cell in cells if cell.state == "failed")
         return f"tail {failed.log}; then {again}" if failed.log else again
-    if found["lost"] or found["missing"] or found["stale"]:
+    if found["lost"] or found["missing"] or found["stale"] or found["damaged"]:
         return again if not found["running"] and not found["queued"] else f"cenbench status --preset {preset} --watch"
     if found["running"] or found["queued"]:
         return f"cenbench status --preset {preset} --watch"

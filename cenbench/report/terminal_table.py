@@ -78,7 +78,7 @@ def _slot(entry: FilledSlot | None) -> _Cell:
         return []
     lines = [_value(value) for value in entry.values if value.numbers]
     if entry.state != "ok":
-        lines.append((entry.state_text, "bold red" if entry.state == "failed" else "yellow"))
+        lines.append((entry.state_text, "bold red" if entry.state in ("failed", "damaged") else "yellow"))
     return lines
 
 

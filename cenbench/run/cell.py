@@ -53,7 +53,7 @@ def run_cell(cell: Cell, paths: Paths, device_name: str = "auto", *, wait: bool 
 
 def bring_to_record(cell: Cell, paths: Paths, device_name: str, heartbeat: Heartbeat) -> None:
     """`run_cell` for a caller that already holds the cell's lock and heartbeat."""
-    if (before := read_failure(paths, cell)) is not None:
+    if isinstance(before := read_failure(paths, cell), str):
         log.info("retrying; the last run failed: %s", before)
     try:
         _train_and_publish(cell, paths, device_name, heartbeat)
@@ -90,21 +90,21 @@ def _train_and_publish(cell: Cell, paths: Paths, device_name: str, heartbeat: He
     facts = provenance.environment(device, paths.root) | {"started": started}
     try:
         setup = Setup(cell, prepared, device, paths)
-        measured, history, training = _train_and_measure(setup, digests, heartbeat)
+        measured, trained, facts_of_training = _train_and_measure(setup, digests, heartbeat)
     except CellSkipped as skipped:
         log.warning("skipped: %s", skipped)
         write_skipped(cell, paths, digests, str(skipped), facts)
         return
     heartbeat.phase("publishing")
-    facts |= {"finished": provenance.now(), "wall_s": time.perf_counter() - start, **training}
-    write_finished(cell, paths, digests, measured, history, facts)
+    facts |= {"finished": provenance.now(), "wall_s": time.perf_counter() - start, **facts_of_training}
+    write_finished(cell, paths, digests, measured, trained.history, facts, trained.weights_sha256)
     log.info("published %s", paths.cell(cell))
 
 
 def _train_and_measure(
     setup: Setup, digests: Digests, heartbeat: Heartbeat
-) -> tuple[Measured, bytes, Mapping[str, Any]]:
-    """What is measured, the history of the training, and what provenance records of it."""
+) -> tuple[Measured, Trained, Mapping[str, Any]]:
+    """What is measured, the training that was measured, and what provenance records of it."""
     cell, paths = setup.cell, setup.paths
     training, evaluation = training_of(cell), evaluation_of(cell)
     evaluation.check_installed(cell, paths.weights)
@@ -119,7 +119,7 @@ def _train_and_measure(
     measured = evaluation.measure(setup, load_network(training, setup, trained))
     setup.prepared.check_untouched()  # what was measured was of the dataset that was checked
     labels = own_labels(used, {metric for values in measured.metrics.values() for metric in values})
-    return replace(measured, stand_in={**measured.stand_in, **labels}), trained.history, facts
+    return replace(measured, stand_in={**measured.stand_in, **labels}), trained, facts
 
 
 def _facts_of(trained: Trained) -> dict[str, Any]:

@@ -7,7 +7,6 @@ conditions that make it up to date in a clone: code, data and pretrained files a
 from __future__ import annotations
 
 import os
-import shutil
 import tarfile
 import tempfile
 from collections.abc import Mapping
@@ -22,11 +21,22 @@ from cenbench.matrix.plan import Plan
 from cenbench.matrix.specs import dataset_key
 from cenbench.paths import Paths
 from cenbench.records.failure import clear_failure
-from cenbench.records.read import read_record
+from cenbench.records.read import CellRecord, read_record
+from cenbench.records.write import new_folder
+from cenbench.regular_file import open_regular
 from cenbench.run.archive import unpack
 from cenbench.run.lock import cell_lock
 from cenbench.train.trained import FILES as TRAINED
-from cenbench.train.trained import differs, is_finished
+from cenbench.train.trained import differs, why_not_measured
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """Ids of the plan's finished cells, by what was done with them."""
+
+    exported: tuple[str, ...]
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    """id -> why: its record is damaged, or its weights are not those that were measured."""
 
 
 @dataclass(frozen=True)
@@ -42,22 +52,33 @@ class ImportResult:
     """Neither in the archive nor finished here."""
 
 
-def export_results(plan: Plan, paths: Paths, file: Path) -> list[str]:
-    """Write every finished cell of the plan to `file` (tar) and return their ids. The same cells give the same bytes.
+def export_results(plan: Plan, paths: Paths, file: Path) -> ExportResult:
+    """Write every finished cell of the plan to `file` (tar). The same cells give the same bytes.
 
-    Raises `UserError` if no cell is finished.
+    Only the files that a record lists are exported. Raises `UserError` if no cell is finished and whole.
     """
-    cells = [cell for cell in plan.cells.values() if read_record(paths, cell).state == "ok"]
-    if not cells:
-        raise UserError(f"no cell of preset {plan.preset!r} is finished here", fix="snakemake all_tables first")
-    members = sorted({path for cell in cells for path in _files(paths, cell)})
+    members: set[Path] = set()
+    exported, left_out = [], {}
+    for cell in plan.cells.values():
+        record = read_record(paths, cell)
+        why = _reason(record) if record.state == "damaged" else _why_not_measured(paths, record)
+        if record.state in ("ok", "damaged") and why is not None:
+            left_out[cell.id] = why
+        elif record.state == "ok":
+            exported.append(cell.id)
+            members |= {paths.cell(cell) / name for name in _published(paths, record)}
+            members |= {paths.state(cell) / name for name in TRAINED}
+    if not exported:
+        found = "; ".join(left_out.values()) or None
+        fix = "snakemake all_tables first"
+        raise UserError(f"no cell of preset {plan.preset!r} is finished here", found=found, fix=fix)
     with atomic_path(file) as temporary, tarfile.open(temporary, "w", format=tarfile.PAX_FORMAT) as archive:
-        for path in members:
-            info = tarfile.TarInfo(path.relative_to(paths.root).as_posix())
-            info.size = path.stat().st_size
-            with path.open("rb") as content:
+        for path in sorted(members):
+            with open_regular(path) as content:
+                info = tarfile.TarInfo(path.relative_to(paths.root).as_posix())
+                info.size = os.fstat(content.fileno()).st_size
                 archive.addfile(info, content)
-    return [cell.id for cell in cells]
+    return ExportResult(tuple(exported), left_out)
 
 
 def import_results(plan: Plan, paths: Paths, file: Path) -> ImportResult:
@@ -91,10 +112,19 @@ def import_results(plan: Plan, paths: Paths, file: Path) -> ImportResult:
     return ImportResult(tuple(imported), tuple(kept), rejected, tuple(absent))
 
 
-def _files(paths: Paths, cell: Cell) -> list[Path]:
-    published = [path for path in paths.cell(cell).rglob("*") if path.is_file()]
-    trained = [paths.state(cell) / name for name in TRAINED]
-    return [*published, *(path for path in trained if path.exists())]
+def _published(paths: Paths, record: CellRecord) -> list[str]:
+    """Names of the record's files: those with a digest in metrics.json, and the two that hold their own."""
+    return [*record.files, paths.provenance(record.cell).name, paths.record(record.cell).name]
+
+
+def _why_not_measured(paths: Paths, record: CellRecord) -> str | None:
+    if record.state != "ok":
+        return None
+    return why_not_measured(paths.state(record.cell), record.cell.training_id, record.weights_sha256)
+
+
+def _reason(record: CellRecord) -> str:
+    return f"{record.state}: {record.reason}"
 
 
 def _unpacked(file: Path, root: Path, paths: Paths) -> Paths:
@@ -115,25 +145,29 @@ def _obstacle(there: Paths, here: Paths, cell: Cell) -> str | None:
     key = dataset_key(cell.dataset)
     if not is_prepared(there.data / key):
         return f"dataset {key} is not here to compare with: dvc pull, or cenbench data prepare"
-    if not is_finished(there.state(cell)):
-        return "the archive has its record but not its training"
     record = read_record(there, cell)
     if record.state != "ok":
-        return f"{record.state}: {record.reason}"
+        return _reason(record)
+    if (why := _why_not_measured(there, record)) is not None:
+        return why
     if differs(there.state(cell), here.state(cell)):  # cells here may have been measured with the other weights
         return "its training is finished here, with other weights: the next run evaluates those"
     return None
 
 
 def _import(there: Paths, here: Paths, cell: Cell) -> None:
-    """Training first, then the record: after a kill between the two, the next run evaluates the training."""
+    """Training first, then the record: after a kill between the two, the next run evaluates the training.
+
+    Only what was checked moves: the files of the training and those that the record lists.
+    """
+    names = _published(there, read_record(there, cell))
     with cell_lock(here.state(cell)):
         clear_failure(here, cell)
         for name in TRAINED:
             source = there.state(cell) / name
-            if source.exists():
+            if source.exists():  # otherwise another cell with this training was imported before
                 os.utime(source)
                 source.replace(here.state(cell) / name)
-        shutil.rmtree(here.cell(cell), ignore_errors=True)
-        here.cell(cell).parent.mkdir(parents=True, exist_ok=True)
-        there.cell(cell).replace(here.cell(cell))
+        with new_folder(here, cell) as folder:
+            for name in names:
+                (there.cell(cell) / name).replace(folder / name)

@@ -22,10 +22,11 @@ from safetensors import SafetensorError, safe_open
 from cenbench.data.manifest import manifest_digest
 from cenbench.errors import UserError
 from cenbench.file_lock import file_lock
+from cenbench.files import REPLACED
 from cenbench.matrix.plan import load_plan
 from cenbench.matrix.preset import preset_names
 from cenbench.matrix.specs import dataset_key
-from cenbench.paths import Paths
+from cenbench.paths import PUBLISHING, Paths
 from cenbench.run.heartbeat import read_beat
 from cenbench.run.lock import LOCK
 from cenbench.schedule.controller_lock import controller_elsewhere, controller_file
@@ -85,6 +86,8 @@ def find_leftovers(paths: Paths, wanted: Wanted) -> list[Leftover]:
     ]
     for folder in sorted(paths.reports.glob("*/cells")):
         found += _unwanted("page", folder, _CELL, wanted.cells, ".html")
+    for suffix in (PUBLISHING, REPLACED):
+        found += _unwanted("cell", paths.cells, _CELL, wanted.cells, suffix)
     found += _unwanted("dataset", paths.data, _DATASET, wanted.datasets)
     found += _unwanted("dataset", paths.data, _DATASET, wanted.datasets, ".partial")
     found += _unwanted_features(paths, wanted)
@@ -187,6 +190,12 @@ def _slug(name: str) -> str:
     return name.rpartition(".")[0]
 
 
+def _without_suffix(name: str) -> str:
+    for suffix in (".log", ".html", PUBLISHING, REPLACED):
+        name = name.removesuffix(suffix)
+    return name
+
+
 def _trainings(paths: Paths) -> Mapping[str, list[Path]]:
     """Readable part of an id -> the state folders of such trainings, which hold lock and heartbeat."""
     folders: dict[str, list[Path]] = {}
@@ -203,7 +212,7 @@ def _busy(trainings: Mapping[str, list[Path]], leftover: Leftover) -> str | None
     if leftover.kind == "features":
         return _held(path.with_suffix(".lock"))
     if leftover.kind in ("cell", "state", "log", "page"):
-        folders = trainings.get(_slug(path.name.removesuffix(".log").removesuffix(".html")), ())
+        folders = trainings.get(_slug(_without_suffix(path.name)), ())
         return next((why for folder in folders if (why := _at_work(folder)) is not None), None)
     return None
 

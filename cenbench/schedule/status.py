@@ -15,8 +15,8 @@ from cenbench.records.read import CellRecord, read_record
 from cenbench.run.heartbeat import Beat, read_beat
 from cenbench.schedule.submitted_jobs import submitted_job
 
-Activity = Literal["running", "lost", "queued", "failed", "stale", "skipped", "missing", "ok"]
-STATES: tuple[Activity, ...] = ("running", "lost", "queued", "failed", "stale", "skipped", "missing", "ok")
+Activity = Literal["running", "lost", "queued", "failed", "damaged", "stale", "skipped", "missing", "ok"]
+STATES: tuple[Activity, ...] = ("running", "lost", "queued", "failed", "damaged", "stale", "skipped", "missing", "ok")
 """In display order: what needs attention first."""
 FINISHED: tuple[Activity, ...] = ("ok", "skipped")
 FORMAT = 1
@@ -29,7 +29,7 @@ class CellStatus:
     running  its heartbeat is fresh
     lost     its heartbeat stopped: the process was killed, or its node went down
     queued   submitted to a scheduler, and not started yet
-    ok, failed, skipped, stale, missing  as in `CellRecord`; no process runs the cell
+    ok, failed, damaged, skipped, stale, missing  as in `CellRecord`; no process runs the cell
     """
 
     cell_id: str

@@ -6,14 +6,18 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median
-from typing import Any
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cenbench.errors import UserError
-from cenbench.files import read_json
+from cenbench.files import read_json_object
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.cost import StepTimes, modelled_step_s, step_work
 from cenbench.matrix.plan import Plan
 from cenbench.paths import Paths
+
+_Seconds = Annotated[float, Field(ge=0, le=1e10)]
 
 
 @dataclass(frozen=True)
@@ -61,15 +65,25 @@ def _medians(
     return {name: median(several) for name, several in values.items()}
 
 
+class _Provenance(BaseModel):
+    """What is read of provenance.json."""
+
+    model_config = ConfigDict(strict=True)
+    cell_id: str
+    trained_steps: Annotated[int, Field(ge=1, le=10**15)]
+    train_s: _Seconds
+    wall_s: _Seconds
+    device: str
+    device_type: str
+
+
 def _read(cell: Cell, paths: Paths) -> _CellTimes | None:
-    """The times of one cell; None if its provenance is missing or damaged, or nothing was trained."""
-    path = paths.provenance(cell)
+    """The times of one cell; None if its provenance is missing, damaged or another cell's, or nothing was trained."""
     try:
-        document: dict[str, Any] = read_json(path)
-        steps, train_s = int(document["trained_steps"]), float(document["train_s"])
-        overhead_s = float(document["wall_s"]) - train_s
-        if steps < 1:
-            return None
-        return _CellTimes(cell, document["device"], document["device_type"], train_s / steps, max(0.0, overhead_s))
-    except (OSError, UserError, KeyError, TypeError, ValueError):
+        found = _Provenance.model_validate(read_json_object(paths.provenance(cell)))
+    except (UserError, ValidationError):
         return None
+    if found.cell_id != cell.id:
+        return None
+    step_s, overhead_s = found.train_s / found.trained_steps, max(0.0, found.wall_s - found.train_s)
+    return _CellTimes(cell, found.device, found.device_type, step_s, overhead_s)

@@ -7,9 +7,10 @@ from base64 import urlsafe_b64encode
 from pathlib import Path
 
 from cenbench.errors import UserError
-from cenbench.files import read_json
+from cenbench.files import read_json_object
 from cenbench.matrix.cell import Cell
 from cenbench.paths import record_target
+from cenbench.regular_file import is_there
 
 
 def submitted_job(root: Path, cell: Cell) -> str | None:
@@ -18,17 +19,17 @@ def submitted_job(root: Path, cell: Cell) -> str | None:
     Snakemake writes the note when it submits a job and removes it when it sees the job end. Local jobs have no id: they
     start at once. Only the scheduler knows whether a job is still waiting, or was cancelled without Snakemake.
     """
-    note = _note(root / ".snakemake" / "incomplete", record_target(cell))
     try:
-        job = read_json(note)["external_jobid"]
-    except (OSError, UserError, KeyError, TypeError):
+        note = _note(root / ".snakemake" / "incomplete", record_target(cell))
+        job = read_json_object(note).get("external_jobid")
+    except (OSError, UserError):
         return None
-    return None if job is None else str(job)
+    return str(job) if isinstance(job, str | int) else None
 
 
 def _note(folder: Path, output: str) -> Path:
     """Where Snakemake notes that `output` is being made: its name in base64, split into folders if it is too long."""
     name = urlsafe_b64encode(output.encode()).decode()
-    longest = (os.pathconf(folder, "PC_NAME_MAX") if folder.exists() else 255) - 1
+    longest = (os.pathconf(folder, "PC_NAME_MAX") if is_there(folder) else 255) - 1
     *folders, last = (name[start : start + longest] for start in range(0, len(name), longest))
     return folder.joinpath(*(f"@{part}" for part in folders), last)

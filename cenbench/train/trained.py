@@ -8,14 +8,16 @@ from __future__ import annotations
 import logging
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import safetensors.torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from cenbench.errors import UserError
 from cenbench.files import read_json_object, sha256_file, write_bytes, write_json
+from cenbench.regular_file import is_there, read_regular
 from cenbench.train.history import HISTORY
 from cenbench.train.state import drop_state
 
@@ -23,6 +25,7 @@ log = logging.getLogger("cenbench")
 WEIGHTS, NOTE = "weights.safetensors", "finished.json"
 FILES = (WEIGHTS, HISTORY, NOTE)
 """The files of a finished training, in the order they are written."""
+_LARGEST_HISTORY_BYTES = 2**30
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,23 @@ class ImportedWeights:
         return f"{self.file}, sha256 {self.sha256}"
 
 
+class _Note(BaseModel):
+    """The shape of finished.json."""
+
+    model_config = ConfigDict(strict=True)
+    identity: dict[str, str]
+    steps: Annotated[int, Field(ge=0, le=10**15)]
+    sha256: dict[Literal["weights.safetensors", "history.csv"], str]
+    imported: ImportedWeights | None = None
+    selected: dict[str, float] | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> _Note:
+        if "training_id" not in self.identity or len(self.sha256) != 2:
+            raise ValueError("an incomplete note")
+        return self
+
+
 @dataclass(frozen=True)
 class Trained:
     """A finished training in its state folder."""
@@ -43,6 +63,7 @@ class Trained:
     folder: Path
     steps: int
     history: bytes
+    weights_sha256: str
     imported: ImportedWeights | None = None
     """The source of the weights, if they were not trained here."""
     selected: dict[str, float | int] | None = None
@@ -70,19 +91,39 @@ def open_finished(folder: Path, identity: dict[str, str]) -> Trained | None:
         log.info("the finished weights come from other code or data: training restarts")
         return None
     damage = _damage(folder, note["sha256"])
-    if damage and imported:
+    if damage is None:
+        drop_state(folder)  # left behind by a run that died right after its note
+        return _trained(folder, note, imported)
+    if imported:
         raise UserError(
             f"imported weights are damaged, and training cannot restore them ({imported})",
             where=folder,
             found=damage,
             fix="import the checkpoint again with --replace; to train the cell instead, delete the folder",
         )
-    if damage:
-        log.warning("%s: it is trained again", damage)
-        return None
-    drop_state(folder)  # left behind by a run that died right after its note
-    history = (folder / HISTORY).read_bytes()
-    return Trained(folder, note["steps"], history, imported, note.get("selected"), note["identity"])
+    log.warning("%s: it is trained again", damage)
+    return None
+
+
+def _trained(folder: Path, note: dict[str, Any], imported: ImportedWeights | None) -> Trained:
+    history = read_regular(folder / HISTORY, _LARGEST_HISTORY_BYTES)
+    sha256 = note["sha256"][WEIGHTS]
+    return Trained(folder, note["steps"], history, sha256, imported, note.get("selected"), note["identity"])
+
+
+def why_not_measured(folder: Path, training_id: str, weights_sha256: str | None) -> str | None:
+    """Why the finished training in `folder` is not the one that a record was measured with; None if it is.
+
+    `training_id` and `weights_sha256` are the record's. Reads the weights whole.
+    """
+    note = _read_note(folder)
+    if note is None:
+        return f"its training is missing or damaged: {folder / NOTE}"
+    if (found := note["identity"]["training_id"]) != training_id:
+        return f"its training is of another cell: {found}"
+    if note["sha256"][WEIGHTS] != weights_sha256:
+        return f"its weights are not those that were measured (sha256 {note['sha256'][WEIGHTS]}, not {weights_sha256})"
+    return _damage(folder, note["sha256"])
 
 
 def finish(
@@ -105,12 +146,12 @@ def finish(
     note |= {"selected": selected} if selected else {}
     write_json(folder / NOTE, note)
     drop_state(folder)
-    return Trained(folder, steps, history, imported, selected, identity)
+    return Trained(folder, steps, history, sha256[WEIGHTS], imported, selected, identity)
 
 
 def is_finished(folder: Path) -> bool:
     """Whether `folder` holds a finished training, whatever its code and data."""
-    return (folder / NOTE).exists()
+    return is_there(folder / NOTE)
 
 
 def differs(one: Path, other: Path) -> bool:
@@ -139,15 +180,13 @@ def load_weights(network: nn.Module, folder: Path) -> None:
 
 
 def _read_note(folder: Path) -> dict[str, Any] | None:
-    """finished.json, if it exists and has all the keys that are read here."""
+    """finished.json, if it exists and has the shape of a note."""
     try:
         note = read_json_object(folder / NOTE)
-        whole = {"training_id"} <= set(note["identity"]) and {"steps"} <= set(note) and isinstance(note["sha256"], dict)
-        if "imported" in note:
-            ImportedWeights(**note["imported"])
-    except (UserError, KeyError, TypeError, ValueError):
+        _Note.model_validate(note)
+    except (UserError, ValidationError):
         return None
-    return note if whole else None
+    return note
 
 
 def _is_for(note: dict[str, Any], imported: ImportedWeights | None, identity: dict[str, str]) -> bool:
@@ -158,10 +197,13 @@ def _is_for(note: dict[str, Any], imported: ImportedWeights | None, identity: di
 
 
 def _damage(folder: Path, sha256: dict[str, str]) -> str | None:
-    """The first file that differs from the note, in words."""
+    """The first file that differs from the note, or cannot be read, in words."""
     for name, expected in sha256.items():
         path = folder / name
-        found = sha256_file(path) if path.exists() else "no such file"
+        try:
+            found = sha256_file(path)
+        except UserError as error:
+            return f"{path} is damaged ({error.problem})"
         if found != expected:
             return f"{path} is damaged (sha256 {found}, expected {expected})"
     return None

@@ -1,0 +1,191 @@
+"""A record counts for the cell it was made for, and for no other; what it does not list does not belong to it."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from published import edit_sealed, make_root, publish
+
+from cenbench.matrix.cell import Cell
+from cenbench.matrix.plan import Plan
+from cenbench.paths import Paths
+from cenbench.records.read import read_record
+from cenbench.report.cell_page import render_cell_page
+from cenbench.run.share import ImportResult, export_results, import_results
+
+Place = tuple[Plan, Paths, Cell, Cell]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    """Two finished cells of one task and fusion method, with different numbers."""
+    plan, paths = make_root(tmp_path / "here")
+    pairs = (
+        (one, other)
+        for one in plan.cells.values()
+        for other in plan.cells.values()
+        if one.id != other.id and (one.task, one.fusion) == (other.task, other.fusion)
+    )
+    one, other = next(pairs)
+    publish(paths, one, 1.0)
+    publish(paths, other, 2.0)
+    return plan, paths, one, other
+
+
+def test_both_records_are_whole_to_begin_with(place: Place) -> None:
+    _, paths, one, other = place
+    for cell, value in ((one, 1.0), (other, 2.0)):
+        record = read_record(paths, cell)
+        assert (record.state, record.reason) == ("ok", None)
+        assert record.metrics["ensemble"]["miou_pct"] == value
+        assert record.history == f"step,loss\n1,{value}\n"
+
+
+@pytest.mark.parametrize("copied", ["all", "metrics.json", "provenance.json", "history.csv", "samples/000.png"])
+def test_files_of_another_cell_are_damage(place: Place, copied: str) -> None:
+    _, paths, one, other = place
+    if copied == "all":
+        shutil.copytree(paths.cell(one), paths.cell(other), dirs_exist_ok=True)
+    else:
+        shutil.copy(paths.cell(one) / copied, paths.cell(other) / copied)
+    record = read_record(paths, other)
+    assert record.state == "damaged"
+    assert not record.metrics
+    assert str(paths.cell(other)) in str(record.reason)
+    assert read_record(paths, one).state == "ok"
+
+
+def test_a_record_renamed_to_another_cell_by_hand_is_damage(place: Place) -> None:
+    """Ids and seals are right; what the ids are made of is not."""
+    _, paths, one, other = place
+    shutil.copytree(paths.cell(one), paths.cell(other), dirs_exist_ok=True)
+    edit_sealed(paths.record(other), cell_id=other.id, training_id=other.training_id)
+    edit_sealed(paths.provenance(other), cell_id=other.id)
+    record = read_record(paths, other)
+    assert record.state == "damaged"
+    assert one.id in str(record.reason)
+
+
+def test_a_setting_that_an_older_version_did_not_know_does_not_matter(place: Place) -> None:
+    _, paths, one, _ = place
+    cell = json.loads(paths.record(one).read_text())["cell"]
+    assert cell.pop("fusion_parameters") == {}
+    edit_sealed(paths.record(one), cell=cell)
+    assert read_record(paths, one).state == "ok"
+    edit_sealed(paths.record(one), cell=cell | {"a setting of another version": 1})
+    record = read_record(paths, one)
+    assert (record.state, dict(record.metrics)) == ("stale", {})
+
+
+@pytest.mark.parametrize("name", ["../finished.json", "/etc/passwd", "samples/../../x", "samples/a/b.png", "notes.txt"])
+def test_no_other_file_can_be_listed(place: Place, name: str) -> None:
+    _, paths, one, _ = place
+    files = json.loads(paths.record(one).read_text())["files"]
+    edit_sealed(paths.record(one), files=files | {name: "0" * 64})
+    record = read_record(paths, one)
+    assert record.state == "damaged"
+    assert name in str(record.reason)
+
+
+def test_files_that_a_record_does_not_list_are_not_shown(place: Place) -> None:
+    plan, paths, one, _ = place
+    (paths.cell(one) / "samples" / "001.png").write_bytes(b"of nobody")
+    page = render_cell_page("demo", read_record(paths, one), plan.tables_of(one.id))
+    assert 'alt="000.png"' in page
+    assert "001.png" not in page
+
+
+def members_of(archive: Path) -> dict[str, bytes]:
+    with tarfile.open(archive) as packed:
+        return {info.name: packed.extractfile(info).read() for info in packed}
+
+
+def sent(place: Place, tmp_path: Path, change: Callable[[dict[str, bytes]], None]) -> tuple[Paths, ImportResult]:
+    """Export the cells, change the archive, import it elsewhere."""
+    plan, paths, _, _ = place
+    export_results(plan, paths, tmp_path / "all.tar")
+    members = members_of(tmp_path / "all.tar")
+    change(members)
+    with tarfile.open(tmp_path / "changed.tar", "w") as packed:
+        for name, data in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            packed.addfile(info, io.BytesIO(data))
+    plan_there, there = make_root(tmp_path / "there")
+    return there, import_results(plan_there, there, tmp_path / "changed.tar")
+
+
+def test_an_unchanged_archive_is_imported_with_what_the_records_list(place: Place, tmp_path: Path) -> None:
+    _, paths, one, other = place
+    (paths.cell(one) / "extra.txt").write_text("not exported")
+    there, found = sent(place, tmp_path, lambda members: None)
+    assert set(found.imported) == {one.id, other.id}
+    for cell in (one, other):
+        assert read_record(there, cell).state == "ok"
+        assert not (there.cell(cell) / "extra.txt").exists()
+    assert not any("extra" in name for name in members_of(tmp_path / "all.tar"))
+
+
+def test_files_that_a_record_does_not_list_are_not_imported(place: Place, tmp_path: Path) -> None:
+    _, _, one, _ = place
+    extra = [f"results/cells/{one.id}/samples/001.png", f"results/state/{one.training_id}/state.pt"]
+    there, found = sent(place, tmp_path, lambda members: members.update(dict.fromkeys(extra, b"extra")))
+    assert one.id in found.imported
+    assert not any((there.root / name).exists() for name in extra)
+
+
+def test_the_record_of_one_cell_under_the_name_of_another_is_rejected(place: Place, tmp_path: Path) -> None:
+    _, _, one, other = place
+
+    def rename(members: dict[str, bytes]) -> None:
+        for name in list(members):
+            members[name.replace(one.id, other.id).replace(one.training_id, other.training_id)] = members[name]
+
+    there, found = sent(place, tmp_path, rename)
+    assert found.imported == (one.id,)
+    assert "of another cell" in found.rejected[other.id]
+    assert read_record(there, other).state == "missing"
+
+
+@pytest.mark.parametrize("kind", ["weights", "the training of another cell", "no training", "a note with a list"])
+def test_a_training_that_is_not_the_measured_one_is_rejected(place: Place, tmp_path: Path, kind: str) -> None:
+    _, _, one, other = place
+    state = f"results/state/{one.training_id}"
+
+    def change(members: dict[str, bytes]) -> None:
+        if kind == "weights":
+            data = bytearray(members[f"{state}/weights.safetensors"])
+            data[-1] ^= 1
+            members[f"{state}/weights.safetensors"] = bytes(data)
+        elif kind == "no training":
+            del members[f"{state}/finished.json"]
+        elif kind == "a note with a list":
+            members[f"{state}/finished.json"] = b"[]"
+        else:
+            for name in ("weights.safetensors", "history.csv", "finished.json"):
+                members[f"{state}/{name}"] = members[f"results/state/{other.training_id}/{name}"]
+
+    there, found = sent(place, tmp_path, change)
+    assert found.imported == (other.id,)
+    words = {"weights": "is damaged (sha256", "the training of another cell": "of another cell"}
+    assert words.get(kind, "missing or damaged") in found.rejected[one.id]
+    assert not there.state(one).exists()
+
+
+def test_damaged_cells_are_not_exported_and_the_reason_is_given(place: Place, tmp_path: Path) -> None:
+    plan, paths, one, other = place
+    weights = paths.state(one) / "weights.safetensors"
+    data = bytearray(weights.read_bytes())
+    data[-1] ^= 1
+    weights.write_bytes(data)
+    found = export_results(plan, paths, tmp_path / "all.tar")
+    assert found.exported == (other.id,)
+    assert str(weights) in found.left_out[one.id]
+    paths.record(one).write_text("[]")
+    assert "damaged" in export_results(plan, paths, tmp_path / "all.tar").left_out[one.id]
