@@ -7,6 +7,7 @@ itself leave no such trace: `cenbench data verify` reads everything, always.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -61,7 +62,9 @@ def _noted(note: Path, path: Path) -> str | None:
         known = read_json_object(note)
     except UserError:
         return None
-    return str(known["sha256"]) if known.get("state") == list(file_state(path)) and "sha256" in known else None
+    sha256 = known.get("sha256")
+    whole = isinstance(sha256, str) and re.fullmatch(r"[0-9a-f]{64}", sha256)
+    return str(sha256) if whole and known.get("state") == list(file_state(path)) else None
 
 
 @contextmanager

@@ -37,7 +37,7 @@ def make_root(root: Path, *, tiny: bool = False) -> tuple[Plan, Paths]:
         (root / "params").symlink_to(REPOSITORY / "params")
     plan, paths = load_plan(root / "params", "demo"), Paths(root)
     for dataset in plan.datasets:
-        write_json(paths.data / dataset_key(dataset) / "manifest.json", {})
+        write_json(paths.data / dataset_key(dataset) / "manifest.json", {"stands for": "a dataset"})
     return plan, paths
 
 

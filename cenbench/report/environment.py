@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import jinja2
@@ -11,8 +12,12 @@ from cenbench.visible import visible
 FOLDER = Path(__file__).parent / "templates"
 
 
+@cache
 def page_templates() -> jinja2.Environment:
-    """For HTML: every value is escaped, so that it is text and never markup, and hidden characters become visible."""
+    """For HTML: every value is escaped, so that it is text and never markup, and hidden characters become visible.
+
+    One environment per process: it keeps the compiled templates, of which every cell's page needs two.
+    """
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(FOLDER),
         autoescape=True,
@@ -28,6 +33,7 @@ def _visible(value: object) -> object:
     return visible(value, "\N{REPLACEMENT CHARACTER}") if type(value) is str else value
 
 
+@cache
 def latex_templates() -> jinja2.Environment:
     """For LaTeX, which uses braces and % itself: `<< value >>` and `<% statement %>`. Every text goes through `tex`."""
     return page_templates().overlay(

@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from cenbench.errors import UserError
-from cenbench.files import read_json, write_bytes, write_json, write_text
+from cenbench.files import write_bytes, write_json, write_text
 from cenbench.matrix.plan import Plan
 from cenbench.records.read import CellRecord
+from cenbench.regular_file import read_regular
 from cenbench.report.cell_page import render_cell_page
 from cenbench.report.environment import page_templates
 from cenbench.report.render_csv import render_csv
 from cenbench.report.render_html import render_html
-from cenbench.report.render_json import FORMAT, metrics_document, plots_frame, render_json
+from cenbench.report.render_json import metrics_document, plots_frame, render_json
 from cenbench.report.render_latex import render_latex
+from cenbench.report.rendered import read_rendered
 from cenbench.report.table import build_table
 
 
@@ -44,8 +46,8 @@ def render_index(plan: Plan, names: Iterable[str], reports: Path) -> None:
 
     Tables that are not rendered yet are left out of both.
     """
-    rendered = (_json(reports, plan.preset, name) for name in names)
-    tables = [read_json(path) for path in rendered if path.exists()]
+    rendered = (read_rendered(reports / plan.preset / f"{name}.json") for name in names)
+    tables = [table for table in rendered if table is not None]
     write_json(reports / plan.preset / "metrics.json", metrics_document(tables))
     plots = str(plots_frame(tables).to_csv(index=False, lineterminator="\n"))
     write_text(reports / plan.preset / "plots.csv", plots)
@@ -56,23 +58,19 @@ def render_index(plan: Plan, names: Iterable[str], reports: Path) -> None:
 def _write_if_changed(path: Path, page: str) -> None:
     """Skip an unchanged page: one changed cell renders its whole table again, which may have a thousand cells."""
     data = page.encode("utf-8")
-    if not path.exists() or path.read_bytes() != data:
-        write_bytes(path, data)
-
-
-def _json(reports: Path, preset: str, table: str) -> Path:
-    return reports / preset / f"{table}.json"
+    try:
+        if read_regular(path, len(data)) == data:
+            return
+    except UserError:
+        pass  # missing, or another page
+    write_bytes(path, data)
 
 
 def _presets(reports: Path) -> dict[str, list[dict[str, Any]]]:
-    """preset -> its tables, as their JSON files say; one of another version is left out until it is rendered again."""
+    """preset -> its tables, as their JSON files say."""
     presets: dict[str, list[dict[str, Any]]] = {}
     for path in sorted(reports.glob("*/table*.json")):
-        try:
-            table = read_json(path)
-        except UserError:
-            continue
-        if table["format"] == FORMAT:
+        if (table := read_rendered(path)) is not None:
             presets.setdefault(path.parent.name, []).append(_summary(path.stem, table))
     return presets
 

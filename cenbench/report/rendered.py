@@ -1,0 +1,90 @@
+"""Reads rendered tables back from their JSON files, for the index. One that is damaged is left out, and named."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from cenbench.errors import UserError
+from cenbench.files import read_json_object
+from cenbench.regular_file import Missing
+from cenbench.report.render_json import FORMAT
+
+log = logging.getLogger("cenbench")
+_Place = Annotated[int, Field(ge=0)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+
+class _Verdict(_Strict):
+    word: str
+
+
+class _Value(_Strict):
+    metric: str
+    paper: float | None
+    ours: float | None
+    verdict: _Verdict
+
+
+class _Entry(_Strict):
+    row: _Place
+    column: _Place
+    values: list[_Value]
+
+
+class _Row(_Strict):
+    group: str | None
+    labels: list[str]
+
+
+class _Rendered(_Strict):
+    """What is read of a table's JSON; it holds more."""
+
+    format: Literal[2]
+    table: str
+    title: str
+    columns: list[str]
+    rows: list[_Row]
+    states: dict[str, int]
+    entries: list[_Entry]
+    protocol: Annotated[list[str], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _in_place(self) -> _Rendered:
+        for entry in self.entries:
+            if entry.row >= len(self.rows) or entry.column >= len(self.columns):
+                raise ValueError(f"no row {entry.row} and column {entry.column}")
+        return self
+
+
+def read_rendered(path: Path) -> dict[str, Any] | None:
+    """The table in the file; None if it is missing, of another version (until it is rendered again), or damaged."""
+    try:
+        document = read_json_object(path)
+        if type(found := document.get("format")) is int and found != FORMAT:
+            return None
+        _Rendered.model_validate(document)
+    except Missing:
+        return None
+    except UserError as error:
+        _left_out(path, error.problem)
+        return None
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        _left_out(path, f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
+        return None
+    return document
+
+
+def _left_out(path: Path, why: str) -> None:
+    preset, table = path.parent.name, path.stem
+    log.warning(
+        "%s is damaged and left out of the index (%s); to make it again: cenbench report --preset %s --table %s",
+        *(path, why, preset, table),
+    )
