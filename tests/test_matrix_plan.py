@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from rich.console import Console
 
 from cenbench.errors import UserError
 from cenbench.matrix.cost import cell_seconds, plan_cost
+from cenbench.matrix.cost_lines import cost_lines, two_digits
 from cenbench.matrix.plan import Plan, load_plan
 from cenbench.matrix.preset import CostModel
 from cenbench.matrix.steps import total_steps
@@ -163,8 +166,39 @@ def test_the_printed_plan_names_every_cell_its_tables_and_the_totals(demo: Plan)
         assert f" {cell.fusion} " in line
         assert f"{total_steps(cell):,}" in line
     assert "145 cells, 6 of them shown by more than one table." in text
-    assert f"Total {plan_cost(demo).total_h:,.2f} CPU-hours" in text
+    assert f"Total {two_digits(plan_cost(demo).total_h)} CPU-hours" in text
     assert f"Longest path (dataset, then the longest cell): {duration(plan_cost(demo).longest_s)}" in text
+
+
+def test_a_measured_price_and_shared_gpus(sharing: Plan) -> None:
+    """Closed form: cells that share a GPU in fours cost a quarter of its hours; the longest path does not change."""
+    model = sharing.cost.model_copy(update={"cells_per_gpu": {"translation": 4}, "measured_on": date(2026, 11, 27)})
+    plan = replace(sharing, cost=model)
+    seconds = dict.fromkeys(("segmentation", "translation"), 0.0)
+    for cell in plan.cells.values():
+        seconds[cell.task.kind] += cell_seconds(cell, model)
+    alone, shared = plan_cost(sharing), plan_cost(plan)
+    assert shared.hours_s == pytest.approx(alone.datasets_s + seconds["segmentation"] + seconds["translation"] / 4)
+    assert (shared.elapsed_s, shared.longest_s) == (alone.elapsed_s, alone.longest_s)
+    lines = cost_lines(shared, plan.priced(2.5).cost)
+    assert f", {two_digits(2.5 * shared.total_h)} USD at 2.50 per hour; " in lines[0]
+    assert f"measured on 2026-11-27, {model.hardware}" in lines[2]
+    assert "USD" not in cost_lines(shared, model)[0]
+
+
+@pytest.mark.parametrize("price", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_price_that_is_none_is_reported(demo: Plan, price: float) -> None:
+    with pytest.raises(UserError, match="no price of an hour") as caught:
+        demo.priced(price)
+    assert caught.value.key == "--price"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(2790.76, "2,800"), (99.6, "100"), (9.96, "10"), (1.04, "1.0"), (0.0312, "0.031"), (0.00099, "0.00099"), (0, "0")],
+)
+def test_costs_are_rounded_to_two_digits(value: float, text: str) -> None:
+    assert two_digits(value) == text
 
 
 @pytest.mark.parametrize(

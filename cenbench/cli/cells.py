@@ -24,6 +24,9 @@ def plan(
     targets: Annotated[
         bool, typer.Option("--targets", help="Print only the cells' files, as targets for snakemake.")
     ] = False,
+    price: Annotated[
+        float | None, typer.Option(help="Price of one GPU-hour or CPU-hour. Default: the preset's, if it has one.")
+    ] = None,
     root: Root = Path(),
 ) -> None:
     """List the cells of a preset: the tables that show each one, its steps and estimated time. Trains nothing.
@@ -40,6 +43,8 @@ def plan(
 
     paths = checkout(root)
     chosen = load_plan(paths.params, preset).select(tables=table, task=task, method=method, glob=cells)
+    if price is not None:
+        chosen = chosen.priced(price)
     if targets:
         say("\n".join(record_target(cell) for cell in chosen.cells.values()))
         return

@@ -40,6 +40,8 @@ class PlanCost:
     """Preparing all datasets of the plan's cells."""
     cells_s: float
     """Training and evaluating all cells, one after the other."""
+    hours_s: float
+    """What is charged: `datasets_s` and `cells_s`, with cells that share a GPU divided by their number."""
     longest_s: float
     """The longest path: a dataset, prepared by all workers, then the longest cell that reads it."""
     elapsed_s: float
@@ -49,7 +51,7 @@ class PlanCost:
 
     @property
     def total_h(self) -> float:
-        return (self.datasets_s + self.cells_s) / 3600
+        return self.hours_s / 3600
 
 
 def step_work(cell: Cell) -> str:
@@ -96,4 +98,6 @@ def plan_cost(
     cells_s, all_datasets_s = sum(cell_s for cell_s, _ in seconds), sum(datasets_s.values())
     longest_s = max((cell_s + before_s for cell_s, before_s in seconds), default=0.0)
     elapsed_s = max(longest_s, (all_datasets_s + cells_s) / model.workers)
-    return PlanCost(all_datasets_s, cells_s, longest_s, elapsed_s, frozenset(cell.task.kind for cell in cells))
+    charged_s = sum(s / model.cells_per_gpu.get(cell.task.kind, 1) for cell, (s, _) in zip(cells, seconds, strict=True))
+    kinds = frozenset(cell.task.kind for cell in cells)
+    return PlanCost(all_datasets_s, cells_s, all_datasets_s + charged_s, longest_s, elapsed_s, kinds)

@@ -13,7 +13,7 @@ from cenbench.matrix.cell import Cell, Task
 from cenbench.matrix.expand import expand
 from cenbench.matrix.layout import TableLayout
 from cenbench.matrix.paper_numbers import read_paper_numbers
-from cenbench.matrix.preset import CostModel, Preset, load_preset
+from cenbench.matrix.preset import MAX_PRICE, CostModel, Preset, load_preset
 from cenbench.matrix.specs import DatasetSpec
 from cenbench.matrix.table import load_table
 from cenbench.matrix.validation import short_repr, spelling_hint
@@ -101,6 +101,13 @@ class Plan:
             fix = f"list the ids: cenbench plan --preset {self.preset}"
             raise UserError("no cell of the plan passes all of these filters", found=found, fix=fix)
         return selected
+
+    def priced(self, per_hour: float) -> Plan:
+        """The plan with this price of an hour, in the preset's currency. Raises `UserError` unless it is above zero."""
+        if not 0 < per_hour <= MAX_PRICE:
+            expected = f"a number above 0, at most {MAX_PRICE:,.0f}"
+            raise UserError("no price of an hour", key="--price", found=per_hour, expected=expected)
+        return replace(self, cost=self.cost.model_copy(update={"price_per_hour": per_hour}))
 
     def _require(self, what: str, value: str, known: Iterable[str]) -> str:
         """`value`, if it is a known one. Raises `UserError` otherwise."""

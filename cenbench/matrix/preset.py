@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -47,6 +48,7 @@ Text = Annotated[
     AfterValidator(_without_hidden),
 ]
 TableName = Annotated[str, StringConstraints(pattern=r"^table[1-9][0-9]?$")]
+MAX_PRICE = 1e6
 Seconds = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
 _T = TypeVar("_T")
 
@@ -91,8 +93,14 @@ class CostModel(Frozen):
 
     hardware: Text
     """Where and how the seconds were measured, or what they are estimated from."""
+    measured_on: date | None = None
+    """The day on which the seconds were measured on `hardware`; without it they are an estimate."""
     unit: Literal["CPU", "GPU"]
     """The unit of an hour: one CPU core, or one GPU."""
+    price_per_hour: Annotated[float, Field(gt=0, le=MAX_PRICE, allow_inf_nan=False)] | None = None
+    """Price of such an hour, in `currency`; without it no money is shown."""
+    currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] = "USD"
+    """ISO 4217 code."""
     workers: Annotated[int, Field(ge=1, le=10_000)]
     """Cells that run at the same time on that hardware."""
     scene_s: Seconds
@@ -100,6 +108,8 @@ class CostModel(Frozen):
     cell_s: Seconds
     """Seconds per cell besides its steps: start, evaluation, writing."""
     step_s: dict[Kind, StepSeconds]
+    cells_per_gpu: dict[Kind, Annotated[int, Field(ge=1, le=64)]] = Field(default_factory=dict)
+    """Cells that share one GPU at the speed of `step_s`; one where not given. Divides the GPU-hours and the price."""
 
     @field_validator("step_s")
     @classmethod

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 from cenbench.data.manifest import is_prepared
 from cenbench.matrix.cost import PlanCost, StepTimes, cell_seconds, plan_cost
-from cenbench.matrix.cost_lines import cost_lines, duration
+from cenbench.matrix.cost_lines import cost_lines, duration, two_digits
 from cenbench.matrix.plan import Plan
 from cenbench.matrix.specs import DatasetSpec, dataset_key
 from cenbench.paths import Paths
@@ -39,7 +39,7 @@ def left_words(plan: Plan, paths: Paths, cells: Sequence[CellStatus]) -> str:
     left_s += 3600 * remaining_cost(plan, paths, waiting, measured).total_h
     if not left_s:
         return ""
-    work = f"{left_s / 3600:,.2f} {measured.unit if measured else plan.cost.unit}-hours left"
+    work = f"{two_digits(left_s / 3600)} {measured.unit if measured else plan.cost.unit}-hours left"
     return f"{work}, about {duration(left_s / len(running))} with {len(running)} at a time." if running else f"{work}."
 
 
