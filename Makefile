@@ -10,7 +10,7 @@ PRESET ?= demo
 SIX_MINUTES := table7,table8,table9
 TABLES ?= $(if $(filter demo,$(PRESET)),$(SIX_MINUTES),all)
 
-.PHONY: help env demo test test-slow test-faults test-gpu test-cluster lint format benchmarks clean
+.PHONY: help env demo test test-slow test-faults test-gpu test-cluster lint format benchmarks gpu clean
 
 help: ## list all targets
 	@echo "cenbench: a benchmark harness for multimodal fusion by channel exchanging (CEN)"
@@ -65,7 +65,10 @@ format: $(READY) ## format the code
 	$(BIN)/snakefmt Snakefile workflow
 
 benchmarks: $(READY) ## run all benchmarks (benchmarks/README.md describes each)
-	for file in benchmarks/[a-z]*.py; do $(BIN)/python $$file || exit 1; done
+	for file in $(filter-out benchmarks/gpu%.py,$(wildcard benchmarks/[a-z]*.py)); do $(BIN)/python $$file || exit 1; done
+
+gpu: $(READY) ## measure everything that only a GPU shows, in six minutes (results/gpu.jsonl)
+	$(BIN)/python benchmarks/gpu.py
 
 clean: ## remove what the pipeline has made (keeps the environment)
 	rm -rf results data/prepared .snakemake reports/demo reports/index.html

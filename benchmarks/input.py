@@ -80,14 +80,19 @@ def cell_of(case: Case) -> Cell:
     return Cell.model_validate(content)
 
 
-def write_dataset(cell: Cell, root: Path) -> Prepared:
-    """Write a prepared dataset of smooth noise with the cell's modalities and sizes."""
+def write_dataset(cell: Cell, root: Path, *, related: bool = False) -> Prepared:
+    """Write a prepared dataset of smooth noise with the cell's modalities and sizes.
+
+    `related`: all modalities of a scene show the same noise, so that the target can be learned from the inputs.
+    """
     rng, (height, width) = np.random.default_rng(0), cell.dataset.shape_px
     folder = root / dataset_key(cell.dataset)
     folder.mkdir()
     entries = {}
     for name in names_of(cell):
-        coarse = torch.from_numpy(rng.random((SCENES + VAL_SCENES, 3 if name in THREE else 1, 12, 16), np.float32))
+        noise = np.random.default_rng(1) if related else rng
+        coarse = torch.from_numpy(noise.random((SCENES + VAL_SCENES, 3, 12, 16), np.float32))
+        coarse = coarse if name in THREE else coarse[:, :1]
         smooth = torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic").clamp(0, 1)
         grain = rng.normal(0, 0.01, smooth.shape)
         top = CLASSES - 1 if name == "semantic" else 8000 if name in SIXTEEN_BIT else 255
@@ -165,9 +170,8 @@ class Watched:
         return batch
 
 
-def waiting_share_pct(prepared: Prepared, cell: Cell, steps: int) -> float:
+def waiting_share_pct(prepared: Prepared, cell: Cell, steps: int, device: torch.device) -> float:
     """Percentage of training time, after the warm-up steps, spent waiting for a batch."""
-    device = choose_device("auto")
     watched = Watched(for_device(batches_of(prepared, cell), device))
     trainer: SegmentationTrainer | TranslationTrainer
     if cell.task.kind == "segmentation":
@@ -221,7 +225,7 @@ def main() -> None:
             for name, (rate, cpu_ms) in rows:
                 table.add_row(case.name if name == "ours" else "", name, f"{rate:.1f}", f"{cpu_ms:.2f}")
             if options.steps:
-                share = waiting_share_pct(prepared, cell, options.steps)
+                share = waiting_share_pct(prepared, cell, options.steps, choose_device("auto"))
                 table.add_row("", f"waiting for data: {share:.2f} % of a step", "", "")
     Console().print(table)
 

@@ -10,7 +10,7 @@ import pytest
 from checkout import Checkout
 
 from cenbench.matrix.cell import Cell
-from cenbench.matrix.plan import load_plan
+from cenbench.matrix.plan import Plan, load_plan
 from cenbench.paths import Paths
 from cenbench.records.read import read_record
 from cenbench.run.cell import run_cell
@@ -65,14 +65,24 @@ VARIANTS = {
 
 
 def variant(checkout: Checkout, kind: str, changes: dict[str, Any]) -> Cell:
-    """A plain cell of this kind (parallel, no fusion) with these fields changed."""
-    cells = load_plan(checkout.root / "params", "demo").cells.values()
-    document = next(cell for cell in cells if cell.task.kind == kind).model_dump(mode="json")
+    """A plain cell of the checkout's demo preset with these fields changed."""
+    return changed(plain_cell(load_plan(checkout.root / "params", "demo"), kind), changes)
+
+
+def plain_cell(plan: Plan, kind: str) -> Cell:
+    """The first cell of this kind without a fusion operator."""
+    plain = ("none", "exchange")
+    return next(cell for cell in plan.cells.values() if cell.task.kind == kind and cell.fusion in plain)
+
+
+def changed(plain: Cell, changes: dict[str, Any]) -> Cell:
+    """The cell with these fields changed; the fields of its parts one by one."""
+    document = plain.model_dump(mode="json")
     document |= {"fusion": "none", "l1": "none", "convs": "unshared"}
     for field, value in changes.items():
         parts = isinstance(value, dict) and field != "task"
         document[field] = {**document[field], **value} if parts else value
-    if document["fusion"] == "uni-modal" or kind == "translation":
+    if document["fusion"] == "uni-modal" or plain.task.kind == "translation":
         document["convs"] = "shared"
     return Cell.model_validate(document)
 
