@@ -60,6 +60,10 @@ class Paths:
     def features(self) -> Path:
         return self.results / "features"
 
+    def registration(self, preset: str) -> Path:
+        """The claims as they were declared when the preset's first cell started (`cenbench.records.registration`)."""
+        return self.results / "registered" / f"{preset}.json"
+
     @property
     def verified(self) -> Path:
         """Cached SHA-256 of large files (`cenbench.sha256_cache`)."""

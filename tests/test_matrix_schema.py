@@ -13,7 +13,7 @@ from cenbench.matrix.schema import schemas
 from cenbench.matrix.yaml_file import read_yaml
 
 PARAMS = Path(__file__).parents[1] / "params"
-OTHERS = ("verdicts",)
+OTHERS = ("claims", "verdicts")
 FILES = [
     *sorted(PARAMS.glob("table*.yaml")),
     *sorted((PARAMS / "presets").glob("*.yaml")),

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from cenbench.stats.paired import claim_word, compare, seeds_needed
+from cenbench.stats.bootstrap import mean_interval
+from cenbench.stats.claims import evidence
+from cenbench.stats.paired import compare, seeds_needed
 
 RUNS = 2000
 
@@ -39,16 +41,26 @@ def test_two_settings_are_welchs_test_of_their_mean() -> None:
     assert found.pairs == 13
 
 
-def test_the_bootstrap_is_scipys_percentile_bootstrap() -> None:
-    """Two independent streams of draws, 9,999 each: their quantiles agree within a few standard errors."""
+def test_the_bootstrap_is_scipys_bca_interval() -> None:
+    """Another stream of draws, 9,999 each: their quantiles agree within a few standard errors."""
     values = np.random.default_rng(2).normal(1, 2, 12)
     found = compare([values.tolist()])
-    reference = stats.bootstrap((values,), np.mean, method="percentile", rng=np.random.default_rng(3))
+    reference = stats.bootstrap((values,), np.mean, method="BCa", rng=np.random.default_rng(3))
     assert found is not None
-    low, high = reference.confidence_interval
+    assert found.bootstrap is not None
     # A quantile's standard error is about sqrt(0.025 * 0.975 / 9999) / density = 0.03 of the mean's standard error.
     slack = 0.15 * float(reference.standard_error)
-    assert found.bootstrap == pytest.approx((low, high), abs=slack)
+    assert found.bootstrap == pytest.approx(tuple(reference.confidence_interval), abs=slack)
+
+
+def test_the_bootstrap_of_several_settings_covers_their_mean() -> None:
+    """Ten seeds in each of two settings; 95 % nominally, less for a bootstrap of few values."""
+    generator, runs = np.random.default_rng(6), 200
+    covered = 0
+    for _ in range(runs):
+        low, high = mean_interval(generator.normal(1, 1, (2, 10)).tolist(), resamples=500) or (math.nan, math.nan)
+        covered += low < 1 < high
+    assert 0.87 < covered / runs < 0.99
 
 
 def test_the_bootstrap_is_a_function_of_its_seed() -> None:
@@ -69,29 +81,8 @@ def test_the_share_of_better_pairs_counts_ties_half() -> None:
 @pytest.mark.parametrize("strata", [[], [[1.0]], [[1.0, 2.0], [3.0]], [[1.0, 1.0]]])
 def test_nothing_is_said_of_too_little(strata: list[list[float]]) -> None:
     assert compare(strata) is None
-    assert claim_word(compare(strata), 1.0) == "undecided"
+    assert evidence(strata, 1.0) is None
     assert seeds_needed(strata, 1.0) is None
-
-
-@pytest.mark.parametrize("n", [2, 3, 5, 10])
-def test_a_difference_that_is_not_there_rarely_holds(n: int) -> None:
-    """Noise alone: `holds` and `contradicted` at no more than 2.5 % each (0.3 % is one standard error)."""
-    generator = np.random.default_rng(n)
-    said = [claim_word(compare(generator.normal(0, 1, (2, n)).tolist(), resamples=0), margin=1e-9) for _ in range(RUNS)]
-    for word in ("holds", "contradicted"):
-        assert said.count(word) / RUNS < 0.025 + 3 * math.sqrt(0.025 * 0.975 / RUNS)
-
-
-def test_each_word_is_said_where_it_belongs() -> None:
-    def word(*differences: float, margin: float) -> str:
-        return claim_word(compare([differences]), margin)
-
-    assert word(9.0, 10.0, 11.0, margin=1.0) == "holds"
-    assert word(-9.0, -10.0, -11.0, margin=1.0) == "contradicted"
-    assert word(0.1, -0.1, 0.0, 0.05, margin=1.0) == "equal within the margin"
-    assert word(9.0, -10.0, 11.0, margin=1.0) == "undecided"
-    assert word(0.2, 0.21, 0.22, margin=1.0) == "equal within the margin", "certain, but too small to count"
-    assert claim_word(compare([[9.0, 10.0, 11.0]]), 1.0, p_better=0.04) == "undecided", "corrected among many claims"
 
 
 def test_seeds_needed_gives_the_power_that_was_asked_for() -> None:

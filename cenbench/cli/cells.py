@@ -31,13 +31,17 @@ def plan(
 ) -> None:
     """List the cells of a preset: the tables that show each one, its steps and estimated time. Trains nothing.
 
+    Without filters it also lists what each claim of params/claims.yaml needs.
+
     Example: [bold]cenbench plan --preset study --table table7[/bold]
 
     Next: [bold]snakemake all_tables --config preset=study[/bold] runs them all;
     [bold]snakemake $(cenbench plan --table table7 --targets)[/bold] runs the listed ones.
     """
+    from cenbench.matrix.claim_pairs import plan_claims
     from cenbench.matrix.plan import load_plan
     from cenbench.paths import record_target
+    from cenbench.report.terminal_claims import render_needs
     from cenbench.report.terminal_plan import render_plan
     from cenbench.schedule.step_times import read_step_times
 
@@ -48,7 +52,10 @@ def plan(
     if targets:
         say("\n".join(record_target(cell) for cell in chosen.cells.values()))
         return
-    wide_console().print(render_plan(chosen, read_step_times(chosen, paths)))
+    console = wide_console()
+    console.print(render_plan(chosen, read_step_times(chosen, paths)))
+    if not any((table, task, method, cells)):
+        console.print("", render_needs(plan_claims(paths.params, chosen)))
 
 
 def run(
@@ -67,10 +74,14 @@ def run(
     signal.signal(signal.SIGTERM, _stop)
     limit_threads()  # before torch is imported
     from cenbench.matrix.plan import load_plan
+    from cenbench.records.registration import register
     from cenbench.run.cell import run_cell
 
     paths = checkout(root)
-    run_cell(find_cell(load_plan(paths.params, preset), cell), paths, device, wait=wait)
+    plan = load_plan(paths.params, preset)
+    chosen = find_cell(plan, cell)
+    register(paths, plan)
+    run_cell(chosen, paths, device, wait=wait)
 
 
 def _stop(*_: object) -> NoReturn:

@@ -13,7 +13,20 @@ import traceback
 import typer
 
 from cenbench import __version__
-from cenbench.cli import cells, checkpoints, data, doctor, exports, pipeline, prune, reports, results, status, weights
+from cenbench.cli import (
+    cells,
+    checkpoints,
+    claims,
+    data,
+    doctor,
+    exports,
+    pipeline,
+    prune,
+    reports,
+    results,
+    status,
+    weights,
+)
 from cenbench.cli.output_encoding import accept_any_encoding
 from cenbench.errors import CellFailed, Stopped, UserError
 from cenbench.redact import redacted
@@ -40,6 +53,7 @@ app.command()(cells.run)
 app.command()(status.status)
 app.command()(reports.show)
 app.command()(reports.report)
+app.command()(claims.claims)
 app.command()(exports.export)
 app.command()(checkpoints.import_checkpoint)
 app.command()(prune.prune)

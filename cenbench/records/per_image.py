@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cenbench.evaluate.per_image import FILE, PerImage, from_bytes
+import numpy as np
+
+from cenbench.evaluate.per_image import FILE, ImageConfusion, PerImage, from_bytes
 from cenbench.records.read import CellRecord
 
 
@@ -28,3 +30,11 @@ def read_per_image(record: CellRecord) -> PerImage | NoScores:
         return from_bytes(data)
     except ValueError as error:
         return NoScores(f"{record.folder / FILE} cannot be read: {error}")
+
+
+def dense_counts(confusion: ImageConfusion) -> np.ndarray:
+    """int64 (N, K, K) counts `[image, ground truth, prediction]`."""
+    counts_NKK = np.zeros((confusion.images, confusion.classes, confusion.classes), np.int64)
+    image = np.repeat(np.arange(confusion.images), np.diff(confusion.offsets))
+    np.add.at(counts_NKK, (image, confusion.truth, confusion.prediction), confusion.pixels)
+    return counts_NKK

@@ -8,12 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from cenbench.errors import UserError
-from cenbench.files import write_bytes, write_json, write_text
+from cenbench.files import read_json_object, write_bytes, write_json, write_text
 from cenbench.matrix.plan import Plan
 from cenbench.records.read import CellRecord
 from cenbench.regular_file import read_regular
 from cenbench.report.cell_page import render_cell_page
+from cenbench.report.claims import Claims
 from cenbench.report.environment import page_templates
+from cenbench.report.render_claims import FORMAT as CLAIMS_FORMAT
+from cenbench.report.render_claims import (
+    claims_metrics,
+    render_claims_html,
+    render_claims_json,
+    render_claims_latex,
+)
 from cenbench.report.render_csv import render_csv
 from cenbench.report.render_html import render_html
 from cenbench.report.render_json import metrics_document, plots_frame, render_json
@@ -51,8 +59,33 @@ def render_index(plan: Plan, names: Iterable[str], reports: Path) -> None:
     write_json(reports / plan.preset / "metrics.json", metrics_document(tables))
     plots = str(plots_frame(tables).to_csv(index=False, lineterminator="\n"))
     write_text(reports / plan.preset / "plots.csv", plots)
-    page = page_templates().get_template("index.html").render(presets=_presets(reports))
+    _write_index(reports)
+
+
+def _write_index(reports: Path) -> None:
+    claims = {path.parent.name: words for path in sorted(reports.glob("*/claims.json")) if (words := _words(path))}
+    presets: dict[str, list[dict[str, Any]]] = {name: [] for name in claims} | _presets(reports)
+    page = page_templates().get_template("index.html").render(presets=presets, claims=claims)
     write_text(reports / "index.html", page)
+
+
+def _words(path: Path) -> dict[str, int]:
+    """How many claims get each word; empty for a file that is damaged or of another version."""
+    try:
+        document = read_json_object(path)
+        return dict(document["words"]) if document["format"] == CLAIMS_FORMAT else {}
+    except (UserError, KeyError, TypeError, ValueError):
+        return {}
+
+
+def render_claims_page(plan: Plan, claims: Claims, reports: Path) -> None:
+    """Write the claims in every format under `reports/<preset>/`, the JSON last, and the index, which links them."""
+    folder = reports / plan.preset
+    write_text(folder / "claims.html", render_claims_html(claims))
+    write_text(folder / "claims.tex", render_claims_latex(claims))
+    write_json(folder / "claims-metrics.json", claims_metrics(claims))
+    write_json(folder / "claims.json", render_claims_json(claims))
+    _write_index(reports)
 
 
 def _write_if_changed(path: Path, page: str) -> None:

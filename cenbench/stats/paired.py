@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import math
 import statistics
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
-import numpy as np
 from scipy.special import stdtr, stdtrit
 from scipy.stats import nct
 
-ClaimWord = Literal["holds", "contradicted", "equal within the margin", "undecided"]
-RESAMPLES = 9999
+from cenbench.stats.bootstrap import RESAMPLES, mean_interval
+
 MOST_SEEDS = 1000
 
 
@@ -34,8 +33,8 @@ class Comparison:
     """Degrees of freedom (Welch and Satterthwaite's over several settings)."""
     interval: tuple[float, float]
     """t interval at the confidence asked for."""
-    bootstrap: tuple[float, float]
-    """Percentile interval of the mean, seeds resampled within their settings."""
+    bootstrap: tuple[float, float] | None
+    """Bootstrap interval (BCa), seeds resampled within their settings; None where undefined or not asked for."""
     p_better: float
     """One-sided: that A is not better."""
     p_worse: float
@@ -72,35 +71,12 @@ def compare(
         error=error,
         df=df,
         interval=(effect - reach, effect + reach),
-        bootstrap=_bootstrap(strata, confidence, resamples, seed),
+        bootstrap=mean_interval(strata, confidence, resamples, seed) if resamples else None,
         p_better=float(stdtr(df, -effect / error)),
         p_worse=float(stdtr(df, effect / error)),
         share_better=better,
         pairs=len(flat),
     )
-
-
-def claim_word(
-    found: Comparison | None, margin: float, *, p_better: float | None = None, alpha: float = 0.05
-) -> ClaimWord:
-    """What may be said of the claim "A is better than B by a difference that counts", the `margin`.
-
-    holds                    A is better (one-sided, alpha / 2), and by at least the margin as far as is known
-    contradicted             the same with A and B exchanged
-    equal within the margin  the interval lies between minus and plus the margin
-    undecided                nothing of this is shown
-
-    `p_better` replaces the comparison's own p-value where several claims are judged together (Holm).
-    """
-    if found is None:
-        return "undecided"
-    p = found.p_better if p_better is None else p_better
-    if p < alpha / 2 and found.effect >= margin:
-        return "holds"
-    if found.p_worse < alpha / 2 and found.effect <= -margin:
-        return "contradicted"
-    low, high = found.interval
-    return "equal within the margin" if -margin < low and high < margin else "undecided"
 
 
 def seeds_needed(
@@ -116,23 +92,13 @@ def seeds_needed(
     # The error shrinks with the root of the seeds; `error` belongs to the mean count of seeds seen.
     seen = sum(map(len, strata)) / len(strata)
     sd = found.error * math.sqrt(seen)
-    for count in range(2, MOST_SEEDS + 1):
+
+    def power_of(count: int) -> float:
         df = len(strata) * (count - 1)
         needed = float(stdtrit(df, 1 - alpha / 2))
-        if float(nct.sf(needed, df, margin / (sd / math.sqrt(count)))) >= power:
-            return count
-    return None
+        shown = float(nct.sf(needed, df, margin / (sd / math.sqrt(count))))
+        return 1.0 if math.isnan(shown) else shown  # SciPy gives NaN far beyond what any margin needs
 
-
-def _bootstrap(strata: Sequence[Sequence[float]], confidence: float, resamples: int, seed: int) -> tuple[float, float]:
-    """Stratified percentile bootstrap of the mean of means."""
-    if resamples < 1:
-        return math.nan, math.nan
-    generator = np.random.default_rng(seed)
-    drawn = np.zeros(resamples)
-    for differences in strata:
-        values = np.asarray(differences, float)
-        rows = generator.integers(0, len(values), (resamples, len(values)))
-        drawn += values[rows].mean(1) / len(strata)
-    low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return float(low), float(high)
+    if power_of(MOST_SEEDS) < power:
+        return None
+    return bisect_left(range(MOST_SEEDS + 1), power, lo=2, key=power_of)

@@ -1,0 +1,54 @@
+"""`cenbench claims`: what the finished cells show of the claims in params/claims.yaml."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cenbench.cli.options import Json, Preset, Root, checkout, say, wide_console
+
+
+def claims(
+    preset: Preset = "demo",
+    write: Annotated[
+        bool, typer.Option("--write", help="Write them to reports/PRESET/ as HTML, LaTeX and JSON.")
+    ] = False,
+    as_json: Json = False,
+    root: Root = Path(),
+) -> None:
+    """Judge the claims of params/claims.yaml by the cells that are finished. Trains nothing.
+
+    Example: [bold]cenbench claims --preset study[/bold]
+
+    Next: [bold]snakemake claims --config preset=study[/bold] trains the cells that are missing, and writes the page.
+    """
+    import json
+
+    from cenbench.matrix.claim_pairs import plan_claims
+    from cenbench.matrix.claims import load_claims
+    from cenbench.matrix.plan import load_plan
+    from cenbench.records.read import read_record
+    from cenbench.records.registration import declared
+    from cenbench.report.claim_images import image_interval
+    from cenbench.report.claims import build_claims
+    from cenbench.report.pages import render_claims_page
+    from cenbench.report.render_claims import render_claims_json
+    from cenbench.report.terminal_claims import render_claims
+
+    paths = checkout(root)
+    plan = load_plan(paths.params, preset)
+    planned = plan_claims(paths.params, plan)
+    cells = {cell.id: cell for claim in planned for cell in claim.cells}
+    records = {cell_id: read_record(paths, cell) for cell_id, cell in cells.items()}
+    intervals = {claim.name: image_interval(claim, records) for claim in planned} if write or as_json else {}
+    known = {name: interval for name, interval in intervals.items() if interval is not None}
+    found = build_claims(preset, planned, records, declared(paths, plan, load_claims(paths.params)), known)
+    if write:
+        render_claims_page(plan, found, paths.reports)
+        say(f"wrote {paths.reports / preset / 'claims.html'}")
+    elif as_json:
+        typer.echo(json.dumps(render_claims_json(found), indent=2))
+    else:
+        wide_console().print(render_claims(found))

@@ -1,0 +1,109 @@
+"""The claims: statements about which of two kinds of cells is better, declared in `params/claims.yaml` before a run.
+
+A claim selects cells on two sides. Two cells form a pair if they are equal in every setting that neither side names.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from cenbench.files import digest
+from cenbench.matrix.cell import L1, Convs, Norms, Stage
+from cenbench.matrix.preset import TableName, Text
+from cenbench.matrix.specs import Frozen, Name, PositiveFloat
+from cenbench.matrix.table import Metric, TaskText
+from cenbench.matrix.yaml_file import load_model
+
+Relation = Literal["better", "not worse", "equal"]
+FILE = "claims.yaml"
+
+
+class Selector(Frozen):
+    """The cells of one side; of each key one value, or a list of allowed ones. A key that is left out is not asked."""
+
+    task: TaskText | tuple[TaskText, ...] | None = None
+    fusion: Name | tuple[Name, ...] | None = None
+    stage: Stage | tuple[Stage, ...] | None = None
+    merged: bool | None = None
+    convs: Convs | tuple[Convs, ...] | None = None
+    norms: Norms | tuple[Norms, ...] | None = None
+    l1: L1 | tuple[L1, ...] | None = None
+    settings: dict[str, Any] = Field(default_factory=dict)
+    """Dotted settings, e.g. `protocol.lambda_l1: 0.0`."""
+
+    def named(self) -> dict[str, tuple[Any, ...]]:
+        """Setting -> allowed values, for every setting that is asked."""
+        terms = {name: getattr(self, name) for name in type(self).model_fields if name != "settings"}
+        asked = {name: value for name, value in (terms | self.settings).items() if value is not None}
+        return {name: tuple(value) if isinstance(value, tuple | list) else (value,) for name, value in asked.items()}
+
+
+class ClaimSpec(Frozen):
+    """One claim."""
+
+    name: Name
+    text: Text
+    source: Text
+    """Where the paper says or implies it, or that it is a control of ours."""
+    tables: tuple[TableName, ...] = ()
+    """The tables whose cells it is about. A preset without any of them does not judge it."""
+    metric: Metric | None = None
+    streams: Annotated[tuple[Name, ...], Field(min_length=1)] = ("ensemble",)
+    """The outputs it is judged on, each by itself."""
+    relation: Relation = "better"
+    """`better`: than the other side, by the margin. `not worse`: than it, by the margin. `equal`: within the margin."""
+    better: Selector | None = None
+    worse: Selector | None = None
+    margin: PositiveFloat | None = None
+    """The difference that counts, in the metric's unit."""
+    preset_margins: dict[Name, PositiveFloat] = Field(default_factory=dict)
+    """Preset -> its margin, where the metric has another unit there, as with a stand-in for Inception."""
+    every: bool = False
+    """True: it must hold in every pair of settings, not only on their average."""
+    presets: tuple[Name, ...] = ()
+    """The presets it is judged in."""
+    needs: Text | None = None
+    """What has to be measured first, for a claim that finished cells alone cannot answer."""
+
+    @model_validator(mode="after")
+    def _measurable_or_waiting(self) -> ClaimSpec:
+        wanted = {name: getattr(self, name) for name in ("metric", "better", "worse", "margin")}
+        missing = [name for name, value in wanted.items() if value is None]
+        missing += [name for name in ("tables", "presets") if not getattr(self, name)]
+        if self.needs is None and missing:
+            raise ValueError(
+                f"a claim needs {', '.join(missing)}; or `needs:`, if nothing that is measured here can answer it"
+            )
+        return self
+
+    def margin_in(self, preset: str) -> float:
+        """The difference that counts in this preset."""
+        assert self.margin is not None
+        return self.preset_margins.get(preset, self.margin)
+
+    def digest(self) -> str:
+        """What was declared: everything that decides how it is judged, but not its wording."""
+        return digest(self.model_dump(mode="json", exclude={"text", "source"}))[:12]
+
+
+class ClaimsSpec(Frozen):
+    """All claims, in the order in which they are shown."""
+
+    claims: Annotated[tuple[ClaimSpec, ...], Field(min_length=1, max_length=200)]
+
+    @field_validator("claims")
+    @classmethod
+    def _names_once(cls, claims: tuple[ClaimSpec, ...]) -> tuple[ClaimSpec, ...]:
+        names = [claim.name for claim in claims]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two claims are named {name}")
+        return claims
+
+
+def load_claims(params: Path) -> tuple[ClaimSpec, ...]:
+    """Read `params/claims.yaml`. Raises `UserError` for an invalid file; names are checked by `plan_claims`."""
+    return load_model(params / FILE, ClaimsSpec).claims

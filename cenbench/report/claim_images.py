@@ -1,0 +1,44 @@
+"""What the choice of test images contributes to a claim's effect: read from the cells' per-image scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from cenbench.matrix.claim_pairs import PlannedClaim
+from cenbench.matrix.metrics import metrics
+from cenbench.records.per_image import NoScores, dense_counts, read_per_image
+from cenbench.records.read import CellRecord
+from cenbench.stats.images import image_weights, resampled_confusion, resampled_mean
+
+
+def image_interval(claim: PlannedClaim, records: Mapping[str, CellRecord]) -> tuple[float, float] | None:
+    """95 % interval of the claim's mean effect over resampled test images, the trained networks held fixed.
+
+    None where a cell has no per-image scores, or where the metric is not a function of their sums (FID, KID).
+    """
+    resampled = {cell.id: _resampled(records[cell.id], claim.stream, claim.spec.metric or "") for cell in claim.cells}
+    known = {cell_id: values for cell_id, values in resampled.items() if values is not None}
+    if not claim.settings or len(known) < len(resampled):
+        return None
+    if len({len(values) for values in known.values()}) != 1:
+        return None
+    means = [
+        np.mean([known[better.id] - known[worse.id] for better, worse in setting.pairs], axis=0)
+        for setting in claim.settings
+    ]
+    sign = 1 if metrics()[claim.spec.metric or ""].better == "higher" else -1
+    low, high = np.quantile(sign * np.mean(means, axis=0), [0.025, 0.975])
+    return float(low), float(high)
+
+
+def _resampled(record: CellRecord, stream: str, metric: str) -> np.ndarray | None:
+    scores = read_per_image(record) if record.state == "ok" else NoScores(record.state)
+    if isinstance(scores, NoScores) or scores.images == 0:
+        return None
+    weights_RN = image_weights(scores.images)
+    if stream in scores.confusion:
+        return resampled_confusion(metric, dense_counts(scores.confusion[stream]), weights_RN)
+    mean_N = scores.means.get(stream, {}).get(metric)
+    return None if mean_N is None else resampled_mean(metric, mean_N, weights_RN)

@@ -1,0 +1,59 @@
+"""How a claim's numbers are printed: the same words in HTML, LaTeX and the terminal."""
+
+from __future__ import annotations
+
+from cenbench.matrix.metrics import metrics
+from cenbench.report.claims import JudgedClaim
+from cenbench.report.value import MINUS, number_text
+
+_EXTRA_DIGITS = 1
+"""Effects are smaller than the numbers they are differences of."""
+
+
+def effect_text(claim: JudgedClaim) -> str:
+    """The effect with its t interval, e.g. `+6.4 [+3.1, +9.7]`; empty where nothing was judged."""
+    if claim.comparison is None:
+        return ""
+    return f"{_signed(claim, claim.comparison.effect)} {interval_text(claim, claim.comparison.interval)}"
+
+
+def interval_text(claim: JudgedClaim, interval: tuple[float, float] | None) -> str:
+    """`[low, high]` in the metric's unit; empty for None."""
+    if interval is None:
+        return ""
+    low, high = interval
+    return f"[{_signed(claim, low)}, {_signed(claim, high)}]"
+
+
+def margin_text(claim: JudgedClaim) -> str:
+    return "" if claim.margin is None else f"{claim.margin:g}"
+
+
+def metric_text(claim: JudgedClaim) -> str:
+    """Title and output of the metric, e.g. `Mean IoU (%), ensemble`."""
+    if claim.metric is None:
+        return ""
+    metric = metrics()[claim.metric]
+    return f"{metric.title}{f' ({metric.unit})' if metric.unit else ''}, {claim.stream}"
+
+
+def seeds_text(claim: JudgedClaim) -> str:
+    """`3 seeds x 4 settings`, or how many cells are finished."""
+    if not claim.cells:
+        return ""
+    if claim.finished < len(claim.cells):
+        return f"{claim.finished} of {len(claim.cells)} cells"
+    settings = len(claim.settings)
+    return f"{claim.seeds} seed{'s' if claim.seeds > 1 else ''} x {settings} setting{'s' if settings > 1 else ''}"
+
+
+def share_text(value: float) -> str:
+    """A probability in percent."""
+    return f"{100 * value:.0f} %"
+
+
+def _signed(claim: JudgedClaim, value: float) -> str:
+    assert claim.metric is not None
+    decimals = metrics()[claim.metric].decimals + _EXTRA_DIGITS
+    text = f"{value:+.{decimals}f}".replace("-", MINUS)
+    return text if float(f"{value:.{decimals}f}") else number_text(claim.metric, 0.0)

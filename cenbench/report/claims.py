@@ -1,0 +1,188 @@
+"""The claims of a preset, judged: the one frozen object that every output is rendered from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from cenbench.matrix.cell import Cell
+from cenbench.matrix.claim_pairs import PlannedClaim
+from cenbench.matrix.metrics import metrics
+from cenbench.records.read import CellRecord
+from cenbench.records.registration import Declared
+from cenbench.stats.aggregate import Aggregate, interquartile_mean, probability_of_improvement
+from cenbench.stats.claims import ClaimWord, Evidence, claim_words, evidence
+from cenbench.stats.paired import Comparison, seeds_needed
+
+Word = ClaimWord | Literal["not measured yet", "not judged here"]
+Numbers = Mapping[str, float]
+"""Id of a cell -> its number."""
+
+
+@dataclass(frozen=True)
+class JudgedClaim:
+    """A claim on one output, and what the seeds show. All numbers are in the metric's unit, positive in its favour."""
+
+    name: str
+    text: str
+    source: str
+    relation: str
+    metric: str | None
+    stream: str
+    margin: float | None
+    word: Word
+    why: str
+    declared: Declared
+    """When the claim was declared in its present form."""
+    settings: tuple[str, ...]
+    """What is compared: better / worse."""
+    seeds: int
+    """Seeds per setting."""
+    cells: tuple[str, ...]
+    finished: int
+    """How many of the cells have a number that counts."""
+    comparison: Comparison | None = None
+    middle: Aggregate | None = None
+    """Interquartile mean of all differences; for several settings only."""
+    improvement: Aggregate | None = None
+    """Probability that a run of the better side is above one of the worse side."""
+    images: tuple[float, float] | None = None
+    """95 % interval of the effect if other test images had been drawn; the networks stay."""
+    seeds_needed: int | None = None
+    """Seeds per setting that would show a true difference of the margin, where the claim is undecided."""
+    stand_in: str | None = None
+
+
+@dataclass(frozen=True)
+class Claims:
+    """Every claim of `params/claims.yaml` under one preset."""
+
+    preset: str
+    claims: tuple[JudgedClaim, ...]
+
+    @property
+    def words(self) -> dict[str, int]:
+        """How many claims get each word, the most frequent first."""
+        counts: dict[str, int] = {}
+        for claim in self.claims:
+            counts[claim.word] = counts.get(claim.word, 0) + 1
+        return dict(sorted(counts.items(), key=lambda item: -item[1]))
+
+    @property
+    def judged(self) -> tuple[JudgedClaim, ...]:
+        """Those that this preset judges, finished or not."""
+        return tuple(claim for claim in self.claims if claim.cells)
+
+    @property
+    def others(self) -> tuple[JudgedClaim, ...]:
+        return tuple(claim for claim in self.claims if not claim.cells)
+
+
+def build_claims(
+    preset: str,
+    planned: Sequence[PlannedClaim],
+    records: Mapping[str, CellRecord],
+    declared: Mapping[str, Declared],
+    images: Mapping[str, tuple[float, float]] | None = None,
+) -> Claims:
+    """Judge every claim; `records` holds all of their cells, `images` the intervals over test images by claim."""
+    shown = [_unjudged(preset, claim, records, declared[claim.spec.name]) for claim in planned]
+    found: list[tuple[int, Evidence]] = []
+    for place, claim in enumerate(planned):
+        numbers = counting_numbers(claim, records)
+        if claim.settings and len(numbers) == len(claim.cells):
+            strata = differences(claim, numbers)
+            one = evidence(strata, claim.spec.margin_in(preset), claim.spec.relation, every=claim.spec.every)
+            shown[place] = _with_aggregates(shown[place], claim, numbers, strata)
+            if one is None:
+                shown[place] = replace(shown[place], why=_why_nothing(strata))
+            else:
+                found.append((place, one))
+    for (place, one), word in zip(found, claim_words([one for _, one in found]), strict=True):
+        shown[place] = _with_word(
+            shown[place], one, word, differences(planned[place], counting_numbers(planned[place], records))
+        )
+    if images:
+        shown = [replace(claim, images=images.get(claim.name)) for claim in shown]
+    return Claims(preset, tuple(shown))
+
+
+def counting_numbers(claim: PlannedClaim, records: Mapping[str, CellRecord]) -> Numbers:
+    """The claim's numbers of those cells that are finished, up to date and trained here."""
+    numbers = {}
+    for cell in claim.cells:
+        record = records[cell.id]
+        value = record.numbers(claim.stream).get(claim.spec.metric or "", math.nan)
+        if record.state == "ok" and record.document.get("origin") != "imported" and math.isfinite(value):
+            numbers[cell.id] = value
+    return numbers
+
+
+def differences(claim: PlannedClaim, numbers: Numbers) -> list[list[float]]:
+    """For each setting the differences of equal seeds, positive where the claim's better side is better."""
+    return [
+        [_signed(claim, numbers[better.id] - numbers[worse.id]) for better, worse in setting.pairs]
+        for setting in claim.settings
+    ]
+
+
+def _signed(claim: PlannedClaim, value: float) -> float:
+    return value if metrics()[claim.spec.metric or ""].better == "higher" else -value
+
+
+def _unjudged(preset: str, claim: PlannedClaim, records: Mapping[str, CellRecord], declared: Declared) -> JudgedClaim:
+    spec, finished = claim.spec, len(counting_numbers(claim, records))
+    word: Word = "undecided"
+    why = f"{finished} of {len(claim.cells)} cells have a number that counts"
+    if claim.why_not is not None:
+        word, why = ("not measured yet" if spec.needs else "not judged here"), claim.why_not
+    stand_ins = (records[cell.id].stand_in.get(spec.metric or "") for cell in claim.cells)
+    return JudgedClaim(
+        name=claim.name,
+        text=spec.text,
+        source=spec.source,
+        relation=spec.relation,
+        metric=spec.metric,
+        stream=claim.stream,
+        margin=spec.margin_in(preset) if spec.margin else None,
+        word=word,
+        why=why,
+        declared=declared,
+        settings=tuple(setting.label for setting in claim.settings),
+        seeds=min((len(setting.pairs) for setting in claim.settings), default=0),
+        cells=tuple(cell.id for cell in claim.cells),
+        finished=finished,
+        stand_in=next((label for label in stand_ins if label), None),
+    )
+
+
+def _with_aggregates(
+    shown: JudgedClaim, claim: PlannedClaim, numbers: Numbers, strata: Sequence[Sequence[float]]
+) -> JudgedClaim:
+    def side(cells: Sequence[Cell]) -> list[float]:
+        return [_signed(claim, numbers[cell.id]) for cell in cells]
+
+    runs = [(side([a for a, _ in setting.pairs]), side([b for _, b in setting.pairs])) for setting in claim.settings]
+    middle = interquartile_mean(strata) if len(strata) > 1 else None
+    return replace(shown, middle=middle, improvement=probability_of_improvement(runs))
+
+
+def _with_word(shown: JudgedClaim, one: Evidence, word: ClaimWord, strata: Sequence[Sequence[float]]) -> JudgedClaim:
+    needed = None
+    if word == "undecided":
+        needed = seeds_needed(strata, one.margin)
+    why = {
+        "holds": "shown by the paired seeds",
+        "contradicted": "the paired seeds show the opposite",
+        "equal within the margin": "the interval lies within the margin",
+        "undecided": "needs more seeds" if needed is None else f"needs about {needed} seeds",
+    }[word]
+    return replace(shown, word=word, why=why, comparison=one.comparison, seeds_needed=needed)
+
+
+def _why_nothing(strata: Sequence[Sequence[float]]) -> str:
+    if any(len(values) < 2 for values in strata):
+        return "one seed has no spread to judge by"
+    return "the differences of the seeds are all equal, which shows no spread to judge by"

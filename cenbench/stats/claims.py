@@ -1,0 +1,99 @@
+"""What may be said of a claim about two kinds of networks, alone and among several claims that are judged together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from scipy.special import stdtr
+
+from cenbench.stats.multiple import holm
+from cenbench.stats.paired import Comparison, compare
+
+ClaimWord = Literal["holds", "contradicted", "equal within the margin", "undecided"]
+Relation = Literal["better", "not worse", "equal"]
+ALPHA = 0.05
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the seeds show of one claim: `A is better than B`, `A is not worse than B` or `A equals B`."""
+
+    comparison: Comparison
+    """Over all settings; where the claim must hold in every setting, of the setting that speaks most against it."""
+    margin: float
+    relation: Relation
+    p_holds: float
+    p_against: float
+    equal: bool
+    """Whether the interval of every comparison lies within the margin."""
+
+
+def evidence(
+    strata: Sequence[Sequence[float]], margin: float, relation: Relation = "better", *, every: bool = False
+) -> Evidence | None:
+    """Test a claim on the paired differences of each setting (A minus B, positive where A is better).
+
+    With `every`, the claim is a conjunction over settings: the largest p-value is a valid one for all of them (an
+    intersection-union test), and the smallest one against it is corrected for their number (Bonferroni).
+    None where nothing can be said, as in `compare`. Raises ValueError for a margin that is not positive.
+    """
+    if margin <= 0:
+        raise ValueError(f"margin {margin} must be positive")
+    groups = [[differences] for differences in strata] if every else [strata]
+    found = [compare(group) for group in groups]
+    known = [comparison for comparison in found if comparison is not None]
+    if not known or len(known) < len(found):
+        return None
+    p_values = [_p_values(comparison, margin, relation) for comparison in known]
+    return Evidence(
+        comparison=min(known, key=lambda comparison: _support(comparison, relation)),
+        margin=margin,
+        relation=relation,
+        p_holds=max(holds for holds, _ in p_values),
+        p_against=min(1.0, len(known) * min(against for _, against in p_values)),
+        equal=all(-margin < low and high < margin for low, high in (comparison.interval for comparison in known)),
+    )
+
+
+def claim_words(found: Sequence[Evidence], alpha: float = ALPHA) -> list[ClaimWord]:
+    """One word per claim, corrected for how many are judged together (Holm, for each direction).
+
+    holds                    shown (one-sided, alpha / 2); `better` needs an effect of at least the margin as well
+    contradicted             the opposite is shown, by at least the margin
+    equal within the margin  the interval lies within the margin, so that neither side is better by a difference that
+                             counts
+    undecided                nothing of this is shown
+    """
+    holds = holm([one.p_holds for one in found])
+    against = holm([one.p_against for one in found])
+    return [_word(one, *p_values, alpha) for one, p_values in zip(found, zip(holds, against, strict=True), strict=True)]
+
+
+def _word(one: Evidence, p_holds: float, p_against: float, alpha: float) -> ClaimWord:
+    effect = one.comparison.effect
+    if one.relation == "equal":
+        if p_holds < alpha:  # two one-sided tests at alpha each
+            return "holds"
+        return "contradicted" if p_against < alpha and abs(effect) >= one.margin else "undecided"
+    if p_holds < alpha / 2 and (one.relation == "not worse" or effect >= one.margin):
+        return "holds"
+    if p_against < alpha / 2 and effect <= -one.margin:
+        return "contradicted"
+    return "equal within the margin" if one.relation == "better" and one.equal else "undecided"
+
+
+def _p_values(found: Comparison, margin: float, relation: Relation) -> tuple[float, float]:
+    """(that the claim does not hold, that its opposite does not hold)."""
+    if relation == "better":
+        return found.p_better, found.p_worse
+    if relation == "not worse":
+        return float(stdtr(found.df, -(found.effect + margin) / found.error)), found.p_worse
+    equivalent = float(stdtr(found.df, -(margin - abs(found.effect)) / found.error))
+    return equivalent, min(1.0, 2 * min(found.p_better, found.p_worse))
+
+
+def _support(found: Comparison, relation: Relation) -> float:
+    """Larger where the comparison speaks more for the claim."""
+    return -abs(found.effect) if relation == "equal" else found.effect

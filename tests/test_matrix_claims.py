@@ -1,0 +1,161 @@
+"""Claims select pairs that are equal in all but what they name, and mistakes in them are reported with file and key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from checkout import REPOSITORY
+from typer.testing import CliRunner
+
+from cenbench.cli.main import app
+from cenbench.errors import UserError
+from cenbench.matrix.claim_pairs import PlannedClaim, plan_claims
+from cenbench.matrix.plan import Plan, load_plan
+
+PARAMS = REPOSITORY / "params"
+CLAIM: dict[str, Any] = {
+    "name": "exchange-over-none",
+    "text": "Exchange is better.",
+    "source": "table 7",
+    "tables": ["table7"],
+    "metric": "miou_pct",
+    "better": {"fusion": "exchange"},
+    "worse": {"fusion": "none"},
+    "margin": 1.0,
+    "presets": ["demo", "study"],
+}
+
+
+@pytest.fixture(scope="module")
+def study() -> Plan:
+    return load_plan(PARAMS, "study")
+
+
+@pytest.fixture
+def params(tmp_path: Path) -> Path:
+    """A copy of params/ whose claims a test writes."""
+    folder = tmp_path / "params"
+    folder.mkdir()
+    for path in PARAMS.iterdir():
+        if path.name != "claims.yaml":
+            (folder / path.name).symlink_to(path)
+    return folder
+
+
+def planned(params: Path, plan: Plan, *claims: dict[str, Any]) -> tuple[PlannedClaim, ...]:
+    (params / "claims.yaml").write_text(yaml.safe_dump({"claims": list(claims)}, sort_keys=False))
+    return plan_claims(params, plan)
+
+
+def test_every_claim_of_every_preset_selects_cells_or_tells_why_not() -> None:
+    for preset in ("demo", "study", "paper", "paper-official", "paper-sunrgbd"):
+        found = plan_claims(PARAMS, load_plan(PARAMS, preset))
+        assert all(bool(claim.settings) != bool(claim.why_not) for claim in found)
+        judged = [claim for claim in found if claim.settings]
+        assert len(judged) >= (20 if preset != "paper-sunrgbd" else 0)
+
+
+def test_pairs_have_equal_seeds_and_differ_only_in_what_the_claim_names(params: Path, study: Plan) -> None:
+    [claim] = planned(params, study, CLAIM)
+    assert len(claim.settings) == 4, "the four pairs of table 7"
+    for setting in claim.settings:
+        assert [better.seed for better, _ in setting.pairs] == list(range(1, 6))
+        for better, worse in setting.pairs:
+            assert better.seed == worse.seed
+            other, own = better.all_settings, worse.all_settings
+            assert {name for name in own if own[name] != other[name]} == {"fusion"}
+
+
+def test_several_outputs_are_claims_of_their_own(params: Path, study: Plan) -> None:
+    found = planned(params, study, {**CLAIM, "streams": ["rgb", "depth"]})
+    assert [claim.name for claim in found] == ["exchange-over-none (rgb)", "exchange-over-none (depth)"]
+
+
+def test_a_setting_can_be_named(params: Path, study: Plan) -> None:
+    theta = study.cells_of("table7")[0].protocol.theta
+    selector = {"fusion": "exchange", "settings": {"protocol.theta": theta}}
+    [claim] = planned(params, study, {**CLAIM, "better": selector})
+    assert len(claim.settings) == 4
+
+
+@pytest.mark.parametrize(
+    ("change", "key", "words"),
+    [
+        ({"better": {"fusion": "exchnage"}}, "claims[0].better.fusion", "did you mean 'exchange'?"),
+        ({"better": {"fusoin": "exchange"}}, "claims[0].better.fusoin", "did you mean 'fusion'?"),
+        ({"better": {"convs": "shard"}}, "claims[0].better.convs", "shared"),
+        ({"metric": "miou"}, "claims[0].metric", "miou_pct"),
+        ({"metric": "fid"}, "claims[0].metric", "segmentation cells do not have this metric"),
+        ({"streams": ["dpeth"]}, "claims[0].streams", "did you mean 'depth'?"),
+        ({"margin": -1.0}, "claims[0].margin", "greater than"),
+        ({"margin": 0.0}, "claims[0].margin", "greater than"),
+        ({"preset_margins": {"dmeo": 1.0}}, "claims[0].preset_margins", "did you mean 'demo'?"),
+        ({"presets": ["studdy"]}, "claims[0].presets", "did you mean 'study'?"),
+        ({"tables": ["table77"]}, "claims[0].tables", "did you mean 'table7'?"),
+        ({"worse": {"fusion": "exchange"}}, "claims[0].worse", "cells are on both sides"),
+        ({"worse": {"fusion": "concat"}}, "claims[0].worse", "its cells have fusion: none, exchange"),
+        ({"worse": {"fusion": "none", "merged": True}}, "claims[0].worse", "its cells have merged: False"),
+        (
+            {"better": {"convs": "shared", "l1": "all", "fusion": "exchange"}, "worse": {"norms": "shared"}},
+            None,
+            "",
+        ),
+        ({"better": {"fusion": "exchange", "settings": {"protocol.thta": 1}}}, "claims[0].better.settings", "theta"),
+        ({"margin": None}, "claims[0]", "a claim needs margin"),
+        ({"relation": "beter"}, "claims[0].relation", "did you mean 'better'?"),
+    ],
+)
+def test_a_mistake_is_reported_with_file_line_and_key(
+    params: Path, study: Plan, change: dict[str, Any], key: str | None, words: str
+) -> None:
+    claim = {name: value for name, value in (CLAIM | change).items() if value is not None}
+    if key is None:
+        assert planned(params, study, claim), "sides that differ in several settings are allowed"
+        return
+    with pytest.raises(UserError) as caught:
+        planned(params, study, claim)
+    message = str(caught.value)
+    assert "claims.yaml" in message
+    assert key in message
+    assert "(line " in message
+    assert words in message
+
+
+def test_two_claims_of_one_name_are_refused(params: Path, study: Plan) -> None:
+    with pytest.raises(UserError, match="two claims are named exchange-over-none"):
+        planned(params, study, CLAIM, CLAIM)
+
+
+def test_rows_that_were_left_out_on_purpose_are_no_mistake(params: Path, study: Plan) -> None:
+    """A table with `whole: false`, or a group that the preset does not run."""
+    table = params / "table7.yaml"
+    text = table.read_text()
+    table.unlink()
+    lines = [line for line in text.splitlines() if "exchange: true" not in line or line.startswith("#")]
+    table.write_text("\n".join([*lines, "whole: false"]) + "\n")
+    [claim] = planned(params, load_plan(params, "study"), CLAIM)
+    assert claim.settings == ()
+    assert claim.why_not == "the rows that it compares were left out of the table"
+
+
+def test_the_command_plan_reports_a_mistake_and_lists_what_claims_need(params: Path) -> None:
+    (params / "claims.yaml").write_text(yaml.safe_dump({"claims": [{**CLAIM, "metric": "fid"}]}))
+    wrong = CliRunner().invoke(app, ["plan", "--root", str(params.parent)])
+    assert isinstance(wrong.exception, UserError)
+    assert "claims[0].metric" in str(wrong.exception)
+    (params / "claims.yaml").write_text(yaml.safe_dump({"claims": [CLAIM]}))
+    right = CliRunner().invoke(app, ["plan", "--root", str(params.parent)])
+    assert right.exit_code == 0, right.output
+    assert "exchange-over-none" in right.output
+    assert "table7: miou_pct of ensemble" in right.output
+
+
+def test_a_claims_digest_covers_how_it_is_judged_and_not_its_wording(params: Path, study: Plan) -> None:
+    [before] = planned(params, study, CLAIM)
+    [worded] = planned(params, study, {**CLAIM, "text": "Said otherwise.", "source": "elsewhere"})
+    [moved] = planned(params, study, {**CLAIM, "margin": 1.5})
+    assert before.spec.digest() == worded.spec.digest()
+    assert before.spec.digest() != moved.spec.digest()

@@ -1,0 +1,206 @@
+"""Claims judged from records: the words, the numbers beside them, when they were declared, and every output."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+from checkout import REPOSITORY
+from scipy import stats
+from test_report_table import record
+from typer.testing import CliRunner
+
+from cenbench.cli.main import app
+from cenbench.evaluate.per_image import ConfusionCollector
+from cenbench.files import read_json_object, write_json
+from cenbench.matrix.cell import Cell
+from cenbench.matrix.claim_pairs import PlannedClaim, plan_claims
+from cenbench.matrix.claims import load_claims
+from cenbench.matrix.plan import Plan, load_plan
+from cenbench.paths import Paths
+from cenbench.records.per_image import dense_counts
+from cenbench.records.read import CellRecord
+from cenbench.records.registration import Declared, declared, register
+from cenbench.report.claims import Claims, JudgedClaim, build_claims
+from cenbench.report.pages import render_claims_page
+from cenbench.report.render_claims import claims_metrics, render_claims_html, render_claims_latex
+
+PARAMS = REPOSITORY / "params"
+NAME = "exchange-over-none"
+
+
+@pytest.fixture(scope="module")
+def plan() -> Plan:
+    return load_plan(PARAMS, "study")
+
+
+@pytest.fixture(scope="module")
+def planned(plan: Plan) -> tuple[PlannedClaim, ...]:
+    return plan_claims(PARAMS, plan)
+
+
+def records_of(planned: tuple[PlannedClaim, ...], number: Callable[[Cell], float | None]) -> dict[str, CellRecord]:
+    cells = {cell.id: cell for claim in planned for cell in claim.cells}
+    found = {}
+    for cell in cells.values():
+        value = number(cell)
+        found[cell.id] = record(cell, value) if value is not None else record(cell, None, "missing", "not run yet")
+    return found
+
+
+def built(
+    planned: tuple[PlannedClaim, ...], records: Mapping[str, CellRecord], when: Declared = "before the run"
+) -> Claims:
+    return build_claims("study", planned, records, {claim.spec.name: when for claim in planned})
+
+
+def one(claims: Claims, name: str = NAME) -> JudgedClaim:
+    return next(claim for claim in claims.claims if claim.name == name)
+
+
+def helpful(cell: Cell) -> float:
+    """Exchange is ten points better in segmentation and ten FID lower; seeds scatter a little, and differently."""
+    generator = np.random.default_rng([cell.seed, len(cell.slug), ord(cell.convs[0]), ord(cell.l1[0])])
+    sign = 1 if cell.task.kind == "segmentation" else -1
+    return float(40 + sign * 10 * (cell.fusion == "exchange") + generator.normal(0, 0.05))
+
+
+def test_an_effect_that_is_there_holds_and_its_numbers_are_scipys(planned: tuple[PlannedClaim, ...]) -> None:
+    [claim] = [claim for claim in planned if claim.name == "half-over-all-shared"]
+    records = records_of(planned, lambda cell: helpful(cell) + 3 * (cell.l1 == "half"))
+    found = one(built(planned, records), claim.name)
+    values = [
+        [records[pair[side].id].metrics["ensemble"]["miou_pct"] for pair in claim.settings[0].pairs] for side in (0, 1)
+    ]
+    reference = stats.ttest_rel(values[0], values[1])
+    assert found.comparison is not None
+    assert found.comparison.effect == pytest.approx(np.mean(values[0]) - np.mean(values[1]))
+    low, high = reference.confidence_interval(0.95)
+    assert found.comparison.interval == pytest.approx((low, high))
+    assert found.improvement is not None
+    assert found.improvement.value == 1.0
+
+
+def test_the_words_follow_the_numbers_whichever_direction_is_better(planned: tuple[PlannedClaim, ...]) -> None:
+    claims = built(planned, records_of(planned, helpful))
+    assert one(claims).word == "holds"
+    assert one(claims, "fusion-over-parallel-translation").comparison is not None
+    assert one(claims, "fusion-over-parallel-translation").comparison.effect == pytest.approx(10, abs=0.3)  # type: ignore[union-attr]
+    against = built(planned, records_of(planned, lambda cell: 80 - helpful(cell)))
+    assert one(against).word == "contradicted"
+    noise = np.random.default_rng(0)
+    undecided = built(planned, records_of(planned, lambda cell: float(noise.normal(40, 5))))
+    assert one(undecided).word == "undecided"
+    assert re.search(r"about \d+ seeds|more seeds", one(undecided).why)
+
+
+def test_pure_noise_makes_no_claim_hold(planned: tuple[PlannedClaim, ...]) -> None:
+    generator = np.random.default_rng(4)
+    claims = built(planned, records_of(planned, lambda cell: float(generator.normal(40, 2))))
+    assert {claim.word for claim in claims.judged} <= {"undecided", "equal within the margin"}
+
+
+def test_an_unfinished_claim_is_not_judged(planned: tuple[PlannedClaim, ...]) -> None:
+    claims = built(planned, records_of(planned, lambda cell: None if cell.seed == 2 else helpful(cell)))
+    found = one(claims)
+    assert (found.word, found.comparison) == ("undecided", None)
+    assert found.why == "32 of 40 cells have a number that counts"
+
+
+def test_claims_without_scatter_or_with_one_seed_are_undecided(planned: tuple[PlannedClaim, ...]) -> None:
+    claims = built(planned, records_of(planned, lambda cell: 40.0 + (cell.fusion == "exchange")))
+    assert one(claims).word == "undecided"
+    assert "no spread" in one(claims).why
+
+
+def test_what_waits_for_a_measurement_says_so(planned: tuple[PlannedClaim, ...]) -> None:
+    claims = built(planned, records_of(planned, helpful))
+    waiting = {claim.name: claim for claim in claims.others}
+    assert waiting["theorem-1"].word == "not measured yet"
+    assert waiting["more-modalities-than-one"].word == "not judged here"
+
+
+def test_registration_is_written_once_and_tells_later_changes(plan: Plan, tmp_path: Path) -> None:
+    paths, specs = Paths(tmp_path), load_claims(PARAMS)
+    (tmp_path / "params").symlink_to(PARAMS)
+    assert set(declared(paths, plan, specs).values()) == {"no cell has started"}
+    register(paths, plan)
+    assert set(declared(paths, plan, specs).values()) == {"before the run"}
+    before = paths.registration("study").read_bytes()
+    changed = (specs[0].model_copy(update={"margin": 0.1}), *specs[1:])
+    found = declared(paths, plan, changed)
+    assert [name for name, when in found.items() if when == "after numbers were seen"] == [specs[0].name]
+    worded = (specs[0].model_copy(update={"text": "Said otherwise."}), *specs[1:])
+    assert set(declared(paths, plan, worded).values()) == {"before the run"}
+    register(paths, plan)
+    assert paths.registration("study").read_bytes() == before
+
+
+def test_results_that_are_older_than_the_registration_were_seen(plan: Plan, tmp_path: Path) -> None:
+    paths = Paths(tmp_path)
+    (tmp_path / "params").symlink_to(PARAMS)
+    write_json(paths.record(next(iter(plan.cells.values()))), {})
+    register(paths, plan)
+    assert not paths.registration("study").exists()
+    assert set(declared(paths, plan, load_claims(PARAMS)).values()) == {"after numbers were seen"}
+    paths.registration("study").parent.mkdir(parents=True)
+    paths.registration("study").write_text("{ damaged")
+    assert set(declared(paths, plan, load_claims(PARAMS)).values()) == {"after numbers were seen"}
+
+
+def test_every_output_holds_every_claim(plan: Plan, planned: tuple[PlannedClaim, ...], tmp_path: Path) -> None:
+    claims = built(planned, records_of(planned, helpful), "after numbers were seen")
+    render_claims_page(plan, claims, tmp_path)
+    page = (tmp_path / "study" / "claims.html").read_text()
+    latex = (tmp_path / "study" / "claims.tex").read_text()
+    document = read_json_object(tmp_path / "study" / "claims.json")
+    assert [claim["name"] for claim in document["claims"]] == [claim.name for claim in planned]
+    for claim in planned:
+        assert claim.name in page or claim.why_not in page
+    assert "declared after numbers were seen" in page
+    assert "declared after numbers were seen" in latex
+    assert set(claims_metrics(claims)) == {claim.name for claim in claims.claims if claim.comparison}
+    assert 'href="study/claims.html"' in (tmp_path / "index.html").read_text()
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex (texlive)")
+def test_the_latex_compiles(planned: tuple[PlannedClaim, ...], tmp_path: Path) -> None:
+    (tmp_path / "claims.tex").write_text(render_claims_latex(built(planned, records_of(planned, helpful))))
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "claims.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stdout.decode(errors="replace")[-2000:]
+
+
+def test_a_page_without_a_judged_claim_is_a_page(planned: tuple[PlannedClaim, ...]) -> None:
+    waiting = tuple(claim for claim in planned if not claim.settings)
+    assert "Not judged under this preset" in render_claims_html(built(waiting, {}))
+    assert "judges no claim" in render_claims_latex(built(waiting, {}))
+
+
+def test_the_command(tmp_path: Path) -> None:
+    (tmp_path / "params").symlink_to(PARAMS)
+    root = ["--root", str(tmp_path)]
+    shown = CliRunner().invoke(app, ["claims", *root])
+    assert shown.exit_code == 0, shown.output
+    assert "0 of 8 cells have a number that counts" in shown.output
+    as_json = CliRunner().invoke(app, ["claims", "--json", *root])
+    assert json.loads(as_json.output)["preset"] == "demo"
+    assert list(tmp_path.iterdir()) == [tmp_path / "params"], "printing writes nothing"
+    written = CliRunner().invoke(app, ["claims", "--write", *root])
+    assert written.exit_code == 0, written.output
+    assert (tmp_path / "reports" / "demo" / "claims.html").exists()
+
+
+def test_dense_counts_are_those_that_were_collected() -> None:
+    counts_BSKK = np.random.default_rng(0).integers(0, 3, (5, 2, 4, 4))
+    collector = ConfusionCollector(["rgb", "depth"], 4)
+    collector.add(counts_BSKK[:3])
+    collector.add(counts_BSKK[3:])
+    collected = collector.collected()
+    assert (dense_counts(collected.confusion["depth"]) == counts_BSKK[:, 1]).all()

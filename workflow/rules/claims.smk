@@ -1,0 +1,21 @@
+# Claims: judged from the records of their cells once every cell has been tried.
+
+
+localrules:
+    claims,
+
+
+rule claims:
+    input:
+        MATRIX.claim_records(),
+    output:
+        html=f"reports/{PRESET}/claims.html",
+        latex=f"reports/{PRESET}/claims.tex",
+        json=f"reports/{PRESET}/claims.json",
+        metrics=f"reports/{PRESET}/claims-metrics.json",
+    log:
+        f"results/logs/{PRESET}.claims.log",
+    params:
+        depends_on=MATRIX.claims_depend_on,
+    shell:
+        "{PYTHON:q} -m cenbench claims --preset {PRESET:q} --write > {log:q} 2>&1"
