@@ -237,12 +237,14 @@ def test_the_digest_depends_on_the_manifests_content_not_its_formatting(prepared
 
 SPEC: dict[str, Any] = {
     "name": "synthrooms", "size_px": 32, "width_px": 40, "train_scenes": 6, "val_scenes": 2, "seed": 1, "version": 2,
-    "buildings": 1, "tune_scenes": 0, "pretrain_scenes": 0,
+    "buildings": 1, "tune_scenes": 0, "pretrain_scenes": 0, "depth": "filled", "depth_units_per_metre": None,
 }  # fmt: skip
 OTHER: dict[str, Any] = {
     "name": "nyudv2", "size_px": 33, "width_px": 41, "train_scenes": 7, "val_scenes": 3, "seed": 0, "version": 3,
     "buildings": 2, "tune_scenes": 1, "pretrain_scenes": 1,
 }  # fmt: skip
+DEPTH: dict[str, Any] = {"depth": "raw", "depth_units_per_metre": 1000.0}
+"""Only for datasets that have such a choice."""
 
 
 def test_a_manifest_without_the_newer_keys_keeps_its_digest(prepared: Prepared) -> None:
@@ -263,7 +265,10 @@ def test_a_manifest_without_the_newer_keys_keeps_its_digest(prepared: Prepared) 
 
 def test_dataset_key_changes_with_every_field_of_the_spec() -> None:
     assert set(SPEC) == set(DatasetSpec.model_fields), "add a new field to this test"
+    assert SPEC.keys() == OTHER.keys() | DEPTH.keys()
     specs = [DatasetSpec(**SPEC)] + [DatasetSpec(**{**SPEC, field: value}) for field, value in OTHER.items()]
+    official = {**SPEC, "name": "nyudv2"}
+    specs += [DatasetSpec(**{**official, field: value}) for field, value in DEPTH.items()]
     assert len({dataset_key(spec) for spec in specs}) == len(specs)
 
 

@@ -91,6 +91,8 @@ class Manifest(Frozen):
     """The dataset's own names of its scenes, in stored order."""
     excluded: dict[str, str] = Field(default_factory=dict, exclude_if=_is_empty)
     """Samples of the official lists that were left out -> reason."""
+    notes: tuple[str, ...] = Field((), exclude_if=_is_empty)
+    """What a reader of its numbers should know of how it was read, in words."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Manifest:

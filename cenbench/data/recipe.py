@@ -39,6 +39,8 @@ class Recipe:
     """The dataset's own names of its scenes, in order; empty if they have none."""
     excluded: Mapping[str, str] = field(default_factory=dict)
     """Samples of the official lists that were left out -> reason."""
+    notes: tuple[str, ...] = ()
+    """What a reader of its numbers should know of how it was read, in words."""
 
     @property
     def key(self) -> str:
@@ -78,4 +80,5 @@ class Recipe:
             sources=self.sources(),
             scenes=self.names,
             excluded=dict(self.excluded),
+            notes=self.notes,
         )

@@ -26,6 +26,10 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$", max_length=64)]
 
 RENDERED: Mapping[str, int] = {"synthrooms": 2}
 """Datasets that are rendered here -> version of their renderer; the others are read from their official files."""
+RAW_DEPTH = ("nyudv2", "sunrgbd")
+"""Datasets that publish depth both filled and as measured."""
+DEPTH_UNITS = ("nyudv2",)
+"""Datasets that circulate with depth in several units."""
 SPLITS = ("train", "val", "tune", "pretrain")
 """Splits of a dataset in stored order; only rendered ones have the last two."""
 
@@ -60,6 +64,10 @@ class DatasetSpec(Frozen):
     """Rendered datasets: scenes on which settings are chosen before anything is evaluated on the validation split."""
     pretrain_scenes: NonNegativeInt = Field(0, exclude_if=lambda count: count == 0)
     """Rendered datasets: scenes that only a pretrained network sees."""
+    depth: Literal["filled", "raw"] = Field("filled", exclude_if=lambda depth: depth == "filled")
+    """NYUDv2 and SUN RGB-D: depth with its holes filled by the dataset's authors, or as the sensor measured it."""
+    depth_units_per_metre: PositiveFloat | None = Field(None, exclude_if=lambda units: units is None)
+    """NYUDv2 as a folder of PNGs: unit of the stored depth, if it is not 1/5000 m (1000: millimetres)."""
 
     @model_validator(mode="before")
     @classmethod
@@ -79,6 +87,14 @@ class DatasetSpec(Frozen):
         for key in self.RENDERER_KEYS[1:]:
             if self.name not in RENDERED and getattr(self, key) != type(self).model_fields[key].default:
                 raise ValueError(f"{key} is for datasets that are rendered here: {', '.join(RENDERED)}")
+        return self
+
+    @model_validator(mode="after")
+    def _depth_settings_are_for_datasets_that_have_them(self) -> Self:
+        if self.depth != "filled" and self.name not in RAW_DEPTH:
+            raise ValueError(f"depth: raw is for datasets that publish both: {', '.join(RAW_DEPTH)}")
+        if self.depth_units_per_metre is not None and self.name not in DEPTH_UNITS:
+            raise ValueError(f"depth_units_per_metre is for datasets of unstated unit: {', '.join(DEPTH_UNITS)}")
         return self
 
     @property

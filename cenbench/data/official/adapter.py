@@ -65,6 +65,8 @@ class Scan:
     Files of single samples are in `Sample.files`; the manifest has one digest over their names and sizes."""
     excluded: tuple[tuple[str, str], ...] = ()
     """(id, reason) of every sample of the official lists that is left out; reported, and kept in the manifest."""
+    notes: tuple[str, ...] = ()
+    """What a reader of its numbers should know of how it is read, in words; reported, and kept in the manifest."""
 
 
 class Adapter(ABC):

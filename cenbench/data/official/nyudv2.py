@@ -18,7 +18,6 @@ from cenbench.data.official.images import resize_bilinear, resize_nearest
 from cenbench.errors import UserError
 from cenbench.matrix.specs import DatasetSpec
 
-UNITS_PER_METRE = 5000.0
 CLASSES = (
     "wall", "floor", "cabinet", "bed", "chair", "sofa", "table", "door", "window", "bookshelf", "picture", "counter",
     "blinds", "desk", "shelves", "curtain", "dresser", "pillow", "mirror", "floor mat", "clothes", "ceiling", "books",
@@ -80,12 +79,12 @@ class NYUDv2(Adapter):
                 "or rgb/, masks/, depth/, train.txt and val.txt",
             )
         layout = nyudv2_folder if folder else nyudv2_mat
-        train, val, sources = layout.scan(raw)
+        train, val, sources = layout.scan(raw, spec)
         return Scan(choose(raw, spec, train, val), _MODALITIES, sources)
 
     def read(self, raw: Path, spec: DatasetSpec, sample: Sample) -> dict[str, np.ndarray]:
         layout = nyudv2_folder if sample.files else nyudv2_mat
-        rgb_HWC, depth_HW, semantic_HW = layout.read(raw, sample)
+        rgb_HWC, depth_HW, semantic_HW = layout.read(raw, spec, sample)
         return {
             "rgb": resize_bilinear(rgb_HWC, spec.shape_px),
             "depth_zbuffer": resize_nearest(depth_HW, spec.shape_px),
@@ -96,7 +95,7 @@ class NYUDv2(Adapter):
 _MODALITIES = {
     "rgb": ModalityDeclaration("uint8", 3, "sRGB colour", (0, 255)),
     "depth_zbuffer": ModalityDeclaration(
-        "uint16", 1, "1/5000 m along the optical axis", (1, 65535), 0, UNITS_PER_METRE
+        "uint16", 1, "1/5000 m along the optical axis", (1, 65535), 0, nyudv2_folder.UNITS_PER_METRE
     ),
     "semantic": ModalityDeclaration("uint8", 1, "class number", (0, len(CLASSES) - 1), 255),
 }

@@ -10,14 +10,18 @@ from pathlib import Path
 import numpy as np
 
 from cenbench.data.official.adapter import Sample, Split, Unusable, read_excluded
-from cenbench.data.official.images import check_labels, read_image
+from cenbench.data.official.images import check_labels, metres_to_units, read_image
+from cenbench.data.official.nearness import check_unit
 from cenbench.data.official.png import palette
 from cenbench.data.reading import file_system_errors, read_lines
 from cenbench.errors import UserError
+from cenbench.matrix.specs import DatasetSpec
 
 LISTS: dict[Split, str] = {"train": "train.txt", "val": "val.txt"}
 ROLES = ("rgb", "semantic", "depth")
 """Fields of a line, separated by tabs: colour, labels, depth."""
+UNITS_PER_METRE = 5000.0
+"""Of the depth as it is prepared, and as the released folder stores it."""
 WHOLE, CROPPED = (480, 640), (468, 625)
 _FIX = "copy it from semantic_segmentation/data/nyudv2 of the released code (github.com/yikaiw/CEN)"
 _PALETTE_WITHIN = 4096
@@ -32,8 +36,13 @@ def found_in(raw: Path) -> str | None:
     return ", ".join(there) or None
 
 
-def scan(raw: Path) -> tuple[list[Sample], list[Sample], tuple[str, ...]]:
+def scan(raw: Path, spec: DatasetSpec) -> tuple[list[Sample], list[Sample], tuple[str, ...]]:
     """(training samples, validation samples, names of the lists), after a check that every listed file exists."""
+    if spec.depth == "raw":
+        raise UserError(
+            "this folder holds one depth, and does not state whether its holes are filled", where=raw,
+            key="dataset.depth", found="raw", fix="leave it out; or use nyu_depth_v2_labeled.mat, which holds both",
+        )  # fmt: skip
     samples: dict[Split, list[Sample]] = {}
     unusable, excluded = Unusable(), read_excluded(raw)
     for split, name in LISTS.items():
@@ -51,17 +60,28 @@ def scan(raw: Path) -> tuple[list[Sample], list[Sample], tuple[str, ...]]:
     _check_palettes(
         raw, [sample.files["semantic"] for half in samples.values() for sample in half if sample.id not in excluded]
     )
+    if spec.depth_units_per_metre is None:
+        depths = [sample.files["depth"] for half in samples.values() for sample in half if sample.id not in excluded]
+        check_unit(raw, depths, lambda name: _depth(raw / name), UNITS_PER_METRE)
     return samples["train"], samples["val"], tuple(LISTS.values())
 
 
-def read(raw: Path, sample: Sample) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def read(raw: Path, spec: DatasetSpec, sample: Sample) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(rgb (468, 625, 3) u8, depth (468, 625) u16 in 1/5000 m, labels (468, 625) u8: 0 to 39, void 255)."""
     rgb_HWC = read_image(raw / sample.files["rgb"], channels=3, size=CROPPED)
     labels = raw / sample.files["semantic"]
     semantic_HW = read_image(labels, channels=1, size=CROPPED, palette_indices=True)
     check_labels(semantic_HW, 40, 255, labels)
-    depth_HW = read_image(raw / sample.files["depth"], channels=1, bits=16, size=WHOLE)
+    depth_HW = _depth(raw / sample.files["depth"])
+    if spec.depth_units_per_metre is not None:
+        metres_HW = depth_HW / spec.depth_units_per_metre
+        depth_HW = metres_to_units(metres_HW, UNITS_PER_METRE, raw / sample.files["depth"])
     return rgb_HWC, crop(depth_HW), semantic_HW
+
+
+def _depth(path: Path) -> np.ndarray:
+    """(480, 640) u16 as stored."""
+    return read_image(path, channels=1, bits=16, size=WHOLE)
 
 
 def _check_palettes(raw: Path, masks: list[str]) -> None:

@@ -18,14 +18,16 @@ from scipy.io import loadmat
 from cenbench.data.official.adapter import Sample, Split, Unusable
 from cenbench.data.official.hdf5 import stored_dataset
 from cenbench.data.official.images import metres_to_units
-from cenbench.data.official.nyudv2_folder import WHOLE, crop
+from cenbench.data.official.nyudv2_folder import UNITS_PER_METRE, WHOLE, crop
 from cenbench.data.reading import read_bytes
 from cenbench.errors import UserError
+from cenbench.matrix.specs import DatasetSpec
 from cenbench.regular_file import is_system_error, unreadable
 
 LABELED, SPLITS, MAPPING = "nyu_depth_v2_labeled.mat", "splits.mat", "classMapping40.mat"
 RAW_CLASSES, CLASSES, VOID = 894, 40, 255
-_SHAPES = {"images": (3, 640, 480), "depths": (640, 480), "labels": (640, 480)}
+_DEPTHS = {"filled": "depths", "raw": "rawDepths"}
+_SHAPES = {"images": (3, 640, 480), "depths": (640, 480), "rawDepths": (640, 480), "labels": (640, 480)}
 """Shape of one frame as h5py sees it: MATLAB's axes in reverse, width before height."""
 _HDF5_ERRORS = (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError)
 """What h5py raises on a damaged file."""
@@ -36,10 +38,15 @@ def found_in(raw: Path) -> str | None:
     return LABELED if (raw / LABELED).exists() else None
 
 
-def scan(raw: Path) -> tuple[list[Sample], list[Sample], tuple[str, ...]]:
+def scan(raw: Path, spec: DatasetSpec) -> tuple[list[Sample], list[Sample], tuple[str, ...]]:
     """(training samples, validation samples, names of the three files), in the order of the official split."""
+    if spec.depth_units_per_metre is not None:
+        raise UserError(
+            f"{LABELED} holds depth in metres", where=raw, key="dataset.depth_units_per_metre",
+            found=spec.depth_units_per_metre, fix="leave it out",
+        )  # fmt: skip
     with _open(raw) as file:
-        frames = _frames(file, raw / LABELED)
+        frames = _frames(file, raw / LABELED, _DEPTHS[spec.depth])
     split = _load(raw / SPLITS, ("trainNdxs", "testNdxs"))
     train, val = (split[name].ravel().astype(np.int64) for name in ("trainNdxs", "testNdxs"))
     unusable = Unusable()
@@ -60,15 +67,16 @@ def _samples(numbers: np.ndarray, split: Split) -> list[Sample]:
     return [Sample(f"{number:06d}", split, index=int(number) - 1) for number in numbers]
 
 
-def read(raw: Path, sample: Sample) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def read(raw: Path, spec: DatasetSpec, sample: Sample) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(rgb (468, 625, 3) u8, depth (468, 625) u16 in 1/5000 m, labels (468, 625) u8: 0 to 39, void 255)."""
     where = raw / LABELED
     with _open(raw) as file:
         rgb_CWH, metres_WH, labels_WH = (
-            stored_dataset(file, name, where, complete=False)[sample.index] for name in ("images", "depths", "labels")
+            stored_dataset(file, name, where, complete=False)[sample.index]
+            for name in ("images", _DEPTHS[spec.depth], "labels")
         )
     named = where / f"frame {sample.id}"
-    depth_HW = metres_to_units(metres_WH.T, 5000.0, named)
+    depth_HW = metres_to_units(metres_WH.T, UNITS_PER_METRE, named)
     if (largest := int(labels_WH.max())) > RAW_CLASSES:
         raise UserError(
             f"frame {sample.id} has labels out of range", where=named, found=largest, expected=f"0 to {RAW_CLASSES}"
@@ -111,14 +119,15 @@ def _open(raw: Path) -> Iterator[h5py.File]:
         ) from error
 
 
-def _frames(file: h5py.File, path: Path) -> int:
+def _frames(file: h5py.File, path: Path, depths: str) -> int:
     """Number of frames, after a check that the arrays exist, with one length and the published shapes and types."""
     names = set(file)  # of links: none is followed
-    for name, shape in _SHAPES.items():
+    shapes = {name: _SHAPES[name] for name in ("images", depths, "labels")}
+    for name, shape in shapes.items():
         if name not in names:
             raise UserError(
                 f"{LABELED} lacks {name}", where=path, key=name, found=", ".join(sorted(names)),
-                expected=", ".join(_SHAPES), fix="download it again",
+                expected=", ".join(shapes), fix="download it again",
             )  # fmt: skip
         found = stored_dataset(file, name, path).shape
         if found[1:] != shape or found[0] != file["images"].shape[0]:
@@ -126,7 +135,7 @@ def _frames(file: h5py.File, path: Path) -> int:
                 f"{name} has an unexpected shape", where=path, key=name, found=found,
                 expected=f"(frames, {', '.join(map(str, shape))}), as h5py sees it: {WHOLE[1]} x {WHOLE[0]} images",
             )  # fmt: skip
-    for name, types in (("images", ("uint8",)), ("labels", ("uint16",)), ("depths", ("float32", "float64"))):
+    for name, types in (("images", ("uint8",)), ("labels", ("uint16",)), (depths, ("float32", "float64"))):
         if file[name].dtype not in types:
             raise UserError(
                 f"{name} has an unexpected data type", where=path, key=name, found=file[name].dtype,

@@ -78,6 +78,7 @@ def _recipe(adapter: Adapter, spec: DatasetSpec, files: FilesOfScan) -> Recipe:
         sources=lambda: files.entries(adapter.FILES),
         names=tuple(sample.id for sample in scan.samples),
         excluded=dict(scan.excluded),
+        notes=scan.notes,
     )
 
 
@@ -102,12 +103,15 @@ def absent(adapter: Adapter, raw: Path) -> UserError:
 
 
 def remarks(adapter: Adapter, raw: Path, scan: Scan) -> list[str]:
-    """Remarks about a usable raw folder: files whose size differs from the published one, samples left out."""
+    """Remarks about a usable raw folder: files whose size differs from the published one, the scan's notes, and samples
+    that are left out.
+    """
     lines = [
         f"{file.name} is not the published file: {found:,} bytes, published {file.bytes:,}"
         for file in adapter.FILES
         if file.name in scan.sources and file.bytes and (found := (raw / file.name).stat().st_size) != file.bytes
     ]
+    lines += scan.notes
     if scan.excluded:
         shown = ", ".join(f"{name} ({why})" for name, why in scan.excluded[:5])
         more = ", ..." if len(scan.excluded) > 5 else ""

@@ -36,14 +36,7 @@ SPLIT = "SUNRGBDtoolbox/traintestSUNRGBD/allsplit.mat"
 READY_LABELS = "sunrgbd_train_test_labels"
 """Folder of labels that others extracted from the toolbox: `img-%06d.png`, numbered as in SUNRGBDMeta.mat."""
 _FARTHEST_M = 8
-_MODALITIES = {
-    "rgb": ModalityDeclaration("uint8", 3, "sRGB colour", (0, 255)),
-    "depth_zbuffer": ModalityDeclaration(
-        "uint16", 1, "1/512 m along the optical axis, holes filled; 8 m stands for all beyond",
-        (1, int(_FARTHEST_M * UNITS_PER_METRE)), missing=0,
-    ),
-    "semantic": ModalityDeclaration("uint8", 1, "class number", (0, len(CLASSES) - 1), missing=VOID),
-}  # fmt: skip
+_HOLES = {"filled": "holes filled", "raw": "holes as measured"}
 
 
 class SUNRGBD(Adapter):
@@ -81,8 +74,8 @@ class SUNRGBD(Adapter):
         chosen = choose(
             raw,
             spec,
-            [_sample(files, frame, "train", ready) for frame in train],
-            [_sample(files, frame, "val", ready) for frame in test],
+            [_sample(files, frame, "train", ready, spec.depth) for frame in train],
+            [_sample(files, frame, "val", ready, spec.depth) for frame in test],
         )
         wrong = Unusable()
         for sample in chosen:
@@ -92,7 +85,7 @@ class SUNRGBD(Adapter):
         wrong.refuse(
             raw, "files of the official lists are missing", "unpack SUNRGBD.zip here, or put the zip itself here"
         )
-        return Scan(chosen, _MODALITIES, tuple(sources))
+        return Scan(chosen, _modalities(spec.depth), tuple(sources), notes=_raw_among_filled(raw, spec, chosen))
 
     def read(self, raw: Path, spec: DatasetSpec, sample: Sample) -> dict[str, np.ndarray]:
         """`rgb` u8 (H, W, 3), `depth_zbuffer` u16 (H, W), `semantic` u8 (H, W)."""
@@ -118,6 +111,17 @@ class SUNRGBD(Adapter):
         }
 
 
+def _modalities(depths: Literal["filled", "raw"]) -> dict[str, ModalityDeclaration]:
+    return {
+        "rgb": ModalityDeclaration("uint8", 3, "sRGB colour", (0, 255)),
+        "depth_zbuffer": ModalityDeclaration(
+            "uint16", 1, f"1/512 m along the optical axis, {_HOLES[depths]}; 8 m stands for all beyond",
+            (1, int(_FARTHEST_M * UNITS_PER_METRE)), missing=0,
+        ),
+        "semantic": ModalityDeclaration("uint8", 1, "class number", (0, len(CLASSES) - 1), missing=VOID),
+    }  # fmt: skip
+
+
 def depth_units(stored_HW: np.ndarray) -> np.ndarray:
     """u16 as stored -> u16 in 1/512 m, 0 = missing.
 
@@ -133,12 +137,31 @@ def _raw(raw: Path) -> RawFiles:
     return RawFiles(raw, (file.name for file in SUNRGBD.FILES))
 
 
-def _sample(files: RawFiles, frame: Frame, split: Literal["train", "val"], ready: bool) -> Sample:
-    depth = frame.filled_depth if frame.filled_depth in files else frame.depth
+def _sample(
+    files: RawFiles, frame: Frame, split: Literal["train", "val"], ready: bool, depths: Literal["filled", "raw"]
+) -> Sample:
+    depth = frame.filled_depth if depths == "filled" and frame.filled_depth in files else frame.depth
     paths = {"rgb": frame.rgb, "depth": depth}
     if ready:
         paths["labels"] = f"{READY_LABELS}/img-{frame.number:06d}.png"
     return files.sample(f"img-{frame.number:06d}", split, paths, index=frame.number - 1)
+
+
+def _raw_among_filled(raw: Path, spec: DatasetSpec, chosen: Sequence[Sample]) -> tuple[str, ...]:
+    """A note of the scenes whose depth is as measured because they have no filled one; `UserError` if none has."""
+    if spec.depth == "raw":
+        return ("depth is as the sensor measured it (depth/), with holes",)
+    bare = [sample.id for sample in chosen if "/depth_bfx/" not in {**sample.files, **sample.members}["depth"]]
+    if len(bare) == len(chosen):
+        raise UserError(
+            "no scene has filled depth", where=raw, key="dataset.depth", found="no depth_bfx/ in any scene",
+            expected="depth_bfx/, as in SUNRGBD.zip",
+            fix="get SUNRGBD.zip again; or ask for the depth as measured, in the preset: dataset: {depth: raw}",
+        )  # fmt: skip
+    if not bare:
+        return ()
+    shown = ", ".join(bare[:5]) + (", ..." if len(bare) > 5 else "")
+    return (f"{len(bare)} of {len(chosen)} scenes have no filled depth (depth_bfx), so theirs has holes: {shown}",)
 
 
 def _has_ready_labels(raw: Path, files: RawFiles, test: Sequence[Frame]) -> bool:
