@@ -166,6 +166,9 @@ def test_the_document_shows_the_rules(sources: Sources) -> None:
         ("cenbench.train.segmentation", ("torchvision", "torch_fidelity", "torchmetrics", "mitsuba")),
         ("cenbench.evaluate.segmentation", ("torchvision", "torch_fidelity", "torchmetrics", "mitsuba")),
         ("cenbench.evaluate.score_translation", ("torchmetrics", "mitsuba")),
+        ("cenbench.evaluate.translation", ("torchvision", "torch_fidelity", "torchmetrics", "mitsuba")),
+        ("cenbench.metrics.ssim", ("torchvision", "torchmetrics", "torch_fidelity")),
+        ("cenbench.metrics.psnr_db", ("torchvision", "torchmetrics", "torch_fidelity")),
         ("cenbench.run.cell", ("torchvision", "torch_fidelity", "torchmetrics", "mitsuba")),
     ],
 )

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from cenbench.errors import UserError
-from cenbench.metrics import fid, kid_x100
+from cenbench.metrics import fid, kid_x100, psnr_db, ssim
 from cenbench.metrics.inputs.extractors import Extractor, load_extractor
 from cenbench.metrics.inputs.features import Features, FeatureSets, Subsets
 from cenbench.metrics.inputs.images import to_uint8
@@ -19,9 +20,13 @@ from cenbench.metrics.inputs.pixels import Pixels
 from cenbench.metrics.inputs.scores import feature_scores, pixel_scores
 from cenbench.metrics.inputs.torchvision_shim import import_torchvision
 
-import_torchvision()  # torch-fidelity imports torchvision
+import_torchvision()  # torch-fidelity and torchmetrics import torchvision
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric  # noqa: E402
 from torch_fidelity.metric_kid import kid_features_to_metric  # noqa: E402
+from torchmetrics.functional.image import (  # noqa: E402
+    peak_signal_noise_ratio,
+    structural_similarity_index_measure,
+)
 
 CPU = torch.device("cpu")
 # Fewer samples than dimensions, more than dimensions, and of different number: every way through `frechet_distance`.
@@ -142,7 +147,7 @@ def test_distances_of_constants_are_known() -> None:
 
 
 def test_psnr_of_constants_is_known_and_that_of_equal_images_is_capped() -> None:
-    """0.2 apart: 10 log10(2^2 / 0.2^2) = 20 dB, which torchmetrics gets to the precision of a float32 logarithm."""
+    """0.2 apart: 10 log10(2^2 / 0.2^2) = 20 dB, to the precision of a float32 logarithm."""
     apart, equal = (constant(0), constant(0.2)), (constant(0.3), constant(0.3))
     assert scored([apart])["psnr_db"] == pytest.approx(20, rel=1e-6)
     assert scored([equal])["psnr_db"] == 100
@@ -154,10 +159,32 @@ def test_ssim_of_constants_is_known() -> None:
     """Without variance it is (2 a b + C1) / (a^2 + b^2 + C1), C1 = (0.01 * 2)^2 for a range of 2."""
     a, b, c1 = 0.5, -0.25, 0.02**2
     expected = (2 * a * b + c1) / (a**2 + b**2 + c1)
-    # In float32, variances of constants are rounding errors of 1e-8, next to C2 = 0.0036.
-    assert scored([(constant(a), constant(b))])["ssim"] == pytest.approx(expected, rel=1e-5)
+    # Variances of constants are rounding errors of 1e-17, next to C2 = 0.0036.
+    assert scored([(constant(a), constant(b))])["ssim"] == pytest.approx(expected, rel=1e-12)
     mean = scored([(constant(a), constant(b)), (constant(a), constant(a))])["ssim"]
-    assert mean == pytest.approx((expected + 1) / 2, rel=1e-5), "the mean over images"
+    assert mean == pytest.approx((expected + 1) / 2, rel=1e-12), "the mean over images"
+
+
+@pytest.mark.parametrize(("height", "width"), [(6, 6), (6, 31), (48, 20), (64, 64)])
+@pytest.mark.parametrize("kind", ["noise", "smooth", "binary"])
+def test_ssim_and_psnr_are_those_of_torchmetrics(height: int, width: int, kind: str) -> None:
+    """In float64, where both round to some 1e-16; its PSNR is computed in the same order, so it is the same number."""
+    generator = torch.Generator().manual_seed(height * width)
+    target_BCHW = torch.rand(2, 3, height, width, generator=generator) * 2 - 1
+    if kind != "noise":
+        coarse = F.interpolate(target_BCHW[..., ::5, ::5], size=(height, width), mode="bilinear")
+        target_BCHW = coarse.sign() if kind == "binary" else coarse
+    noise_BSCHW = torch.randn(2, 4, 3, height, width, generator=generator)
+    image_BSCHW = (target_BCHW[:, None] + 0.2 * noise_BSCHW).clamp(-1, 1)
+    similarity_BS, ratio_BS = ssim.values(image_BSCHW, target_BCHW), psnr_db.values(image_BSCHW, target_BCHW)
+    for image_SCHW, target_CHW, similarity_S, ratio_S in zip(
+        image_BSCHW.double(), target_BCHW.double(), similarity_BS, ratio_BS, strict=True
+    ):
+        target_SCHW = target_CHW.expand_as(image_SCHW)
+        similarity = structural_similarity_index_measure(image_SCHW, target_SCHW, data_range=2.0, reduction="none")
+        ratio = peak_signal_noise_ratio(image_SCHW, target_SCHW, data_range=2.0, reduction="none", dim=(1, 2, 3))
+        torch.testing.assert_close(similarity_S, similarity, rtol=1e-12, atol=0)
+        assert torch.equal(ratio_S, ratio)
 
 
 def test_ssim_of_an_image_smaller_than_its_window_is_an_error() -> None:

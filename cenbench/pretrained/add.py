@@ -175,7 +175,7 @@ def _tensors(found: StateDict, source: Path) -> dict[str, Tensor]:
 
 
 def _check_inception(plain: Path) -> None:
-    from cenbench.metrics.inputs.extractors import read_inception
+    from cenbench.metrics.inputs.inception import read_inception
 
     _check_finite(read_inception(plain).state_dict(), plain)
 

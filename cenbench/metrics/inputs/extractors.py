@@ -1,26 +1,17 @@
-"""Feature extractors, through torch-fidelity: Inception-v3, or a labelled stand-in that needs no weights file."""
+"""Feature extractors: torch-fidelity's Inception-v3, or a labelled stand-in that needs no weights file."""
 
 from __future__ import annotations
 
 import hashlib
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from cenbench.errors import CellSkipped, UserError
+from cenbench.errors import CellSkipped
 from cenbench.files import sha256_file
-from cenbench.metrics.inputs.torchvision_shim import import_torchvision
-from cenbench.tensor_file import load_tensors
 
-import_torchvision()
-from torch_fidelity.feature_extractor_base import FeatureExtractorBase  # noqa: E402
-from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3  # noqa: E402
-from torch_fidelity.registry import register_feature_extractor  # noqa: E402
-
-_SHOWN = 300
 STAND_IN = "seeded-conv"
 STAND_IN_LABEL = "features of a small convolutional network with seeded random weights, not Inception's"
 
@@ -58,50 +49,28 @@ def check_installed(name: str, weights: Path) -> None:
 def load_extractor(name: str, weights: Path, device: torch.device) -> Extractor:
     """`inception-v3` from the file `weights` (`CellSkipped` if it is absent), or `seeded-conv`, which reads no file."""
     if name == STAND_IN:
-        network: nn.Module = SeededConv(STAND_IN, [_FEATURES])
+        network: nn.Module = SeededConv()
         return Extractor(name, f"{name} {_state_digest(network)}", STAND_IN_LABEL, network.to(device), device)
     check_installed(name, weights)
+    # Imported here: torch-fidelity, torchvision and torch's compiler take 3 s of CPU time, and the stand-in needs none.
+    from cenbench.metrics.inputs.inception import read_inception
+
     network = read_inception(weights)
     return Extractor(name, f"{name} {sha256_file(weights)}", None, network.to(device), device)
 
 
-def read_inception(path: Path) -> nn.Module:
-    """The network in torch-fidelity's file. `UserError` if `path` does not hold every key in the right shape."""
-    try:
-        with path.open("rb") as file:
-            state = load_tensors(file, path)
-        # torch-fidelity unpickles its file without restrictions, so it gets a copy of tensors that were read safely.
-        safe = io.BytesIO()
-        torch.save(state, safe)
-        safe.seek(0)
-        network: nn.Module = FeatureExtractorInceptionV3(
-            "inception-v3-compat", ["2048"], feature_extractor_weights_path=safe
-        )
-        return network
-    except Exception as error:  # the file may hold anything, and torch-fidelity fails on it in any way
-        # torch lists every key that does not fit; its heading and the first key are enough.
-        found = error.found if isinstance(error, UserError) else " ".join(str(error).split("\n")[:2])[:_SHOWN]
-        raise UserError(
-            "not torch-fidelity's Inception-v3 weights",
-            where=path,
-            found=found or type(error).__name__,
-            fix="cenbench weights add inception-v3 FILE, with the file that torch-fidelity publishes",
-        ) from error
-
-
-_FEATURES = "96"
 _SEED = 20201206
 
 
-class SeededConv(FeatureExtractorBase):  # type: ignore[misc]  # torch-fidelity has no types
+class SeededConv(nn.Module):
     """Three strided convolutions with seeded random weights; mean and deviation of their last and middle maps.
 
     Float64 throughout, so that features depend on the batch size in their last digits only. They reflect colour,
     contrast and texture, not what an image shows.
     """
 
-    def __init__(self, name: str, features_list: list[str]) -> None:
-        super().__init__(name, features_list)
+    def __init__(self) -> None:
+        super().__init__()
         generator = torch.Generator().manual_seed(_SEED)
         convs = [nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in ((3, 16), (16, 16), (16, 32))]
         self.convs = nn.ModuleList(convs)
@@ -114,22 +83,6 @@ class SeededConv(FeatureExtractorBase):  # type: ignore[misc]  # torch-fidelity 
         self.requires_grad_(False)
         self.eval()
 
-    @staticmethod
-    def get_provided_features_list() -> tuple[str, ...]:
-        return (_FEATURES,)
-
-    @staticmethod
-    def get_default_feature_layer_for_metric(metric: str) -> str:
-        return _FEATURES
-
-    @staticmethod
-    def can_be_compiled() -> bool:
-        return True
-
-    @staticmethod
-    def get_dummy_input_for_compile() -> Tensor:
-        return torch.zeros(1, 3, 64, 64, dtype=torch.uint8)
-
     def forward(self, image_u8_BCHW: Tensor) -> tuple[Tensor]:
         x = image_u8_BCHW.double() / 127.5 - 1
         maps = []
@@ -138,9 +91,6 @@ class SeededConv(FeatureExtractorBase):  # type: ignore[misc]  # torch-fidelity 
             maps.append(x)
         pooled = [x_BCHW.flatten(2) for x_BCHW in maps[1:]]
         return (torch.cat([part for x_BCN in pooled for part in (x_BCN.mean(2), x_BCN.std(2))], dim=1),)
-
-
-register_feature_extractor(STAND_IN, SeededConv)
 
 
 def _state_digest(network: nn.Module) -> str:

@@ -1,6 +1,6 @@
 """Importing torchvision when its C extension does not load.
 
-torch-fidelity and torchmetrics import torchvision, whose wheel may have been built for another torch (a CUDA wheel
+torch-fidelity imports torchvision, whose wheel may have been built for another torch (a CUDA wheel
 beside a CPU torch). Its extension then fails to load, and `import torchvision` fails because operators are not defined.
 Declaring their schemas is enough to import the Python parts; the operators themselves are never called here. If the
 extension loads, nothing changes.
