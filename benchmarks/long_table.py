@@ -1,4 +1,4 @@
-"""A table with many rows, and every way to render it: for benchmarks/scale.py and tests/test_report_growth.py."""
+"""A long or a wide table, and every way to render it: for benchmarks/scale.py and tests/test_report_growth.py."""
 
 from __future__ import annotations
 
@@ -36,6 +36,20 @@ def long_table(params: Path, name: str, rows: int) -> Table:
         if slot.row + offset < rows
     )
     return filled(replace(layout, rows=(layout.rows * (rows // height + 1))[:rows], slots=tuple(slots)))
+
+
+def wide_table(params: Path, name: str, columns: int) -> Table:
+    """A table of the paper preset, its columns repeated until there are `columns`, filled likewise."""
+    layout = load_plan(params, "paper").table(name)
+    width = len(layout.columns)
+    slots = (
+        replace(slot, column=slot.column + offset)
+        for slot in layout.slots
+        for offset in range(0, columns, width)
+        if slot.column + offset < columns
+    )
+    repeated = (layout.columns * (columns // width + 1))[:columns]
+    return filled(replace(layout, columns=repeated, slots=tuple(slots)))
 
 
 def filled(layout: TableLayout) -> Table:

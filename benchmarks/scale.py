@@ -2,7 +2,9 @@
 
     python benchmarks/scale.py                            4 seeds: 628 cells, all of them run
     python benchmarks/scale.py --seeds 64 --run-s 300     10,048 cells: run for 5 minutes, then lay out the rest
+    python benchmarks/scale.py --seeds 320 --dry-only     50,240 cells: only the dry run
     python benchmarks/scale.py --rows 250 1000 4000       only render tables of that many rows
+    python benchmarks/scale.py --growth                   only rows, columns, seeds and tables: CPU s per doubling
 
 In a temporary checkout, benchmarks/stand_in_cell.py, which sleeps and writes, replaces `cenbench run`; params,
 workflow, reports and all other commands are the real ones. Times and peaks are those of the measured process, without
@@ -12,7 +14,7 @@ the jobs it starts. The results are in docs/scaling.md.
 from __future__ import annotations
 
 import argparse
-import json
+import hashlib
 import os
 import re
 import shutil
@@ -27,12 +29,14 @@ from pathlib import Path
 
 import long_table
 import stand_in_cell
+from growth import growth_tables
 from plan import with_seeds
 from rich.console import Console
 from rich.table import Column, Table
 
 from cenbench.cpus import allotted_cpus
 from cenbench.data.manifest import MANIFEST
+from cenbench.files import write_sealed
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.metrics import measured_metrics
 from cenbench.matrix.plan import Plan, load_plan
@@ -106,7 +110,9 @@ def make_checkout(root: Path, seeds: int) -> Plan:
         (folder / MANIFEST).write_text("{}\n")
     (root / "stand-in").mkdir()
     for cell in plan.cells.values():
-        (root / "stand-in" / f"{cell.id}.json").write_text(json.dumps(_record(cell, paths)))
+        write_sealed(root / "stand-in" / f"{cell.id}.json", _record(cell, paths))
+        provenance = {"revision": "stand-in", "train_s": 1.0, "cell_id": cell.id}
+        write_sealed(root / "stand-in" / f"{cell.id}.provenance.json", provenance)
         (root / "stand-in" / f"{cell.id}.training-id").write_text(cell.training_id)
     return plan
 
@@ -125,6 +131,7 @@ def _record(cell: Cell, paths: Paths) -> dict[str, object]:
         "metrics": dict.fromkeys(cell.streams, numbers),
         "stand_in": {},
         "parameters": {"total": 1, "fusion": 0, "flops": 1},
+        "files": {name: hashlib.sha256(data).hexdigest() for name, data in stand_in_cell.FILES.items()},
     }
 
 
@@ -141,11 +148,13 @@ def inodes(root: Path) -> int:
     return sum(len(folders) + len(files) for _, folders, files in os.walk(root))
 
 
-def steps(plan: Plan, root: Path, run_s: float | None) -> Iterator[tuple[str, Measured]]:
+def steps(plan: Plan, root: Path, run_s: float | None, dry_only: bool) -> Iterator[tuple[str, Measured]]:
     """Every command a user would start, in that order."""
     snakemake, cenbench = ["snakemake", "all_tables", *PRESET], [sys.executable, "-m", "cenbench"]
     report = [*cenbench, "report", "--preset", "paper"]
     yield "dry run, nothing made yet", measured([*snakemake, "-n"], root)
+    if dry_only:
+        return
     ran = measured(snakemake, root, run_s)
     done = len(list((root / "results" / "cells").glob("*/metrics.json")))
     yield f"run: {done} cells and, unless stopped, the tables", ran
@@ -174,22 +183,30 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=4, help="seeds of the paper preset, 157 cells each")
     parser.add_argument("--run-s", type=float, help="stop running cells after this many seconds, and lay out the rest")
+    parser.add_argument("--dry-only", action="store_true", help="only the dry run, with nothing made yet")
+    parser.add_argument("--growth", action="store_true", help="only how planning and rendering grow in each direction")
     parser.add_argument("--rows", type=int, nargs="*", help="only render tables of this many rows, at most 3 s each")
     options = parser.parse_args()
     console = Console()
     if options.rows:
         console.print(render_times(options.rows))
         return
+    if options.growth:
+        for table in growth_tables(REPOSITORY / "params"):
+            console.print(table)
+        return
     with tempfile.TemporaryDirectory(prefix="cenbench-scale-") as folder:
         root = Path(folder) / "checkout"
         plan = make_checkout(root, options.seeds)
         table = Table("step", *(Column(name, justify="right") for name in ("wall s", "CPU s", "peak MiB")))
         table.title = f"{len(plan.cells)} cells, {allotted_cpus()} CPU cores"
-        for step, took in steps(plan, root, options.run_s):
+        for step, took in steps(plan, root, options.run_s, options.dry_only):
             row = (step, f"{took.wall_s:.1f}", f"{took.cpu_s:.1f}", f"{took.peak_mib:.0f}")
             console.log(" | ".join(row))
             table.add_row(*row)
         console.print(table)
+        if options.dry_only:
+            return
         for name in ("results", "reports", ".snakemake"):
             console.print(f"inodes below {name}: {inodes(root / name) / len(plan.cells):.1f} per cell")
 

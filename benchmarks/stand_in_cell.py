@@ -2,7 +2,7 @@
 
 benchmarks/scale.py puts it in place of `cenbench/__main__.py` in a temporary copy of a checkout; every other command
 runs as it is. It imports only the standard library, so that the scheduler is measured and not ten thousand imports of
-torch. Each cell's `metrics.json` was written beforehand to `stand-in/`.
+torch. Each cell's `metrics.json` and `provenance.json` were written beforehand to `stand-in/`.
 """
 
 import shutil
@@ -16,6 +16,12 @@ PNG = bytes.fromhex(
 )
 SLEEP_S = 0.01
 SAMPLES = 4
+FILES = {
+    "history.csv": b"step,loss\n1,1.0\n2,0.5\n",
+    "per_image.safetensors": b"",
+    **{f"samples/{number:03}.png": PNG for number in range(SAMPLES)},
+}
+"""What lies beside metrics.json and provenance.json, the same for every cell."""
 
 
 def finish(cell: str, root: Path) -> None:
@@ -27,11 +33,9 @@ def finish(cell: str, root: Path) -> None:
     state.mkdir(parents=True, exist_ok=True)
     for name in ("lock", "history.csv", "heartbeat.json", "weights.safetensors", "finished.json"):
         (state / name).write_text("stand-in\n")
-    for number in range(SAMPLES):
-        (published / "samples" / f"{number:03}.png").write_bytes(PNG)
-    (published / "history.csv").write_text("step,loss\n1,1.0\n2,0.5\n")
-    (published / "per_image.safetensors").write_bytes(b"")
-    (published / "provenance.json").write_text('{"revision": "stand-in", "train_s": 1.0}\n')
+    for name, data in FILES.items():
+        (published / name).write_bytes(data)
+    shutil.copy(metrics.with_suffix(".provenance.json"), published / "provenance.json")
     shutil.copy(metrics, published / "metrics.json")
 
 

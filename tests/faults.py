@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 KILLS = int(os.environ.get("CENBENCH_KILLS", "10"))
-"""How often a training is killed at a random moment: 10 by default, 100 in `make test-faults`."""
+"""How often a training is killed at a random moment; `make test-faults CENBENCH_KILLS=100` for more."""
 
 
 @dataclass

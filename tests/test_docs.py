@@ -223,6 +223,30 @@ def absent_paths(text: str) -> Iterator[str]:
             yield code
 
 
+CITED_TEST = re.compile(r"`((?:cluster/)?test_\w+\.py)::(test_\w+)`")
+PROMISES = [REPOSITORY / "docs" / f"{name}.md" for name in ("faults", "safety", "determinism", "scaling")]
+"""Pages of promises, each with the tests that hold it."""
+
+
+@cache
+def names_in(file: str) -> set[str]:
+    path = REPOSITORY / "tests" / file
+    return set(re.findall(r"^def (test_\w+)\(", path.read_text(), flags=re.MULTILINE)) if path.exists() else set()
+
+
+def absent_tests(text: str) -> Iterator[str]:
+    """Tests cited as `test_file.py::test_name` that do not exist."""
+    return (f"{file}::{name}" for file, name in CITED_TEST.findall(text) if name not in names_in(file))
+
+
+def promises(text: str) -> Iterator[tuple[str, str]]:
+    """Promise and what holds it, from the rows of tables whose last column is `held by`."""
+    for table in re.findall(r"^\|.*\| held by \|\n\|[-|:]+\|\n((?:\|.*\|\n)+)", text, flags=re.MULTILINE):
+        for row in table.splitlines():
+            promise, _, held_by = row.strip("| ").rpartition(" | ")
+            yield promise, held_by
+
+
 def listed(problems: Callable[[Path], Iterator[str]]) -> list[str]:
     """`page: problem` for every page."""
     return [f"{page.relative_to(REPOSITORY)}: {problem}" for page in PAGES for problem in problems(page)]
@@ -238,6 +262,17 @@ def test_commands_exist_and_take_their_options() -> None:
 
 def test_paths_exist() -> None:
     assert listed(lambda page: absent_paths(page.read_text())) == []
+
+
+def test_cited_tests_exist() -> None:
+    assert listed(lambda page: absent_tests(page.read_text())) == []
+
+
+@pytest.mark.parametrize("page", PROMISES, ids=lambda page: page.stem)
+def test_every_promise_names_a_test(page: Path) -> None:
+    found = list(promises(page.read_text()))
+    assert len(found) > 3
+    assert [promise for promise, held_by in found if not CITED_TEST.search(held_by)] == []
 
 
 def test_every_page_is_linked_from_the_readme() -> None:

@@ -1,10 +1,11 @@
-"""Rendering takes time in proportion to a table's rows, and pairs of ranks are counted as brute force counts them."""
+"""Work grows with rows, columns, seeds and tables, not with their square; ranks are counted as by brute force."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
 from itertools import combinations
+from pathlib import Path
 from types import FrameType
 
 import pytest
@@ -12,10 +13,13 @@ from checkout import REPOSITORY
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cenbench.matrix.plan import load_plan
 from cenbench.report.agreement import agreeing_pairs
 
 sys.path.insert(0, str(REPOSITORY / "benchmarks"))
-from long_table import STEPS, long_table
+from growth import copy_of_table7
+from long_table import STEPS, long_table, wide_table
+from plan import with_seeds
 
 NUMBERS = st.integers(-5, 5).map(float)  # few values, so that ties are common
 
@@ -53,6 +57,28 @@ def test_work_grows_with_the_rows_not_with_their_square(step: str) -> None:
     work = STEPS[step]
     work(few)  # imports and caches are not growth
     assert instructions(lambda: work(many)) < 4.4 * instructions(lambda: work(few))
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_work_grows_with_the_columns(step: str) -> None:
+    few, many = (wide_table(REPOSITORY / "params", "table7", columns) for columns in (6, 24))
+    work = STEPS[step]
+    work(few)
+    assert instructions(lambda: work(many)) < 4.4 * instructions(lambda: work(few))
+
+
+def test_planning_grows_with_the_seeds_and_with_the_tables(tmp_path: Path) -> None:
+    """Four times the seeds, or the tables, take at most four times the work."""
+
+    def planned(name: str, seeds: int, tables: int) -> int:
+        params = copy_of_table7(tmp_path / name, tables)
+        with_seeds(params, seeds)
+        return instructions(lambda: load_plan(params, "paper").cells)
+
+    planned("warm", 1, 1)
+    few = planned("few", 2, 1)
+    assert planned("seeds", 8, 1) < 4.4 * few
+    assert planned("tables", 2, 4) < 4.4 * few
 
 
 def test_a_long_table_has_the_rows_and_slots_it_should() -> None:
