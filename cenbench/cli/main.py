@@ -17,6 +17,7 @@ from cenbench.cli import (
     cells,
     checkpoints,
     claims,
+    compare,
     data,
     doctor,
     exports,
@@ -54,6 +55,7 @@ app.command()(status.status)
 app.command()(reports.show)
 app.command()(reports.report)
 app.command()(claims.claims)
+app.command()(compare.compare)
 app.command()(exports.export)
 app.command()(checkpoints.import_checkpoint)
 app.command()(prune.prune)

@@ -1,0 +1,58 @@
+"""What a name given to `cenbench compare` stands for: a preset, a row, a cell, or another place's results."""
+
+from __future__ import annotations
+
+import re
+
+from cenbench.errors import UserError
+from cenbench.matrix.cell import Cell
+from cenbench.matrix.metrics import measured_metrics
+from cenbench.matrix.plan import Plan
+from cenbench.paths import Paths
+from cenbench.records.saved import SavedRecord, read_saved
+from cenbench.report.sides import Place, Side, network_places, row_name, table_places
+
+_ROW = re.compile(r"(table[0-9]{1,2}):([0-9]{1,4})")
+
+
+def plan_side(name: str, plan: Plan, paths: Paths) -> Side:
+    """Every slot of a preset's tables."""
+    places: dict[Place, tuple[str, tuple[Cell, ...]]] = {}
+    shown: dict[Place, tuple[str, ...]] = {}
+    for layout in plan.tables:
+        columns = {column.label: column.metrics for column in layout.columns}
+        found = table_places(layout)
+        places |= found
+        shown |= {place: columns[place[2]] for place in found}
+    cells = tuple(plan.cells.values())
+    return Side(name, places, shown, _records(paths, cells))
+
+
+def network_side(name: str, cells: tuple[Cell, ...], paths: Paths) -> Side:
+    """The outputs of one network, whose cells differ in their seeds."""
+    places = network_places(cells)
+    shown = dict.fromkeys(places, measured_metrics(cells[0].task.kind))
+    return Side(name, places, shown, _records(paths, cells))
+
+
+def row_cells(text: str, plan: Plan) -> tuple[str, tuple[Cell, ...]] | None:
+    """Name and cells of the row that `table7:3` names, rows counted from 1; None for any other text.
+
+    Raises `UserError` for an unknown table, a row it does not have, and a row of several networks.
+    """
+    match = _ROW.fullmatch(text)
+    if match is None:
+        return None
+    layout, number = plan.table(match[1]), int(match[2])
+    if not 1 <= number <= len(layout.rows):
+        raise UserError(f"{match[1]} has no row {number}", found=text, expected=f"1 to {len(layout.rows)}")
+    networks = {slot.cells for slot in layout.slots if slot.row == number - 1}
+    if len(networks) != 1:
+        problem = f"row {number} of {match[1]} shows {len(networks)} networks"
+        raise UserError(problem, found=text, fix=f"name the cells: cenbench plan --table {match[1]}")
+    return f"{match[1]}, {row_name(layout.rows[number - 1])}", networks.pop()
+
+
+def _records(paths: Paths, cells: tuple[Cell, ...]) -> dict[str, SavedRecord]:
+    found = {cell.id: read_saved(paths, cell) for cell in cells}
+    return {cell_id: record for cell_id, record in found.items() if record is not None}

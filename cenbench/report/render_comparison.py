@@ -1,0 +1,95 @@
+"""A comparison of two sides in a terminal, as a page and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from cenbench.matrix.metrics import metrics
+from cenbench.report.comparison import ComparedClass, ComparedNumber, SideComparison
+from cenbench.report.environment import page_templates
+from cenbench.report.terminal import add_row, borderless, literal
+from cenbench.report.value import MINUS, number_text
+
+FORMAT = 1
+_MOST_SETTINGS = 20
+_MOST_CLASSES = 20
+_STYLES = {"better": "bold green", "worse": "bold red", "noise": "dim"}
+
+
+def render_comparison(comparison: SideComparison) -> RenderableType:
+    """What differs, then every number that moved, then the classes that moved most."""
+    shown: list[RenderableType] = [literal(f"A  {comparison.a}\nB  {comparison.b}"), Text()]
+    for heading, lines in differing(comparison).items():
+        shown += [literal(f"{heading}: {'no difference' if not lines else ''}")]
+        shown += [literal(f"  {line}") for line in lines]
+    numbers = borderless("where", "metric", ">A", ">B", ">better by [95 %]", ">seeds", "verdict")
+    for number in comparison.moved:
+        add_row(
+            numbers, " / ".join(number.place), number.metric, number_text(number.metric, number.a),
+            number_text(number.metric, number.b), effect(number), number.seeds,
+            literal(number.word, _STYLES.get(number.word, "")),
+        )  # fmt: skip
+    shown += [Text(), numbers] if comparison.moved else []
+    classes = borderless("class", "where", ">A", ">B", ">difference")
+    for one in moved_classes(comparison):
+        place = " / ".join(one.place)
+        add_row(classes, one.name, place, f"{one.a:.1f}", f"{one.b:.1f}", f"{one.b - one.a:+.1f}".replace("-", MINUS))
+    shown += [Text(), classes] if moved_classes(comparison) else []
+    return Group(*shown, Text(), literal(summary(comparison)))
+
+
+def render_comparison_html(comparison: SideComparison) -> str:
+    """One page that needs no other file."""
+    return (
+        page_templates()
+        .get_template("comparison.html")
+        .render(
+            comparison=comparison,
+            differing=differing(comparison),
+            classes=moved_classes(comparison),
+            effect=effect,
+            number_text=number_text,
+            summary=summary(comparison),
+        )
+    )
+
+
+def render_comparison_json(comparison: SideComparison) -> dict[str, Any]:
+    """Everything, as plain values."""
+    return {"format": FORMAT, **asdict(comparison), "words": comparison.words}
+
+
+def differing(comparison: SideComparison) -> dict[str, list[str]]:
+    """Heading -> what differs: settings, code, environment."""
+    settings = [f"{name}{f'  ({count} places)' if count > 1 else ''}" for name, count in comparison.settings.items()]
+    if len(settings) > _MOST_SETTINGS:
+        settings = [*settings[:_MOST_SETTINGS], f"and {len(settings) - _MOST_SETTINGS} more"]
+    return {"settings": settings, "code": list(comparison.code), "environment": list(comparison.environment)}
+
+
+def effect(number: ComparedNumber) -> str:
+    """The effect with its interval; positive where B is better."""
+    decimals = metrics()[number.metric].decimals + 1
+    text = f"{number.effect:+.{decimals}f}"
+    if number.interval is not None:
+        low, high = number.interval
+        text += f" [{low:+.{decimals}f}, {high:+.{decimals}f}]"
+    return text.replace("-", MINUS)
+
+
+def moved_classes(comparison: SideComparison) -> Sequence[ComparedClass]:
+    """The classes whose IoU moved most, largest first."""
+    moved = [one for one in comparison.classes if one.a != one.b]
+    return sorted(moved, key=lambda one: -abs(one.b - one.a))[:_MOST_CLASSES]
+
+
+def summary(comparison: SideComparison) -> str:
+    """Counts of all words, and of the numbers that only one side has."""
+    words = ", ".join(f"{count} {word}" for word, count in comparison.words.items())
+    only = [f"{count} only in {name}" for name, count in (("A", comparison.only_a), ("B", comparison.only_b)) if count]
+    return f"{len(comparison.numbers)} numbers compared: {'; '.join([words, *only])}"

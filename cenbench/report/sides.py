@@ -1,0 +1,59 @@
+"""The two sides of `cenbench compare`: a cell, a row, a preset, another checkout or an exported archive."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from cenbench.matrix.cell import Cell
+from cenbench.matrix.layout import Row, TableLayout
+from cenbench.records.saved import SavedRecord
+
+Place = tuple[str, ...]
+"""Where a number stands, equal on both sides: table, row and column of a plan, or the output of a network."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """Everything one side has: cells by place and seed, and the records of those that are finished."""
+
+    name: str
+    places: Mapping[Place, tuple[str, tuple[Cell, ...]]]
+    """Place -> output stream and cells, one per seed."""
+    metrics: Mapping[Place, tuple[str, ...]]
+    records: Mapping[str, SavedRecord] = field(default_factory=dict)
+    """Cell id -> record."""
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        return tuple({cell.id: cell for _, cells in self.places.values() for cell in cells}.values())
+
+    def numbers(self, place: Place, metric: str) -> dict[int, float]:
+        """Seed -> number."""
+        stream, cells = self.places[place]
+        found = {}
+        for cell in cells:
+            record = self.records.get(cell.id)
+            value = record.metrics.get(stream, {}).get(metric) if record else None
+            if value is not None:
+                found[cell.seed] = value
+        return found
+
+
+def network_places(cells: tuple[Cell, ...]) -> dict[Place, tuple[str, tuple[Cell, ...]]]:
+    """The outputs of one network, whose cells differ in their seeds."""
+    return {(stream,): (stream, cells) for stream in cells[0].streams}
+
+
+def table_places(layout: TableLayout) -> dict[Place, tuple[str, tuple[Cell, ...]]]:
+    """The slots of a table, by its name and the labels of row and column."""
+    places: dict[Place, tuple[str, tuple[Cell, ...]]] = {}
+    for slot in layout.slots:
+        place = (layout.name, row_name(layout.rows[slot.row]), layout.columns[slot.column].label)
+        places.setdefault(place, (slot.stream, slot.cells))
+    return places
+
+
+def row_name(row: Row) -> str:
+    """Group and labels on one line."""
+    return " / ".join([*([row.group] if row.group else []), *row.labels])

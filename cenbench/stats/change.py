@@ -1,0 +1,74 @@
+"""What became of a number between two versions of the same thing: noise, better, worse, or undecided."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from cenbench.stats.multiple import holm
+from cenbench.stats.paired import Comparison, compare
+
+ChangeWord = Literal["same", "noise", "better", "worse", "undecided"]
+
+
+@dataclass(frozen=True)
+class Change:
+    """One number before and after: B minus A, positive where B is better."""
+
+    a: float
+    b: float
+    effect: float
+    seeds: int
+    """Seeds that both sides have."""
+    comparison: Comparison | None
+    """None for fewer than two common seeds, or where their differences do not scatter."""
+
+    @property
+    def moved(self) -> bool:
+        return self.a != self.b
+
+
+def change(a: Mapping[int, float], b: Mapping[int, float], *, higher_is_better: bool) -> Change | None:
+    """Compare the numbers (seed -> value) of the seeds that both sides have; None if there is none."""
+    common = sorted(a.keys() & b.keys())
+    if not common:
+        return None
+    sign = 1 if higher_is_better else -1
+    differences = [sign * (b[seed] - a[seed]) for seed in common]
+    before, after = (math.fsum(side[seed] for seed in common) / len(common) for side in (a, b))
+    return Change(before, after, math.fsum(differences) / len(common), len(common), compare([differences], resamples=0))
+
+
+def change_words(changes: Sequence[Change], margins: Sequence[float | None], alpha: float = 0.05) -> list[ChangeWord]:
+    """One word per change, corrected for how many were compared (Holm).
+
+    same       not a digit differs
+    better     shown to be better (two-sided), by at least the margin if there is one; `worse` likewise
+    noise      the interval lies within the margin: no difference that counts
+    undecided  nothing of this is shown, as always with a single seed
+    """
+    tested = [place for place, one in enumerate(changes) if one.comparison is not None and one.moved]
+    p_values = [_two_sided(changes[place]) for place in tested]
+    adjusted = dict(zip(tested, holm(p_values), strict=True))
+    return [
+        _word(one, adjusted.get(place, 1.0), margin, alpha)
+        for place, (one, margin) in enumerate(zip(changes, margins, strict=True))
+    ]
+
+
+def _two_sided(one: Change) -> float:
+    assert one.comparison is not None
+    return min(1.0, 2 * min(one.comparison.p_better, one.comparison.p_worse))
+
+
+def _word(one: Change, p: float, margin: float | None, alpha: float) -> ChangeWord:
+    if not one.moved and (one.comparison is None or one.effect == 0):
+        return "same"
+    if p < alpha and abs(one.effect) >= (margin or 0.0):
+        return "better" if one.effect > 0 else "worse"
+    if one.comparison is not None and margin is not None:
+        low, high = one.comparison.interval
+        return "noise" if -margin < low and high < margin else "undecided"
+    return "undecided"

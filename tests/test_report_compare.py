@@ -1,0 +1,176 @@
+"""Two of anything are compared over equal seeds: what differs, what moved, and by a word that noise does not get."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from checkout import REPOSITORY
+from rich.console import Console
+from scipy import stats
+from typer.testing import CliRunner
+
+from cenbench.cli.main import app
+from cenbench.errors import UserError
+from cenbench.matrix.cell import Cell
+from cenbench.matrix.plan import Plan, load_plan
+from cenbench.records.saved import SavedRecord
+from cenbench.report.comparison import SideComparison, build_comparison
+from cenbench.report.read_sides import row_cells
+from cenbench.report.render_comparison import (
+    render_comparison,
+    render_comparison_html,
+    render_comparison_json,
+    summary,
+)
+from cenbench.report.sides import Side, network_places, table_places
+from cenbench.stats.change import change, change_words
+
+PARAMS = REPOSITORY / "params"
+
+
+@pytest.fixture(scope="module")
+def plan() -> Plan:
+    return load_plan(PARAMS, "study")
+
+
+def saved(value: float, **changes: Any) -> SavedRecord:
+    numbers = {stream: {"miou_pct": value} for stream in ("rgb", "depth", "ensemble")}
+    found = SavedRecord(
+        numbers, {"ensemble": {"wall": value, "lamp": value / 2}}, {}, {"train": "a"}, {"python": "3.11"}
+    )
+    return replace(found, **changes)
+
+
+def side(name: str, cells: tuple[Cell, ...], values: list[float], **changes: Any) -> Side:
+    places = network_places(cells)
+    records = {cell.id: saved(value, **changes) for cell, value in zip(cells, values, strict=False)}
+    return Side(name, places, dict.fromkeys(places, ("miou_pct",)), records)
+
+
+def compared(plan: Plan, a: list[float], b: list[float], **changes: Any) -> SideComparison:
+    cells = plan.table("table7").slots[0].cells
+    return build_comparison(side("A", cells, a), side("B", cells, b, **changes), {"miou_pct": 1.0})
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "word"),
+    [
+        ([40.0, 41.0, 42.0], [40.0, 41.0, 42.0], "same"),
+        ([40.0, 41.0, 42.0], [50.1, 51.0, 52.1], "better"),
+        ([40.0, 41.0, 42.0], [30.1, 31.0, 32.1], "worse"),
+        ([40.0, 41.0, 42.0], [40.1, 41.0, 42.1], "noise"),
+        ([40.0, 41.0, 42.0], [45.0, 35.0, 44.0], "undecided"),
+        ([40.0], [60.0], "undecided"),
+    ],
+)
+def test_words(plan: Plan, a: list[float], b: list[float], word: str) -> None:
+    assert {number.word for number in compared(plan, a, b).numbers} == {word}
+
+
+def test_the_interval_is_that_of_the_paired_t_test(plan: Plan) -> None:
+    generator = np.random.default_rng(0)
+    a, b = generator.normal(40, 1, 5), generator.normal(41, 1, 5)
+    [*_, number] = compared(plan, a.tolist(), b.tolist()).numbers
+    low, high = stats.ttest_rel(b, a).confidence_interval(0.95)
+    assert number.interval == pytest.approx((low, high))
+    assert (number.a, number.b, number.seeds) == (pytest.approx(a.mean()), pytest.approx(b.mean()), 5)
+
+
+def test_lower_is_better_for_an_error() -> None:
+    found = change({1: 2.0, 2: 2.2, 3: 2.1}, {1: 1.0, 2: 1.3, 3: 1.1}, higher_is_better=False)
+    assert found is not None
+    assert found.effect == pytest.approx(2.9 / 3)
+    assert change_words([found], [0.1]) == ["better"]
+    assert change({1: 2.0}, {2: 2.0}, higher_is_better=True) is None, "no common seed"
+
+
+def test_noise_is_hardly_ever_called_better_or_worse() -> None:
+    """Families of ten numbers of three seeds without a difference: any word at 5 % of them at most."""
+    generator, runs, wrong = np.random.default_rng(1), 200, 0
+    for _ in range(runs):
+        found = [
+            change(dict(enumerate(generator.normal(0, 1, 3))), dict(enumerate(generator.normal(0, 1, 3))),
+                   higher_is_better=True)
+            for _ in range(10)
+        ]  # fmt: skip
+        words = change_words([one for one in found if one], [1e-9] * 10)
+        wrong += bool({"better", "worse"} & set(words))
+    assert wrong / runs < 0.05 + 3 * (0.05 * 0.95 / runs) ** 0.5
+
+
+def test_settings_code_and_environment_that_differ_are_listed(plan: Plan) -> None:
+    cells = plan.table("table7").slots[0].cells
+    theta = cells[0].protocol.theta
+    document = [cell.model_dump() for cell in cells]
+    others = tuple(Cell.model_validate({**one, "protocol": {**one["protocol"], "theta": 0.125}}) for one in document)
+    changed = side("B", others, [1.0] * 5, digests={"train": "b"}, provenance={"python": "3.12"})
+    found = build_comparison(side("A", cells, [1.0] * 5), changed, {})
+    assert list(found.settings) == [f"protocol.theta: {theta} / 0.125"]
+    assert found.code == ("train: differs for 5 of 5 cells",)
+    assert found.environment == ("python: 3.11 / 3.12",)
+
+
+def test_classes_that_moved_are_listed_largest_first_and_numbers_of_one_side_are_counted(plan: Plan) -> None:
+    found = compared(plan, [40.0, 40.0, 40.0], [50.0, 50.0, 50.0])
+    assert [(one.name, one.a, one.b) for one in found.classes] == [("wall", 40.0, 50.0), ("lamp", 20.0, 25.0)]
+    nothing = compared(plan, [40.0], [])
+    assert (nothing.numbers, nothing.only_a, nothing.only_b) == ((), 3, 0)
+    console = Console(width=200, file=io.StringIO(), record=True)
+    console.print(render_comparison(found))
+    assert "+10.0" in console.export_text()
+    page = render_comparison_html(found)
+    assert page.index("wall") < page.index("lamp")
+    assert summary(found) in page
+    assert json.dumps(render_comparison_json(found))
+
+
+def test_a_margin_does_not_apply_to_a_stand_ins_unit(plan: Plan) -> None:
+    cells = plan.table("table7").slots[0].cells
+    first = side("A", cells, [1.0, 1.1, 1.2], stand_in={"miou_pct": "another instrument"})
+    found = build_comparison(first, side("B", cells, [1.3, 1.42, 1.5]), {"miou_pct": 1.0})
+    assert {number.margin for number in found.numbers} == {None}
+
+
+def test_presets_are_compared_slot_by_slot(plan: Plan) -> None:
+    demo = load_plan(PARAMS, "demo")
+    own, other = table_places(plan.table("table7")), table_places(demo.table("table7"))
+    assert own.keys() == other.keys()
+    assert len(own) == len(plan.table("table7").slots)
+
+
+def test_rows_by_number(plan: Plan) -> None:
+    found = row_cells("table7:7", plan)
+    assert found is not None
+    assert {cell.fusion for cell in found[1]} == {"exchange"}
+    assert row_cells("exchange", plan) is None
+    with pytest.raises(UserError, match="no row 99"):
+        row_cells("table7:99", plan)
+    with pytest.raises(UserError, match="shows 4 networks"):
+        row_cells("table8:1", plan)
+
+
+@pytest.mark.slow
+def test_the_command_on_checkouts_archives_and_cells(finished: Any, tmp_path: Path) -> None:
+    """With `make test-slow`: it needs finished cells."""
+    other = tmp_path / "other"
+    shutil.copytree(finished.root, other, symlinks=True)
+    finished.run("python", "-m", "cenbench", "results", "export", "results/all.tar")
+    for a, b in ((str(finished.root), str(other)), (str(finished.root / "results/all.tar"), str(other))):
+        same = CliRunner().invoke(app, ["compare", a, b, "--root", str(other), "--fail-if", "moved"])
+        assert same.exit_code == 0, same.output
+        assert "same" in same.output
+
+
+def test_a_name_of_nothing_is_a_message(tmp_path: Path) -> None:
+    (tmp_path / "params").symlink_to(PARAMS)
+    for a, words in (("nowhere.tar", "no such file or folder"), ("abcd1234", "has no cell"), ("demo", "in common")):
+        found = CliRunner().invoke(app, ["compare", a, "demo", "--root", str(tmp_path)])
+        assert isinstance(found.exception, UserError)
+        assert words in str(found.exception)
