@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -276,3 +277,28 @@ def test_every_row_of_the_table_is_one_that_the_command_writes() -> None:
         for _, setting in gpu_table.STEP_COLUMNS:
             assert f"{case}; {setting}" in (compiled if setting.endswith("compile") else names)
     assert set(gpu_table.WAITING) <= {f"waiting for data; {case.name}" for case in inputs.CASES}
+
+
+def fake_mps(folder: Path, in_foreground: str) -> None:
+    script = folder / "nvidia-cuda-mps-control"
+    daemon = f'if [ "$1" = -f ]; then echo $$ > {folder}/pid; {in_foreground}; fi'
+    script.write_text(f"#!/bin/sh\n{daemon}\ncat > {folder}/said\n")
+    script.chmod(0o755)
+
+
+def test_the_mps_daemon_ends_with_its_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_mps(tmp_path, "exec sleep 60")
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    with sharing.mps_daemon():
+        assert Path(os.environ["CUDA_MPS_PIPE_DIRECTORY"]).is_dir()
+        assert (Path("/proc") / (tmp_path / "pid").read_text().strip()).exists()
+    assert "CUDA_MPS_PIPE_DIRECTORY" not in os.environ
+    assert not (Path("/proc") / (tmp_path / "pid").read_text().strip()).exists()
+    assert (tmp_path / "said").read_text() == "quit\n"
+
+
+def test_an_mps_daemon_that_does_not_start_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_mps(tmp_path, "exit 3")
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    with pytest.raises(OSError, match="ended with status 3"), sharing.mps_daemon():
+        raise AssertionError("the block must not run")

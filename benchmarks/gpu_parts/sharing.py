@@ -26,6 +26,7 @@ COUNTS = {"paper": (1, 2, 4, 8), "tiny": (1, 2)}
 SECONDS = {"paper": 2.0, "tiny": 0.2}
 START_S = {"paper": 25.0, "tiny": 60.0}
 PRECISION = "bfloat16"
+DAEMON_START_S = 1.0
 WITHOUT_MPS, WITH_MPS = "processes", "processes under MPS"
 
 
@@ -124,10 +125,18 @@ def mps_daemon() -> Iterator[None]:
         for name in names:
             (Path(folder) / name).mkdir()
             os.environ[name] = str(Path(folder) / name)
+        # In the foreground, so that it belongs to this part's process group and ends with it.
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        daemon = subprocess.Popen(["nvidia-cuda-mps-control", "-f"], **quiet)
         try:
-            subprocess.run(["nvidia-cuda-mps-control", "-d"], check=True, timeout=10, capture_output=True)
+            time.sleep(DAEMON_START_S)
+            if daemon.poll() is not None:
+                raise OSError(f"nvidia-cuda-mps-control ended with status {daemon.returncode}")
             yield
         finally:
-            subprocess.run(["nvidia-cuda-mps-control"], input=b"quit\n", check=False, timeout=10, capture_output=True)
+            if daemon.poll() is None:
+                subprocess.run(["nvidia-cuda-mps-control"], input=b"quit\n", check=False, timeout=10, **quiet)
+                daemon.terminate()
+            daemon.wait(10)
             for name in names:
                 os.environ.pop(name, None)
