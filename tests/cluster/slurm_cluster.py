@@ -1,4 +1,5 @@
-"""A real Slurm on this machine, for tests: munged, slurmctld and one slurmd per node, on loopback, with fake GPUs.
+"""A real Slurm on this machine, for tests: munged, slurmctld and one slurmd per node, on loopback, with fake GPUs,
+which jobs can also have a quarter of each (`--gres=shard:1`).
 
     python tests/cluster/slurm_cluster.py        # bring it up, print how to use it, take it down at Ctrl-C
 
@@ -54,13 +55,17 @@ PreemptMode=REQUEUE
 ReturnToService=2
 SlurmdTimeout=10
 KillWait=15
-GresTypes=gpu
-NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs=2 RealMemory=16000 Gres=gpu:1
-NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} CPUs=2 RealMemory=16000 Gres=gpu:1
+GresTypes=gpu,shard
+NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs=2 RealMemory=16000 Gres=gpu:1,shard:4
+NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} CPUs=2 RealMemory=16000 Gres=gpu:1,shard:4
 PartitionName=gpu Nodes=n1,n2 Default=YES PriorityTier=1 GraceTime={grace} State=UP
 PartitionName=urgent Nodes=n1,n2 PriorityTier=2 PreemptMode=OFF State=UP
 """
-GPUS = "NodeName=n1 Name=gpu Count=1 File=/dev/null\nNodeName=n2 Name=gpu Count=1 File=/dev/zero\n"
+GPUS = """
+NodeName=n1 Name=gpu Count=1 File=/dev/null
+NodeName=n2 Name=gpu Count=1 File=/dev/zero
+NodeName=n1,n2 Name=shard Count=4
+"""
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 
 
