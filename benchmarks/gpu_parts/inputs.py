@@ -10,10 +10,12 @@ from unittest.mock import patch
 
 import torch
 from input import CASES, VAL_SCENES, Case, cell_of, waiting_share_pct, write_dataset
+from torch import nn
 
 from cenbench.data.prepared import Prepared
 from cenbench.evaluate.task import evaluation_of
 from cenbench.matrix.cell import Cell
+from cenbench.metrics.inputs.extractors import Extractor
 from cenbench.paths import Paths
 from cenbench.train.setup import Setup
 from cenbench.train.task import training_of
@@ -84,14 +86,7 @@ def inception(results: Results, device: torch.device, batch: int) -> None:
     """Features per second with random weights: the operations are the same as with trained ones."""
     name = "Inception-v3 features, random weights"
     try:
-        from cenbench.metrics.inputs import extractors
-
-        with patch.object(extractors.FeatureExtractorInceptionV3, "load_state_dict", lambda *_: None):
-            empty = io.BytesIO()
-            torch.save({}, empty)
-            empty.seek(0)
-            network = extractors.FeatureExtractorInceptionV3("random", ["2048"], feature_extractor_weights_path=empty)
-        extractor = extractors.Extractor("random", "random", None, network.to(device).eval(), device)
+        extractor = Extractor("random", "random", None, _random_inception().to(device), device)
         images = torch.randint(0, 256, (batch, 3, 256, 256), dtype=torch.uint8)
         extractor.features(images)
         start, count = drained_clock_s(device), 0
@@ -102,3 +97,15 @@ def inception(results: Results, device: torch.device, batch: int) -> None:
         results.ok(name, f"{rate:.1f} images per second in batches of {batch}", images_per_s=rate)
     except Exception as error:  # torch-fidelity may be absent
         results.failed(name, error)
+
+
+def _random_inception() -> nn.Module:
+    """Inception-v3 as it is made before its weights are read. ImportError without torch-fidelity."""
+    from cenbench.metrics.inputs.inception import FeatureExtractorInceptionV3
+
+    empty = io.BytesIO()
+    torch.save({}, empty)
+    empty.seek(0)
+    with patch.object(FeatureExtractorInceptionV3, "load_state_dict", lambda *_: None):
+        network: nn.Module = FeatureExtractorInceptionV3("random", ["2048"], feature_extractor_weights_path=empty)
+    return network
