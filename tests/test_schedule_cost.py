@@ -32,7 +32,7 @@ def finish(paths: Paths, cell: Cell, *, train_s: float, wall_s: float, steps: in
     """Write the provenance of a finished cell whose last run took `steps`, by default all of them."""
     taken = total_steps(cell) if steps is None else steps
     times = {"train_s": train_s, "wall_s": wall_s, "steps": total_steps(cell), "trained_steps": taken}
-    write_json(paths.cell(cell) / "provenance.json", {**GPU, **times, **more})
+    write_json(paths.cell(cell) / "provenance.json", {"cell_id": cell.id, **GPU, **times, **more})
 
 
 def of_kind(plan: Plan, kind: str) -> list[Cell]:
