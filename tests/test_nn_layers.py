@@ -227,27 +227,18 @@ def test_parameter_count_in_closed_form_and_state_dict_round_trip(convs: str) ->
     assert torch.equal(net.eval()(x), other.eval()(x))
 
 
-@pytest.mark.parametrize(("levels", "random"), [(4, False), (5, False), (6, True)])
-def test_dropout_follows_the_u_nets_deepest_up_blocks_only(levels: int, random: bool) -> None:
-    """Three of eight as in pix2pix: a U-Net with no more than five levels has none."""
-    torch.manual_seed(0)
-    settings = {
-        "modalities": 1,
-        "fusion": "uni-modal",
-        "width": 2,
-        "dropout": 0.5,
-        "convs": "shared",
-        "norms": "unshared",
-        "theta": 0.1,
-    }
-    net = build_generator(levels=levels, **settings).train()
-    x = torch.randn(1, 1, 3, 64, 64)
-    assert random != torch.equal(net(x), net(x))
-    eight = build_generator(levels=8, **settings)
-    dropped: list[tuple[int, ...]] = []
-    eight.dropout.register_forward_hook(lambda module, inputs, output: dropped.append(tuple(output.shape)))
-    eight(torch.randn(1, 1, 3, 256, 256))
-    assert [shape[-1] for shape in dropped] == [2, 4, 8]  # pixels
+@pytest.mark.parametrize(("levels", "sides_px"), [(4, [8]), (6, [2, 4]), (8, [2, 4, 8])])
+def test_dropout_follows_the_first_three_eighths_of_the_up_blocks(levels: int, sides_px: list[int]) -> None:
+    """Three of eight as in pix2pix."""
+    net = build_generator(
+        modalities=1, fusion="uni-modal", levels=levels, width=2, dropout=0.5, convs="shared", norms="unshared",
+        theta=0.1,
+    )  # fmt: skip
+    dropped: list[int] = []
+    net.dropout.register_forward_hook(lambda module, inputs, output: dropped.append(output.shape[-1]))
+    side_px = 256 if levels == 8 else 64
+    net(torch.randn(1, 1, 3, side_px, side_px))
+    assert dropped == sides_px
 
 
 def test_private_scaling_factors_start_equal_unless_they_are_independent() -> None:

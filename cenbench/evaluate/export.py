@@ -23,7 +23,7 @@ NOTE = "predictions.json"
 def export_predictions(
     setup: Setup, trained: Trained, evaluation_code: str, out: Path, stream: str, *, bar: bool = False
 ) -> int:
-    """Write one PNG per validation scene into `out`, and `predictions.json`, which describes them; returns how many.
+    """Write one PNG per scene of the evaluated split into `out`, and `predictions.json`; returns how many.
 
     Segmentation: the labels of `stream` in the dataset's own format (`prediction_files.py`), the same from which its
     published scores were counted. Translation: the generated image, [-1, 1] as 0..255. Pictures already present that
@@ -36,7 +36,7 @@ def export_predictions(
         raise UserError("this cell has no such output", key="--stream", found=stream, expected=", ".join(cell.streams))
     task = evaluation_of(cell)
     files = task.prediction_files(cell.dataset.name)
-    names = [_file_name(files, prepared.scene_name(int(row))) for row in prepared.indices("val")]
+    names = [_file_name(files, prepared.scene_name(int(row))) for row in prepared.indices(cell.evaluation.split)]
     note = _note(cell, trained, stream, evaluation_code, files)
     _begin(out, note)
     wanted = {number for number, name in enumerate(names) if not (out / name).is_file()}
@@ -55,7 +55,7 @@ def _note(cell: Cell, trained: Trained, stream: str, evaluation_code: str, files
     return {
         "cell_id": cell.id,
         "dataset": dataset_key(cell.dataset),
-        "split": "val",
+        "split": cell.evaluation.split,
         "stream": stream,
         "evaluation_code": evaluation_code,
         "weights_sha256": sha256_file(trained.weights),

@@ -31,7 +31,7 @@ def score(setup: Setup) -> Score:
     @torch.inference_mode()
     def ensemble_miou_pct(network: nn.Module) -> float:
         confusion = Confusion((ENSEMBLE,), setup.classes, prepared.void, device)
-        for x_BMCHW, label_BHW in EvalBatches(prepared, cell.task, "val", single.batch_size):
+        for x_BMCHW, label_BHW in EvalBatches(prepared, cell.task, cell.evaluation.split, single.batch_size):
             classes_BSHW = predicted_classes(network, x_BMCHW.to(device), cell.task, single)
             confusion.update(classes_BSHW[:, -1:], label_BHW.to(device))
         return miou_pct.compute(confusion.pooled_SKK()[0].double())

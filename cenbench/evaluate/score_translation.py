@@ -51,11 +51,11 @@ def image_bytes(evaluation: TranslationEvaluation) -> Callable[[Tensor], Tensor]
 
 
 def generated(setup: Setup, network: nn.Module) -> Iterator[tuple[Tensor, Tensor]]:
-    """(image_BSCHW, y_BCHW) of the validation split, the network in the mode this evaluation asks for."""
+    """(image_BSCHW, y_BCHW) of the evaluated split, the network in the mode this evaluation asks for."""
     cell, device = setup.cell, setup.device
     _set_mode(network, cell.part(TranslationEvaluation))
     torch.manual_seed(cell.seed)  # dropout at test draws the same numbers each time
-    for x_BMCHW, y_BCHW in EvalBatches(setup.prepared, cell.task, "val", cell.evaluation.batch_size):
+    for x_BMCHW, y_BCHW in EvalBatches(setup.prepared, cell.task, cell.evaluation.split, cell.evaluation.batch_size):
         yield network(x_BMCHW.to(device)), y_BCHW.to(device)
 
 
@@ -67,10 +67,10 @@ def real_features(setup: Setup, extractor: Extractor) -> Tensor:
     to_bytes = image_bytes(evaluation)
 
     def batches() -> Iterator[Tensor]:
-        for _, y_BCHW in EvalBatches(prepared, cell.task, "val", evaluation.batch_size):
+        for _, y_BCHW in EvalBatches(prepared, cell.task, evaluation.split, evaluation.batch_size):
             yield to_bytes(y_BCHW)
 
-    key = {"dataset": prepared.digest, "target": cell.task.target, "split": "val"}
+    key = {"dataset": prepared.digest, "target": cell.task.target, "split": evaluation.split}
     if evaluation.stretch_images:
         key["pixels"] = "stretched"
     return reference_features(setup.paths.features, key, extractor, evaluation.batch_size, batches)

@@ -40,8 +40,8 @@ def measure(setup: Setup, network: Network) -> Measured:
     confusion = Confusion(cell.streams, setup.classes, prepared.void, setup.device)
     images = ConfusionCollector(cell.streams, setup.classes)
     samples: dict[str, bytes] = {}
-    rows = prepared.indices("val")
-    for x_BMCHW, label_BHW in EvalBatches(prepared, cell.task, "val", evaluation.batch_size):
+    rows = prepared.indices(evaluation.split)
+    for x_BMCHW, label_BHW in EvalBatches(prepared, cell.task, evaluation.split, evaluation.batch_size):
         prediction_BSHW = predicted_classes(network, x_BMCHW.to(setup.device), cell.task, evaluation)
         images.add(confusion.update(prediction_BSHW, label_BHW.to(setup.device)).cpu().numpy())
         for prediction_SHW, label_HW in zip(prediction_BSHW.cpu().numpy(), label_BHW.numpy(), strict=True):
@@ -69,7 +69,7 @@ def predict(setup: Setup, network: Network, stream: str, wanted: set[int]) -> It
     """
     cell, evaluation = setup.cell, setup.cell.part(SegmentationEvaluation)
     place, first = cell.streams.index(stream), 0
-    for x_BMCHW, _ in EvalBatches(setup.prepared, cell.task, "val", evaluation.batch_size):
+    for x_BMCHW, _ in EvalBatches(setup.prepared, cell.task, evaluation.split, evaluation.batch_size):
         batch = range(first, first + len(x_BMCHW))
         first = batch.stop
         if wanted.isdisjoint(batch):

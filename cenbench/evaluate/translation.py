@@ -47,7 +47,7 @@ def measure(setup: Setup, network: Network) -> Measured:
     extractor = load_extractor(evaluation.extractor, setup.paths.weights / INCEPTION_FILE, setup.device)
     features, pixels = _new_features(setup, extractor), Pixels(cell.streams, setup.device)
     samples: dict[str, bytes] = {}
-    rows = prepared.indices("val")
+    rows = prepared.indices(evaluation.split)
     for image_BSCHW, y_BCHW in generated(setup, network):
         features.update(image_BSCHW)
         pixels.update(image_BSCHW, y_BCHW)

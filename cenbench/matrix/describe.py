@@ -87,7 +87,7 @@ def _segmentation(parts: Segmentation) -> str:
         f"{_dataset(parts.dataset)}. {_HEADS[network.head]} on ResNet-{network.depth} ({widths}). "
         f"{_training(protocol, parts.evaluation)}; {_OPTIMIZERS[protocol.optimizer]}, "
         f"epochs at encoder/decoder learning rate {rates}{_schedule(protocol)}. "
-        f"Evaluation: {_views(parts.evaluation)}; {_selected(protocol)}."
+        f"Evaluation: {_views(parts.evaluation)}; {_selected(protocol)}{_evaluated(parts.evaluation)}."
     )
 
 
@@ -100,7 +100,8 @@ def _translation(parts: Translation) -> str:
         f"PatchGAN discriminator (width {network.discriminator_width}). "
         f"{_training(protocol, evaluation)}; Adam, {protocol.epochs} epochs at learning rate "
         f"{protocol.lr:g}{_schedule(protocol)}. "
-        f"FID and KID from {evaluation.extractor} features{stand_in}; KID x100 over {subsets}; {_selected(protocol)}."
+        f"FID and KID from {evaluation.extractor} features{stand_in}; KID x100 over {subsets}; "
+        f"{_selected(protocol)}{_evaluated(evaluation)}."
     )
 
 
@@ -136,6 +137,11 @@ def _selected(protocol: TrainingProtocol) -> str:
         return "last checkpoint"
     every = protocol.select_every_epochs
     return f"best on validation every {f'{every} epochs' if every > 1 else 'epoch'}"
+
+
+def _evaluated(evaluation: Evaluation) -> str:
+    """Names the split if it is not the validation split."""
+    return "" if evaluation.split == "val" else f", on split {evaluation.split}"
 
 
 def _dataset(dataset: DatasetSpec) -> str:

@@ -356,11 +356,13 @@ class TranslationProtocol(TrainingProtocol):
 
 
 class Evaluation(Quirky):
-    """How a trained cell is evaluated on the validation split: what both tasks have in common."""
+    """How a trained cell is evaluated: what both tasks have in common."""
 
     batch_size: PositiveInt
+    split: Literal["val", "tune"] = "val"
+    """The split that is evaluated. `tune` is for choosing settings; only rendered datasets have it."""
     samples: Annotated[int, Field(ge=0, le=64)] = 4
-    """Number of validation samples, the first ones, to keep as pictures."""
+    """Number of samples of the split, the first ones, to keep as pictures."""
 
     @property
     def reads_inception(self) -> bool:
@@ -370,18 +372,24 @@ class Evaluation(Quirky):
     def selecting(self) -> dict[str, Any]:
         """Those settings that decide which weights `selection: best` chooses.
 
-        Segmentation has none: it is selected by a mean IoU that is computed in the same way under every evaluation.
+        Segmentation has only the split: its mean IoU is computed in the same way under every evaluation.
         """
-        return {}
+        return {} if self.split == "val" else {"selected_on": self.split}
 
     def check_fit(self, dataset: DatasetSpec) -> None:
-        """Raises ValueError for more samples than the dataset has."""
-        if self.samples > dataset.val_scenes:
-            raise ValueError(f"samples {self.samples} exceeds val_scenes {dataset.val_scenes}")
+        """Raises ValueError for a split that the dataset lacks, and for more samples than the split has."""
+        if self.split not in dataset.split_sizes:
+            raise ValueError(f"split {self.split} has no scenes: set {self.split}_scenes in the dataset")
+        self._check_scenes("samples", self.samples, dataset)
+
+    def _check_scenes(self, key: str, wanted: int, dataset: DatasetSpec) -> None:
+        scenes = dataset.split_sizes[self.split]
+        if wanted > scenes:
+            raise ValueError(f"{key} {wanted} exceeds {self.split}_scenes {scenes}")
 
 
 class SegmentationEvaluation(Evaluation):
-    """Evaluation at full size on the validation split."""
+    """Evaluation at full size."""
 
     scales: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)] = (1.0,)
     """Scales of the image; class probabilities are averaged over them. Just 1.0 is single-scale evaluation."""
@@ -390,7 +398,7 @@ class SegmentationEvaluation(Evaluation):
 
 
 class TranslationEvaluation(Evaluation):
-    """FID, KID, MAE and RMSE on the validation split."""
+    """FID, KID, MAE and RMSE."""
 
     QUIRKS = ("dropout_at_test", "instance_statistics_at_test", "stretch_images")
 
@@ -413,12 +421,11 @@ class TranslationEvaluation(Evaluation):
     def selecting(self) -> dict[str, Any]:
         """The lowest FID depends on features and pixels; with dropout also on which images share a batch."""
         read = {"extractor", *self.QUIRKS} | ({"batch_size"} if self.dropout_at_test else set())
-        return {"selected_by": self.model_dump(mode="json", include=read)}
+        return super().selecting() | {"selected_by": self.model_dump(mode="json", include=read)}
 
     def check_fit(self, dataset: DatasetSpec) -> None:
         super().check_fit(dataset)
-        if self.kid_subset_size > dataset.val_scenes:
-            raise ValueError(f"kid_subset_size {self.kid_subset_size} exceeds val_scenes {dataset.val_scenes}")
+        self._check_scenes("kid_subset_size", self.kid_subset_size, dataset)
 
 
 def check_fit(dataset: DatasetSpec, network: Network, protocol: TrainingProtocol, evaluation: Evaluation) -> None:

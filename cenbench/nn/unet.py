@@ -18,8 +18,8 @@ from cenbench.nn.norm import GammaInit
 from cenbench.nn.rectify import leaky_relu_over, relu_over
 from cenbench.nn.sharing import Convs, Norms, Sharing
 
-_LEVELS_WITHOUT_DROPOUT = 5
-"""Dropout follows the up-blocks below these levels: the first three of eight, as in pix2pix; none of four."""
+_DROPOUT_EIGHTHS = 3
+"""Dropout follows the first three of eight up-blocks, as in pix2pix, and as large a part of fewer: one of four."""
 
 
 class UNet(Network):
@@ -81,7 +81,7 @@ class UNet(Network):
         x = skips.pop()
         for block, (conv, norm) in enumerate(zip(self.up[:-1], self.up_norms, strict=True)):
             x = norm(conv(relu_over(x)))
-            if block < len(self.down) - _LEVELS_WITHOUT_DROPOUT:
+            if block < len(self.down) * _DROPOUT_EIGHTHS // 8:
                 x = self.dropout(x)
             x = torch.cat([x, skips.pop()], dim=2)
         image_BMCHW: Tensor = self.up[-1](relu_over(x))
