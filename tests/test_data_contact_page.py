@@ -106,5 +106,5 @@ def test_an_unknown_scene_is_an_error(tmp_path: Path) -> None:
 def test_the_file_ending_decides_the_format(prepared_checkout: Checkout, tmp_path: Path) -> None:
     show = ("python", "-m", "cenbench", "data", "show", "synthrooms", "--scenes", "2", "--out")
     prepared_checkout.run(*show, str(tmp_path / "sheet.html"))
-    assert len(pictures((tmp_path / "sheet.html").read_text())) == 2 * 8
+    assert len(pictures((tmp_path / "sheet.html").read_text())) == 2 * 9
     assert ".png or .html" in prepared_checkout.run(*show, str(tmp_path / "sheet.pdf"), status=2)
