@@ -50,9 +50,9 @@ def pretrained_sha256(cell: Cell, paths: Paths, sha256: Callable[[Path], str] | 
     return {name: read(path) if path.is_file() else None for name, path in files.items()}
 
 
-def pretrained_digest(cell: Cell, paths: Paths) -> str | None:
-    """One digest of all files the cell uses; None if it uses no file, or one is absent."""
-    found = pretrained_sha256(cell, paths)
+def pretrained_digest(cell: Cell, paths: Paths, sha256: Callable[[Path], str] | None = None) -> str | None:
+    """One digest of all files the cell uses; None if it uses no file, or one is absent. See `pretrained_sha256`."""
+    found = pretrained_sha256(cell, paths, sha256)
     return digest(found) if found and None not in found.values() else None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -87,8 +87,11 @@ class CellRecord:
         return files
 
 
-def read_record(paths: Paths, cell: Cell) -> CellRecord:
-    """The cell's record as it is on disk. Never raises: whatever is wrong with its files is a state."""
+def read_record(paths: Paths, cell: Cell, sha256: Callable[[Path], str] | None = None) -> CellRecord:
+    """The cell's record as it is on disk. Never raises: whatever is wrong with its files is a state.
+
+    `sha256` gives the digest of a pretrained file; by default digests are noted (`pretrained_sha256`).
+    """
     log = paths.log(cell)
     nothing = CellRecord(cell, "missing", "not run yet", {}, {}, paths.cell(cell), log if is_there(log) else None)
     failure = read_failure(paths, cell)
@@ -105,7 +108,7 @@ def read_record(paths: Paths, cell: Cell) -> CellRecord:
         return replace(nothing, reason=started) if is_there(paths.run_log(cell)) else nothing
     if isinstance(found, OtherVersion):
         return replace(nothing, state="stale", reason=found.reason)
-    state, reason = _state(paths, cell, found)
+    state, reason = _state(paths, cell, found, sha256)
     return replace(
         nothing,
         state=state,
@@ -117,14 +120,16 @@ def read_record(paths: Paths, cell: Cell) -> CellRecord:
     )
 
 
-def _state(paths: Paths, cell: Cell, found: Published) -> tuple[State, str | None]:
-    if found.document["state"] == "skipped":
-        return "skipped", found.document["reason"]
+def _state(
+    paths: Paths, cell: Cell, found: Published, sha256: Callable[[Path], str] | None
+) -> tuple[State, str | None]:
     try:
-        now = current_digests(cell, paths.data, pretrained_digest(cell, paths))
+        now = current_digests(cell, paths.data, pretrained_digest(cell, paths, sha256))
     except UserError as error:  # the dataset or the weights cannot be read
         return "stale", f"it cannot be compared with what is here now: {error}"
     reason = why_stale(found.document, now)
+    if found.document["state"] == "skipped" and now.pretrained in (None, found.document["digests"].get("pretrained")):
+        return "skipped", found.document["reason"]
     return ("ok", None) if reason is None else ("stale", reason)
 
 

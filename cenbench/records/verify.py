@@ -5,8 +5,7 @@ A record that fails is `damaged`: it is reported with the file and what is wrong
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,6 @@ from cenbench.records.document import FORMAT, check_provenance, check_record
 from cenbench.regular_file import Missing
 from cenbench.strict_json import read_strict
 
-log = logging.getLogger("cenbench")
 _TRIES = 5
 
 
@@ -115,28 +113,8 @@ def _of_another(path: Path, found: str, expected: str) -> UserError:
     return UserError(f"{path.name} is of another cell", where=path, key="cell", found=found, expected=expected)
 
 
-def set_aside_damaged(paths: Paths, cells: Iterable[Cell]) -> None:
-    """Rename metrics.json of every damaged record. Snakemake, which does not check contents, then makes it again.
-
-    If the weights are intact, nothing is trained: the cell is evaluated and published again.
-    """
-    for cell in cells:
-        if (why := why_damaged(paths, cell)) is not None:
-            log.warning("cell %s will be published again, because its record is damaged: %s", cell.id, why)
-            record = paths.record(cell)
-            with suppress(FileNotFoundError):  # a run may be publishing it at this moment
-                record.replace(set_aside_path(record))
-
-
-def why_damaged(paths: Paths, cell: Cell) -> str | None:
-    """What is wrong with the files of the cell's record; None if they are whole, or there is no record."""
-    try:
-        read_published(paths, cell)
-    except UserError as error:
-        return str(error)
-    return None
-
-
-def set_aside_path(record: Path) -> Path:
-    """Where a damaged metrics.json stays until its cell is published again."""
-    return record.with_suffix(".damaged.json")
+def set_aside(paths: Paths, cell: Cell) -> None:
+    """Rename metrics.json of a damaged record; it stays until the cell is published again."""
+    record = paths.record(cell)
+    with suppress(OSError):  # a run may be publishing it at this moment
+        record.replace(record.with_suffix(".damaged.json"))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import atexit
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,8 +39,11 @@ class Controller:
 
     root: Path
     workflow: Workflow
-    prepare: Callable[[], None]
-    """Called once the working directory is held, before Snakemake looks at any file."""
+    made_again: Callable[[bool], Iterable[str]]
+    """Gives the files to make again whatever Snakemake finds: it compares times and its own notes, never contents.
+    Called before Snakemake looks at any file, with whether this process works; if so, it holds the working directory.
+    """
+    _begun: bool = False
     _hold: ExitStack | None = None
 
     @property
@@ -53,16 +56,20 @@ class Controller:
         return workflow.is_main_process and not shows
 
     def begin(self) -> tuple[str, ...]:
-        """An input function that names no file: where this process works, hold the working directory, then `prepare`.
+        """An input function that names no file. A process that works holds the working directory from here on; what
+        has to be made again, a dry run shows and a real run makes.
 
         Ends the process with status 1 if another controller is at work: an exception would be printed by Snakemake with
         a traceback.
         """
-        if self._hold is None and self.works:
+        workflow = self.workflow
+        if not self._begun and (self.works or (workflow.is_main_process and workflow.dryrun)):
+            self._begun = True
             try:
-                self._hold = hold_working_directory(self.root)
-                atexit.register(self._hold.close)
-                self.prepare()
+                if self.works:
+                    self._hold = hold_working_directory(self.root)
+                    atexit.register(self._hold.close)
+                workflow.dag.forcefiles.update(self.made_again(self.works))
             except UserError as error:
                 print(error, file=sys.stderr, flush=True)
                 raise SystemExit(1) from None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import sys
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import cached_property, partial
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,11 +23,13 @@ from cenbench.matrix.table_name import table_name
 from cenbench.paths import RELATIVE, Paths, record_target
 from cenbench.pretrained.used import pretrained_sha256
 from cenbench.records.digests import evaluation_code, training_code
-from cenbench.records.verify import set_aside_damaged, why_damaged
+from cenbench.records.read import read_record
+from cenbench.records.verify import set_aside
 from cenbench.schedule.controller import Controller, Workflow
 from cenbench.schedule.remaining_cost import remaining_lines
 from cenbench.sha256_cache import known_sha256
 
+log = logging.getLogger("cenbench")
 DEFAULT_PRESET = "demo"
 CONFIG_KEYS = ("preset", "tables")
 ALL = "all"
@@ -71,10 +75,8 @@ class Dag:
         words = asked if isinstance(asked, list) else str(asked).split(",")
         names = [table.name for table in plan.tables]
         chosen = names if asked == ALL else [plan.table(table_name(str(word).strip())).name for word in words]
-        # Records that have changed since they were written are renamed, so that Snakemake makes them again.
-        prepare = partial(set_aside_damaged, paths, plan.cells.values())
-        controller = Controller(root, workflow, prepare) if workflow is not None else None
-        return cls(plan, paths, tuple(dict.fromkeys(chosen)), report_code, controller)
+        dag = cls(plan, paths, tuple(dict.fromkeys(chosen)), report_code)
+        return dag if workflow is None else replace(dag, controller=Controller(root, workflow, dag.made_again))
 
     @property
     def works(self) -> bool:
@@ -84,6 +86,26 @@ class Dag:
     def begin(self, wildcards: object) -> tuple[str, ...]:
         """An input function of every rule (`Controller.begin`)."""
         return () if self.controller is None else self.controller.begin()
+
+    def made_again(self, works: bool) -> list[str]:
+        """Records that are damaged, stale or failed. Snakemake may find them up to date: a dataset may come with old
+        file times, and its notes may be lost or touched. A process that works sets damaged ones aside.
+        """
+        targets, reasons = [], Counter[str]()
+        for cell in self.plan.cells.values():
+            record = read_record(self.paths, cell, None if works else self._read_sha256)
+            if record.state not in ("damaged", "stale", "failed"):
+                continue
+            targets.append(record_target(cell))
+            if record.state == "damaged":
+                log.warning("cell %s: its record is damaged, and made again: %s", cell.id, record.reason)
+                if works:
+                    set_aside(self.paths, cell)
+            else:
+                reasons[f"{record.state}: {(record.reason or '').splitlines()[0]}"] += 1
+        for reason, count in reasons.items():
+            log.warning("%d cell%s made again, %s", count, "s" if count > 1 else "", reason)
+        return targets
 
     @property
     def every_table(self) -> list[str]:
@@ -147,16 +169,11 @@ class Dag:
         return (folder / MANIFEST).as_posix()
 
     def depends_on(self, wildcards: _Wildcards) -> str:
-        """What reruns a finished cell, besides its data: code, and pretrained files added, removed or changed.
-
-        A dry run adds that the record is damaged, where a real run has renamed it.
-        """
+        """What reruns a finished cell, besides its data: code, and pretrained files added, removed or changed."""
         cell = self.plan.cell(wildcards.cell)
         parts = [f"train {training_code(cell)}", f"evaluate {evaluation_code(cell)}"]
         for name, sha256 in pretrained_sha256(cell, self.paths, None if self.works else self._read_sha256).items():
             parts.append(f"{name} {sha256 or 'absent'}")
-        if not self.works and why_damaged(self.paths, cell) is not None:
-            parts.append("damaged")
         return ", ".join(parts)
 
     def _read_sha256(self, path: Path) -> str:
