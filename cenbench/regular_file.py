@@ -98,6 +98,11 @@ def is_there(path: Path) -> bool:
     return os.path.exists(path)  # noqa: PTH110
 
 
+def is_file(path: Path) -> bool:
+    """Whether there is a regular file of that name; False where the file system does not tell."""
+    return os.path.isfile(path)  # noqa: PTH113
+
+
 def _not_regular(path: Path, mode: int, fix: str | None) -> UserError:
     found = next((name for is_kind, name in _KINDS if is_kind(mode)), "a special file")
     return UserError(f"{path.name} is not a regular file", where=path, found=found, expected="a file", fix=fix)

@@ -15,6 +15,7 @@ from pathlib import Path
 from cenbench.errors import UserError
 from cenbench.file_lock import file_lock
 from cenbench.files import read_json_object, sha256_file, write_json
+from cenbench.regular_file import unreadable
 
 log = logging.getLogger("cenbench")
 
@@ -43,7 +44,10 @@ def _note(path: Path, notes: Path) -> Path:
 
 def _read(path: Path, note: Path) -> str:
     log.info("reading %s whole, for its SHA-256", path)
-    state = file_state(path)  # taken first: if the file changes during the read, the note does not match it
+    try:
+        state = file_state(path)  # taken first: if the file changes during the read, the note does not match it
+    except OSError as error:
+        raise unreadable(path, error) from error
     sha256 = sha256_file(path)
     with suppress(OSError, UserError):
         write_json(note, {"state": state, "sha256": sha256})
@@ -59,12 +63,12 @@ def file_state(path: Path) -> tuple[int, int, int, int]:
 def _noted(note: Path, path: Path) -> str | None:
     """The digest in the note, if it was taken of the file as it is now; None for an absent or damaged note."""
     try:
-        known = read_json_object(note)
-    except UserError:
+        known, state = read_json_object(note), list(file_state(path))
+    except (UserError, OSError):
         return None
     sha256 = known.get("sha256")
     whole = isinstance(sha256, str) and re.fullmatch(r"[0-9a-f]{64}", sha256)
-    return str(sha256) if whole and known.get("state") == list(file_state(path)) else None
+    return str(sha256) if whole and known.get("state") == state else None
 
 
 @contextmanager

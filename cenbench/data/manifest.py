@@ -16,7 +16,7 @@ from cenbench.data.reading import file_system_errors
 from cenbench.errors import UserError
 from cenbench.files import digest, read_json, write_json
 from cenbench.matrix.specs import DatasetSpec, Frozen, Name, PositiveFloat, PositiveInt
-from cenbench.regular_file import Missing, Unreadable
+from cenbench.regular_file import Missing, Unreadable, is_file
 
 MANIFEST = "manifest.json"
 VOID = 255
@@ -127,7 +127,7 @@ def split_limits(spec: DatasetSpec) -> dict[Split, tuple[int, int]]:
 
 def is_prepared(folder: Path) -> bool:
     """Whether `folder` holds a dataset that was prepared to its end."""
-    return (folder / MANIFEST).is_file()
+    return is_file(folder / MANIFEST)
 
 
 def manifest_digest(folder: Path) -> str | None:

@@ -16,6 +16,7 @@ from cenbench.matrix.cell import Cell
 from cenbench.matrix.metrics import metrics_that_need
 from cenbench.paths import Paths
 from cenbench.pretrained.catalog import BY_FILE, IMAGENET_FILES, INCEPTION_FILE
+from cenbench.regular_file import is_file
 from cenbench.sha256_cache import cached_sha256
 
 
@@ -47,7 +48,7 @@ def pretrained_sha256(cell: Cell, paths: Paths, sha256: Callable[[Path], str] | 
     """
     read = sha256 or (lambda path: cached_sha256(path, paths.verified))
     files = {name: paths.weights / name for name in pretrained_files(cell)}
-    return {name: read(path) if path.is_file() else None for name, path in files.items()}
+    return {name: read(path) if is_file(path) else None for name, path in files.items()}
 
 
 def pretrained_digest(cell: Cell, paths: Paths, sha256: Callable[[Path], str] | None = None) -> str | None:

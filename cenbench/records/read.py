@@ -13,6 +13,7 @@ from cenbench.matrix.cell import Cell
 from cenbench.metrics.inputs.network import network_costs
 from cenbench.paths import Paths
 from cenbench.pretrained.used import pretrained_digest
+from cenbench.records.crash import bus_error
 from cenbench.records.digests import current_digests
 from cenbench.records.document import SAMPLES
 from cenbench.records.failure import DamagedNote, read_failure
@@ -105,7 +106,9 @@ def read_record(paths: Paths, cell: Cell, sha256: Callable[[Path], str] | None =
         return replace(nothing, state="damaged", reason=_with_fix(error))
     if found is None:
         started = "started, but not finished (killed, or still running); rerun the command to resume"
-        return replace(nothing, reason=started) if is_there(paths.run_log(cell)) else nothing
+        if not is_there(paths.run_log(cell)):
+            return nothing
+        return replace(nothing, reason=bus_error(paths, cell) or started)
     if isinstance(found, OtherVersion):
         return replace(nothing, state="stale", reason=found.reason)
     state, reason = _state(paths, cell, found, sha256)

@@ -21,7 +21,7 @@ from cenbench.records.document import FORMAT, check_provenance, check_record
 from cenbench.regular_file import Missing
 from cenbench.strict_json import read_strict
 
-_TRIES = 5
+_TRIES = 20
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import logging
 import sys
 from collections.abc import Iterator
@@ -23,15 +24,25 @@ def log_to_stderr() -> None:
 
 @contextmanager
 def log_to_file(path: Path) -> Iterator[None]:
-    """Append the package's log to `path` as well. Snakemake's own log file holds the last run only."""
+    """Append the package's log to `path` as well. Snakemake's own log file holds the last run only.
+
+    A process that dies by a signal of the kernel (a bus error, for a mapped file that was cut short) leaves its
+    tracebacks there: `cenbench.records.crash` reads them.
+    """
     with room_to_write(path):
         handler = _FileHandler(path)
+    assert handler.stream is not None, "opened at once"
     handler.setFormatter(RedactingFormatter(FORMAT))
     log = logging.getLogger("cenbench")
     log.addHandler(handler)
+    enabled = faulthandler.is_enabled()
+    faulthandler.enable(handler.stream.fileno())
     try:
         yield
     finally:
+        faulthandler.disable()
+        if enabled and sys.__stderr__ is not None:
+            faulthandler.enable(sys.__stderr__)
         log.removeHandler(handler)
         with suppress(OSError):  # a full disk may refuse the last lines; stderr has them
             handler.close()
