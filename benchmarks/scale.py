@@ -128,6 +128,8 @@ def _record(cell: Cell, paths: Paths) -> dict[str, object]:
         "reason": None,
         "cell": cell.model_dump(mode="json"),
         "digests": current_digests(cell, paths.data).as_dict(),
+        "weights_sha256": "0" * 64,
+        "origin": "trained",
         "metrics": dict.fromkeys(cell.streams, numbers),
         "stand_in": {},
         "parameters": {"total": 1, "fusion": 0, "flops": 1},
