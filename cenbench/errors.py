@@ -64,6 +64,10 @@ class Stopped(BaseException):
     """
 
 
+class TakenOver(UserError):
+    """Another process took this cell over while this one was stopped; nothing may be written any more."""
+
+
 class CellSkipped(UserError):
     """A cell cannot run here, through no mistake (for example: pretrained weights missing)."""
 

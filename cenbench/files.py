@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,12 @@ from cenbench.strict_json import read_strict
 _SEAL = "sha256"
 REPLACED = ".replaced"
 """Suffix of a folder that another one takes the place of."""
+Guard = Callable[[], None]
+"""Called right before a file is changed; what it raises leaves the file as it is."""
+
+
+def unguarded() -> None:
+    """The guard of files that nobody else writes."""
 
 
 @contextmanager
@@ -41,14 +47,17 @@ def room_to_write(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path, guard: Guard = unguarded) -> Iterator[Path]:
     """Yield a temporary path next to `path`; at the end of the block, fsync it and rename it to `path`.
+
+    `guard` is called first, and again right before the rename.
 
     After any error the temporary file is removed and `path` is unchanged. What the file system refuses becomes a
     `UserError`.
     """
     temporary: Path | None = None
     try:
+        guard()
         with room_to_write(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
@@ -58,6 +67,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
             temporary.chmod(0o644)  # mkstemp makes 0600, but these files are shared
             with temporary.open("rb+") as file:
                 os.fsync(file.fileno())
+            guard()
             temporary.replace(path)
             _sync_folder(path.parent)
     finally:
@@ -66,18 +76,24 @@ def atomic_path(path: Path) -> Iterator[Path]:
                 temporary.unlink(missing_ok=True)
 
 
-def replace_folder(fresh: Path, folder: Path) -> None:
+def replace_folder(fresh: Path, folder: Path, guard: Guard = unguarded) -> None:
     """Rename the folder `fresh` to `folder`; what was there before is removed. No reader sees half of either.
+
+    `guard` is called before each step.
 
     A file system cannot exchange two folders in one step: for a moment, and after a kill at that moment, there is none.
     """
     old = folder.with_name(folder.name + REPLACED)
+    guard()
     shutil.rmtree(old, ignore_errors=True)
     with room_to_write(folder):
+        guard()
         with suppress(FileNotFoundError):
             folder.rename(old)
+        guard()
         fresh.rename(folder)
         _sync_folder(folder.parent)
+    guard()
     remove(old)
 
 
@@ -99,15 +115,15 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def write_bytes(path: Path, data: bytes) -> None:
+def write_bytes(path: Path, data: bytes, guard: Guard = unguarded) -> None:
     """Write `data` to `path` atomically."""
-    with atomic_path(path) as temporary:
+    with atomic_path(path, guard) as temporary:
         temporary.write_bytes(data)
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str, guard: Guard = unguarded) -> None:
     """Write `text` (UTF-8, LF) to `path` atomically."""
-    write_bytes(path, text.encode("utf-8"))
+    write_bytes(path, text.encode("utf-8"), guard)
 
 
 def canonical_json(value: Any) -> str:
@@ -120,9 +136,9 @@ def digest(value: Any) -> str:
     return hashlib.sha256(canonical_json(value).encode("utf-8")).hexdigest()
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: Any, guard: Guard = unguarded) -> None:
     """Write `value` as indented JSON with sorted keys, atomically."""
-    write_text(path, _indented(value))
+    write_text(path, _indented(value), guard)
 
 
 def _indented(value: Any) -> str:
@@ -146,9 +162,9 @@ def _object(value: Any, path: Path, fix: str | None = None) -> dict[str, Any]:
     return value
 
 
-def write_sealed(path: Path, value: dict[str, Any]) -> None:
+def write_sealed(path: Path, value: dict[str, Any], guard: Guard = unguarded) -> None:
     """Write `value` as JSON that includes the `sha256` of its own content: see `read_sealed`."""
-    write_json(path, {**value, _SEAL: digest(value)})
+    write_json(path, {**value, _SEAL: digest(value)}, guard)
 
 
 def read_sealed(path: Path) -> dict[str, Any]:

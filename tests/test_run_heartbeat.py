@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -124,16 +125,16 @@ def test_a_cell_beats_in_every_phase_and_has_the_numbers_of_a_run_without_beats(
     said: list[dict[str, object]] = []
 
     class Fast(Heartbeat):
-        def __init__(self, folder: Path, cell_id: str) -> None:
-            super().__init__(folder, cell_id, beat_s=0.001)
+        def __init__(self, folder: Path, cell_id: str, *, beat_s: float, is_held: Callable[[], bool]) -> None:
+            super().__init__(folder, cell_id, beat_s=0.001, is_held=is_held)
 
         def _write(self) -> None:
             super()._write()
             said.append(dataclasses.asdict(self._beat))
 
     class Slow(Heartbeat):
-        def __init__(self, folder: Path, cell_id: str) -> None:
-            super().__init__(folder, cell_id, beat_s=1e6)
+        def __init__(self, folder: Path, cell_id: str, *, beat_s: float, is_held: Callable[[], bool]) -> None:
+            super().__init__(folder, cell_id, beat_s=1e6, is_held=is_held)
 
     made = []
     for beats in (Fast, Slow):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -237,6 +238,59 @@ def test_a_low_terminal_counts_the_cells_it_cannot_show() -> None:
     assert cells[-1].cell_id in text
     assert "and 133 more (133 missing)" in text
     assert len(text.splitlines()) < 20
+
+
+def holder(paths: Paths, cell: Cell, **more: Any) -> Popen[str]:
+    """A process of this host that beat for the cell, long ago unless told otherwise."""
+    process = Popen(["sleep", "60"], text=True)
+    leave_beat(paths, cell, **({"age_s": LOST_AFTER_S + 500} | more), host=socket.gethostname(), pid=process.pid)
+    return process
+
+
+@pytest.mark.parametrize("age_s", [1, LOST_AFTER_S + 500])
+def test_a_stopped_process_of_this_host_is_reported_as_stopped(plan: Plan, paths: Paths, age_s: float) -> None:
+    process = holder(paths, cells_of(plan)[0], age_s=age_s)
+    try:
+        process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED)
+        cells = plan_status(plan, paths, NOW)
+        assert cells[0].state == "stopped"
+        assert f"process {process.pid}" in str(cells[0].reason)
+        todo = f"resume it with kill -CONT {process.pid}, or end it with kill -KILL {process.pid}"
+        assert todo in str(cells[0].reason)
+        assert next_command(plan, cells) == todo
+        assert f"next: {todo}" in printed(plan, cells)
+        assert not all_ended(cells)
+        process.send_signal(signal.SIGCONT)
+        os.waitid(os.P_PID, process.pid, os.WCONTINUED)
+        assert plan_status(plan, paths, NOW)[0].state == "running"
+    finally:
+        process.kill()
+        process.wait()
+    cells = plan_status(plan, paths, NOW)
+    assert cells[0].state == "lost", "the next run takes it at once"
+    assert "the next run resumes" in str(cells[0].reason)
+
+
+def test_a_process_of_this_host_that_exists_without_beating_is_not_lost(plan: Plan, paths: Paths) -> None:
+    """For example, on a full disk, which takes no heartbeat: the next run waits for it, or is refused."""
+    process = holder(paths, cells_of(plan)[0])
+    try:
+        cell = plan_status(plan, paths, NOW)[0]
+        assert cell.state == "running"
+        assert f"no heartbeat for {LOST_AFTER_S + 500:.0f} s" in str(cell.reason)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_another_process_with_the_same_pid_is_not_the_cells(plan: Plan, paths: Paths) -> None:
+    process = holder(paths, cells_of(plan)[0], began=1.0)
+    try:
+        assert plan_status(plan, paths, NOW)[0].state == "lost"
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_next_command(plan: Plan) -> None:

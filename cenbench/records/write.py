@@ -12,7 +12,7 @@ import numpy as np
 
 from cenbench.evaluate import per_image
 from cenbench.evaluate.measured import Measured
-from cenbench.files import replace_folder, room_to_write, sha256_bytes, write_bytes, write_sealed
+from cenbench.files import Guard, replace_folder, room_to_write, sha256_bytes, unguarded, write_bytes, write_sealed
 from cenbench.matrix.cell import Cell
 from cenbench.paths import PUBLISHING, Paths
 from cenbench.records.digests import Digests
@@ -28,10 +28,12 @@ def write_finished(
     history: bytes,
     provenance: Mapping[str, Any],
     weights_sha256: str,
+    guard: Guard = unguarded,
 ) -> None:
     """Publish a finished cell, and the SHA-256 of the weights that were measured.
 
-    Its `origin` is `trained` or `imported`; provenance.json names the imported file.
+    `guard` is called before each file is removed or written.
+    The record's `origin` is `trained` or `imported`; provenance.json names the imported file.
     """
     numbers = {
         "weights_sha256": weights_sha256,
@@ -42,30 +44,33 @@ def write_finished(
         "stand_in": dict(measured.stand_in),
         "parameters": dict(measured.parameters),
     }
-    _publish(cell, paths, _document(cell, digests, "ok", None) | numbers, measured, history, provenance)
+    _publish(cell, paths, _document(cell, digests, "ok", None) | numbers, measured, history, provenance, guard)
 
 
-def write_skipped(cell: Cell, paths: Paths, digests: Digests, reason: str, provenance: Mapping[str, Any]) -> None:
+def write_skipped(
+    cell: Cell, paths: Paths, digests: Digests, reason: str, provenance: Mapping[str, Any], guard: Guard = unguarded
+) -> None:
     """Publish that the cell cannot run here, and why."""
     nothing: dict[str, Any] = {"weights_sha256": None, "metrics": {}, "stand_in": {}, "parameters": {}}
     document = _document(cell, digests, "skipped", reason) | nothing
-    _publish(cell, paths, document, Measured(metrics={}), b"", provenance)
+    _publish(cell, paths, document, Measured(metrics={}), b"", provenance, guard)
 
 
 @contextmanager
-def new_folder(paths: Paths, cell: Cell) -> Iterator[Path]:
+def new_folder(paths: Paths, cell: Cell, guard: Guard) -> Iterator[Path]:
     """Yield a folder to write a record of the cell into; at the end of the block it takes the place of the old one.
 
     Readers see the old record or the new one. After an error or a kill the old one is intact, and what is left of the
-    new one is removed by the next call.
+    new one is removed by the next call. `guard` is called before each of its own changes.
     """
     folder = paths.cell(cell)
     fresh = folder.with_name(folder.name + PUBLISHING)
+    guard()
     shutil.rmtree(fresh, ignore_errors=True)
     with room_to_write(fresh):
         (fresh / SAMPLES).mkdir(parents=True)
     yield fresh
-    replace_folder(fresh, folder)
+    replace_folder(fresh, folder, guard)
 
 
 def _rows(counts_KK: np.ndarray) -> list[str]:
@@ -92,13 +97,14 @@ def _publish(
     measured: Measured,
     history: bytes,
     provenance: Mapping[str, Any],
+    guard: Guard,
 ) -> None:
     """provenance.json is not listed in `files`: it differs between runs, names its cell and holds its own digest."""
     files = {HISTORY: history, per_image.FILE: per_image.to_bytes(measured.per_image)}
     files |= {f"{SAMPLES}/{name}": picture for name, picture in measured.samples.items()}
-    with new_folder(paths, cell) as folder:
+    with new_folder(paths, cell, guard) as folder:
         for name, data in files.items():
-            write_bytes(folder / name, data)
-        write_sealed(folder / paths.provenance(cell).name, {**provenance, "cell_id": cell.id})
+            write_bytes(folder / name, data, guard)
+        write_sealed(folder / paths.provenance(cell).name, {**provenance, "cell_id": cell.id}, guard)
         digests = {name: sha256_bytes(data) for name, data in files.items()}
-        write_sealed(folder / paths.record(cell).name, document | {"files": digests})
+        write_sealed(folder / paths.record(cell).name, document | {"files": digests}, guard)

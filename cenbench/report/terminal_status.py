@@ -22,6 +22,7 @@ STUCK_S = 600.0
 """A running cell that reports no progress for this long is flagged."""
 _STYLES: dict[Activity, str] = {
     "running": "bold cyan",
+    "stopped": "bold red",
     "lost": "bold red",
     "queued": "cyan",
     "failed": "bold red",
@@ -50,6 +51,9 @@ def next_command(plan: Plan, cells: Sequence[CellStatus]) -> str:
     """The command to type now."""
     found, preset = counts(cells), plan.preset
     again = f"snakemake all_tables --config preset={preset}   (on a cluster: with --profile slurm)"
+    if found["stopped"]:
+        stopped = next(cell for cell in cells if cell.state == "stopped")
+        return (stopped.reason or "").partition(": ")[2]
     if found["failed"]:
         failed = next(cell for cell in cells if cell.state == "failed")
         return f"tail {failed.log}; then {again}" if failed.log else again

@@ -8,11 +8,12 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import asdict, replace
 from typing import Any
 
 from cenbench.data.verified import open_whole
-from cenbench.errors import CellFailed, CellSkipped, Stopped, UserError, out_of_memory
+from cenbench.errors import CellFailed, CellSkipped, Stopped, TakenOver, UserError, out_of_memory
 from cenbench.evaluate.measured import Measured
 from cenbench.evaluate.task import evaluation_of
 from cenbench.matrix.cell import Cell
@@ -21,10 +22,11 @@ from cenbench.paths import Paths
 from cenbench.pretrained.used import own_labels, pretrained_digest, training_identity, used_files, with_gone_files
 from cenbench.records.digests import Digests, current_digests
 from cenbench.records.failure import clear_failure, read_failure, write_failure
+from cenbench.records.read import read_record
 from cenbench.records.write import write_finished, write_skipped
 from cenbench.run import provenance
-from cenbench.run.heartbeat import Heartbeat
-from cenbench.run.lock import cell_lock
+from cenbench.run.heartbeat import BEAT_S, Heartbeat
+from cenbench.run.lock import CellLock, cell_lock
 from cenbench.run.log import log_to_file, log_to_stderr
 from cenbench.train.device import choose_device
 from cenbench.train.setup import Setup
@@ -35,35 +37,63 @@ from cenbench.train.trained import Trained
 log = logging.getLogger("cenbench")
 
 
-def run_cell(cell: Cell, paths: Paths, device_name: str = "auto", *, wait: bool = False) -> None:
+def run_cell(
+    cell: Cell, paths: Paths, device_name: str = "auto", *, wait: bool = False, beat_s: float = BEAT_S
+) -> None:
     """Train, evaluate and publish the cell, as far as that is not done yet.
 
     If only the evaluation changed, the finished weights are evaluated again. A cell that cannot run here is published
     as skipped. If another process is running the cell, `wait` waits for it to finish.
 
     Raises `UserError` (`CellFailed` if training itself ended without a result). The reason is kept in the state folder
-    and shown in tables until a later run succeeds.
+    and shown in tables until a later run succeeds. `TakenOver`, with nothing written, if another process took the cell
+    over while this one was stopped; with `wait`, only if that process then publishes nothing.
     """
     log_to_stderr()
     folder = paths.state(cell)
-    with cell_lock(folder, wait=wait), Heartbeat(folder, cell.id) as heartbeat, log_to_file(paths.run_log(cell)):
-        log.info("cell %s", cell.id)
-        bring_to_record(cell, paths, device_name, heartbeat)
+    try:
+        with ExitStack() as stack:
+            lock = stack.enter_context(cell_lock(folder, wait=wait, beat_s=beat_s))
+            heartbeat = stack.enter_context(Heartbeat(folder, cell.id, beat_s=beat_s, is_held=lock.is_held))
+            stack.enter_context(log_to_file(paths.run_log(cell), lock.is_held))
+            log.info("cell %s", cell.id)
+            bring_to_record(cell, paths, device_name, heartbeat, lock)
+    except TakenOver as taken:
+        if not wait:
+            raise
+        log.warning("%s", taken)
+        _await_the_other(cell, paths, taken, beat_s)
 
 
-def bring_to_record(cell: Cell, paths: Paths, device_name: str, heartbeat: Heartbeat) -> None:
+def _await_the_other(cell: Cell, paths: Paths, taken: TakenOver, beat_s: float) -> None:
+    """Return once the run that took the cell over has published it, since Snakemake deletes the outputs of a job that
+    fails. Raises `taken` if it ended without a record.
+    """
+    with cell_lock(paths.state(cell), wait=True, beat_s=beat_s):
+        record = read_record(paths, cell)
+    if record.state not in ("ok", "skipped"):
+        raise taken
+    log.info("the other process has published the cell")
+
+
+def bring_to_record(cell: Cell, paths: Paths, device_name: str, heartbeat: Heartbeat, lock: CellLock) -> None:
     """`run_cell` for a caller that already holds the cell's lock and heartbeat."""
     if isinstance(before := read_failure(paths, cell), str):
         log.info("retrying; the last run failed: %s", before)
     try:
-        _train_and_publish(cell, paths, device_name, heartbeat)
+        _train_and_publish(cell, paths, device_name, heartbeat, lock)
+        lock.check()
+    except TakenOver:
+        raise
     except Stopped as stopped:
         log.warning("%s", stopped)  # not a failure: the next run resumes
         raise
     except UserError as error:
+        lock.check()  # whatever went wrong after a takeover is no failure of the cell
         write_failure(paths, cell, str(error))
         raise
     except Exception as error:
+        lock.check()
         if out_of_memory(error):  # outside of a training step, for which the loop reports it
             failed = _ran_out_of_memory(error)
             write_failure(paths, cell, str(failed))
@@ -82,7 +112,7 @@ def _ran_out_of_memory(error: Exception) -> CellFailed:
     )
 
 
-def _train_and_publish(cell: Cell, paths: Paths, device_name: str, heartbeat: Heartbeat) -> None:
+def _train_and_publish(cell: Cell, paths: Paths, device_name: str, heartbeat: Heartbeat, lock: CellLock) -> None:
     device = choose_device(device_name)
     prepared = open_whole(paths.data / dataset_key(cell.dataset), paths.verified)
     digests = current_digests(cell, paths.data, pretrained_digest(cell, paths))
@@ -90,19 +120,19 @@ def _train_and_publish(cell: Cell, paths: Paths, device_name: str, heartbeat: He
     facts = provenance.environment(device, paths.root) | {"started": started}
     try:
         setup = Setup(cell, prepared, device, paths)
-        measured, trained, facts_of_training = _train_and_measure(setup, digests, heartbeat)
+        measured, trained, facts_of_training = _train_and_measure(setup, digests, heartbeat, lock)
     except CellSkipped as skipped:
         log.warning("skipped: %s", skipped)
-        write_skipped(cell, paths, digests, str(skipped), facts)
+        write_skipped(cell, paths, digests, str(skipped), facts, lock.check)
         return
     heartbeat.phase("publishing")
     facts |= {"finished": provenance.now(), "wall_s": time.perf_counter() - start, **facts_of_training}
-    write_finished(cell, paths, digests, measured, trained.history, facts, trained.weights_sha256)
+    write_finished(cell, paths, digests, measured, trained.history, facts, trained.weights_sha256, lock.check)
     log.info("published %s", paths.cell(cell))
 
 
 def _train_and_measure(
-    setup: Setup, digests: Digests, heartbeat: Heartbeat
+    setup: Setup, digests: Digests, heartbeat: Heartbeat, lock: CellLock
 ) -> tuple[Measured, Trained, Mapping[str, Any]]:
     """What is measured, the training that was measured, and what provenance records of it."""
     cell, paths = setup.cell, setup.paths
@@ -111,7 +141,7 @@ def _train_and_measure(
     used = used_files(cell, paths)
     identity = training_identity(cell, digests.training_code, setup.prepared.digest, used)
     start = time.perf_counter()
-    trained = train_cell(training, setup, identity, evaluation.score(setup), heartbeat.training)
+    trained = train_cell(training, setup, identity, evaluation.score(setup), heartbeat.training, lock.check)
     facts = {"train_s": time.perf_counter() - start, "trained_steps": heartbeat.trained_steps, **_facts_of(trained)}
     heartbeat.phase("evaluating")
     if used := with_gone_files(used, cell, trained.identity, paths):

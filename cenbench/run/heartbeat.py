@@ -11,10 +11,9 @@ import contextlib
 import json
 import logging
 import os
-import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +24,7 @@ from pydantic.dataclasses import dataclass
 
 from cenbench.errors import UserError
 from cenbench.files import read_json
+from cenbench.run.process import Process, this_process
 
 log = logging.getLogger("cenbench")
 Phase = Literal["preparing", "training", "evaluating", "publishing"]
@@ -55,6 +55,8 @@ class Beat:
     steps_per_s: float | None = None
     left_s: float | None = None
     """Seconds of training left, as of `updated`."""
+    began: float | None = None
+    """When the process started, in Unix seconds; see `Process`."""
 
     def age_s(self, now: float) -> float:
         """Seconds since this beat; negative if the writer's clock is ahead."""
@@ -65,10 +67,15 @@ class Beat:
         return abs(self.age_s(now)) <= lost_after_s
 
     @property
+    def process(self) -> Process:
+        """The process that beats."""
+        return Process(self.host, self.pid, self.began)
+
+    @property
     def who(self) -> str:
         """The process, for messages."""
         job = f", Slurm job {self.job}" if self.job else ""
-        return f"process {self.pid} on {self.host}{job}"
+        return f"{self.process}{job}"
 
 
 _BEAT = TypeAdapter(Beat)
@@ -92,15 +99,20 @@ def slurm_job(environment: Mapping[str, str]) -> str | None:
 class Heartbeat:
     """Beats while the context is open, then removes the file. The file stays behind only if the process is killed.
 
-    The main thread reports progress, the heartbeat's thread writes it. A beat that cannot be written is skipped.
+    The main thread reports progress, the heartbeat's thread writes it. A beat that cannot be written is skipped, and so
+    is one of a run that was taken over: the file is the other's then. `is_held` tells.
     """
 
-    def __init__(self, folder: Path, cell_id: str, *, beat_s: float = BEAT_S) -> None:
-        now, host = time.time(), socket.gethostname()
-        node = os.environ.get("SLURMD_NODENAME", host)
+    def __init__(
+        self, folder: Path, cell_id: str, *, beat_s: float = BEAT_S, is_held: Callable[[], bool] = lambda: True
+    ) -> None:
+        now, process = time.time(), this_process()
+        node = os.environ.get("SLURMD_NODENAME", process.host)
         job = slurm_job(os.environ)
-        self._folder, self._beat_s = folder, beat_s
-        self._beat = Beat(cell_id, "preparing", host, node, os.getpid(), job, now, now, now)
+        self._folder, self._beat_s, self._is_held = folder, beat_s, is_held
+        self._beat = Beat(
+            cell_id, "preparing", process.host, node, process.pid, job, now, now, now, began=process.began
+        )
         self._first: int | None = None
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
@@ -115,6 +127,8 @@ class Heartbeat:
     ) -> None:
         self._ended.set()
         self._thread.join()
+        if not self._is_held():
+            return
         for path in (self._folder / FILE, self._temporary):
             with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)
@@ -151,7 +165,9 @@ class Heartbeat:
         left_s = None if beat.left_s is None else max(0.0, beat.left_s - (now - beat.progressed))
         text = json.dumps(asdict(replace(beat, updated=now, left_s=left_s)), indent=1, sort_keys=True)
         try:
-            self._temporary.write_text(text + "\n")
-            self._temporary.replace(self._folder / FILE)
+            if self._is_held():
+                self._temporary.write_text(text + "\n")
+            if self._is_held():
+                self._temporary.replace(self._folder / FILE)
         except OSError as error:
             log.debug("the heartbeat cannot be written: %s", error)

@@ -61,13 +61,14 @@ def import_checkpoint(
     source, content = read_checkpoint(file)
     network = _network(cell, len(prepared.classes), content, file)
     folder = paths.state(cell)
-    with cell_lock(folder), Heartbeat(folder, cell.id) as heartbeat:
+    with cell_lock(folder) as lock, Heartbeat(folder, cell.id, is_held=lock.is_held) as heartbeat:
         if not replace:
             _check_nothing_is_lost(folder, source)
-        finish(folder, network, history_csv(["step"], []), 0, {"training_id": cell.training_id}, imported=source)
+        identity = {"training_id": cell.training_id}
+        finish(folder, network, history_csv(["step"], []), 0, identity, imported=source, guard=lock.check)
         log.info("cell %s: imported %s", cell.id, source)
         _warn_of_running_statistics(cell)
-        bring_to_record(cell, paths, device_name, heartbeat)
+        bring_to_record(cell, paths, device_name, heartbeat, lock)
     return source
 
 

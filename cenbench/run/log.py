@@ -5,7 +5,7 @@ from __future__ import annotations
 import faulthandler
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -23,8 +23,9 @@ def log_to_stderr() -> None:
 
 
 @contextmanager
-def log_to_file(path: Path) -> Iterator[None]:
-    """Append the package's log to `path` as well. Snakemake's own log file holds the last run only.
+def log_to_file(path: Path, is_held: Callable[[], bool] = lambda: True) -> Iterator[None]:
+    """Append the package's log to `path` as well, while the cell `is_held`. Snakemake's own log file holds the last run
+    only.
 
     A process that dies by a signal of the kernel (a bus error, for a mapped file that was cut short) leaves its
     tracebacks there: `cenbench.records.crash` reads them.
@@ -33,6 +34,7 @@ def log_to_file(path: Path) -> Iterator[None]:
         handler = _FileHandler(path)
     assert handler.stream is not None, "opened at once"
     handler.setFormatter(RedactingFormatter(FORMAT))
+    handler.addFilter(lambda record: is_held())
     log = logging.getLogger("cenbench")
     log.addHandler(handler)
     enabled = faulthandler.is_enabled()

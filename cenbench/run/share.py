@@ -161,13 +161,14 @@ def _import(there: Paths, here: Paths, cell: Cell) -> None:
     Only what was checked moves: the files of the training and those that the record lists.
     """
     names = _published(there, read_record(there, cell))
-    with cell_lock(here.state(cell)):
+    with cell_lock(here.state(cell)) as lock:
         clear_failure(here, cell)
         for name in TRAINED:
             source = there.state(cell) / name
             if source.exists():  # otherwise another cell with this training was imported before
                 os.utime(source)
+                lock.check()
                 source.replace(here.state(cell) / name)
-        with new_folder(here, cell) as folder:
+        with new_folder(here, cell, lock.check) as folder:
             for name in names:
                 (there.cell(cell) / name).replace(folder / name)

@@ -13,21 +13,26 @@ from cenbench.matrix.plan import Plan
 from cenbench.paths import Paths
 from cenbench.records.read import CellRecord, read_record
 from cenbench.run.heartbeat import Beat, read_beat
+from cenbench.run.process import how_to_go_on
 from cenbench.schedule.submitted_jobs import submitted_job
 
-Activity = Literal["running", "lost", "queued", "failed", "damaged", "stale", "skipped", "missing", "ok"]
-STATES: tuple[Activity, ...] = ("running", "lost", "queued", "failed", "damaged", "stale", "skipped", "missing", "ok")
+Activity = Literal["running", "stopped", "lost", "queued", "failed", "damaged", "stale", "skipped", "missing", "ok"]
+STATES: tuple[Activity, ...] = (
+    *("running", "stopped", "lost", "queued", "failed", "damaged", "stale", "skipped", "missing", "ok"),
+)
 """In display order: what needs attention first."""
 FINISHED: tuple[Activity, ...] = ("ok", "skipped")
-FORMAT = 1
+FORMAT = 2
+"""2: `stopped` is a state of its own."""
 
 
 @dataclass(frozen=True)
 class CellStatus:
     """A cell's state at one moment.
 
-    running  its heartbeat is fresh
-    lost     its heartbeat stopped: the process was killed, or its node went down
+    running  its heartbeat is fresh; on this host, its process exists
+    stopped  its process exists on this host and is suspended (SIGSTOP, Ctrl-Z): it holds the cell, and does nothing
+    lost     its heartbeat stopped: the process was killed, or its node went down; on this host, its process is gone
     queued   submitted to a scheduler, and not started yet
     ok, failed, damaged, skipped, stale, missing  as in `CellRecord`; no process runs the cell
     """
@@ -39,9 +44,9 @@ class CellStatus:
     now: float
     """The moment, in Unix seconds."""
     beat: Beat | None = None
-    """The last heartbeat, for a cell that is running or lost."""
+    """The last heartbeat, for a cell that is running, stopped or lost."""
     job: str | None = None
-    """The scheduler's job, for a cell that is queued, running or lost."""
+    """The scheduler's job, for a cell that is queued, running, stopped or lost."""
     log: Path | None = None
 
     @property
@@ -114,18 +119,28 @@ def _status(plan: Plan, paths: Paths, cell: Cell, now: float) -> CellStatus:
     if beat is not None and beat.cell_id != cell.id:
         beat = None
     state, reason, job = _state(paths.root, record, beat, now)
-    seen = beat if state in ("running", "lost") else None
+    seen = beat if state in ("running", "stopped", "lost") else None
     return CellStatus(cell.id, plan.tables_of(cell.id), state, reason, now, seen, job, record.log)
 
 
 def _state(root: Path, record: CellRecord, beat: Beat | None, now: float) -> tuple[Activity, str | None, str | None]:
-    """State, reason and job. A finished record outweighs a stopped heartbeat: its run died after publishing."""
-    if beat is not None and beat.is_fresh(now):
+    """State, reason and job. A finished record outweighs a stopped heartbeat: its run died after publishing.
+
+    On this host the process decides, as it does for the next run (`cell_lock`); on another one, the heartbeat.
+    """
+    fate = beat.process.fate if beat is not None else "unknown"
+    if beat is not None and fate == "stopped":
+        return "stopped", f"{beat.who} is stopped while {beat.phase}: {how_to_go_on(beat.process)}", beat.job
+    if beat is not None and fate == "running" and not beat.is_fresh(now):
+        silent = f"no heartbeat for {beat.age_s(now):.0f} s, but {beat.who} exists: the next run waits for it to end"
+        return "running", silent, beat.job
+    if beat is not None and fate != "ended" and beat.is_fresh(now):
         return "running", None, beat.job
     if record.state in FINISHED:
         return record.state, record.reason, None
     if beat is not None:
-        return "lost", f"its heartbeat stopped while {beat.phase}; the next run resumes from the saved state", beat.job
+        ended = "its process ended" if fate == "ended" else "its heartbeat stopped"
+        return "lost", f"{ended} while {beat.phase}; the next run resumes from the saved state", beat.job
     job = submitted_job(root, record.cell)
     if job is not None:
         return "queued", f"submitted as job {job}", job

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from cenbench.errors import CellFailed, Stopped
+from cenbench.files import Guard, unguarded
 from cenbench.train.history import history_csv
 from cenbench.train.progress import Report, TrainingProgress
 from cenbench.train.selection import BestWeights
@@ -51,13 +52,14 @@ def train_steps(
     identity: dict[str, str],
     best: BestWeights | None = None,
     report: Report | None = None,
-    before_saving: Callable[[], None] = lambda: None,
+    before_saving: Guard = unguarded,
 ) -> bytes:
     """Train from the saved state (if it has the same `identity`) to step `total`; returns the history as CSV.
 
     The trainer's network ends with its last weights, or those that `best` selected. `report` receives the progress.
 
-    `before_saving` is called before each state is written; what it raises ends the training, with the state before.
+    `before_saving` is called before each state is written, and again right before it replaces the last one; what it
+    raises ends the training, with the state before.
 
     Raises `CellFailed` at a non-finite loss or when memory runs out, `Stopped` at SIGTERM, after saving the state.
     """
@@ -154,7 +156,7 @@ class _Saver:
         folder: Path,
         identity: dict[str, str],
         best: BestWeights | None,
-        before: Callable[[], None],
+        before: Guard,
     ) -> None:
         self._trainer, self._run, self._folder, self._identity, self._best = trainer, run, folder, identity, best
         self._before = before
@@ -171,7 +173,7 @@ class _Saver:
         window = torch.stack(run.window).cpu() if run.window else None
         state = {"identity": self._identity, "step": run.step, "rows": run.rows, "window": window}
         best = None if self._best is None else self._best.state_dict()
-        save_state(self._folder, {**state, "trainer": self._trainer.state_dict(), "best": best})
+        save_state(self._folder, {**state, "trainer": self._trainer.state_dict(), "best": best}, self._before)
         self._last = time.monotonic()
         self._took = self._last - start
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from cenbench.errors import UserError
-from cenbench.files import room_to_write, write_bytes
+from cenbench.files import Guard, room_to_write, unguarded, write_bytes
 from cenbench.tensor_file import load_tensors
 
 log = logging.getLogger("cenbench")
@@ -20,18 +20,21 @@ _MAGIC = b"cenbench state 1\n"
 _DIGEST_BYTES = 64
 
 
-def save_state(folder: Path, state: dict[str, Any]) -> None:
+def save_state(folder: Path, state: dict[str, Any], guard: Guard = unguarded) -> None:
     """Write tensors and plain values to `state.pt` with their sha256, keeping the previous version as
-    `state.previous.pt`. If the process is killed at any instruction, one of the two is whole.
+    `state.previous.pt`. If the process is killed at any instruction, one of the two is whole. `guard` is called before
+    each rename.
     """
     buffer = io.BytesIO()
     torch.save(state, buffer)
     payload = buffer.getvalue()
     current, previous, fresh = folder / STATE, folder / PREVIOUS, folder / _FRESH
-    write_bytes(fresh, _MAGIC + hashlib.sha256(payload).hexdigest().encode() + payload)
+    write_bytes(fresh, _MAGIC + hashlib.sha256(payload).hexdigest().encode() + payload, guard)
     with room_to_write(current):  # a rename may have to enlarge the folder
+        guard()
         if current.exists():
             current.replace(previous)
+        guard()
         fresh.replace(current)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cenbench.files import Guard, unguarded
 from cenbench.matrix.steps import total_steps
 from cenbench.nn.network import Network
 from cenbench.train.loop import train_steps
@@ -14,24 +15,34 @@ from cenbench.train.trainer import TaskTraining
 
 
 def train_cell(
-    training: TaskTraining, setup: Setup, identity: dict[str, str], score: Score, report: Report | None = None
+    training: TaskTraining,
+    setup: Setup,
+    identity: dict[str, str],
+    score: Score,
+    report: Report | None = None,
+    guard: Guard = unguarded,
 ) -> Trained:
     """The finished training of the cell, in its state folder.
 
     `identity` names the code, data and pretrained files; state and weights of another identity are not used. `score`
-    is called where the protocol selects the best weights, `report` every few steps.
+    is called where the protocol selects the best weights, `report` every few steps, `guard` before each write.
 
     Raises `CellSkipped` where pretrained weights are absent, `UserError` where the dataset changed under the training
     (nothing trained on it is kept), and what `train_steps` raises.
     """
     cell, folder = setup.cell, setup.paths.state(setup.cell)
-    done = open_finished(folder, identity)
+    done = open_finished(folder, identity, guard)
     if done is not None:
         return done
     batches = for_device(training.batches(setup), setup.device)
     trainer = training.trainer(setup, batches)
     total, per_epoch = total_steps(cell), batches.steps_per_epoch
     best = best_weights(cell, score, per_epoch)
+
+    def before_saving() -> None:
+        setup.prepared.check_untouched()
+        guard()
+
     history = train_steps(
         trainer,
         folder=folder,
@@ -41,10 +52,11 @@ def train_cell(
         identity=identity,
         best=best,
         report=report,
-        before_saving=setup.prepared.check_untouched,
+        before_saving=before_saving,
     )
     setup.prepared.check_untouched()
-    return finish(folder, trainer.network, history, total, identity, selected=best.chosen if best else None)
+    selected = best.chosen if best else None
+    return finish(folder, trainer.network, history, total, identity, selected=selected, guard=guard)
 
 
 def load_network(training: TaskTraining, setup: Setup, trained: Trained) -> Network:

@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from cenbench.errors import UserError
-from cenbench.files import read_json_object, sha256_file, write_bytes, write_json
+from cenbench.files import Guard, read_json_object, sha256_file, unguarded, write_bytes, write_json
 from cenbench.regular_file import is_there, read_regular
 from cenbench.train.history import HISTORY
 from cenbench.train.state import drop_state
@@ -77,7 +77,7 @@ class Trained:
         return self.folder / WEIGHTS
 
 
-def open_finished(folder: Path, identity: dict[str, str]) -> Trained | None:
+def open_finished(folder: Path, identity: dict[str, str], guard: Guard = unguarded) -> Trained | None:
     """The finished training of this identity, or None. Damaged files are logged by name and trained again.
 
     Imported weights match every identity of their cell: no training code here made them, so no change of it makes them
@@ -92,6 +92,7 @@ def open_finished(folder: Path, identity: dict[str, str]) -> Trained | None:
         return None
     damage = _damage(folder, note["sha256"])
     if damage is None:
+        guard()
         drop_state(folder)  # left behind by a run that died right after its note
         return _trained(folder, note, imported)
     if imported:
@@ -135,16 +136,18 @@ def finish(
     *,
     imported: ImportedWeights | None = None,
     selected: dict[str, float | int] | None = None,
+    guard: Guard = unguarded,
 ) -> Trained:
-    """Write weights and history, then the note, then remove the resumable state."""
+    """Write weights and history, then the note, then remove the resumable state. `guard` is called before each."""
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    write_bytes(folder / WEIGHTS, safetensors.torch.save(weights))
-    write_bytes(folder / HISTORY, history)
+    write_bytes(folder / WEIGHTS, safetensors.torch.save(weights), guard)
+    write_bytes(folder / HISTORY, history, guard)
     sha256 = {name: sha256_file(folder / name) for name in (WEIGHTS, HISTORY)}
     note: dict[str, Any] = {"identity": identity, "steps": steps, "sha256": sha256}
     note |= {"imported": asdict(imported)} if imported else {}
     note |= {"selected": selected} if selected else {}
-    write_json(folder / NOTE, note)
+    write_json(folder / NOTE, note, guard)
+    guard()
     drop_state(folder)
     return Trained(folder, steps, history, sha256[WEIGHTS], imported, selected, identity)
 
