@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from cenbench.cli.options import Preset, Root, TableName, Tables, checkout, say, wide_console
+from cenbench.errors import UserError
 
 
 def report(
@@ -46,6 +47,9 @@ def report(
 def show(
     table: TableName,
     preset: Preset = "demo",
+    per_class: Annotated[
+        bool, typer.Option("--per-class", help="Print the IoU of each class instead; segmentation tables only.")
+    ] = False,
     root: Root = Path(),
 ) -> None:
     """Print one table in the terminal, each of our numbers beside the paper's.
@@ -57,10 +61,21 @@ def show(
     from cenbench.matrix.plan import load_plan
     from cenbench.records.read import read_record
     from cenbench.report.table import build_table
+    from cenbench.report.terminal_per_class import render_per_class
     from cenbench.report.terminal_table import render_terminal
 
     paths = checkout(root)
     plan = load_plan(paths.params, preset).select(tables=[table])
     records = {cell_id: read_record(paths, cell) for cell_id, cell in plan.cells.items()}
     console = wide_console()
-    console.print(render_terminal(build_table(preset, plan.tables[0], records), console.width))
+    built = build_table(preset, plan.tables[0], records)
+    if not per_class:
+        console.print(render_terminal(built, console.width))
+        return
+    if not built.per_class:
+        raise UserError(
+            f"{table} has no IoU per class",
+            expected="a segmentation table, with at least one row whose seeds are all finished",
+            fix=f"cenbench status --preset {preset} --table {table}",
+        )
+    console.print(render_per_class(built.per_class))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from cenbench.report.environment import page_templates
+from cenbench.report.per_class import class_names, class_text
 from cenbench.report.table import Ordering, Table
 from cenbench.report.value import heading
 
@@ -30,6 +31,8 @@ def render_html(table: Table) -> str:
         marks=MARKS,
         verdicts=dict(words.most_common()),
         whys=dict(incomparable.most_common()),
+        classes=class_names(table.per_class),
+        class_text=class_text,
         orderings=_orderings(table),
         ordered=list(dict.fromkeys(ordering.metric for ordering in table.orderings)),
     )

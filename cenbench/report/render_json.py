@@ -28,6 +28,7 @@ def render_json(table: Table) -> dict[str, Any]:
         "states": table.states,
         "entries": [asdict(entry) for entry in table.entries],
         "orderings": [asdict(ordering) for ordering in table.orderings],
+        "per_class": [asdict(row) for row in table.per_class],
         "footers": list(layout.footers),
         "protocol": list(layout.protocol_lines),
     }

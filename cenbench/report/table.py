@@ -14,6 +14,7 @@ from cenbench.matrix.metrics import metrics
 from cenbench.records.read import CellRecord, State
 from cenbench.report.agreement import agreeing_pairs
 from cenbench.report.best import with_best
+from cenbench.report.per_class import PerClassRow, per_class_rows
 from cenbench.report.value import IMPORTED, FilledSlot, SeedNumber, Value, heading
 from cenbench.report.verdict import Measured, Verdict, judge
 
@@ -40,6 +41,8 @@ class Table:
     layout: TableLayout
     entries: tuple[FilledSlot, ...]
     orderings: tuple[Ordering, ...]
+    per_class: tuple[PerClassRow, ...] = ()
+    """IoU per class of each output, for tables of segmentation."""
 
     def entry(self, row: int, column: int) -> FilledSlot | None:
         """The filled slot at a row and column; None if the table has none there."""
@@ -83,7 +86,7 @@ class Table:
 def build_table(preset: str, layout: TableLayout, records: Mapping[str, CellRecord]) -> Table:
     """Fill the layout from the cells' records (id -> record, for at least every cell of the layout)."""
     entries = with_best(_with_verdicts([_entry(slot, layout, records) for slot in layout.slots], layout), layout)
-    return Table(preset, layout, tuple(entries), tuple(_orderings(layout, entries)))
+    return Table(preset, layout, tuple(entries), tuple(_orderings(layout, entries)), per_class_rows(layout, records))
 
 
 def _entry(slot: Slot, layout: TableLayout, records: Mapping[str, CellRecord]) -> FilledSlot:
