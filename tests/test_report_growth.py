@@ -1,34 +1,21 @@
-"""Work grows with rows, columns, seeds and tables, not with their square; ranks are counted as by brute force."""
+"""Work grows with rows, columns, seeds and tables, not with their square."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from itertools import combinations
 from pathlib import Path
 from types import FrameType
 
 import pytest
 from checkout import REPOSITORY
-from hypothesis import given
-from hypothesis import strategies as st
 
 from cenbench.matrix.plan import load_plan
-from cenbench.report.agreement import agreeing_pairs
 
 sys.path.insert(0, str(REPOSITORY / "benchmarks"))
 from growth import copy_of_table7
 from long_table import STEPS, long_table, wide_table
 from plan import with_seeds
-
-NUMBERS = st.integers(-5, 5).map(float)  # few values, so that ties are common
-
-
-@given(st.lists(st.tuples(NUMBERS, NUMBERS), max_size=30))
-def test_agreeing_pairs_are_those_of_brute_force(numbers: list[tuple[float, float]]) -> None:
-    ranked = [(a, b) for a, b in combinations(numbers, 2) if a[0] != b[0]]
-    agreeing = sum((a[0] - b[0]) * (a[1] - b[1]) > 0 for a, b in ranked)
-    assert agreeing_pairs(numbers) == (agreeing, len(ranked))
 
 
 def instructions(work: Callable[[], object]) -> int:

@@ -279,18 +279,6 @@ def test_a_column_with_its_own_metrics_in_json(two: Table) -> None:
     assert set(numbers[row]["Cost"]) == {"params_m", "fusion_params_m", "gflops"}
 
 
-def test_the_papers_order_is_shown_for_metrics_that_have_one(plan: Plan, records: dict[str, CellRecord]) -> None:
-    """Table 6 also shows MSE, for which the paper has no number: its column is left out of the paper's order."""
-    page = Page(render_html(build_table("demo", plan.table("table6"), records)))
-    _, _, order = page.text.partition("The paper's order")
-    assert "MAE" in order.partition("RGB+Shade to Normal")[0]
-    assert "RMSE" in order.partition("RGB+Shade to Normal")[0]
-    within = page.cells[page.cells.index("Within") :]
-    assert [title.split()[0] for title in within[:3]] == ["Within", "MAE", "RMSE"]
-    assert within[3] == "RGB+Shade to Normal"
-    assert within[6] == "RGB+Normal to Shade"
-
-
 def test_the_page_of_a_cell_states_its_fusion_and_cost(plan: Plan, records: dict[str, CellRecord]) -> None:
     cells = plan.select(tables=["table2"], method="concat", glob="*.concat-early-merged.*").cells
     [cell_id] = cells

@@ -1,13 +1,11 @@
-"""The table object: means, spreads, deltas, states, verdicts, best of column and orderings, from records."""
+"""The table object: means, spreads, deltas, states, verdicts and the best numbers, from records."""
 
 from __future__ import annotations
 
 import math
-import random
 import statistics
 from collections.abc import Mapping
 from dataclasses import replace
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +114,6 @@ def test_missing_has_no_number_and_no_verdict(plan: Plan) -> None:
         assert entry.values[0].ours_text == ""
         assert entry.values[0].verdict.word == "none"
         assert not entry.values[0].best
-    assert table.orderings == ()
 
 
 @pytest.mark.parametrize(("name", "better", "along"), [("table7", max, "column"), ("table8", min, "row")])
@@ -162,31 +159,6 @@ def test_imported_weights_are_one_number_without_a_spread(official: Plan) -> Non
     assert mixed.entries[0].values[0].ours_text == (
         "1 of 3: 50.0 (seed 1), 51.1 (seed 2, imported), 51.1 (seed 3, imported)"
     )
-
-
-def test_orderings_count_pairs_by_brute_force(plan: Plan) -> None:
-    layout = seeds(plan.table("table7"), 1)
-    ours = [3.0, 1.0, 4.0, 1.5, 9.0, 2.6, 5.3, 5.8, 9.7, 9.3, 2.3]
-    numbers = dict(zip((cell.id for cell in layout.cells), ours, strict=True))
-    table = build_table("paper", layout, {cell.id: record(cell, numbers[cell.id]) for cell in layout.cells})
-    paper = [slot.paper["miou_pct"] for slot in layout.slots if slot.column == 2]
-    agree = pairs = 0
-    for i in range(11):
-        for j in range(i):
-            if paper[i] != paper[j]:
-                pairs += 1
-                agree += (paper[i] > paper[j]) == (ours[i] > ours[j])
-    found = {ordering.where: ordering for ordering in table.orderings}
-    assert (found["Ensemble"].agree, found["Ensemble"].pairs) == (agree, pairs)
-
-
-def test_tables_with_several_networks_per_row_are_compared_along_the_row(plan: Plan) -> None:
-    layout = plan.table("table8")
-    table = build_table("paper", layout, {cell.id: record(cell, 1.0) for cell in layout.cells})
-    first = table.orderings[0]
-    assert first.where == "Shade+Texture to RGB / Shade"
-    assert first.pairs == 6, "four columns"
-    assert first.agree == 0, "equal numbers agree with no order"
 
 
 def test_costs_are_shown_without_best_and_spread(plan: Plan) -> None:
@@ -239,53 +211,6 @@ def test_a_column_shows_its_own_metrics_and_other_columns_the_tables(plan: Plan)
     for entry in build_table("paper", layout, records).entries:
         assert tuple(value.metric for value in entry.values) == (COSTS if entry.column == 3 else ("miou_pct",))
         assert all(value.ours is not None for value in entry.values)
-
-
-@pytest.mark.parametrize(
-    ("name", "metrics", "numbers"),
-    [("table4", ("fid", "kid_x100"), 4), ("table6", ("mae_x10", "rmse_x10"), 17)],
-)
-def test_tables_with_a_network_per_slot_are_compared_within_a_group(
-    plan: Plan, name: str, metrics: tuple[str, ...], numbers: int
-) -> None:
-    """Against a count of every pair in the group. Slots without a number in the paper form no pair."""
-    layout = seeds(plan.table(name), 1)
-    drawn = random.Random(7)
-    ours = {cell.id: drawn.uniform(0.0, 100.0) for cell in layout.cells}
-    table = build_table("paper", layout, {cell.id: record(cell, ours[cell.id]) for cell in layout.cells})
-    groups = list(dict.fromkeys(row.group for row in layout.rows))
-    assert [(o.where, o.metric) for o in table.orderings] == [(g, metric) for g in groups for metric in metrics]
-    for found in table.orderings:
-        line = [
-            (slot.paper[found.metric], ours[slot.cells[0].id])
-            for slot in layout.slots
-            if layout.rows[slot.row].group == found.where and found.metric in slot.paper
-        ]
-        assert len(line) == numbers
-        pairs = [(a, b) for a, b in combinations(line, 2) if a[0] != b[0]]
-        agree = sum((a[0] < b[0]) == (a[1] < b[1]) for a, b in pairs)
-        assert 0 < agree < len(pairs), "the drawn numbers agree with some pairs and not with others"
-        assert (found.agree, found.pairs) == (agree, len(pairs))
-
-
-def test_a_table_without_groups_and_with_a_network_per_slot_is_compared_as_a_whole(plan: Plan) -> None:
-    layout = seeds(plan.table("table5"), 1)
-    ours = {slot.cells[0].id: slot.paper["fid"] for slot in layout.slots}
-    table = build_table("paper", layout, {cell.id: record(cell, ours[cell.id]) for cell in layout.cells})
-    found = {ordering.metric: ordering for ordering in table.orderings}
-    assert {ordering.where for ordering in table.orderings} == {"the table"}
-    assert (found["fid"].agree, found["fid"].pairs) == (21, 21), "seven numbers, all different, in the paper's order"
-
-
-def test_a_table_with_a_network_per_row_is_compared_down_its_columns(plan: Plan) -> None:
-    """Table 2: per modality, one modality against ours. Its ensemble and costs have at most one number in the paper."""
-    layout = seeds(plan.table("table2"), 1)
-    records = {cell.id: record(cell, float(place), parameters=cost(place)) for place, cell in enumerate(layout.cells)}
-    table = build_table("paper", layout, records)
-    assert [(o.where, o.metric, o.agree, o.pairs) for o in table.orderings] == [
-        ("RGB", "miou_pct", 1, 1),
-        ("Depth", "miou_pct", 1, 1),
-    ]
 
 
 def test_a_merged_network_shows_its_ensemble(plan: Plan) -> None:

@@ -6,7 +6,7 @@ from collections import Counter
 
 from cenbench.report.environment import page_templates
 from cenbench.report.per_class import class_names, class_text
-from cenbench.report.table import Ordering, Table
+from cenbench.report.table import Table
 from cenbench.report.value import heading
 
 MARKS = {
@@ -33,14 +33,4 @@ def render_html(table: Table) -> str:
         whys=dict(incomparable.most_common()),
         classes=class_names(table.per_class),
         class_text=class_text,
-        orderings=_orderings(table),
-        ordered=list(dict.fromkeys(ordering.metric for ordering in table.orderings)),
     )
-
-
-def _orderings(table: Table) -> dict[str, dict[str, Ordering]]:
-    """Name of the compared slots -> metric -> ordering."""
-    found: dict[str, dict[str, Ordering]] = {}
-    for ordering in table.orderings:
-        found.setdefault(ordering.where, {})[ordering.metric] = ordering
-    return found

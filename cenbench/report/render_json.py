@@ -27,7 +27,6 @@ def render_json(table: Table) -> dict[str, Any]:
         "rows": [{"group": row.group, "labels": list(row.labels)} for row in layout.rows],
         "states": table.states,
         "entries": [asdict(entry) for entry in table.entries],
-        "orderings": [asdict(ordering) for ordering in table.orderings],
         "per_class": [asdict(row) for row in table.per_class],
         "footers": list(layout.footers),
         "protocol": list(layout.protocol_lines),

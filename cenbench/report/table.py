@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TypeVar
 
 from cenbench.matrix.layout import Slot, TableLayout
 from cenbench.matrix.metrics import metrics
 from cenbench.records.read import CellRecord, State
-from cenbench.report.agreement import agreeing_pairs
 from cenbench.report.best import with_best
 from cenbench.report.per_class import PerClassRow, per_class_rows
 from cenbench.report.value import IMPORTED, FilledSlot, SeedNumber, Value, heading
@@ -20,17 +18,6 @@ from cenbench.report.verdict import Measured, Verdict, judge
 
 WORST_FIRST: tuple[State, ...] = ("failed", "damaged", "missing", "skipped", "stale", "ok")
 NOT_JUDGED = Verdict("none", "not judged")
-_Key = TypeVar("_Key", bound=Hashable)
-
-
-@dataclass(frozen=True)
-class Ordering:
-    """How many pairs the paper's numbers rank, and how many of them our numbers rank the same way."""
-
-    metric: str
-    where: str
-    agree: int
-    pairs: int
 
 
 @dataclass(frozen=True)
@@ -40,7 +27,6 @@ class Table:
     preset: str
     layout: TableLayout
     entries: tuple[FilledSlot, ...]
-    orderings: tuple[Ordering, ...]
     per_class: tuple[PerClassRow, ...] = ()
     """IoU per class of each output, for tables of segmentation."""
 
@@ -86,7 +72,7 @@ class Table:
 def build_table(preset: str, layout: TableLayout, records: Mapping[str, CellRecord]) -> Table:
     """Fill the layout from the cells' records (id -> record, for at least every cell of the layout)."""
     entries = with_best(_with_verdicts([_entry(slot, layout, records) for slot in layout.slots], layout), layout)
-    return Table(preset, layout, tuple(entries), tuple(_orderings(layout, entries)), per_class_rows(layout, records))
+    return Table(preset, layout, tuple(entries), per_class_rows(layout, records))
 
 
 def _entry(slot: Slot, layout: TableLayout, records: Mapping[str, CellRecord]) -> FilledSlot:
@@ -163,42 +149,3 @@ def _why_incomplete(value: Value) -> str | None:
     if any(number.note == IMPORTED for number in value.numbers):
         return "imported weights are one network and were not trained here"
     return f"{value.seeds} of {value.declared} seeds have a number that counts"
-
-
-def _orderings(layout: TableLayout, entries: Sequence[FilledSlot]) -> Iterator[Ordering]:
-    for where, line in _compared(layout, entries):
-        known: dict[str, list[tuple[float, float]]] = {}
-        for entry in line:
-            for value in entry.values:
-                if value.paper is not None and value.ours is not None:
-                    known.setdefault(value.metric, []).append((value.paper, value.ours))
-        for metric in layout.metrics:
-            agree, pairs = agreeing_pairs(known.get(metric, ()))
-            if pairs:
-                yield Ordering(metric, where, agree, pairs)
-
-
-def _compared(layout: TableLayout, entries: Sequence[FilledSlot]) -> Iterator[tuple[str, list[FilledSlot]]]:
-    """Slots whose networks are compared with each other, under a name: within a group if every slot is a network of its
-    own, down a column if each row is one network, and otherwise along a row.
-    """
-    rows = layout.rows
-    if len({entry.cells for entry in entries}) == len(entries):
-        by_group = _grouped(entries, lambda entry: rows[entry.row].group)
-        for group in dict.fromkeys(row.group for row in rows):
-            yield group or "the table", by_group.get(group, [])
-    elif all(len({entry.cells for entry in row}) == 1 for row in _grouped(entries, lambda entry: entry.row).values()):
-        by_column = _grouped(entries, lambda entry: entry.column)
-        for number, column in enumerate(layout.columns):
-            yield column.label, by_column.get(number, [])
-    else:
-        by_row = _grouped(entries, lambda entry: entry.row)
-        for number, row in enumerate(rows):
-            yield " / ".join([*([row.group] if row.group else []), *row.labels]), by_row.get(number, [])
-
-
-def _grouped(entries: Iterable[FilledSlot], key: Callable[[FilledSlot], _Key]) -> dict[_Key, list[FilledSlot]]:
-    groups: dict[_Key, list[FilledSlot]] = {}
-    for entry in entries:
-        groups.setdefault(key(entry), []).append(entry)
-    return groups
