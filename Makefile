@@ -10,7 +10,7 @@ PRESET ?= demo
 SIX_MINUTES := table7,table8,table9
 TABLES ?= $(if $(filter demo,$(PRESET)),$(SIX_MINUTES),all)
 
-.PHONY: help env demo test test-slow test-faults test-gpu test-cluster lint format benchmarks gpu clean
+.PHONY: help env demo test test-slow test-faults test-same-bytes test-gpu test-cluster lint format benchmarks gpu clean
 
 help: ## list all targets
 	@echo "cenbench: a benchmark harness for multimodal fusion by channel exchanging (CEN)"
@@ -46,6 +46,9 @@ test-faults: $(READY) ## provoke failures (kills, full disks, flipped bits), pri
 	OMP_NUM_THREADS=1 CENBENCH_FAULTS_OUT=$(CURDIR)/$(FAULTS) \
 		$(BIN)/python -m pytest -m "(faults or cluster) and not gpu" -n 2 --dist loadfile; \
 	status=$$?; $(BIN)/python tests/faults.py $(FAULTS); exit $$status
+
+test-same-bytes: $(READY) ## run the demo twice, once interrupted, and compare every file (about 20 minutes on 2 cores)
+	$(BIN)/python -m pytest -m slow tests/test_whole_demo.py
 
 test-gpu: $(READY) ## run the tests that need a CUDA device
 	$(BIN)/python -m pytest -m gpu
