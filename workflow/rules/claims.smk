@@ -7,6 +7,7 @@ localrules:
 
 rule claims:
     input:
+        MATRIX.begin,
         MATRIX.claim_records(),
     output:
         html=f"reports/{PRESET}/claims.html",
