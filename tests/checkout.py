@@ -127,6 +127,7 @@ class Checkout:
         copy_code(root)
         for table in (root / "params").glob("table*.yaml"):
             table.unlink()
+        (root / "params" / "claims.yaml").unlink()  # of tables that are not here
         checkout = cls(root)
         checkout.write("params/pipeline.yaml", "preset: demo\ntables: all\npages: [table7, table8]\n")
         checkout.write("params/presets/demo.yaml", PRESET)

@@ -37,7 +37,7 @@ PLACEHOLDER = re.compile(r"[<*{…]|\.\.\.|[A-Z]{3,}|\bN\b|tableN")
 WRAPPERS = ("apptainer", "srun")
 GENERATED = ("results/", "data/prepared/", "data/raw/", "reports/", "weights/")
 """Where runs and users put files; no clone has them."""
-EXAMPLES = ("cenbench/nn/fusion/maximum.py", "params/table10.yaml")
+EXAMPLES = ("cenbench/nn/fusion/maximum.py", "params/table10.yaml", "benchmarks/gpu.jsonl")
 """Files that a page asks the reader to create."""
 SUFFIXES = (".py", ".md", ".yaml", ".smk", ".txt", ".csv", ".def", ".toml")
 

@@ -72,6 +72,7 @@ def test_deleted_data_and_tables_are_restored_from_the_cache_without_training(ve
     assert trained(versioned) == before
 
 
+@pytest.mark.slow
 def test_another_dataset_is_rendered_beside_the_old_one_and_trains_every_cell(versioned: Checkout) -> None:
     before = trained(versioned)
     versioned.edit("params/presets/demo.yaml", "val_scenes: 4, seed: 1", "val_scenes: 4, seed: 2")

@@ -31,6 +31,7 @@ def weights(checkout: Checkout) -> dict[str, int]:
     return {path.parent.name: path.stat().st_mtime_ns for path in checkout.root.glob("results/state/*/weights.*")}
 
 
+@pytest.mark.slow
 def test_one_new_image_is_a_new_version_and_trains_exactly_the_cells_that_use_it(real: Checkout) -> None:
     output = real.run("dvc", "repro", status=None)
     for wanted in ("nyu_depth_v2_labeled.mat (2,972,037,809 bytes)", "http://horatio.cs.nyu.edu", "data/raw/nyudv2"):

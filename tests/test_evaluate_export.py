@@ -120,7 +120,7 @@ def test_images_of_translation_have_the_published_error(finished: Checkout) -> N
     """MAE on [-1, 1], times ten; 8-bit pictures are off by at most half a step, 1/255."""
     cell, prepared = cell_of(finished, "translation"), opened(finished)
     out = export(finished, cell, "texture")
-    real = prepared.array("rgb")[prepared.indices("val")].astype(float)
+    real = prepared.array("rgb_well_exposed")[prepared.indices("val")].astype(float)
     made = np.stack(pictures(out)).astype(float)
     assert made.shape == real.shape
     error_x10 = 10 * np.abs(made - real).mean() / 127.5

@@ -60,6 +60,7 @@ def test_metric_code_reruns_evaluation_and_no_training(finished: Checkout) -> No
     assert finished.planned() == {}
 
 
+@pytest.mark.slow
 def test_training_code_reruns_the_affected_cells(finished: Checkout) -> None:
     with (finished.root / "cenbench/nn/unet.py").open("a") as file:
         file.write("\nassert True\n")

@@ -13,7 +13,7 @@ from checkout import REPOSITORY
 from published import make_root, publish
 
 from cenbench.errors import UserError
-from cenbench.files import write_bytes
+from cenbench.files import Guard, write_bytes
 from cenbench.matrix.cell import Cell
 from cenbench.paths import Paths
 from cenbench.records import write
@@ -63,10 +63,10 @@ def test_a_publication_that_fails_leaves_the_old_record(
     paths, cell = place
     publish(paths, cell, 1.0)
 
-    def full(path: Path, data: bytes) -> None:
+    def full(path: Path, data: bytes, guard: Guard) -> None:
         if path.name == "000.png":
             raise UserError("no room to write 000.png")
-        write_bytes(path, data)
+        write_bytes(path, data, guard)
 
     monkeypatch.setattr(write, "write_bytes", full)
     with pytest.raises(UserError, match="no room"):

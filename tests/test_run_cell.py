@@ -115,6 +115,7 @@ def test_a_cell_without_its_weights_is_skipped_and_runs_once_they_are_added(chec
     assert record_of(checkout, cell_id).state == "failed"
 
 
+@pytest.mark.slow
 def test_replaced_weights_retrain_their_cells_and_own_weights_are_labelled(checkout: Checkout, tmp_path: Path) -> None:
     checkout.edit("params/presets/demo.yaml", "pretrained: false", "pretrained: true")
     checkout.edit("params/presets/demo.yaml", "width: 4, decoder_width", "width: 64, decoder_width")

@@ -188,5 +188,5 @@ def test_without_hard_links_a_claim_is_still_exclusive(
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     controller_file(tmp_path).mkdir(parents=True)  # root writes through any mode, but not into a directory
-    with pytest.raises(UserError, match="cannot hold the working directory"):
+    with pytest.raises(UserError, match="controller cannot be accessed: Is a directory"):
         hold_working_directory(tmp_path)

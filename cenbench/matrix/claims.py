@@ -105,5 +105,10 @@ class ClaimsSpec(Frozen):
 
 
 def load_claims(params: Path) -> tuple[ClaimSpec, ...]:
-    """Read `params/claims.yaml`. Raises `UserError` for an invalid file; names are checked by `plan_claims`."""
+    """Read `params/claims.yaml`; nothing is claimed without it.
+
+    Raises `UserError` for an invalid file; names are checked by `plan_claims`.
+    """
+    if not (params / FILE).exists():
+        return ()
     return load_model(params / FILE, ClaimsSpec).claims

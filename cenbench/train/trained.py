@@ -46,12 +46,13 @@ class _Note(BaseModel):
     identity: dict[str, str]
     steps: Annotated[int, Field(ge=0, le=10**15)]
     sha256: dict[Literal["weights.safetensors", "history.csv"], str]
-    imported: ImportedWeights | None = None
+    imported: dict[Literal["file", "sha256"], str] | None = None
     selected: dict[str, float] | None = None
 
     @model_validator(mode="after")
     def _whole(self) -> _Note:
-        if "training_id" not in self.identity or len(self.sha256) != 2:
+        whole_import = self.imported is None or len(self.imported) == 2
+        if "training_id" not in self.identity or len(self.sha256) != 2 or not whole_import:
             raise ValueError("an incomplete note")
         return self
 

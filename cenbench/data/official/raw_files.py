@@ -15,7 +15,7 @@ from cenbench.data.official.adapter import Sample
 from cenbench.data.reading import MOST_BYTES, file_system_errors, files_below, read_bytes
 from cenbench.errors import UserError
 from cenbench.files import atomic_path
-from cenbench.regular_file import is_system_error, unreadable
+from cenbench.regular_file import Unreadable, is_system_error, unreadable
 
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
 """What zipfile raises on a damaged, encrypted or unknown archive."""
@@ -91,9 +91,10 @@ class RawFiles:
         try:
             with atomic_path(path) as temporary, self._zips[archive].open(name) as member, temporary.open("wb") as file:
                 shutil.copyfileobj(member, file, 1 << 20)
-        except OSError as error:
+        except (OSError, Unreadable) as error:
+            reason = error.found if isinstance(error, Unreadable) else error.strerror or str(error)
             raise UserError(
-                f"{path.name} cannot be unpacked beside {archive.name}", where=path, found=error.strerror or str(error),
+                f"{path.name} cannot be unpacked beside {archive.name}", where=path, found=reason,
                 fix="make this folder writable, or unpack the zip there yourself",
             ) from error  # fmt: skip
         except _BROKEN as error:
