@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from gpu_parts.machine import drain
 from png_loader import PngSamples, names_of, write_pngs
 from rich.console import Console
 from rich.table import Column, Table
@@ -182,17 +183,12 @@ def waiting_share_pct(prepared: Prepared, cell: Cell, steps: int, device: torch.
     warm_up = PLAIN_STEPS + 1  # on a GPU, until the step is recorded
     for step in range(steps + warm_up):
         if step == warm_up:
-            _drain(device)
+            drain(device)
             start, watched.waited_s = time.perf_counter(), 0.0
         trainer.begin(step)
         trainer.step(step)
-    _drain(device)
+    drain(device)
     return 100 * watched.waited_s / (time.perf_counter() - start)
-
-
-def _drain(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize()
 
 
 def main() -> None:

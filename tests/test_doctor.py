@@ -36,7 +36,7 @@ from cenbench.paths import Paths
 from cenbench.pretrained.used import own_note
 from cenbench.report.terminal_checks import render_checks
 from cenbench.run.locked_environment import compare_with_lock
-from cenbench.schedule.user_name import name_the_user
+from cenbench.run.user_name import name_the_user
 from cenbench.train import segmentation, translation
 
 CUDA = Output(0, json.dumps({"torch": "2.13.0", "cuda": "13.0", "devices": ["NVIDIA H100"] * 2}), "")

@@ -68,6 +68,10 @@ class Deadline:
     def after(cls, seconds: float) -> Deadline:
         return cls(time.monotonic() + seconds)
 
+    def at_most(self, seconds: float) -> Deadline:
+        """This end, or `seconds` from now if that is sooner."""
+        return Deadline(min(self.end, Deadline.after(seconds).end))
+
     @property
     def left_s(self) -> float:
         return self.end - time.monotonic()

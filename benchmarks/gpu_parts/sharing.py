@@ -53,7 +53,7 @@ def throughput(results: Results, way: str, case: Case, device: torch.device, siz
     context = multiprocessing.get_context("spawn")
     workers = [_Worker(context, case, device.type) for _ in range(max(counts))]
     try:
-        start = Deadline(min(deadline.end, Deadline.after(START_S[size]).end))
+        start = deadline.at_most(START_S[size])
         for worker in workers:
             worker.receive(start)
         alone: float | None = None

@@ -32,7 +32,7 @@ def run_training(results: Results, device: torch.device, size: str, deadline: De
         for case in cases:
             train(results, case, device.type, size, Deadline.after(SECONDS[size]))
         return
-    end = Deadline(min(deadline.end - EVALUATION_S, Deadline.after(SECONDS[size] + 10).end))
+    end = Deadline(deadline.end - EVALUATION_S).at_most(SECONDS[size] + 10)
     context = multiprocessing.get_context("spawn")
     children = [
         context.Process(target=train, args=(results, case, device.type, size, end), daemon=True) for case in cases
@@ -51,7 +51,7 @@ def train(results: Results, case: Case, device_name: str, size: str, end: Deadli
             cell = measured_cell(case, size)
             prepared = write_dataset(cell, Path(folder), related=True)
             trainer = trainer_of(cell, for_device(batches_of(prepared, cell), device), device, classes=CLASSES)
-            losses = _train(trainer, Deadline(min(end.end, Deadline.after(SECONDS[size]).end)))
+            losses = _train(trainer, end.at_most(SECONDS[size]))
             _judge(results, case, trainer, losses)
             setup = Setup(cell, prepared, device, Paths(Path(folder)))
             metrics = evaluation_of(cell).measure(setup, trainer.network.eval()).metrics["ensemble"]

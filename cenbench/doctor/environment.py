@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 from cenbench.doctor.check import Check
 from cenbench.run.locked_environment import LOCK, compare_with_lock
 from cenbench.run.revision import revision, safe_directory_command
+from cenbench.run.user_name import user_name
 
 LOWEST_PYTHON = (3, 11)
 _SHOWN = 5
@@ -61,9 +61,7 @@ def check_revision(root: Path) -> Check:
 def check_user(environment: Mapping[str, str]) -> list[Check]:
     """Check that the user has a name and a home folder, which DVC and Snakemake ask for; nothing if so."""
     checks = []
-    try:
-        getpass.getuser()
-    except (KeyError, OSError):  # OSError: Python 3.13 and newer
+    if user_name() is None:
         found = f"user {os.getuid()} has no name (no entry in the password database), which dvc needs"
         checks.append(Check("user", "warning", found, "export USER=NAME"))
     home = environment.get("HOME") or os.path.expanduser("~")  # noqa: PTH111  Path.home() raises where there is none

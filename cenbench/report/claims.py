@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -12,6 +13,7 @@ from cenbench.matrix.claim_pairs import PlannedClaim
 from cenbench.matrix.metrics import metrics
 from cenbench.records.read import CellRecord
 from cenbench.records.registration import Declared
+from cenbench.report.value import why_not_counted
 from cenbench.stats.aggregate import Aggregate, interquartile_mean, probability_of_improvement
 from cenbench.stats.claims import ClaimWord, Evidence, claim_words, evidence
 from cenbench.stats.paired import Comparison, seeds_needed
@@ -65,10 +67,7 @@ class Claims:
     @property
     def words(self) -> dict[str, int]:
         """How many claims get each word, the most frequent first."""
-        counts: dict[str, int] = {}
-        for claim in self.claims:
-            counts[claim.word] = counts.get(claim.word, 0) + 1
-        return dict(sorted(counts.items(), key=lambda item: -item[1]))
+        return dict(Counter(claim.word for claim in self.claims).most_common())
 
     @property
     def judged(self) -> tuple[JudgedClaim, ...]:
@@ -88,10 +87,11 @@ def build_claims(
     images: Mapping[str, tuple[float, float]] | None = None,
 ) -> Claims:
     """Judge every claim; `records` holds all of their cells, `images` the intervals over test images by claim."""
-    shown = [_unjudged(preset, claim, records, declared[claim.spec.name]) for claim in planned]
-    found: list[tuple[int, Evidence]] = []
+    shown: list[JudgedClaim] = []
+    found: list[tuple[int, Evidence, list[list[float]]]] = []
     for place, claim in enumerate(planned):
         numbers = counting_numbers(claim, records)
+        shown.append(_unjudged(preset, claim, records, len(numbers), declared[claim.spec.name]))
         if claim.settings and len(numbers) == len(claim.cells):
             strata = differences(claim, numbers)
             one = evidence(strata, claim.spec.margin_in(preset), claim.spec.relation, every=claim.spec.every)
@@ -99,11 +99,9 @@ def build_claims(
             if one is None:
                 shown[place] = replace(shown[place], why=_why_nothing(strata))
             else:
-                found.append((place, one))
-    for (place, one), word in zip(found, claim_words([one for _, one in found]), strict=True):
-        shown[place] = _with_word(
-            shown[place], one, word, differences(planned[place], counting_numbers(planned[place], records))
-        )
+                found.append((place, one, strata))
+    for (place, one, strata), word in zip(found, claim_words([one for _, one, _ in found]), strict=True):
+        shown[place] = _with_word(shown[place], one, word, strata)
     if images:
         shown = [replace(claim, images=images.get(claim.name)) for claim in shown]
     return Claims(preset, tuple(shown))
@@ -115,7 +113,7 @@ def counting_numbers(claim: PlannedClaim, records: Mapping[str, CellRecord]) -> 
     for cell in claim.cells:
         record = records[cell.id]
         value = record.numbers(claim.stream).get(claim.spec.metric or "", math.nan)
-        if record.state == "ok" and record.document.get("origin") != "imported" and math.isfinite(value):
+        if not why_not_counted(record) and math.isfinite(value):
             numbers[cell.id] = value
     return numbers
 
@@ -132,8 +130,10 @@ def _signed(claim: PlannedClaim, value: float) -> float:
     return value if metrics()[claim.spec.metric or ""].better == "higher" else -value
 
 
-def _unjudged(preset: str, claim: PlannedClaim, records: Mapping[str, CellRecord], declared: Declared) -> JudgedClaim:
-    spec, finished = claim.spec, len(counting_numbers(claim, records))
+def _unjudged(
+    preset: str, claim: PlannedClaim, records: Mapping[str, CellRecord], finished: int, declared: Declared
+) -> JudgedClaim:
+    spec = claim.spec
     word: Word = "undecided"
     why = f"{finished} of {len(claim.cells)} cells have a number that counts"
     if claim.why_not is not None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import jinja2
 
+from cenbench.report.latex_text import tex
 from cenbench.visible import visible
 
 FOLDER = Path(__file__).parent / "templates"
@@ -36,7 +37,7 @@ def _visible(value: object) -> object:
 @cache
 def latex_templates() -> jinja2.Environment:
     """For LaTeX, which uses braces and % itself: `<< value >>` and `<% statement %>`. Every text goes through `tex`."""
-    return page_templates().overlay(
+    environment = page_templates().overlay(
         autoescape=False,
         finalize=None,
         block_start_string="<%",
@@ -47,3 +48,5 @@ def latex_templates() -> jinja2.Environment:
         comment_end_string="#>",
         keep_trailing_newline=True,
     )
+    environment.filters["tex"] = tex
+    return environment

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from cenbench.matrix.layout import TableLayout
 from cenbench.records.read import CellRecord
+from cenbench.report.sides import row_name
 
 
 @dataclass(frozen=True)
@@ -28,12 +29,10 @@ def per_class_rows(layout: TableLayout, records: Mapping[str, CellRecord]) -> tu
         scores = [record.document.get("per_class_iou_pct", {}).get(slot.stream) for record in cells]
         if any(record.state != "ok" for record in cells) or not all(scores):
             continue
-        row = layout.rows[slot.row]
-        name = " / ".join([*([row.group] if row.group else []), *row.labels])
         classes = dict.fromkeys(name for values in scores for name in values)
         means = {label: _mean(values.get(label) for values in scores) for label in classes}
         key = (tuple(cell.id for cell in slot.cells), slot.stream)
-        found.setdefault(key, PerClassRow(name, layout.columns[slot.column].label, means))
+        found.setdefault(key, PerClassRow(row_name(layout.rows[slot.row]), layout.columns[slot.column].label, means))
     return tuple(found.values())
 
 

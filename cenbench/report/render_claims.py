@@ -8,7 +8,6 @@ from typing import Any
 from cenbench.report import claim_texts
 from cenbench.report.claims import Claims
 from cenbench.report.environment import latex_templates, page_templates
-from cenbench.report.latex_text import tex
 
 FORMAT = 1
 _TEXTS = {
@@ -24,9 +23,7 @@ def render_claims_html(claims: Claims) -> str:
 
 def render_claims_latex(claims: Claims) -> str:
     """A table of the judged claims; compiles on its own and can be included with \\input."""
-    environment = latex_templates()
-    environment.filters["tex"] = tex
-    return environment.get_template("claims.tex").render(claims=claims, **_TEXTS)
+    return latex_templates().get_template("claims.tex").render(claims=claims, **_TEXTS)
 
 
 def render_claims_json(claims: Claims) -> dict[str, Any]:

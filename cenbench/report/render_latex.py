@@ -9,10 +9,10 @@ from cenbench.report.value import FilledSlot, Value
 
 
 def render_latex(table: Table) -> str:
-    environment = latex_templates()
-    environment.filters["tex"] = tex
-    return environment.get_template("table.tex").render(
-        table=table, layout=table.layout, slot=_slot, ours=_ours, paper=_paper
+    return (
+        latex_templates()
+        .get_template("table.tex")
+        .render(table=table, layout=table.layout, slot=_slot, ours=_ours, paper=_paper)
     )
 
 

@@ -24,10 +24,6 @@ class Side:
     records: Mapping[str, SavedRecord] = field(default_factory=dict)
     """Cell id -> record."""
 
-    @property
-    def cells(self) -> tuple[Cell, ...]:
-        return tuple({cell.id: cell for _, cells in self.places.values() for cell in cells}.values())
-
     def numbers(self, place: Place, metric: str) -> dict[int, float]:
         """Seed -> number."""
         stream, cells = self.places[place]

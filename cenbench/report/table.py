@@ -13,7 +13,7 @@ from cenbench.matrix.metrics import metrics
 from cenbench.records.read import CellRecord, State
 from cenbench.report.best import with_best
 from cenbench.report.per_class import PerClassRow, per_class_rows
-from cenbench.report.value import IMPORTED, FilledSlot, SeedNumber, Value, heading
+from cenbench.report.value import IMPORTED, FilledSlot, SeedNumber, Value, heading, is_imported, why_not_counted
 from cenbench.report.verdict import Measured, Verdict, judge
 
 WORST_FIRST: tuple[State, ...] = ("failed", "damaged", "missing", "skipped", "stale", "ok")
@@ -82,19 +82,15 @@ def _entry(slot: Slot, layout: TableLayout, records: Mapping[str, CellRecord]) -
     known = [record.numbers(slot.stream) for record in found]
     values = tuple(_value(slot, metric, found, known) for metric in layout.columns[slot.column].metrics)
     ids = tuple(cell.id for cell in slot.cells)
-    imported = any(map(_is_imported, found))
+    imported = any(map(is_imported, found))
     finished = sum(record.state == "ok" for record in found)
     return FilledSlot(slot.row, slot.column, slot.stream, worst.state, reason, values, ids, imported, finished)
-
-
-def _is_imported(record: CellRecord) -> bool:
-    return record.document.get("origin") == IMPORTED
 
 
 def _value(slot: Slot, metric: str, records: Sequence[CellRecord], known: Sequence[Mapping[str, float]]) -> Value:
     """The value, not judged yet. A number that is not finite is none."""
     numbers = tuple(
-        SeedNumber(record.cell.seed, values[metric], _note(record))
+        SeedNumber(record.cell.seed, values[metric], why_not_counted(record))
         for record, values in zip(records, known, strict=True)
         if metric in values and math.isfinite(values[metric])
     )
@@ -111,12 +107,6 @@ def _value(slot: Slot, metric: str, records: Sequence[CellRecord], known: Sequen
         ours = numbers[0].value
     paper = slot.paper.get(metric)
     return Value(metric, paper, ours, spread, len(counting), declared, numbers, NOT_JUDGED, stand_in)
-
-
-def _note(record: CellRecord) -> str:
-    if record.state != "ok":
-        return record.state
-    return IMPORTED if _is_imported(record) else ""
 
 
 def _is_one_import(numbers: Sequence[SeedNumber], declared: int) -> bool:

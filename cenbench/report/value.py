@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cenbench.matrix.metrics import metrics
-from cenbench.records.read import State
+from cenbench.records.read import CellRecord, State
 from cenbench.report.verdict import Verdict
 
 MINUS, PLUS_MINUS = "\N{MINUS SIGN}", "\N{PLUS-MINUS SIGN}"
@@ -14,9 +14,21 @@ IMPORTED = "imported"
 _MOST_SEEDS = 5
 
 
+def is_imported(record: CellRecord) -> bool:
+    """Whether its weights were trained elsewhere."""
+    return record.document.get("origin") == IMPORTED
+
+
+def why_not_counted(record: CellRecord) -> str:
+    """What keeps a cell's numbers from counting as one seed's: its state, or `imported`; empty if they count."""
+    if record.state != "ok":
+        return record.state
+    return IMPORTED if is_imported(record) else ""
+
+
 @dataclass(frozen=True)
 class SeedNumber:
-    """The number of one seed, and what keeps it from counting: its cell's state, or `imported`; empty if it counts."""
+    """The number of one seed, and what keeps it from counting (`why_not_counted`)."""
 
     seed: int
     value: float

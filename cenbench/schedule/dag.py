@@ -7,14 +7,12 @@ import sys
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
 from cenbench.data.manifest import MANIFEST
 from cenbench.errors import UserError
 from cenbench.files import digest, sha256_file
-from cenbench.matrix.cell import Cell
 from cenbench.matrix.claim_pairs import plan_claims
 from cenbench.matrix.claims import FILE
 from cenbench.matrix.plan import Plan, load_plan
@@ -143,20 +141,16 @@ class Dag:
         """The records a table is made of."""
         return [record_target(cell) for cell in self.plan.cells_of(wildcards.table)]
 
-    def claim_records(self) -> list[str]:
+    def claim_records(self, wildcards: _Wildcards) -> list[str]:
         """The records that the claims of the preset are judged by; none where the claims cannot be read.
 
-        `cenbench plan` and the rule itself report what is wrong with them; other targets do not need them.
+        `cenbench plan` and the rule itself report what is wrong with them.
         """
-        return [record_target(cell) for cell in self._claim_cells]
-
-    @cached_property
-    def _claim_cells(self) -> tuple[Cell, ...]:
         try:
             planned = plan_claims(self.paths.params, self.plan)
         except UserError:
-            return ()
-        return tuple({cell.id: cell for claim in planned for cell in claim.cells}.values())
+            return []
+        return list(dict.fromkeys(record_target(cell) for claim in planned for cell in claim.cells))
 
     def claims_depend_on(self, wildcards: _Wildcards) -> str:
         """What judges the claims again, besides their cells: their declaration, and the report's code."""

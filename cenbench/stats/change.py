@@ -49,18 +49,16 @@ def change_words(changes: Sequence[Change], margins: Sequence[float | None], alp
     noise      the interval lies within the margin: no difference that counts
     undecided  nothing of this is shown, as always with a single seed
     """
-    tested = [place for place, one in enumerate(changes) if one.comparison is not None and one.moved]
-    p_values = [_two_sided(changes[place]) for place in tested]
-    adjusted = dict(zip(tested, holm(p_values), strict=True))
+    p_values = {
+        place: one.comparison.p_two_sided
+        for place, one in enumerate(changes)
+        if one.comparison is not None and one.moved
+    }
+    adjusted = dict(zip(p_values, holm(list(p_values.values())), strict=True))
     return [
         _word(one, adjusted.get(place, 1.0), margin, alpha)
         for place, (one, margin) in enumerate(zip(changes, margins, strict=True))
     ]
-
-
-def _two_sided(one: Change) -> float:
-    assert one.comparison is not None
-    return min(1.0, 2 * min(one.comparison.p_better, one.comparison.p_worse))
 
 
 def _word(one: Change, p: float, margin: float | None, alpha: float) -> ChangeWord:
@@ -69,6 +67,5 @@ def _word(one: Change, p: float, margin: float | None, alpha: float) -> ChangeWo
     if p < alpha and abs(one.effect) >= (margin or 0.0):
         return "better" if one.effect > 0 else "worse"
     if one.comparison is not None and margin is not None:
-        low, high = one.comparison.interval
-        return "noise" if -margin < low and high < margin else "undecided"
+        return "noise" if one.comparison.is_within(margin) else "undecided"
     return "undecided"

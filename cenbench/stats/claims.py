@@ -53,7 +53,7 @@ def evidence(
         relation=relation,
         p_holds=max(holds for holds, _ in p_values),
         p_against=min(1.0, len(known) * min(against for _, against in p_values)),
-        equal=all(-margin < low and high < margin for low, high in (comparison.interval for comparison in known)),
+        equal=all(comparison.is_within(margin) for comparison in known),
     )
 
 
@@ -91,7 +91,7 @@ def _p_values(found: Comparison, margin: float, relation: Relation) -> tuple[flo
     if relation == "not worse":
         return float(stdtr(found.df, -(found.effect + margin) / found.error)), found.p_worse
     equivalent = float(stdtr(found.df, -(margin - abs(found.effect)) / found.error))
-    return equivalent, min(1.0, 2 * min(found.p_better, found.p_worse))
+    return equivalent, found.p_two_sided
 
 
 def _support(found: Comparison, relation: Relation) -> float:

@@ -44,6 +44,16 @@ class Comparison:
     pairs: int
     """Paired seeds over all settings."""
 
+    @property
+    def p_two_sided(self) -> float:
+        """That neither is better."""
+        return min(1.0, 2 * min(self.p_better, self.p_worse))
+
+    def is_within(self, margin: float) -> bool:
+        """Whether the interval lies within the margin on both sides of zero."""
+        low, high = self.interval
+        return -margin < low and high < margin
+
 
 def compare(
     strata: Sequence[Sequence[float]], *, confidence: float = 0.95, resamples: int = RESAMPLES, seed: int = 0

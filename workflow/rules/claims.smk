@@ -8,7 +8,7 @@ localrules:
 rule claims:
     input:
         MATRIX.begin,
-        MATRIX.claim_records(),
+        MATRIX.claim_records,
     output:
         html=f"reports/{PRESET}/claims.html",
         latex=f"reports/{PRESET}/claims.tex",

@@ -11,7 +11,7 @@ from cenbench.redact import redacted
 from cenbench.report.code import report_code
 from cenbench.schedule.dag import Dag
 from cenbench.schedule.slurm import Queue
-from cenbench.schedule.user_name import name_the_user
+from cenbench.run.user_name import name_the_user
 
 PYTHON = sys.executable
 name_the_user()
