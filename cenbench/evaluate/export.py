@@ -9,7 +9,7 @@ from cenbench.data.progress import counting
 from cenbench.errors import UserError
 from cenbench.evaluate.prediction_files import PredictionFiles, png
 from cenbench.evaluate.task import evaluation_of
-from cenbench.files import read_json, sha256_file, write_bytes, write_json
+from cenbench.files import read_json, write_bytes, write_json
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.specs import dataset_key
 from cenbench.train.setup import Setup
@@ -58,7 +58,7 @@ def _note(cell: Cell, trained: Trained, stream: str, evaluation_code: str, files
         "split": cell.evaluation.split,
         "stream": stream,
         "evaluation_code": evaluation_code,
-        "weights_sha256": sha256_file(trained.weights),
+        "weights_sha256": trained.weights_sha256,
         "values": files.values,
     }
 

@@ -67,14 +67,16 @@ def add_weights(
         plain = source if _is_plain(found, source) else _written(found, Path(folder) / asset.file)
         if asset.file == INCEPTION_FILE:
             _check_inception(plain)
-        sha256 = sha256_file(plain)
+        if plain != source:
+            sha256 = sha256_file(plain)
         path = weights / asset.file
-        already = path.exists() and sha256_file(path) == sha256
-        if path.exists() and not already and not replace:
+        present = sha256_file(path) if path.exists() else None
+        already = present == sha256
+        if present is not None and not already and not replace:
             raise UserError(
                 "other weights of that name are in place; nothing was changed",
                 where=path,
-                found=f"sha256 {sha256_file(path)}",
+                found=f"sha256 {present}",
                 expected=f"sha256 {sha256}",
                 fix="add --replace to replace them: cells that used them become stale",
             )

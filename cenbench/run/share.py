@@ -16,7 +16,6 @@ from pathlib import Path
 from cenbench.data.manifest import is_prepared
 from cenbench.errors import UserError
 from cenbench.files import atomic_path
-from cenbench.matrix.cell import Cell
 from cenbench.matrix.plan import Plan
 from cenbench.matrix.specs import dataset_key
 from cenbench.paths import Paths
@@ -97,18 +96,18 @@ def import_results(plan: Plan, paths: Paths, file: Path) -> ImportResult:
                 kept.append(cell.id)
             elif not there.record(cell).exists():
                 absent.append(cell.id)
-            elif why := _obstacle(there, paths, cell):
+            elif why := _obstacle(there, paths, record := read_record(there, cell)):
                 rejected[cell.id] = why
             else:
-                chosen.append(cell)
+                chosen.append(record)
         imported = []
-        for cell in chosen:  # only after all were examined: two cells may share one training
+        for record in chosen:  # only after all were examined: two cells may share one training
             try:
-                _import(there, paths, cell)
+                _import(there, paths, record)
             except UserError as error:  # this one is being run here; the others are still imported
-                rejected[cell.id] = error.problem
+                rejected[record.cell.id] = error.problem
             else:
-                imported.append(cell.id)
+                imported.append(record.cell.id)
     return ImportResult(tuple(imported), tuple(kept), rejected, tuple(absent))
 
 
@@ -140,12 +139,11 @@ def _unpacked(file: Path, root: Path, paths: Paths) -> Paths:
     return there
 
 
-def _obstacle(there: Paths, here: Paths, cell: Cell) -> str | None:
-    """Why the archive's record of the cell must not be imported; None if it may be."""
-    key = dataset_key(cell.dataset)
+def _obstacle(there: Paths, here: Paths, record: CellRecord) -> str | None:
+    """Why a record of the archive must not be imported; None if it may be."""
+    cell, key = record.cell, dataset_key(record.cell.dataset)
     if not is_prepared(there.data / key):
         return f"dataset {key} is not here to compare with: dvc pull, or cenbench data prepare"
-    record = read_record(there, cell)
     if record.state != "ok":
         return _reason(record)
     if (why := _why_not_measured(there, record)) is not None:
@@ -155,12 +153,12 @@ def _obstacle(there: Paths, here: Paths, cell: Cell) -> str | None:
     return None
 
 
-def _import(there: Paths, here: Paths, cell: Cell) -> None:
+def _import(there: Paths, here: Paths, record: CellRecord) -> None:
     """Training first, then the record: after a kill between the two, the next run evaluates the training.
 
     Only what was checked moves: the files of the training and those that the record lists.
     """
-    names = _published(there, read_record(there, cell))
+    cell, names = record.cell, _published(there, record)
     with cell_lock(here.state(cell)) as lock:
         clear_failure(here, cell)
         for name in TRAINED:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import atexit
 import sys
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -44,7 +43,6 @@ class Controller:
     Called before Snakemake looks at any file, with whether this process works; if so, it holds the working directory.
     """
     _begun: bool = False
-    _hold: ExitStack | None = None
 
     @property
     def works(self) -> bool:
@@ -67,8 +65,7 @@ class Controller:
             self._begun = True
             try:
                 if self.works:
-                    self._hold = hold_working_directory(self.root)
-                    atexit.register(self._hold.close)
+                    atexit.register(hold_working_directory(self.root).close)
                 workflow.dag.forcefiles.update(self.made_again(self.works))
             except UserError as error:
                 print(error, file=sys.stderr, flush=True)

@@ -57,24 +57,19 @@ def hold_working_directory(root: Path) -> ExitStack:
     Close the returned stack when the controller ends. Raises `UserError`, and removes nothing, if another controller
     is at work here, or may be: nothing here can tell whether a process of another host lives.
     """
-    hold = ExitStack()
     try:
-        hold.enter_context(file_lock(controller_file(root), wait=False))
-        hold.callback(_take_claim(root))
+        with ExitStack() as hold:
+            hold.enter_context(file_lock(controller_file(root), wait=False))
+            hold.callback(_take_claim(root))
+            return hold.pop_all()
     except BlockingIOError:
-        hold.close()
         raise _refused(root, _claim_of_the_holder(root)) from None
     except OSError as error:
-        hold.close()
         raise UserError(
             f"cannot hold the working directory: {error.strerror}",
             where=controller_file(root),
             fix="run Snakemake as a user who may write there",
         ) from error
-    except BaseException:
-        hold.close()
-        raise
-    return hold
 
 
 def controller_elsewhere(root: Path) -> Claim | None:

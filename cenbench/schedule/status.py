@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.plan import Plan
@@ -17,9 +17,7 @@ from cenbench.run.process import how_to_go_on
 from cenbench.schedule.submitted_jobs import submitted_job
 
 Activity = Literal["running", "stopped", "lost", "queued", "failed", "damaged", "stale", "skipped", "missing", "ok"]
-STATES: tuple[Activity, ...] = (
-    *("running", "stopped", "lost", "queued", "failed", "damaged", "stale", "skipped", "missing", "ok"),
-)
+STATES: tuple[Activity, ...] = get_args(Activity)
 """In display order: what needs attention first."""
 FINISHED: tuple[Activity, ...] = ("ok", "skipped")
 FORMAT = 2
