@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from cenbench.matrix.layout import Slot
+from cenbench.matrix.cell import Cell
 from cenbench.matrix.methods import methods
 from cenbench.matrix.preset import Preset, Segmentation, Translation
 from cenbench.matrix.specs import DatasetSpec, Evaluation, SegmentationEvaluation, TrainingProtocol
@@ -69,10 +69,10 @@ def _word(term: str, values: Iterable[Any]) -> str:
 _OPTIMIZERS = {"sgd": "SGD", "adamw": "AdamW"}
 
 
-def protocol_lines(preset: Preset, slots: Sequence[Slot]) -> tuple[str, ...]:
-    """How this preset makes the numbers of these slots: dataset, network, protocol, evaluation, seeds."""
+def protocol_lines(preset: Preset, cells: Iterable[Cell]) -> tuple[str, ...]:
+    """How this preset makes the numbers of these cells: dataset, network, protocol, evaluation, seeds."""
     lines_of = {"segmentation": _segmentation(preset.segmentation), "translation": _translation(preset.translation)}
-    kinds = dict.fromkeys(cell.task.kind for slot in slots for cell in slot.cells)
+    kinds = dict.fromkeys(cell.task.kind for cell in cells)
     many = f"{len(preset.seeds)} seeds" if len(preset.seeds) > 1 else "one seed"
     seeds = ", ".join(str(seed) for seed in preset.seeds)
     return (*(lines_of[kind] for kind in kinds), f"Preset {preset.name}, {many} ({seeds}).")

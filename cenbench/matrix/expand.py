@@ -2,63 +2,31 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from pydantic import ValidationError
-
-from cenbench.matrix.cell import MERGED_STREAMS, Cell, Task
-from cenbench.matrix.dataset_names import unknown_dataset
+from cenbench.matrix.cell import Cell
+from cenbench.matrix.cell_builder import CellBuilder, Entry, Terms, term_word
 from cenbench.matrix.describe import override_lines, protocol_lines, row_labels
-from cenbench.matrix.key_lines import Location
 from cenbench.matrix.layout import Column, Row, Slot, TableLayout
 from cenbench.matrix.methods import methods
 from cenbench.matrix.paper_numbers import PaperNumber, PaperTerms, place_numbers
 from cenbench.matrix.preset import Preset
-from cenbench.matrix.slot_issues import SlotIssue, merged
-from cenbench.matrix.table import TERM_DEFAULTS, TERMS, EntrySpec, GroupSpec, Override, RowSpec, TableSpec, Term
-from cenbench.matrix.validation import (
-    Issue,
-    as_user_error,
-    dotted_key,
-    issue_from,
-    short_repr,
-    spelling_hint,
-)
+from cenbench.matrix.slot_issues import merged
+from cenbench.matrix.table import EntrySpec, GroupSpec, Override, RowSpec, TableSpec
+from cenbench.matrix.validation import Issue, as_user_error, short_repr, spelling_hint
 from cenbench.matrix.verdict_rules import VerdictRules
 
-_PARTS = ("dataset", "network", "protocol", "evaluation")
-_CELL_TERMS: tuple[Term, ...] = ("task", "fusion", "stage", "merged", "convs", "norms", "l1")
 _PAPER_METHODS = {"exchange": "ours"}
-Terms = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class _Entry:
-    """The defaults, a group, a row or a column of the declaration, and its place in the file."""
-
-    spec: EntrySpec
-    location: Location
-
-    def sets(self, term: Term) -> bool:
-        return self.spec.term(term) is not None
-
-    def overrides(self, part: str) -> dict[str, Any]:
-        overridden: dict[str, Any] = getattr(self.spec.override, part)
-        return overridden
-
-    def key(self, *below: str) -> str:
-        return dotted_key((*self.location, *below))
+_TableEntry = Entry[EntrySpec]
 
 
 @dataclass(frozen=True)
 class _DeclaredRow:
     group: GroupSpec | None
     row: RowSpec
-    entries: tuple[_Entry, ...]
+    entries: tuple[_TableEntry, ...]
     """The group, if there is one, and the row."""
 
 
@@ -68,132 +36,7 @@ class _DeclaredSlot:
 
     row: int
     column: int
-    entries: tuple[_Entry, ...]
-
-
-@dataclass
-class _CellBuilder:
-    """Builds the cells of a table's slots and collects every issue, so that they are reported together."""
-
-    preset: Preset
-    issues: list[Issue] = field(default_factory=list)
-
-    def build(self, slot: _DeclaredSlot) -> tuple[Terms, tuple[Cell, ...]]:
-        """The slot's terms and its cells, one per seed. Impossible cells are left out and recorded as issues."""
-        terms = self._terms(slot.entries)
-        issues_before = len(self.issues)
-        if len(terms) < len(TERMS):
-            return terms, ()
-        known = (self._has_method(terms, slot.entries), self._has_stream(terms, slot.entries))
-        if not all(known):
-            return terms, ()
-        kind = Task.parse(terms["task"]).kind
-        parts = {part: self._part(kind, part, slot.entries) for part in _PARTS}
-        parts["fusion_parameters"] = self._fusion_parameters(terms["fusion"], slot.entries)
-        return terms, () if len(self.issues) > issues_before else self._cells(terms, parts, slot.entries)
-
-    def _terms(self, entries: Sequence[_Entry]) -> dict[str, Any]:
-        """The terms that defaults, group, row and column set, later ones first; unset or doubly set ones are absent."""
-        row, column = entries[-2:]
-        terms: dict[str, Any] = {}
-        for term in TERMS:
-            setting = [entry for entry in entries if entry.sets(term)]
-            if not setting and term in TERM_DEFAULTS:
-                terms[term] = TERM_DEFAULTS[term]
-            elif not setting:
-                fix = f"set `{term}:` in the row, its group, the column or the table's defaults"
-                issue = SlotIssue(row.key(term), "this term is not set", fix=fix, mistake=f"{term} is not set")
-                self.issues.append(issue)
-            elif row in setting and column in setting:
-                problem = "the row and the column both set this term"
-                fix, keys = "set it in the rows or in the columns, not in both", (row.key(term), column.key(term))
-                twice = f"{term} is set twice"
-                self.issues.append(SlotIssue(keys[0], problem, fix=fix, others=keys[1:], mistake=twice))
-            else:
-                terms[term] = setting[-1].spec.term(term)
-        return terms
-
-    def _has_method(self, terms: Terms, entries: Sequence[_Entry]) -> bool:
-        fusion = terms["fusion"]
-        if fusion not in methods():
-            key = _last_setting(entries, "fusion").key("fusion")
-            hint = spelling_hint(fusion, methods())
-            self.issues.append(Issue(key, "unknown fusion method", short_repr(fusion), ", ".join(methods()), hint))
-        return fusion in methods()
-
-    def _has_stream(self, terms: Terms, entries: Sequence[_Entry]) -> bool:
-        task, stream = Task.parse(terms["task"]), terms["stream"]
-        streams = MERGED_STREAMS if terms["merged"] else task.streams
-        if stream not in streams:
-            key = _last_setting(entries, "stream").key("stream")
-            problem = f"{task} (the task of {entries[-2].key()}) has no such output"
-            hint, allowed = spelling_hint(stream, streams), ", ".join(streams)
-            self.issues.append(SlotIssue(key, problem, short_repr(stream), allowed, hint, mistake=f"{key} {stream}"))
-        return stream in streams
-
-    def _overridden(self, part: str, entries: Sequence[_Entry]) -> dict[str, Any]:
-        """The keys of a part that the entries override, with the values that apply."""
-        row, column = entries[-2:]
-        for key in row.overrides(part).keys() & column.overrides(part).keys():
-            keys = [entry.key("override", part, key) for entry in (row, column)]
-            problem, fix = "the row and the column both override this key", "override it in one of them"
-            self.issues.append(SlotIssue(keys[0], problem, fix=fix, others=(keys[1],), mistake=f"{part}.{key} twice"))
-        return {key: value for entry in entries for key, value in entry.overrides(part).items()}
-
-    def _fusion_parameters(self, fusion: str, entries: Sequence[_Entry]) -> dict[str, float]:
-        """The method's own parameters as the entries set them, checked against its declaration."""
-        parameters: dict[str, float] = self._overridden("fusion", entries)
-        declared = methods()[fusion].parameters
-        for name, value in parameters.items():
-            key = next(entry for entry in reversed(entries) if name in entry.overrides("fusion")).key(
-                "override", "fusion", name
-            )
-            if name not in declared:
-                problem, allowed = f"{fusion} has no such parameter", ", ".join(declared) or "none"
-                self.issues.append(Issue(key, problem, short_repr(name), allowed, spelling_hint(name, declared)))
-            elif not declared[name].accepts(value):
-                self.issues.append(Issue(key, "value out of range", f"{value:g}", declared[name].range_text))
-        return parameters
-
-    def _part(self, kind: str, part: str, entries: Sequence[_Entry]) -> Any:
-        """One part of the preset with the keys the entries override, validated as the preset's own were."""
-        preset_part = getattr(getattr(self.preset, kind), part)
-        overriding = [entry for entry in entries if entry.overrides(part)]
-        if not overriding:
-            return preset_part
-        changed, model = self._overridden(part, entries), type(preset_part)
-        try:
-            data = preset_part.model_dump(mode="json", exclude_defaults=True)
-            if part == "dataset" and changed.get("name", preset_part.name) != preset_part.name:
-                data = {key: value for key, value in data.items() if key not in preset_part.RENDERER_KEYS}
-            data |= changed
-            built = model.model_validate_json(json.dumps(data), strict=True)
-        except ValidationError as error:
-            for details in error.errors(include_url=False):
-                first = details["loc"][0] if details["loc"] else None
-                setting = [entry for entry in overriding if first in entry.overrides(part)]
-                location = (setting or overriding)[-1].location
-                self.issues.append(issue_from(details, model, (*location, "override", part)))
-            return preset_part
-        if part == "dataset" and "name" in changed:
-            setting = [entry for entry in overriding if "name" in entry.overrides(part)]
-            self.issues += unknown_dataset(built.name, setting[-1].key("override", part, "name"))
-        return built
-
-    def _cells(self, terms: Terms, parts: dict[str, Any], entries: Sequence[_Entry]) -> tuple[Cell, ...]:
-        fields = {name: terms[name] for name in _CELL_TERMS} | parts | {"task": Task.parse(terms["task"])}
-        try:
-            return tuple(Cell(**fields, seed=seed) for seed in self.preset.seeds)
-        except ValidationError as error:
-            involved = [
-                entry for entry in entries[1:] if entry.spec.override != Override() or any(map(entry.sets, _CELL_TERMS))
-            ]
-            key, *others = (entry.key() for entry in involved or entries[-2:-1])
-            found = ", ".join(f"{name} {_word(terms[name])}" for name in _CELL_TERMS)
-            for details in error.errors():
-                problem = str(details["ctx"]["error"])
-                self.issues.append(SlotIssue(key, problem, found, others=tuple(others), mistake=problem))
-            return ()
+    entries: tuple[_TableEntry, ...]
 
 
 def expand(
@@ -235,7 +78,10 @@ def expand(
         columns=columns,
         slots=slots,
         footers=(*spec.footers, *([f"The paper's numbers: {sources}."] if sources else [])),
-        protocol_lines=(*protocol_lines(preset, slots), *override_lines(spec)),
+        protocol_lines=(
+            *protocol_lines(preset, [cell for slot in slots for cell in slot.cells]),
+            *override_lines(spec),
+        ),
         group_heading=spec.group_heading or "",
         ranked=spec.ranked,
         whole=spec.whole,
@@ -249,16 +95,16 @@ def _with_references(slots: Sequence[Slot], declared: Sequence[_DeclaredSlot], p
 
     An override counts only where the paper's own number was made with it; impossible cells are left out.
     """
-    builder = _CellBuilder(preset.model_copy(update={"seeds": preset.seeds[:1]}))
+    builder = CellBuilder(preset.model_copy(update={"seeds": preset.seeds[:1]}))
     found = []
     for slot, place in zip(slots, declared, strict=True):
         entries = tuple(map(_as_in_paper, place.entries))
-        _, cells = builder.build(replace(place, entries=entries)) if slot.paper else ({}, ())
+        _, cells = builder.build(entries) if slot.paper else ({}, ())
         found.append(replace(slot, reference=next(iter(cells), None)))
     return tuple(found)
 
 
-def _as_in_paper(entry: _Entry) -> _Entry:
+def _as_in_paper(entry: _TableEntry) -> _TableEntry:
     if entry.spec.override_in_paper:
         return entry
     return replace(entry, spec=entry.spec.model_copy(update={"override": Override()}))
@@ -276,8 +122,8 @@ def _built(
     spec: TableSpec, preset: Preset, rows: Sequence[_DeclaredRow], slots: Sequence[_DeclaredSlot], path: Path
 ) -> list[tuple[Terms, tuple[Cell, ...]]]:
     """Terms and cells of each slot; a `UserError` on `path` for all issues found on the way."""
-    builder = _CellBuilder(preset, _unknown_columns(spec, rows))
-    built = [builder.build(slot) for slot in slots]
+    builder = CellBuilder(preset, _unknown_columns(spec, rows))
+    built = [builder.build(slot.entries) for slot in slots]
     if builder.issues:
         raise as_user_error(path, merged(builder.issues))
     return built
@@ -301,11 +147,6 @@ def _slots(
     )
 
 
-def _last_setting(entries: Sequence[_Entry], term: Term) -> _Entry:
-    """The entry whose value of the term applies."""
-    return next(entry for entry in reversed(entries) if entry.sets(term))
-
-
 def _with_requested_groups(spec: TableSpec, preset: Preset, path: Path) -> TableSpec:
     """The declaration with only the row groups that the preset requests."""
     requested = preset.groups.get(f"table{spec.number}")
@@ -323,17 +164,17 @@ def _with_requested_groups(spec: TableSpec, preset: Preset, path: Path) -> Table
 
 def _declared_rows(spec: TableSpec) -> list[_DeclaredRow]:
     """Every row of the file, with its group and their places."""
-    rows = [_DeclaredRow(None, row, (_Entry(row, ("rows", index)),)) for index, row in enumerate(spec.rows)]
+    rows = [_DeclaredRow(None, row, (_TableEntry(row, ("rows", index)),)) for index, row in enumerate(spec.rows)]
     for outer, group in enumerate(spec.groups):
-        group_entry = _Entry(group, ("groups", outer))
+        group_entry = _TableEntry(group, ("groups", outer))
         for index, row in enumerate(group.rows):
-            rows.append(_DeclaredRow(group, row, (group_entry, _Entry(row, ("groups", outer, "rows", index)))))
+            rows.append(_DeclaredRow(group, row, (group_entry, _TableEntry(row, ("groups", outer, "rows", index)))))
     return rows
 
 
 def _declared_slots(spec: TableSpec, rows: Sequence[_DeclaredRow]) -> list[_DeclaredSlot]:
-    defaults = _Entry(spec.defaults, ("defaults",))
-    columns = [_Entry(column, ("columns", index)) for index, column in enumerate(spec.columns)]
+    defaults = _TableEntry(spec.defaults, ("defaults",))
+    columns = [_TableEntry(column, ("columns", index)) for index, column in enumerate(spec.columns)]
     return [
         _DeclaredSlot(row, column, (defaults, *declared.entries, column_entry))
         for row, declared in enumerate(rows)
@@ -360,25 +201,21 @@ def _has_slot(declared: _DeclaredRow, column: str) -> bool:
     return only is None or column in only
 
 
-def _paper_terms(terms: Terms, entries: Sequence[_Entry]) -> PaperTerms | None:
+def _paper_terms(terms: Terms, entries: Sequence[_TableEntry]) -> PaperTerms | None:
     """The slot in the terms of the paper's file; None if the paper has no such slot."""
     if not all(entry.spec.in_paper for entry in entries):
         return None
-    words = {name: _word(value) for name, value in terms.items()}
+    words = {name: term_word(value) for name, value in terms.items()}
     words |= {
         "method": _PAPER_METHODS.get(terms["fusion"], str(terms["fusion"])),
-        "exchange": _word(methods()[terms["fusion"]].acts == "norms"),
+        "exchange": term_word(methods()[terms["fusion"]].acts == "norms"),
     }
     for entry in entries:
         words.update({str(name): word for name, word in entry.spec.paper_terms.items()})
     return PaperTerms(words, as_preset=all(entry.spec.override == Override() for entry in entries))
 
 
-def _incomparable(entries: Sequence[_Entry]) -> str | None:
+def _incomparable(entries: Sequence[_TableEntry]) -> str | None:
     """The reasons that the slot's entries declare, each once."""
     reasons = dict.fromkeys(entry.spec.incomparable for entry in entries if entry.spec.incomparable)
     return "; ".join(map(str, reasons)) or None
-
-
-def _word(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -7,7 +7,7 @@ its terms from the defaults, then its group, then its row and column; a row and 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -44,8 +44,8 @@ class Override(Frozen):
     """Parameters of the fusion method itself, as its file declares them, e.g. `{weight: 0.5}` for `align`."""
 
 
-class EntrySpec(Frozen):
-    """The terms that the table's defaults, a group, a row or a column may set for its cells."""
+class TermsSpec(Frozen):
+    """The terms that describe cells, each of which a part of a declaration may set."""
 
     task: TaskText | None = None
     """Inputs and target, e.g. `rgb+depth->semantic`."""
@@ -66,17 +66,9 @@ class EntrySpec(Frozen):
     stream: Name | None = None
     """Which output is shown: a modality of the task, or `ensemble`."""
     override: Override = Override()
-    paper_terms: dict[Term | Literal["method", "exchange"], Text] = Field(default_factory=dict)
-    """Terms as `params/paper/tables_reference.csv` spells them, where it differs from this entry."""
-    override_in_paper: bool = False
-    """True if the paper's numbers were made with this entry's `override` too, as for the larger networks of table 3."""
-    incomparable: Text | None = None
-    """Why the paper's numbers here can never be compared with ours, for example because their making is unknown."""
-    in_paper: bool = True
-    """False for an entry that is not in the paper, whatever its terms: the paper's numbers skip it."""
 
     @model_validator(mode="after")
-    def _fusion_set_once(self) -> EntrySpec:
+    def _fusion_set_once(self) -> Self:
         if self.fusion is not None and self.exchange is not None:
             raise ValueError("`exchange:` is short for a `fusion:`; set only one of the two")
         return self
@@ -86,6 +78,19 @@ class EntrySpec(Frozen):
         if name == "fusion" and self.exchange is not None:
             return "exchange" if self.exchange else "none"
         return getattr(self, name)
+
+
+class EntrySpec(TermsSpec):
+    """What the table's defaults, a group, a row or a column may set."""
+
+    paper_terms: dict[Term | Literal["method", "exchange"], Text] = Field(default_factory=dict)
+    """Terms as `params/paper/tables_reference.csv` spells them, where it differs from this entry."""
+    override_in_paper: bool = False
+    """True if the paper's numbers were made with this entry's `override` too, as for the larger networks of table 3."""
+    incomparable: Text | None = None
+    """Why the paper's numbers here can never be compared with ours, for example because their making is unknown."""
+    in_paper: bool = True
+    """False for an entry that is not in the paper, whatever its terms: the paper's numbers skip it."""
 
 
 class RowSpec(EntrySpec):

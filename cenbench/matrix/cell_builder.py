@@ -1,0 +1,182 @@
+"""From the entries of a declaration, outer before inner, to the cells of one slot; every issue is collected. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from pydantic import ValidationError
+
+from cenbench.matrix.cell import MERGED_STREAMS, Cell, Task
+from cenbench.matrix.dataset_names import unknown_dataset
+from cenbench.matrix.key_lines import Location
+from cenbench.matrix.methods import methods
+from cenbench.matrix.preset import Preset
+from cenbench.matrix.slot_issues import SlotIssue
+from cenbench.matrix.table import TERM_DEFAULTS, TERMS, Override, Term, TermsSpec
+from cenbench.matrix.validation import Issue, dotted_key, issue_from, short_repr, spelling_hint
+
+_PARTS = ("dataset", "network", "protocol", "evaluation")
+_CELL_TERMS: tuple[Term, ...] = ("task", "fusion", "stage", "merged", "convs", "norms", "l1")
+Terms = Mapping[str, Any]
+_Spec = TypeVar("_Spec", bound=TermsSpec, covariant=True)
+
+
+@dataclass(frozen=True)
+class Entry(Generic[_Spec]):
+    """A part of a declaration that sets terms (a table's row, a figure's series), and its place in the file."""
+
+    spec: _Spec
+    location: Location
+
+    def sets(self, term: Term) -> bool:
+        return self.spec.term(term) is not None
+
+    def overrides(self, part: str) -> dict[str, Any]:
+        overridden: dict[str, Any] = getattr(self.spec.override, part)
+        return overridden
+
+    def key(self, *below: str) -> str:
+        return dotted_key((*self.location, *below))
+
+
+Entries = Sequence[Entry[TermsSpec]]
+
+
+@dataclass
+class CellBuilder:
+    """Builds the cells of tables and figures and collects every issue, so that they are reported together."""
+
+    preset: Preset
+    issues: list[Issue] = field(default_factory=list)
+
+    def build(self, entries: Entries) -> tuple[Terms, tuple[Cell, ...]]:
+        """The terms that the entries set and their cells, one per seed; the row and the column are the last entries.
+
+        Impossible cells are left out and recorded as issues.
+        """
+        terms = self._terms(entries)
+        issues_before = len(self.issues)
+        if len(terms) < len(TERMS):
+            return terms, ()
+        known = (self._has_method(terms, entries), self._has_stream(terms, entries))
+        if not all(known):
+            return terms, ()
+        kind = Task.parse(terms["task"]).kind
+        parts = {part: self._part(kind, part, entries) for part in _PARTS}
+        parts["fusion_parameters"] = self._fusion_parameters(terms["fusion"], entries)
+        return terms, () if len(self.issues) > issues_before else self._cells(terms, parts, entries)
+
+    def _terms(self, entries: Entries) -> dict[str, Any]:
+        """The terms that defaults, group, row and column set, later ones first; unset or doubly set ones are absent."""
+        row, column = entries[-2:]
+        terms: dict[str, Any] = {}
+        for term in TERMS:
+            setting = [entry for entry in entries if entry.sets(term)]
+            if not setting and term in TERM_DEFAULTS:
+                terms[term] = TERM_DEFAULTS[term]
+            elif not setting:
+                fix = f"set `{term}:` in the row, its group, the column or the table's defaults"
+                issue = SlotIssue(row.key(term), "this term is not set", fix=fix, mistake=f"{term} is not set")
+                self.issues.append(issue)
+            elif row in setting and column in setting:
+                problem = "the row and the column both set this term"
+                fix, keys = "set it in the rows or in the columns, not in both", (row.key(term), column.key(term))
+                twice = f"{term} is set twice"
+                self.issues.append(SlotIssue(keys[0], problem, fix=fix, others=keys[1:], mistake=twice))
+            else:
+                terms[term] = setting[-1].spec.term(term)
+        return terms
+
+    def _has_method(self, terms: Terms, entries: Entries) -> bool:
+        fusion = terms["fusion"]
+        if fusion not in methods():
+            key = _last_setting(entries, "fusion").key("fusion")
+            hint = spelling_hint(fusion, methods())
+            self.issues.append(Issue(key, "unknown fusion method", short_repr(fusion), ", ".join(methods()), hint))
+        return fusion in methods()
+
+    def _has_stream(self, terms: Terms, entries: Entries) -> bool:
+        task, stream = Task.parse(terms["task"]), terms["stream"]
+        streams = MERGED_STREAMS if terms["merged"] else task.streams
+        if stream not in streams:
+            key = _last_setting(entries, "stream").key("stream")
+            problem = f"{task} (the task of {entries[-2].key()}) has no such output"
+            hint, allowed = spelling_hint(stream, streams), ", ".join(streams)
+            self.issues.append(SlotIssue(key, problem, short_repr(stream), allowed, hint, mistake=f"{key} {stream}"))
+        return stream in streams
+
+    def _overridden(self, part: str, entries: Entries) -> dict[str, Any]:
+        """The keys of a part that the entries override, with the values that apply."""
+        row, column = entries[-2:]
+        for key in row.overrides(part).keys() & column.overrides(part).keys():
+            keys = [entry.key("override", part, key) for entry in (row, column)]
+            problem, fix = "the row and the column both override this key", "override it in one of them"
+            self.issues.append(SlotIssue(keys[0], problem, fix=fix, others=(keys[1],), mistake=f"{part}.{key} twice"))
+        return {key: value for entry in entries for key, value in entry.overrides(part).items()}
+
+    def _fusion_parameters(self, fusion: str, entries: Entries) -> dict[str, float]:
+        """The method's own parameters as the entries set them, checked against its declaration."""
+        parameters: dict[str, float] = self._overridden("fusion", entries)
+        declared = methods()[fusion].parameters
+        for name, value in parameters.items():
+            key = next(entry for entry in reversed(entries) if name in entry.overrides("fusion")).key(
+                "override", "fusion", name
+            )
+            if name not in declared:
+                problem, allowed = f"{fusion} has no such parameter", ", ".join(declared) or "none"
+                self.issues.append(Issue(key, problem, short_repr(name), allowed, spelling_hint(name, declared)))
+            elif not declared[name].accepts(value):
+                self.issues.append(Issue(key, "value out of range", f"{value:g}", declared[name].range_text))
+        return parameters
+
+    def _part(self, kind: str, part: str, entries: Entries) -> Any:
+        """One part of the preset with the keys the entries override, validated as the preset's own were."""
+        preset_part = getattr(getattr(self.preset, kind), part)
+        overriding = [entry for entry in entries if entry.overrides(part)]
+        if not overriding:
+            return preset_part
+        changed, model = self._overridden(part, entries), type(preset_part)
+        try:
+            data = preset_part.model_dump(mode="json", exclude_defaults=True)
+            if part == "dataset" and changed.get("name", preset_part.name) != preset_part.name:
+                data = {key: value for key, value in data.items() if key not in preset_part.RENDERER_KEYS}
+            data |= changed
+            built = model.model_validate_json(json.dumps(data), strict=True)
+        except ValidationError as error:
+            for details in error.errors(include_url=False):
+                first = details["loc"][0] if details["loc"] else None
+                setting = [entry for entry in overriding if first in entry.overrides(part)]
+                location = (setting or overriding)[-1].location
+                self.issues.append(issue_from(details, model, (*location, "override", part)))
+            return preset_part
+        if part == "dataset" and "name" in changed:
+            setting = [entry for entry in overriding if "name" in entry.overrides(part)]
+            self.issues += unknown_dataset(built.name, setting[-1].key("override", part, "name"))
+        return built
+
+    def _cells(self, terms: Terms, parts: dict[str, Any], entries: Entries) -> tuple[Cell, ...]:
+        fields = {name: terms[name] for name in _CELL_TERMS} | parts | {"task": Task.parse(terms["task"])}
+        try:
+            return tuple(Cell(**fields, seed=seed) for seed in self.preset.seeds)
+        except ValidationError as error:
+            involved = [
+                entry for entry in entries[1:] if entry.spec.override != Override() or any(map(entry.sets, _CELL_TERMS))
+            ]
+            key, *others = (entry.key() for entry in involved or entries[-2:-1])
+            found = ", ".join(f"{name} {term_word(terms[name])}" for name in _CELL_TERMS)
+            for details in error.errors():
+                problem = str(details["ctx"]["error"])
+                self.issues.append(SlotIssue(key, problem, found, others=tuple(others), mistake=problem))
+            return ()
+
+
+def term_word(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _last_setting(entries: Entries, term: Term) -> Entry[TermsSpec]:
+    """The entry whose value of the term applies."""
+    return next(entry for entry in reversed(entries) if entry.sets(term))
