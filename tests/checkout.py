@@ -29,6 +29,7 @@ DETERMINISTIC = (
     "results/cells/*/metrics.json",
     "results/cells/*/history.csv",
     "results/cells/*/per_image.safetensors",
+    "results/cells/*/gammas.safetensors",
     "results/cells/*/samples/*.png",
     "results/state/*/weights.safetensors",
     "reports/demo/table*.csv",

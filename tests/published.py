@@ -20,6 +20,7 @@ from cenbench.paths import Paths
 from cenbench.pretrained.used import training_identity
 from cenbench.records.digests import current_digests
 from cenbench.records.write import write_finished
+from cenbench.train.gamma_file import Gammas, LayerGammas, to_bytes
 
 PROVENANCE = {"train_s": 2.0, "trained_steps": 8, "steps": 8, "wall_s": 3.0, "device": "a CPU", "device_type": "cpu"}
 
@@ -44,19 +45,33 @@ def make_root(root: Path, *, tiny: bool = False) -> tuple[Plan, Paths]:
 def publish(paths: Paths, cell: Cell, value: float = 1.0, **provenance: Any) -> None:
     """Every number, and the only weight, is `value`."""
     digests = current_digests(cell, paths.data)
-    history, weights = f"step,loss\n1,{value}\n".encode(), safetensors.numpy.save({"w": np.array([value])})
-    sha256 = {"weights.safetensors": sha256_bytes(weights), "history.csv": sha256_bytes(history)}
+    history, gammas = f"step,loss\n1,{value}\n".encode(), published_gammas(cell, value)
+    weights = safetensors.numpy.save({"w": np.array([value])})
+    files = {"weights.safetensors": weights, "history.csv": history, "gammas.safetensors": gammas}
+    sha256 = {name: sha256_bytes(data) for name, data in files.items()}
     folder = paths.state(cell)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "weights.safetensors").write_bytes(weights)
-    (folder / "history.csv").write_bytes(history)
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
     identity = training_identity(cell, digests.training_code, str(digests.data), ())
     write_json(folder / "finished.json", {"identity": identity, "steps": 8, "sha256": sha256})
     numbers = {stream: {"miou_pct": value} for stream in cell.streams}
     samples = {"000.png": b"picture " + str(value).encode()}
     parameters = {"total": 1, "fusion": 0, "flops": 1, "ensemble_weights": {}}
     measured = Measured(numbers, samples=samples, parameters=parameters)
-    write_finished(cell, paths, digests, measured, history, PROVENANCE | provenance, sha256["weights.safetensors"])
+    facts, weights_sha256 = PROVENANCE | provenance, sha256["weights.safetensors"]
+    write_finished(cell, paths, digests, measured, history, facts, weights_sha256, gammas=gammas)
+
+
+def published_gammas(cell: Cell, value: float) -> bytes:
+    """Scaling factors of one layer of two channels, recorded at steps 1 and 2; each is `value`."""
+    points, modalities = 2, len(cell.task.inputs)
+    share_TM = np.zeros((points, modalities), np.float32)
+    path_TMC = np.full((points, modalities, 2), value, np.float32)
+    deciles_TMD = np.zeros((points, modalities, 9), np.float32)
+    tenths_TMD = np.zeros((points, modalities, 10), np.float32)
+    layer = LayerGammas(True, path_TMC[-1], share_TM, share_TM, share_TM, deciles_TMD, path_TMC)
+    return to_bytes(Gammas(0.02, 2e-4, np.arange(1, points + 1), {"norm": layer}, tenths_TMD, tenths_TMD))
 
 
 def edit_sealed(path: Path, **changes: Any) -> None:

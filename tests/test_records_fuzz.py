@@ -121,6 +121,7 @@ class Place:
             "provenance": paths.provenance(cell),
             "history": paths.cell(cell) / "history.csv",
             "per-image scores": paths.cell(cell) / "per_image.safetensors",
+            "scaling factors": paths.cell(cell) / "gammas.safetensors",
             "sample": paths.cell(cell) / "samples" / "000.png",
             "training note": paths.state(cell) / "finished.json",
             "training history": paths.state(cell) / "history.csv",
@@ -146,7 +147,8 @@ JSON_FILES = (
     "submitted job",
     "table",
 )
-FILES = (*JSON_FILES, "history", "per-image scores", "sample", "training history", "weights", "log")
+SIDE_FILES = ("history", "per-image scores", "scaling factors", "sample")
+FILES = (*JSON_FILES, *SIDE_FILES, "training history", "weights", "log")
 
 
 @pytest.fixture(scope="module")
@@ -269,7 +271,7 @@ def test_no_changed_value_stops_looking(place: Place, name: str, data: st.DataOb
         put(path, good)
 
 
-@pytest.mark.parametrize("name", ["metrics", "provenance", "history", "per-image scores", "sample", "failure"])
+@pytest.mark.parametrize("name", ["metrics", "provenance", *SIDE_FILES, "failure"])
 def test_a_record_with_such_a_file_is_damaged_and_names_it(place: Place, name: str) -> None:
     path = place.files()[name]
     for content in KINDS.values():

@@ -30,6 +30,7 @@ DETERMINISTIC = (
     "results/cells/*/metrics.json",
     "results/cells/*/history.csv",
     "results/cells/*/per_image.safetensors",
+    "results/cells/*/gammas.safetensors",
     "results/cells/*/samples/*.png",
 )
 WEIGHTS = "results/state/*/weights.safetensors"
@@ -70,7 +71,11 @@ def no_training(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["metrics.json", "history.csv", "per_image.safetensors", "provenance.json", "samples/001.png"]
+    "name",
+    [
+        *("metrics.json", "history.csv", "per_image.safetensors", "gammas.safetensors"),
+        *("provenance.json", "samples/001.png"),
+    ],
 )
 def test_any_flipped_bit_of_a_record_is_named(
     place: tuple[Paths, Cell], name: str, no_training: None, faults: Faults

@@ -20,7 +20,7 @@ from faults import KILLS, Tally
 from cenbench.matrix.plan import load_plan
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(3600)]
-KEPT = ("metrics.json", "history.csv", "weights.safetensors", "*.png")
+KEPT = ("metrics.json", "history.csv", "weights.safetensors", "gammas.safetensors", "*.png")
 REPORT = ("table*.csv", "table*.tex", "table*.json", "table*.html", "index.html", "plots.csv", "metrics.json")
 # Durable moments (an fsync or a rename): of the first state, in the middle of training, and from the end backwards
 # those of weights, note, samples, metrics.json and report, file by file.
@@ -77,7 +77,8 @@ def runs(request: pytest.FixtureRequest, prepared_checkout: Checkout, tmp_path_f
 
 def test_the_run_that_all_are_held_against_is_whole(runs: Runs) -> None:
     names = {Path(name).name for name in runs.expected}
-    assert names >= {"metrics.json", "history.csv", "weights.safetensors", "000.png", "index.html"}
+    assert names >= {"metrics.json", "history.csv", "gammas.safetensors", "weights.safetensors"}
+    assert names >= {"000.png", "index.html"}
     assert runs.said["whole"]["moments"] >= 116
 
 

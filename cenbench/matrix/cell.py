@@ -245,11 +245,11 @@ class Cell(Frozen):
 
     @cached_property
     def all_settings(self) -> dict[str, Any]:
-        """Dotted name -> value of every setting, defaults included, but for the seed and the number of samples.
+        """Dotted name -> value of every setting, defaults included, but for the seed and what changes no number.
 
         A list of phases is flattened too: `protocol.phases[0].epochs`. All cells of a task have the same names.
         """
-        content = self.model_dump(mode="json", exclude={"seed": True, "evaluation": {"samples"}})
+        content = self.model_dump(mode="json", exclude={"seed": True, **_CHANGE_NO_NUMBER})
         content["task"] = str(self.task)
         return dict(_flattened(content, ""))
 
@@ -273,6 +273,9 @@ _PARTS_OF = {
     "segmentation": (SegmentationNet, SegmentationProtocol, SegmentationEvaluation),
     "translation": (TranslationNet, TranslationProtocol, TranslationEvaluation),
 }
+
+
+_CHANGE_NO_NUMBER: Any = {"protocol": {"traced_convs"}, "evaluation": {"samples"}}
 
 
 def _flattened(value: Any, name: str) -> Iterator[tuple[str, Any]]:

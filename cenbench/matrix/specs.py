@@ -256,6 +256,12 @@ class TrainingProtocol(Quirky):
     """Learning rates after the warm-up: constant, or falling to zero along half a cosine over the whole training."""
     warmup_steps: NonNegativeInt = 0
     """Steps at the start during which the learning rates rise linearly."""
+    traced_convs: Annotated[tuple[PositiveInt, ...], Field(min_length=1, max_length=4)] = (7, 8)
+    """Convolutions of the encoder after which the scaling factors are recorded along the training (figure 5).
+
+    Counted from one: the 3x3 ones of a ResNet, all of a U-Net. Where a network has no constrained norm after any of
+    these, the last one that it has.
+    """
 
     @property
     @abstractmethod
@@ -266,6 +272,10 @@ class TrainingProtocol(Quirky):
     @abstractmethod
     def total_epochs(self) -> int:
         """Passes over the training split, all phases together."""
+
+    def l1_weight(self, streams: int) -> float:
+        """Factor of the l1 term in the loss of a network with this number of output streams."""
+        return self.lambda_l1
 
     @model_validator(mode="after")
     def _quirks_fit_the_name(self) -> Self:
@@ -301,6 +311,9 @@ class SegmentationProtocol(TrainingProtocol):
     scale_max: PositiveFloat = 2.0
     min_side_px: PositiveInt | None = None
     """A smaller scale is raised until the image's shorter side has this length (350 in the released code)."""
+
+    def l1_weight(self, streams: int) -> float:
+        return self.lambda_l1 * (streams if self.lambda_per_head else 1)
 
     @property
     def optimizer_moments(self) -> int:

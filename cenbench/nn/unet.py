@@ -30,6 +30,8 @@ class UNet(Network):
     encoder convolution and its norm, before the activation.
     """
 
+    FIRST_CONSTRAINED_CONV = 2
+
     def __init__(self, sharing: Sharing, fusion: Fusion, *, levels: int, width: int, dropout: float) -> None:
         super().__init__()
         fusion.check(sharing.modalities, levels)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from cenbench.errors import UserError
 from cenbench.evaluate.per_image import FILE as PER_IMAGE
+from cenbench.train.gamma_file import FILE as GAMMAS
 from cenbench.train.history import HISTORY
 
 FORMAT = 3
@@ -18,7 +19,7 @@ weights that were measured, and provenance.json names its cell."""
 SAMPLES = "samples"
 """Folder of the sample pictures in a cell's folder."""
 _Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-_FileName = Annotated[str, Field(pattern=rf"^({HISTORY}|{PER_IMAGE}|{SAMPLES}/\w[\w.-]*\.png)$")]
+_FileName = Annotated[str, Field(pattern=rf"^({HISTORY}|{GAMMAS}|{PER_IMAGE}|{SAMPLES}/\w[\w.-]*\.png)$")]
 """No other file belongs to a record; none of these names leads out of its folder."""
 _Seconds = Annotated[float, Field(ge=0, le=1e10)]
 _Count = Annotated[int, Field(ge=0, le=10**15)]

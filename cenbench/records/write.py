@@ -17,6 +17,7 @@ from cenbench.matrix.cell import Cell
 from cenbench.paths import PUBLISHING, Paths
 from cenbench.records.digests import Digests
 from cenbench.records.document import FORMAT, SAMPLES
+from cenbench.train.gamma_file import FILE as GAMMAS
 from cenbench.train.history import HISTORY
 
 
@@ -29,9 +30,12 @@ def write_finished(
     provenance: Mapping[str, Any],
     weights_sha256: str,
     guard: Guard = unguarded,
+    *,
+    gammas: bytes | None = None,
 ) -> None:
     """Publish a finished cell, and the SHA-256 of the weights that were measured.
 
+    `gammas` is the file of the scaling factors that training recorded (`cenbench.train.gamma_file`), if there is one.
     `guard` is called before each file is removed or written.
     The record's `origin` is `trained` or `imported`; provenance.json names the imported file.
     """
@@ -44,7 +48,8 @@ def write_finished(
         "stand_in": dict(measured.stand_in),
         "parameters": dict(measured.parameters),
     }
-    _publish(cell, paths, _document(cell, digests, "ok", None) | numbers, measured, history, provenance, guard)
+    files = {HISTORY: history} if gammas is None else {HISTORY: history, GAMMAS: gammas}
+    _publish(cell, paths, _document(cell, digests, "ok", None) | numbers, measured, files, provenance, guard)
 
 
 def write_skipped(
@@ -53,7 +58,7 @@ def write_skipped(
     """Publish that the cell cannot run here, and why."""
     nothing: dict[str, Any] = {"weights_sha256": None, "metrics": {}, "stand_in": {}, "parameters": {}}
     document = _document(cell, digests, "skipped", reason) | nothing
-    _publish(cell, paths, document, Measured(metrics={}), b"", provenance, guard)
+    _publish(cell, paths, document, Measured(metrics={}), {HISTORY: b""}, provenance, guard)
 
 
 @contextmanager
@@ -95,12 +100,14 @@ def _publish(
     paths: Paths,
     document: dict[str, Any],
     measured: Measured,
-    history: bytes,
+    training: Mapping[str, bytes],
     provenance: Mapping[str, Any],
     guard: Guard,
 ) -> None:
-    """provenance.json is not listed in `files`: it differs between runs, names its cell and holds its own digest."""
-    files = {HISTORY: history, per_image.FILE: per_image.to_bytes(measured.per_image)}
+    """`training` holds the files of the training by name. provenance.json is not listed in `files`: it differs between
+    runs, names its cell and holds its own digest.
+    """
+    files = {**training, per_image.FILE: per_image.to_bytes(measured.per_image)}
     files |= {f"{SAMPLES}/{name}": picture for name, picture in measured.samples.items()}
     with new_folder(paths, cell, guard) as folder:
         for name, data in files.items():

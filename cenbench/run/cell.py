@@ -127,7 +127,8 @@ def _train_and_publish(cell: Cell, paths: Paths, device_name: str, heartbeat: He
         return
     heartbeat.phase("publishing")
     facts |= {"finished": provenance.now(), "wall_s": time.perf_counter() - start, **facts_of_training}
-    write_finished(cell, paths, digests, measured, trained.history, facts, trained.weights_sha256, lock.check)
+    history, gammas, sha256 = trained.history, trained.gammas, trained.weights_sha256
+    write_finished(cell, paths, digests, measured, history, facts, sha256, lock.check, gammas=gammas)
     log.info("published %s", paths.cell(cell))
 
 

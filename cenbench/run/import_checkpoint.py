@@ -13,20 +13,23 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from cenbench.data.prepared import Prepared
 from cenbench.errors import UserError
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.specs import dataset_key
 from cenbench.matrix.validation import short_repr
+from cenbench.nn.network import Network
 from cenbench.nn.official import load_official
+from cenbench.nn.sparsity import Sparsity
 from cenbench.paths import Paths
 from cenbench.run.cell import bring_to_record
 from cenbench.run.heartbeat import Heartbeat
 from cenbench.run.lock import cell_lock
 from cenbench.run.log import log_to_stderr
 from cenbench.tensor_file import load_tensors
+from cenbench.train.gamma_recording import content, recorded_gammas
 from cenbench.train.history import history_csv
 from cenbench.train.state import has_state
 from cenbench.train.task import training_of
@@ -58,14 +61,15 @@ def import_checkpoint(
     log_to_stderr()
     check_released(cell)
     prepared = Prepared.open(paths.data / dataset_key(cell.dataset))
-    source, content = read_checkpoint(file)
-    network = _network(cell, len(prepared.classes), content, file)
+    source, checkpoint = read_checkpoint(file)
+    network = _network(cell, len(prepared.classes), checkpoint, file)
     folder = paths.state(cell)
     with cell_lock(folder) as lock, Heartbeat(folder, cell.id, is_held=lock.is_held) as heartbeat:
         if not replace:
             _check_nothing_is_lost(folder, source)
-        identity = {"training_id": cell.training_id}
-        finish(folder, network, history_csv(["step"], []), 0, identity, imported=source, guard=lock.check)
+        identity, history = {"training_id": cell.training_id}, history_csv(["step"], [])
+        gammas = content(recorded_gammas(cell, network, Sparsity(network, cell.l1)))
+        finish(folder, network, history, 0, identity, gammas=gammas, imported=source, guard=lock.check)
         log.info("cell %s: imported %s", cell.id, source)
         _warn_of_running_statistics(cell)
         bring_to_record(cell, paths, device_name, heartbeat, lock)
@@ -117,12 +121,12 @@ def read_checkpoint(path: Path) -> tuple[ImportedWeights, object]:
         raise UserError("the checkpoint cannot be read", where=path, found=error.strerror or str(error)) from error
 
 
-def _network(cell: Cell, classes: int, content: object, path: Path) -> nn.Module:
+def _network(cell: Cell, classes: int, checkpoint: object, path: Path) -> Network:
     """The cell's network with the checkpoint's weights."""
     training = training_of(cell)
     network, kind = training.build(cell, classes), training.OFFICIAL
     try:
-        load_official(network, _weights(content), kind)
+        load_official(network, _weights(checkpoint), kind)
     except UserError as error:
         raise UserError(
             error.problem, where=path, key=error.key, found=error.found, expected=error.expected, fix=_FIX[kind]

@@ -26,7 +26,7 @@ from cenbench.regular_file import open_regular
 from cenbench.run.archive import unpack
 from cenbench.run.lock import cell_lock
 from cenbench.train.trained import FILES as TRAINED
-from cenbench.train.trained import differs, why_not_measured
+from cenbench.train.trained import differs, finished_files, why_not_measured
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def export_results(plan: Plan, paths: Paths, file: Path) -> ExportResult:
         elif record.state == "ok":
             exported.append(cell.id)
             members |= {paths.cell(cell) / name for name in _published(paths, record)}
-            members |= {paths.state(cell) / name for name in TRAINED}
+            members |= {paths.state(cell) / name for name in finished_files(paths.state(cell))}
     if not exported:
         found = "; ".join(left_out.values()) or None
         fix = "snakemake all_tables first"

@@ -7,6 +7,7 @@ function of (seed, step). So a run resumed from any saved step ends like an unin
 from __future__ import annotations
 
 import logging
+import math
 import signal
 import threading
 import time
@@ -14,12 +15,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from cenbench.errors import CellFailed, Stopped
 from cenbench.files import Guard, unguarded
+from cenbench.train.gamma_recording import GammaRecording
 from cenbench.train.history import history_csv
 from cenbench.train.progress import Report, TrainingProgress
 from cenbench.train.selection import BestWeights
@@ -53,27 +56,30 @@ def train_steps(
     best: BestWeights | None = None,
     report: Report | None = None,
     before_saving: Guard = unguarded,
+    recording: GammaRecording | None = None,
 ) -> bytes:
     """Train from the saved state (if it has the same `identity`) to step `total`; returns the history as CSV.
 
     The trainer's network ends with its last weights, or those that `best` selected. `report` receives the progress.
 
     `before_saving` is called before each state is written, and again right before it replaces the last one; what it
-    raises ends the training, with the state before.
+    raises ends the training, with the state before. `recording` observes the scaling factors at lines of the history.
 
     Raises `CellFailed` at a non-finite loss or when memory runs out, `Stopped` at SIGTERM, after saving the state.
     """
-    run = _resume(trainer, folder, identity, best)
-    every = min(HISTORY_EVERY, max(1, total // 50))
+    run = _resume(trainer, folder, identity, best, recording)
+    every = _steps_per_line(total)
     if run.step:
         log.info("resuming at step %d of %d", run.step, total)
-    save = _Saver(trainer, run, folder, identity, best, before_saving)
+    save = _Saver(trainer, run, folder, identity, best, before_saving, recording)
     with TrainingProgress(run.step, total, report) as progress, _stop_asked() as stop_asked:
         while run.step < total:
             _one_step(trainer, run, seed)
             ends_window = run.step % every == 0 or run.step == total
             if ends_window:
                 mean = _write_row(trainer, run, steps_per_epoch)
+                if recording is not None:
+                    recording.line(run.step)
                 progress.update(run.step, mean)
             # State is saved before a step or after its validation, never in between: an interrupted one is repeated.
             if best is not None and best.due(run.step, total):
@@ -90,7 +96,22 @@ def train_steps(
     return history_csv(names, run.rows)
 
 
-def _resume(trainer: Trainer, folder: Path, identity: dict[str, str], best: BestWeights | None) -> _Run:
+def history_lines(total: int) -> int:
+    """Number of lines in the history of `total` steps."""
+    return math.ceil(total / _steps_per_line(total))
+
+
+def _steps_per_line(total: int) -> int:
+    return min(HISTORY_EVERY, max(1, total // 50))
+
+
+def _resume(
+    trainer: Trainer,
+    folder: Path,
+    identity: dict[str, str],
+    best: BestWeights | None,
+    recording: GammaRecording | None,
+) -> _Run:
     state = load_state(folder)
     if state is None or state["identity"] != identity:
         if state is not None:
@@ -101,6 +122,8 @@ def _resume(trainer: Trainer, folder: Path, identity: dict[str, str], best: Best
     trainer.load_state_dict(state["trainer"])
     if best is not None:
         best.load_state_dict(state["best"])
+    if recording is not None:
+        recording.load_state_dict(state["gammas"])
     window = [] if state["window"] is None else list(state["window"].to(next(trainer.network.parameters()).device))
     return _Run(state["step"], state["rows"], window)
 
@@ -157,9 +180,10 @@ class _Saver:
         identity: dict[str, str],
         best: BestWeights | None,
         before: Guard,
+        recording: GammaRecording | None,
     ) -> None:
         self._trainer, self._run, self._folder, self._identity, self._best = trainer, run, folder, identity, best
-        self._before = before
+        self._before, self._recording = before, recording
         self._last, self._took = time.monotonic(), 0.0
 
     def if_due(self) -> None:
@@ -171,9 +195,11 @@ class _Saver:
         self._before()
         run = self._run
         window = torch.stack(run.window).cpu() if run.window else None
-        state = {"identity": self._identity, "step": run.step, "rows": run.rows, "window": window}
-        best = None if self._best is None else self._best.state_dict()
-        save_state(self._folder, {**state, "trainer": self._trainer.state_dict(), "best": best}, self._before)
+        state: dict[str, Any] = {"identity": self._identity, "step": run.step, "rows": run.rows, "window": window}
+        state["trainer"] = self._trainer.state_dict()
+        state["best"] = None if self._best is None else self._best.state_dict()
+        state["gammas"] = None if self._recording is None else self._recording.state_dict()
+        save_state(self._folder, state, self._before)
         self._last = time.monotonic()
         self._took = self._last - start
 

@@ -108,8 +108,7 @@ class SegmentationTrainer:
             logits_BSKHW, penalty, auxiliary_BMKHW = self.network.outputs(x_BMCHW)
         nll_S = segmentation_nll_S(logits_BSKHW.float(), label_BHW, self.void)
         l1 = self.sparsity.penalty()
-        times = len(nll_S) if self.protocol.lambda_per_head else 1
-        loss = nll_S.sum() + self.protocol.lambda_l1 * times * l1
+        loss = nll_S.sum() + self.protocol.l1_weight(len(nll_S)) * l1
         parts = [nll_S, l1[None]]
         if auxiliary_BMKHW is not None:
             auxiliary = segmentation_nll_S(auxiliary_BMKHW.float(), label_BHW, self.void).sum()

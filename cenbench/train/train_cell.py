@@ -5,7 +5,8 @@ from __future__ import annotations
 from cenbench.files import Guard, unguarded
 from cenbench.matrix.steps import total_steps
 from cenbench.nn.network import Network
-from cenbench.train.loop import train_steps
+from cenbench.train.gamma_recording import GammaRecording, recorded_gammas
+from cenbench.train.loop import history_lines, train_steps
 from cenbench.train.prefetch import for_device
 from cenbench.train.progress import Report
 from cenbench.train.selection import Score, best_weights
@@ -38,6 +39,7 @@ def train_cell(
     trainer = training.trainer(setup, batches)
     total, per_epoch = total_steps(cell), batches.steps_per_epoch
     best = best_weights(cell, score, per_epoch)
+    recording = GammaRecording(recorded_gammas(cell, trainer.network, trainer.sparsity), lines=history_lines(total))
 
     def before_saving() -> None:
         setup.prepared.check_untouched()
@@ -53,10 +55,12 @@ def train_cell(
         best=best,
         report=report,
         before_saving=before_saving,
+        recording=recording,
     )
     setup.prepared.check_untouched()
     selected = best.chosen if best else None
-    return finish(folder, trainer.network, history, total, identity, selected=selected, guard=guard)
+    gammas = recording.content()
+    return finish(folder, trainer.network, history, total, identity, gammas=gammas, selected=selected, guard=guard)
 
 
 def load_network(training: TaskTraining, setup: Setup, trained: Trained) -> Network:

@@ -18,13 +18,15 @@ from torch import Tensor, nn
 from cenbench.errors import UserError
 from cenbench.files import Guard, read_json_object, sha256_file, unguarded, write_bytes, write_json
 from cenbench.regular_file import is_there, read_regular
+from cenbench.train.gamma_file import FILE as GAMMAS
+from cenbench.train.gamma_file import LARGEST_BYTES
 from cenbench.train.history import HISTORY
 from cenbench.train.state import drop_state
 
 log = logging.getLogger("cenbench")
 WEIGHTS, NOTE = "weights.safetensors", "finished.json"
-FILES = (WEIGHTS, HISTORY, NOTE)
-"""The files of a finished training, in the order they are written."""
+FILES = (WEIGHTS, HISTORY, GAMMAS, NOTE)
+"""The files that a finished training may have, in the order they are written: see `finished_files`."""
 _LARGEST_HISTORY_BYTES = 2**30
 
 
@@ -45,14 +47,14 @@ class _Note(BaseModel):
     model_config = ConfigDict(strict=True)
     identity: dict[str, str]
     steps: Annotated[int, Field(ge=0, le=10**15)]
-    sha256: dict[Literal["weights.safetensors", "history.csv"], str]
+    sha256: dict[Literal["weights.safetensors", "history.csv", "gammas.safetensors"], str]
     imported: dict[Literal["file", "sha256"], str] | None = None
     selected: dict[str, float] | None = None
 
     @model_validator(mode="after")
     def _whole(self) -> _Note:
         whole_import = self.imported is None or len(self.imported) == 2
-        if "training_id" not in self.identity or len(self.sha256) != 2 or not whole_import:
+        if "training_id" not in self.identity or not {WEIGHTS, HISTORY} <= self.sha256.keys() or not whole_import:
             raise ValueError("an incomplete note")
         return self
 
@@ -65,6 +67,8 @@ class Trained:
     steps: int
     history: bytes
     weights_sha256: str
+    gammas: bytes | None = None
+    """The recorded scaling factors (`cenbench.train.gamma_file`); None for an import by a version without them."""
     imported: ImportedWeights | None = None
     """The source of the weights, if they were not trained here."""
     selected: dict[str, float | int] | None = None
@@ -110,7 +114,8 @@ def open_finished(folder: Path, identity: dict[str, str], guard: Guard = unguard
 def _trained(folder: Path, note: dict[str, Any], imported: ImportedWeights | None) -> Trained:
     history = read_regular(folder / HISTORY, _LARGEST_HISTORY_BYTES)
     sha256 = note["sha256"][WEIGHTS]
-    return Trained(folder, note["steps"], history, sha256, imported, note.get("selected"), note["identity"])
+    gammas = read_regular(folder / GAMMAS, LARGEST_BYTES) if GAMMAS in note["sha256"] else None
+    return Trained(folder, note["steps"], history, sha256, gammas, imported, note.get("selected"), note["identity"])
 
 
 def why_not_measured(folder: Path, training_id: str, weights_sha256: str | None) -> str | None:
@@ -135,22 +140,34 @@ def finish(
     steps: int,
     identity: dict[str, str],
     *,
+    gammas: bytes | None = None,
     imported: ImportedWeights | None = None,
     selected: dict[str, float | int] | None = None,
     guard: Guard = unguarded,
 ) -> Trained:
-    """Write weights and history, then the note, then remove the resumable state. `guard` is called before each."""
+    """Write weights, history and scaling factors, then the note, then remove the resumable state. `guard` is called
+    before each.
+    """
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     write_bytes(folder / WEIGHTS, safetensors.torch.save(weights), guard)
     write_bytes(folder / HISTORY, history, guard)
-    sha256 = {name: sha256_file(folder / name) for name in (WEIGHTS, HISTORY)}
+    files = (WEIGHTS, HISTORY) if gammas is None else (WEIGHTS, HISTORY, GAMMAS)
+    if gammas is not None:
+        write_bytes(folder / GAMMAS, gammas, guard)
+    sha256 = {name: sha256_file(folder / name) for name in files}
     note: dict[str, Any] = {"identity": identity, "steps": steps, "sha256": sha256}
     note |= {"imported": asdict(imported)} if imported else {}
     note |= {"selected": selected} if selected else {}
     write_json(folder / NOTE, note, guard)
     guard()
     drop_state(folder)
-    return Trained(folder, steps, history, sha256[WEIGHTS], imported, selected, identity)
+    return Trained(folder, steps, history, sha256[WEIGHTS], gammas, imported, selected, identity)
+
+
+def finished_files(folder: Path) -> tuple[str, ...]:
+    """Names of the files that the finished training in `folder` consists of; none if it is missing or damaged."""
+    note = _read_note(folder)
+    return () if note is None else tuple(name for name in FILES if name == NOTE or name in note["sha256"])
 
 
 def is_finished(folder: Path) -> bool:

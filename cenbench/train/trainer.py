@@ -9,6 +9,7 @@ from torch import Tensor
 from cenbench.data.split import StoredBatch
 from cenbench.matrix.cell import Cell
 from cenbench.nn.network import Network
+from cenbench.nn.sparsity import Sparsity
 from cenbench.train.setup import Setup
 
 
@@ -37,6 +38,9 @@ class Trainer(Protocol):
 
     losses: tuple[str, ...]
     """Names of what `step` returns."""
+
+    sparsity: Sparsity
+    """The constrained scaling factors of `network`, and the l1 term on them."""
 
     @property
     def network(self) -> Network:

@@ -121,7 +121,9 @@ class TranslationTrainer:
         adversarial = adversarial_loss(answer.float().reshape(M, -1), real=True)
         distance_S = image_distance_S(image_BSCHW.float(), y_BCHW)
         l1 = self.sparsity.penalty()
-        loss = adversarial + self.protocol.image_weight * distance_S.sum() + self.protocol.lambda_l1 * l1
+        loss = (
+            adversarial + self.protocol.image_weight * distance_S.sum() + self.protocol.l1_weight(len(distance_S)) * l1
+        )
         parts = [torch.stack([d_loss, adversarial]), distance_S, l1[None]]
         if self.network.penalised:
             loss = loss + penalty
