@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 from checkout import REPOSITORY
 from hypothesis import given
 from hypothesis import strategies as st
+from latex_paper import pdflatex
 from test_report_table import record
 
 from cenbench.matrix.plan import load_plan
@@ -44,20 +44,14 @@ def table(labels: tuple[str, ...]) -> Table:
 
 
 def compiled(source: str, folder: Path) -> str:
-    """The log of pdflatex, which must neither fail nor wait for a person."""
-    (folder / "table.tex").write_text(source)
-    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", f"-output-directory={folder}", "table.tex"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, check=False, timeout=120)
-    log = done.stdout.decode(errors="replace")
-    assert done.returncode == 0, log[-2000:]
-    return log
+    return pdflatex(source, folder, "table")
 
 
 @needs_pdflatex
 @pytest.mark.parametrize("encoding", ["OT1", "T1"])
 def test_hostile_labels_compile_in_every_encoding(tmp_path: Path, encoding: str) -> None:
     source = render_latex(table(LABELS))
-    preamble = rf"\documentclass{{article}}\usepackage{{booktabs,graphicx}}\usepackage[{encoding}]{{fontenc}}"
+    preamble = rf"\documentclass{{article}}\usepackage{{booktabs,siunitx}}\usepackage[{encoding}]{{fontenc}}"
     log = compiled(f"{preamble}\\begin{{document}}\n{source}\n\\end{{document}}", tmp_path)
     assert "Missing character" not in log
     assert "unavailable in encoding" not in log

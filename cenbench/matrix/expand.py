@@ -63,7 +63,10 @@ def expand(
         for number in numbers
         if number.table == spec.number
     ]
-    columns = tuple(Column(column.label, column.metrics or spec.metrics, column.emphasised) for column in spec.columns)
+    columns = tuple(
+        Column(column.label, column.metrics or spec.metrics, column.emphasised, column.short or "")
+        for column in spec.columns
+    )
     slots = _slots(declared, built, columns, own, path, whole=spec.whole)
     if reference is not None:
         slots = _with_references(slots, declared, reference)
@@ -76,6 +79,7 @@ def expand(
         stub=tuple(column.heading for column in spec.stub),
         rows=tuple(Row(row.group.label if row.group else None, row_labels(spec, row.group, row.row)) for row in rows),
         columns=columns,
+        short_stub=tuple(column.short or column.heading for column in spec.stub),
         slots=slots,
         footers=(*spec.footers, *([f"The paper's numbers: {sources}."] if sources else [])),
         protocol_lines=(

@@ -28,6 +28,13 @@ class Column:
     metrics: tuple[str, ...]
     """Shown together in each of its slots, e.g. ("fid", "kid_x100")."""
     emphasised: bool = False
+    short: str = ""
+    """The label where space is short; empty if it is the label."""
+
+    @property
+    def head(self) -> str:
+        """The label where space is short."""
+        return self.short or self.label
 
 
 @dataclass(frozen=True)
@@ -69,6 +76,8 @@ class TableLayout:
     whole: bool = True
     """False: rows were left out on purpose, by the table or by the preset."""
     rules: VerdictRules = field(default_factory=VerdictRules)
+    short_stub: tuple[str, ...] = ()
+    """The headings of `stub` where space is short; empty if they are the same."""
     paper_decimals: Mapping[str, int] = field(default_factory=dict)
     """Metric -> decimals with which the paper prints it in this table."""
 

@@ -105,6 +105,8 @@ class ColumnSpec(EntrySpec):
     """A column of numbers."""
 
     label: Text
+    short: Text | None = None
+    """The label where space is short, as at the column width of a paper; the label itself by default."""
     emphasised: bool = False
     metrics: Annotated[tuple[Metric, ...], Field(min_length=1)] | None = None
     """Metrics to show here instead of the table's."""
@@ -123,6 +125,8 @@ class StubColumn(Frozen):
     """A column of row labels: its heading and the term it shows."""
 
     heading: Text
+    short: Text | None = None
+    """The heading where space is short; the heading itself by default."""
     shows: Term | Literal["exchange"]
 
 

@@ -25,9 +25,9 @@ from cenbench.report.render_claims import (
 from cenbench.report.render_csv import render_csv
 from cenbench.report.render_html import render_html
 from cenbench.report.render_json import metrics_document, plots_frame, render_json
-from cenbench.report.render_latex import render_latex
+from cenbench.report.render_latex import FORMS, SPANS, render_latex, render_protocol
 from cenbench.report.rendered import read_rendered
-from cenbench.report.table import build_table
+from cenbench.report.table import Table, build_table
 
 
 def render_tables(plan: Plan, names: Iterable[str], records: Mapping[str, CellRecord], reports: Path) -> None:
@@ -44,9 +44,18 @@ def render_tables(plan: Plan, names: Iterable[str], records: Mapping[str, CellRe
             _write_if_changed(folder / "cells" / f"{cell.id}.html", page)
         table = build_table(plan.preset, layout, records)
         write_text(folder / f"{name}.html", render_html(table))
-        write_text(folder / f"{name}.tex", render_latex(table))
+        _write_latex(table, folder, name)
         write_text(folder / f"{name}.csv", render_csv(table))
         write_json(folder / f"{name}.json", render_json(table))
+
+
+def _write_latex(table: Table, folder: Path, name: str) -> None:
+    """`<name>.tex` for most papers; every other form, and the protocol for an appendix, in the folder `latex`."""
+    write_text(folder / f"{name}.tex", render_latex(table))
+    write_text(folder / "latex" / f"{name}-protocol.tex", render_protocol(table))
+    for form in FORMS:
+        for span in SPANS:
+            write_text(folder / "latex" / f"{name}-{form}-{span}.tex", render_latex(table, form, span))
 
 
 def render_index(plan: Plan, names: Iterable[str], reports: Path) -> None:

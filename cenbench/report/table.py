@@ -106,7 +106,11 @@ def _value(slot: Slot, metric: str, records: Sequence[CellRecord], known: Sequen
     elif _is_one_import(numbers, declared):
         ours = numbers[0].value
     paper = slot.paper.get(metric)
-    return Value(metric, paper, ours, spread, len(counting), declared, numbers, NOT_JUDGED, stand_in)
+    with_number = {number.seed for number in numbers}
+    missing = tuple(record.cell.seed for record in records if record.cell.seed not in with_number)
+    return Value(
+        metric, paper, ours, spread, len(counting), declared, numbers, NOT_JUDGED, stand_in, missing=missing
+    )  # fmt: skip
 
 
 def _is_one_import(numbers: Sequence[SeedNumber], declared: int) -> bool:

@@ -55,6 +55,8 @@ class Value:
     stand_in: str | None
     """What replaced the paper's instrument (such as its feature extractor) in our measurement; None if nothing did."""
     best: bool = False
+    missing: tuple[int, ...] = ()
+    """The declared seeds that have no number."""
 
     @property
     def delta(self) -> float | None:
@@ -87,7 +89,8 @@ class Value:
             for number in self.numbers[:_MOST_SEEDS]
         ]
         more = ["..."] if len(self.numbers) > _MOST_SEEDS else []
-        return f"{self.seeds} of {self.declared}: {', '.join([*shown, *more])}"
+        absent = [f"seed{'s' if len(self.missing) > 1 else ''} {_listed(self.missing)} missing"] if self.missing else []
+        return f"{self.seeds} of {self.declared}: {', '.join([*shown, *more, *absent])}"
 
     @property
     def delta_text(self) -> str:
@@ -124,6 +127,12 @@ class FilledSlot:
     def has_paper(self) -> bool:
         """Whether the paper has a number here."""
         return any(value.paper is not None for value in self.values)
+
+
+def _listed(seeds: tuple[int, ...]) -> str:
+    """The first seeds, and how many more there are."""
+    more = [f"{len(seeds) - _MOST_SEEDS} more"] if len(seeds) > _MOST_SEEDS else []
+    return ", ".join([*map(str, seeds[:_MOST_SEEDS]), *more])
 
 
 def number_text(metric: str, value: float) -> str:
