@@ -6,6 +6,7 @@
 #   snakemake all_tables --config tables=table7,table8   (or 7,8)
 #   snakemake table7                               one table
 #   snakemake claims                               every cell that a claim needs, and the claims
+#   snakemake robustness                           trained cells evaluated again, with corrupted and absent inputs
 #   snakemake results/cells/<cell id>/metrics.json one cell (see cenbench plan for ids)
 #   snakemake --profile slurm all_tables           the paper preset, on a cluster
 from snakemake.utils import min_version
@@ -17,4 +18,5 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/cells.smk"
 include: "workflow/rules/tables.smk"
+include: "workflow/rules/robustness.smk"
 include: "workflow/rules/claims.smk"

@@ -65,6 +65,15 @@ class Paths:
         return self.results / "registered" / f"{preset}.json"
 
     @property
+    def robustness_scores(self) -> Path:
+        """Scores with corrupted and absent inputs, one file per cell; see `robustness`."""
+        return self.results / "robustness"
+
+    def robustness(self, cell: Cell) -> Path:
+        """The cell's scores with corrupted and absent inputs (`cenbench.records.robustness`). Snakemake owns it."""
+        return self.robustness_scores / f"{cell.id}.json"
+
+    @property
     def verified(self) -> Path:
         """Cached SHA-256 of large files (`cenbench.sha256_cache`)."""
         return self.results / "verified"
@@ -109,3 +118,8 @@ RELATIVE = Paths(Path())
 def record_target(cell: Cell) -> str:
     """The cell's record as a target of Snakemake."""
     return RELATIVE.record(cell).as_posix()
+
+
+def robustness_target(cell: Cell) -> str:
+    """The cell's scores with corrupted and absent inputs, as a target of Snakemake."""
+    return RELATIVE.robustness(cell).as_posix()

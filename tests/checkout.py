@@ -102,6 +102,10 @@ defaults: {task: shade+texture->rgb}
 columns: [{label: Fusion, convs: shared, norms: unshared, l1: half, exchange: true}]
 rows: [{stream: shade}, {stream: texture}, {stream: ensemble}]
 """
+ROBUSTNESS = """
+corruptions: {depth_noise: [0.5], darkening: [2]}
+presets: {demo: [{tables: [table7]}]}
+"""
 
 
 def copy_code(root: Path) -> None:
@@ -132,6 +136,7 @@ class Checkout:
         checkout = cls(root)
         checkout.write("params/pipeline.yaml", "preset: demo\ntables: all\npages: [table7, table8]\n")
         checkout.write("params/presets/demo.yaml", PRESET)
+        checkout.write("params/robustness.yaml", ROBUSTNESS)
         checkout.write("params/table7.yaml", TABLE7)
         checkout.write("params/table8.yaml", TABLE8)
         return checkout

@@ -105,6 +105,11 @@ def test_a_setting_can_be_named(params: Path, study: Plan) -> None:
         ),
         ({"better": {"fusion": "exchange", "settings": {"protocol.thta": 1}}}, "claims[0].better.settings", "theta"),
         ({"margin": None}, "claims[0]", "a claim needs margin"),
+        ({"under": {"kind": "depth_noise", "strength": 0.3}}, "claims[0].under", "did you mean 'depth_noise=0."),
+        ({"under": {"kind": "depth_nose", "strength": 0.3}}, "claims[0].under.kind", "did you mean 'depth_noise'?"),
+        ({"under": {"kind": "depth_noise"}}, "claims[0].under", "depth_noise needs `strength`, and has no `of`"),
+        ({"under": {"kind": "absent", "of": "normal"}}, "claims[0].under", "'absent=normal'"),
+        ({"under": {"kind": "exposure", "of": "drak"}}, "claims[0].under", "did you mean 'exposure=dark'?"),
         ({"relation": "beter"}, "claims[0].relation", "did you mean 'better'?"),
     ],
 )
@@ -122,6 +127,29 @@ def test_a_mistake_is_reported_with_file_line_and_key(
     assert key in message
     assert "(line " in message
     assert words in message
+
+
+def test_a_condition_changes_what_is_declared_but_its_absence_does_not(params: Path, study: Plan) -> None:
+    under = {"kind": "depth_noise", "strength": 0.4}
+    [plain, noisy] = planned(params, study, CLAIM, {**CLAIM, "name": "noisy", "under": under})
+    assert plain.cells == noisy.cells
+    assert "under" not in plain.spec.model_dump()
+    renamed = noisy.spec.model_copy(update={"name": plain.spec.name})
+    assert renamed.digest() != plain.spec.digest()
+
+
+def test_scenes_of_one_exposure_have_no_fid(params: Path) -> None:
+    """Nor has a network without RGB an exposure."""
+    plan = load_plan(PARAMS, "study")
+    claim = CLAIM | {"tables": ["table6"], "metric": "mae_x10", "worse": {"fusion": "concat"}}
+    claim |= {"better": {"fusion": "exchange"}, "under": {"kind": "exposure", "of": "dark"}}
+    both = {side: {**claim[side], "task": "rgb+edge->depth", "stage": "all"} for side in ("better", "worse")}
+    sided = claim | both
+    sided["worse"] = {**both["worse"], "l1": "none"}
+    sided["better"] = {**both["better"], "l1": "half"}
+    assert planned(params, plan, sided)
+    with pytest.raises(UserError, match="cannot be scored by this metric"):
+        planned(params, plan, sided | {"metric": "fid"})
 
 
 def test_two_claims_of_one_name_are_refused(params: Path, study: Plan) -> None:

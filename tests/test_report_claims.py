@@ -27,6 +27,8 @@ from cenbench.paths import Paths
 from cenbench.records.per_image import dense_counts
 from cenbench.records.read import CellRecord
 from cenbench.records.registration import Declared, declared, register
+from cenbench.records.robustness import RobustnessRecord
+from cenbench.report.claim_texts import metric_text
 from cenbench.report.claims import Claims, JudgedClaim, build_claims
 from cenbench.report.pages import render_claims_page
 from cenbench.report.render_claims import claims_metrics, render_claims_html, render_claims_latex
@@ -104,6 +106,31 @@ def test_pure_noise_makes_no_claim_hold(planned: tuple[PlannedClaim, ...]) -> No
     generator = np.random.default_rng(4)
     claims = built(planned, records_of(planned, lambda cell: float(generator.normal(40, 2))))
     assert {claim.word for claim in claims.judged} <= {"undecided", "equal within the margin"}
+
+
+def test_a_claim_under_a_condition_compares_what_is_lost(planned: tuple[PlannedClaim, ...]) -> None:
+    """Exchange is worse by ten, but loses two where the others lose five, give or take the seed's tenth."""
+    name = "robust-to-depth-noise"
+    [claim] = [claim for claim in planned if claim.name == name]
+    records = records_of(planned, helpful)
+    robustness = {}
+    for cell in claim.cells:
+        clean = 40.0 - 10 * (cell.fusion == "exchange")
+        lost = (2.0 if cell.fusion == "exchange" else 5.0) + 0.1 * cell.seed * (cell.fusion == "exchange")
+        scores = {"clean": clean, "depth_noise=0.4": clean - lost}
+        robustness[cell.id] = RobustnessRecord(
+            "ok", scores={key: {"ensemble": {"miou_pct": value}} for key, value in scores.items()}
+        )
+    when: dict[str, Declared] = {claim.spec.name: "before the run" for claim in planned}
+    found = one(build_claims("study", planned, records, when, robustness=robustness), name)
+    assert found.word == "holds"
+    assert found.comparison is not None
+    assert found.comparison.effect == pytest.approx(5 - 2 - 0.1 * np.mean([1, 2, 3, 4, 5]))
+    assert metric_text(found) == "Mean IoU (%), ensemble, change under depth_noise=0.4"
+    first = claim.cells[0].id
+    robustness[first] = RobustnessRecord("stale", "other weights were evaluated", robustness[first].scores)
+    undecided = one(build_claims("study", planned, records, when, robustness=robustness), name)
+    assert (undecided.word, undecided.why) == ("undecided", "14 of 15 cells are evaluated under depth_noise=0.4")
 
 
 def test_an_unfinished_claim_is_not_judged(planned: tuple[PlannedClaim, ...]) -> None:

@@ -31,7 +31,7 @@ def plan(
 ) -> None:
     """List the cells of a preset: the tables that show each one, its steps and estimated time. Trains nothing.
 
-    Without filters it also lists what each claim of params/claims.yaml needs.
+    Without filters it also lists what each claim of params/claims.yaml needs, and what robustness costs.
 
     Example: [bold]cenbench plan --preset study --table table7[/bold]
 
@@ -40,9 +40,11 @@ def plan(
     """
     from cenbench.matrix.claim_pairs import plan_claims
     from cenbench.matrix.plan import load_plan
+    from cenbench.matrix.robustness import plan_robustness
     from cenbench.paths import record_target
     from cenbench.report.terminal_claims import render_needs
     from cenbench.report.terminal_plan import render_plan
+    from cenbench.report.terminal_robustness import robustness_cost_line
     from cenbench.schedule.step_times import read_step_times
 
     paths = checkout(root)
@@ -53,9 +55,13 @@ def plan(
         say("\n".join(record_target(cell) for cell in chosen.cells.values()))
         return
     console = wide_console()
-    console.print(render_plan(chosen, read_step_times(chosen, paths)))
+    times = read_step_times(chosen, paths)
+    console.print(render_plan(chosen, times))
     if not any((table, task, method, cells)):
-        console.print("", render_needs(plan_claims(paths.params, chosen)))
+        claims = plan_claims(paths.params, chosen)
+        extra = {cell.id: cell for claim in claims if claim.spec.under for cell in claim.cells}
+        say(robustness_cost_line(chosen, plan_robustness(paths.params, chosen).with_cells(extra), times))
+        console.print("", render_needs(claims))
 
 
 def run(
@@ -71,7 +77,7 @@ def run(
 
     Next: [bold]cenbench show table7[/bold] prints a table that shows the cell.
     """
-    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGTERM, stop)
     limit_threads()  # before torch is imported
     from cenbench.matrix.plan import load_plan
     from cenbench.records.registration import register
@@ -84,6 +90,6 @@ def run(
     run_cell(chosen, paths, device, wait=wait)
 
 
-def _stop(*_: object) -> NoReturn:
+def stop(*_: object) -> NoReturn:
     """For SIGTERM outside training, which saves its state first."""
     raise Stopped("stopped by SIGTERM; the interrupted step starts over in the next run")

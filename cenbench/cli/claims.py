@@ -29,8 +29,10 @@ def claims(
     from cenbench.matrix.claim_pairs import plan_claims
     from cenbench.matrix.claims import load_claims
     from cenbench.matrix.plan import load_plan
+    from cenbench.matrix.robustness import load_robustness
     from cenbench.records.read import read_record
     from cenbench.records.registration import declared
+    from cenbench.records.robustness import read_robustness
     from cenbench.report.claim_images import image_interval
     from cenbench.report.claims import build_claims
     from cenbench.report.pages import render_claims_page
@@ -44,7 +46,15 @@ def claims(
     records = {cell_id: read_record(paths, cell) for cell_id, cell in cells.items()}
     intervals = {claim.name: image_interval(claim, records) for claim in planned} if write or as_json else {}
     known = {name: interval for name, interval in intervals.items() if interval is not None}
-    found = build_claims(preset, planned, records, declared(paths, plan, load_claims(paths.params)), known)
+    spec = load_robustness(paths.params)
+    robustness = {
+        cell.id: read_robustness(paths, records[cell.id], spec.conditions(cell))
+        for claim in planned
+        for cell in claim.cells
+        if claim.spec.under
+    }
+    when = declared(paths, plan, load_claims(paths.params))
+    found = build_claims(preset, planned, records, when, known, robustness)
     if write:
         render_claims_page(plan, found, paths.reports)
         say(f"wrote {paths.reports / preset / 'claims.html'}")

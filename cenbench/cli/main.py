@@ -25,6 +25,7 @@ from cenbench.cli import (
     prune,
     reports,
     results,
+    robustness,
     status,
     weights,
 )
@@ -51,10 +52,12 @@ app.add_typer(results.app, name="results")
 app.command()(doctor.doctor)
 app.command()(cells.plan)
 app.command()(cells.run)
+app.command()(robustness.evaluate)
 app.command()(status.status)
 app.command()(reports.show)
 app.command()(reports.report)
 app.command()(claims.claims)
+app.command()(robustness.robustness)
 app.command()(compare.compare)
 app.command()(exports.export)
 app.command()(checkpoints.import_checkpoint)

@@ -56,6 +56,11 @@ def evaluation_entries(cell: Cell) -> tuple[str, ...]:
     return (f"{_MODULES[cell.task.kind]}.measure",)
 
 
+def robustness_entries(cell: Cell) -> tuple[str, ...]:
+    """Where the code begins that measures the trained cell under other conditions."""
+    return ("cenbench.evaluate.robustness.measure_conditions", *evaluation_entries(cell))
+
+
 def metrics_loaded_by_name(cell: Cell) -> dict[str, tuple[str, ...]]:
     """The modules of the cell's metrics, which are loaded by a computed name: how such names begin -> the rest."""
     return {"cenbench.metrics.": measured_metrics(cell.task.kind)}

@@ -14,6 +14,8 @@ from cenbench.matrix.methods import methods
 from cenbench.matrix.metrics import measured_metrics, metrics_that_need
 from cenbench.matrix.plan import Plan
 from cenbench.matrix.preset import preset_names
+from cenbench.matrix.robustness import FILE as ROBUSTNESS_FILE
+from cenbench.matrix.robustness import RobustnessSpec, load_robustness
 from cenbench.matrix.table import table_names
 from cenbench.matrix.validation import Issue, as_user_error, short_repr, spelling_hint
 
@@ -56,13 +58,13 @@ def plan_claims(params: Path, plan: Plan) -> tuple[PlannedClaim, ...]:
     Raises one `UserError` on `params/claims.yaml`, with keys and lines, for unknown names, a metric that the task does
     not have, a claim that selects nothing, and two sides that are the same cells.
     """
-    specs = load_claims(params)
+    specs, robustness = load_claims(params), load_robustness(params)
     issues = [issue for place, spec in enumerate(specs) for issue in _unknown_names(spec, f"claims[{place}]", params)]
     if issues:
         raise as_user_error(params / FILE, issues)
     planned: list[PlannedClaim] = []
     for place, spec in enumerate(specs):
-        found, found_issues = _planned(spec, f"claims[{place}]", plan)
+        found, found_issues = _planned(spec, f"claims[{place}]", plan, robustness)
         planned += found
         issues += found_issues
     if issues:
@@ -89,7 +91,9 @@ def _unknown_names(spec: ClaimSpec, key: str, params: Path) -> Iterator[Issue]:
                 yield Issue(f"{key}.{side}.fusion", problem, short_repr(name), ", ".join(methods()), hint)
 
 
-def _planned(spec: ClaimSpec, key: str, plan: Plan) -> tuple[list[PlannedClaim], list[Issue]]:
+def _planned(
+    spec: ClaimSpec, key: str, plan: Plan, robustness: RobustnessSpec
+) -> tuple[list[PlannedClaim], list[Issue]]:
     def without(why: str) -> tuple[list[PlannedClaim], list[Issue]]:
         return [PlannedClaim(spec, stream, (), why) for stream in spec.streams], []
 
@@ -105,7 +109,7 @@ def _planned(spec: ClaimSpec, key: str, plan: Plan) -> tuple[list[PlannedClaim],
     assert spec.worse is not None
     whole = all(table.whole for table in tables)
     issues = [*_unknown_settings(spec, key, cells)]
-    sides = {side: [cell for cell in cells if _selects(getattr(spec, side), cell)] for side in _SIDES}
+    sides = {side: [cell for cell in cells if getattr(spec, side).selects(cell)] for side in _SIDES}
     issues += _same_sides(spec, key, sides)
     empty = [side for side in _SIDES if not sides[side]]
     if not issues and empty and whole:
@@ -113,7 +117,7 @@ def _planned(spec: ClaimSpec, key: str, plan: Plan) -> tuple[list[PlannedClaim],
         issues += [Issue(f"{key}.{side}", problem, fix=_nearest(getattr(spec, side), cells)) for side in empty]
     if issues or empty:
         return ([], issues) if issues else without("the rows that it compares were left out of the table")
-    issues += _impossible(spec, key, sides)
+    issues += [*_impossible(spec, key, sides), *_impossible_condition(spec, key, sides, robustness)]
     settings = _settings(spec, sides)
     if not issues and not settings and whole:
         named = ", ".join(_named(spec))
@@ -124,11 +128,6 @@ def _planned(spec: ClaimSpec, key: str, plan: Plan) -> tuple[list[PlannedClaim],
     if not settings:
         return without("the rows that it compares were left out of the table")
     return [PlannedClaim(spec, stream, settings) for stream in spec.streams], []
-
-
-def _selects(selector: Selector, cell: Cell) -> bool:
-    known = cell.settings
-    return all(known.get(name) in allowed for name, allowed in selector.named().items())
 
 
 def _named(spec: ClaimSpec) -> list[str]:
@@ -171,6 +170,32 @@ def _impossible(spec: ClaimSpec, key: str, sides: Mapping[str, Sequence[Cell]]) 
             allowed = ", ".join(sorted(streams))
             hint = spelling_hint(stream, streams)
             yield Issue(f"{key}.streams", "not an output of all its cells", short_repr(stream), allowed, hint)
+
+
+def _impossible_condition(
+    spec: ClaimSpec, key: str, sides: Mapping[str, Sequence[Cell]], robustness: RobustnessSpec
+) -> Iterator[Issue]:
+    """A condition that is not declared, or that not all of the cells can be evaluated under."""
+    if spec.under is None:
+        return
+    cells = [cell for side in _SIDES for cell in sides[side]]
+    every = [{condition.key for condition in robustness.conditions(cell)} for cell in cells]
+    known = [one.key for one in robustness.conditions(cells[0]) if all(one.key in keys for keys in every)]
+    wanted = spec.under.condition
+    for one in (wanted, wanted.baseline):
+        if one.key not in known:
+            hint = spelling_hint(one.key, known) or f"declare it in params/{ROBUSTNESS_FILE}"
+            yield Issue(f"{key}.under", "not a condition of all its cells", short_repr(one.key), ", ".join(known), hint)
+            return
+    if wanted.kind == "exposure" and spec.metric not in _of_single_images():
+        allowed = ", ".join(_of_single_images())
+        problem = "scenes of one exposure cannot be scored by this metric"
+        yield Issue(f"{key}.metric", problem, short_repr(spec.metric), allowed)
+
+
+def _of_single_images() -> tuple[str, ...]:
+    """Metrics that can be computed from the per-image scores of some images."""
+    return (*metrics_that_need("confusion"), *metrics_that_need("pixels"))
 
 
 def _settings(spec: ClaimSpec, sides: Mapping[str, Sequence[Cell]]) -> tuple[Setting, ...]:

@@ -11,7 +11,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from cenbench.files import digest
-from cenbench.matrix.cell import L1, Convs, Norms, Stage
+from cenbench.matrix.cell import L1, Cell, Convs, Norms, Stage
+from cenbench.matrix.condition import Under
 from cenbench.matrix.preset import TableName, Text
 from cenbench.matrix.specs import Frozen, Name, PositiveFloat
 from cenbench.matrix.table import Metric, TaskText
@@ -19,6 +20,10 @@ from cenbench.matrix.yaml_file import load_model
 
 Relation = Literal["better", "not worse", "equal"]
 FILE = "claims.yaml"
+
+
+def _is_none(value: Any) -> bool:
+    return value is None
 
 
 class Selector(Frozen):
@@ -39,6 +44,11 @@ class Selector(Frozen):
         terms = {name: getattr(self, name) for name in type(self).model_fields if name != "settings"}
         asked = {name: value for name, value in (terms | self.settings).items() if value is not None}
         return {name: tuple(value) if isinstance(value, tuple | list) else (value,) for name, value in asked.items()}
+
+    def selects(self, cell: Cell) -> bool:
+        """Whether the cell has an allowed value of every setting that is asked."""
+        known = cell.settings
+        return all(known.get(name) in allowed for name, allowed in self.named().items())
 
 
 class ClaimSpec(Frozen):
@@ -61,6 +71,8 @@ class ClaimSpec(Frozen):
     """The difference that counts, in the metric's unit."""
     preset_margins: dict[Name, PositiveFloat] = Field(default_factory=dict)
     """Preset -> its margin, where the metric has another unit there, as with a stand-in for Inception."""
+    under: Under | None = Field(None, exclude_if=_is_none)
+    """The claim is about what is lost under this condition: the better side loses less, by the margin."""
     every: bool = False
     """True: it must hold in every pair of settings, not only on their average."""
     presets: tuple[Name, ...] = ()

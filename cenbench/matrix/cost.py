@@ -74,6 +74,12 @@ def cell_seconds(cell: Cell, model: CostModel, measured: StepTimes | None = None
     return measured.overhead_s[kind] + total_steps(cell) * step_s
 
 
+def evaluation_seconds(cell: Cell, model: CostModel, measured: StepTimes | None = None) -> float:
+    """At most the seconds of one evaluation of the cell: all that it takes besides its training steps."""
+    kind = cell.task.kind
+    return model.cell_s if measured is None or kind not in measured.overhead_s else measured.overhead_s[kind]
+
+
 def dataset_seconds(dataset: DatasetSpec, model: CostModel) -> float:
     """Seconds to prepare the dataset on one worker."""
     return model.scene_s * dataset.scenes

@@ -14,6 +14,7 @@ from pydantic.json_schema import models_json_schema
 from cenbench.files import write_json
 from cenbench.matrix.claims import ClaimsSpec
 from cenbench.matrix.preset import Preset, Segmentation, Translation
+from cenbench.matrix.robustness import RobustnessSpec
 from cenbench.matrix.table import TableSpec
 from cenbench.matrix.verdict_rules import VerdictRules
 
@@ -25,6 +26,7 @@ def schemas() -> dict[str, dict[str, Any]]:
     return {
         "claims.json": _without_null(ClaimsSpec.model_json_schema()),
         "preset.json": _without_null(Preset.model_json_schema()),
+        "robustness.json": _without_null(RobustnessSpec.model_json_schema()),
         "table.json": _without_null(_table_schema()),
         "verdicts.json": _without_null(VerdictRules.model_json_schema()),
     }

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from cenbench.data.manifest import manifest_digest
-from cenbench.evaluate.task import evaluation_entries, metrics_loaded_by_name, selection_entries
+from cenbench.evaluate.task import evaluation_entries, metrics_loaded_by_name, robustness_entries, selection_entries
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.specs import dataset_key
 from cenbench.records.fingerprint import code_digest
@@ -43,7 +43,7 @@ def current_digests(cell: Cell, data: Path, pretrained: str | None = None) -> Di
     return Digests(
         training_code=training_code(cell),
         evaluation_code=evaluation_code(cell),
-        data=_data_digest(data / dataset_key(cell.dataset)),
+        data=data_digest(data / dataset_key(cell.dataset)),
         pretrained=pretrained,
     )
 
@@ -58,6 +58,11 @@ def evaluation_code(cell: Cell) -> str:
     return _code((*loading_entries(cell), *evaluation_entries(cell)), *_loaded_by_name(cell))
 
 
+def robustness_code(cell: Cell) -> str:
+    """Digest of the code that measures this cell's trained network under other conditions."""
+    return _code((*loading_entries(cell), *robustness_entries(cell)), *_loaded_by_name(cell))
+
+
 def _loaded_by_name(cell: Cell) -> Iterable[tuple[str, tuple[str, ...]]]:
     return (*loaded_by_name(cell).items(), *metrics_loaded_by_name(cell).items())
 
@@ -68,5 +73,6 @@ def _code(entries: tuple[str, ...], *chosen: tuple[str, tuple[str, ...]]) -> str
 
 
 @cache
-def _data_digest(folder: Path) -> str | None:
+def data_digest(folder: Path) -> str | None:
+    """Digest of a prepared dataset's manifest; None where it is not prepared."""
     return manifest_digest(folder)

@@ -16,8 +16,11 @@ from cenbench.stats.images import image_weights, resampled_confusion, resampled_
 def image_interval(claim: PlannedClaim, records: Mapping[str, CellRecord]) -> tuple[float, float] | None:
     """95 % interval of the claim's mean effect over resampled test images, the trained networks held fixed.
 
-    None where a cell has no per-image scores, or where the metric is not a function of their sums (FID, KID).
+    None where a cell has no per-image scores, as under a condition, or where the metric is not a function of their
+    sums (FID, KID).
     """
+    if claim.spec.under is not None:
+        return None
     resampled = {cell.id: _resampled(records[cell.id], claim.stream, claim.spec.metric or "") for cell in claim.cells}
     known = {cell_id: values for cell_id, values in resampled.items() if values is not None}
     if not claim.settings or len(known) < len(resampled):

@@ -30,11 +30,12 @@ def margin_text(claim: JudgedClaim) -> str:
 
 
 def metric_text(claim: JudgedClaim) -> str:
-    """Title and output of the metric, e.g. `Mean IoU (%), ensemble`."""
+    """Title and output of the metric, e.g. `Mean IoU (%), ensemble`, and the condition that the claim is about."""
     if claim.metric is None:
         return ""
     metric = metrics()[claim.metric]
-    return f"{metric.title}{f' ({metric.unit})' if metric.unit else ''}, {claim.stream}"
+    under = f", change under {claim.under}" if claim.under else ""
+    return f"{metric.title}{f' ({metric.unit})' if metric.unit else ''}, {claim.stream}{under}"
 
 
 def seeds_text(claim: JudgedClaim) -> str:

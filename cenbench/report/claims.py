@@ -13,6 +13,7 @@ from cenbench.matrix.claim_pairs import PlannedClaim
 from cenbench.matrix.metrics import metrics
 from cenbench.records.read import CellRecord
 from cenbench.records.registration import Declared
+from cenbench.records.robustness import RobustnessRecord
 from cenbench.report.value import why_not_counted
 from cenbench.stats.aggregate import Aggregate, interquartile_mean, probability_of_improvement
 from cenbench.stats.claims import ClaimWord, Evidence, claim_words, evidence
@@ -55,6 +56,8 @@ class JudgedClaim:
     seeds_needed: int | None = None
     """Seeds per setting that would show a true difference of the margin, where the claim is undecided."""
     stand_in: str | None = None
+    under: str | None = None
+    """The condition, for a claim about what is lost under it."""
 
 
 @dataclass(frozen=True)
@@ -85,12 +88,16 @@ def build_claims(
     records: Mapping[str, CellRecord],
     declared: Mapping[str, Declared],
     images: Mapping[str, tuple[float, float]] | None = None,
+    robustness: Mapping[str, RobustnessRecord] | None = None,
 ) -> Claims:
-    """Judge every claim; `records` holds all of their cells, `images` the intervals over test images by claim."""
+    """Judge every claim; `records` holds all of their cells, `images` the intervals over test images by claim.
+
+    `robustness` holds the cells of claims about what is lost under a condition.
+    """
     shown: list[JudgedClaim] = []
     found: list[tuple[int, Evidence, list[list[float]]]] = []
     for place, claim in enumerate(planned):
-        numbers = counting_numbers(claim, records)
+        numbers = counting_numbers(claim, records, robustness or {})
         shown.append(_unjudged(preset, claim, records, len(numbers), declared[claim.spec.name]))
         if claim.settings and len(numbers) == len(claim.cells):
             strata = differences(claim, numbers)
@@ -107,15 +114,33 @@ def build_claims(
     return Claims(preset, tuple(shown))
 
 
-def counting_numbers(claim: PlannedClaim, records: Mapping[str, CellRecord]) -> Numbers:
-    """The claim's numbers of those cells that are finished, up to date and trained here."""
+def counting_numbers(
+    claim: PlannedClaim, records: Mapping[str, CellRecord], robustness: Mapping[str, RobustnessRecord]
+) -> Numbers:
+    """The claim's numbers of those cells that are finished, up to date and trained here.
+
+    For a claim under a condition: the number under it minus the one under its baseline.
+    """
     numbers = {}
     for cell in claim.cells:
         record = records[cell.id]
-        value = record.numbers(claim.stream).get(claim.spec.metric or "", math.nan)
+        value = _number(claim, record, robustness)
         if not why_not_counted(record) and math.isfinite(value):
             numbers[cell.id] = value
     return numbers
+
+
+def _number(claim: PlannedClaim, record: CellRecord, robustness: Mapping[str, RobustnessRecord]) -> float:
+    """The cell's number; NaN if it has none."""
+    metric, under = claim.spec.metric or "", claim.spec.under
+    if under is None:
+        return record.numbers(claim.stream).get(metric, math.nan)
+    found = robustness.get(record.cell.id)
+    if found is None or found.state != "ok":
+        return math.nan
+    conditions = (under.condition, under.condition.baseline)
+    value, before = (found.number(condition, claim.stream, metric) for condition in conditions)
+    return math.nan if value is None or before is None else value - before
 
 
 def differences(claim: PlannedClaim, numbers: Numbers) -> list[list[float]]:
@@ -135,7 +160,8 @@ def _unjudged(
 ) -> JudgedClaim:
     spec = claim.spec
     word: Word = "undecided"
-    why = f"{finished} of {len(claim.cells)} cells have a number that counts"
+    what = f"are evaluated under {spec.under.condition.key}" if spec.under else "have a number that counts"
+    why = f"{finished} of {len(claim.cells)} cells {what}"
     if claim.why_not is not None:
         word, why = ("not measured yet" if spec.needs else "not judged here"), claim.why_not
     stand_ins = (records[cell.id].stand_in.get(spec.metric or "") for cell in claim.cells)
@@ -155,6 +181,7 @@ def _unjudged(
         cells=tuple(cell.id for cell in claim.cells),
         finished=finished,
         stand_in=next((label for label in stand_ins if label), None),
+        under=spec.under.condition.key if spec.under else None,
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 WIDTH, HEIGHT = 460.0, 190.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 8.0, 10.0, 24.0
 _COLOURS = ("#1f6feb", "#d1570c", "#1a7f37", "#8250df", "#bf3989", "#57606a", "#9a6700", "#0a7ea4")
+_DASHES = ("", "6 3", "2 2", "8 2 2 2")
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,8 @@ class Line:
     colour: str
     points: str
     last: str
+    dash: str = ""
+    """Lengths of dashes and gaps, where there are more lines than colours; empty for a solid line."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ class Chart:
     left: float = _LEFT
     right: float = WIDTH - _RIGHT
     bottom: float = HEIGHT - _BOTTOM
+    x_name: str = "step"
 
 
 def training_charts(history_csv: str) -> list[Chart]:
@@ -75,8 +79,19 @@ def _title(name: str) -> str:
     return "Losses"
 
 
-def chart(title: str, x: Sequence[float], series: Mapping[str, Sequence[float]]) -> Chart:
-    """A chart of several series over the same x. The y axis starts at zero unless a value is negative."""
+def chart(
+    title: str,
+    x: Sequence[float],
+    series: Mapping[str, Sequence[float]],
+    *,
+    x_name: str = "step",
+    places: Mapping[str, int] | None = None,
+) -> Chart:
+    """A chart of several series over the same x. The y axis starts at zero unless a value is negative.
+
+    `places` numbers the series of several charts, so that each has one colour in all of them.
+    """
+    numbered = {name: place for place, name in enumerate(series)}
     values = [value for line in series.values() for value in line]
     low, high = min(0.0, *values), max(values)
     y_ticks = _ticks(low, high if high > low else low + 1.0)
@@ -95,11 +110,13 @@ def chart(title: str, x: Sequence[float], series: Mapping[str, Sequence[float]])
             _COLOURS[place % len(_COLOURS)],
             " ".join(f"{x_px(a)},{y_px(b)}" for a, b in zip(x, line, strict=True)),
             f"{line[-1]:.4g}",
+            _DASHES[place // len(_COLOURS) % len(_DASHES)],
         )
-        for place, (name, line) in enumerate(series.items())
+        for name, line in series.items()
+        for place in ((places or numbered)[name],)
     )
     x_ticks = tuple(Tick(x_px(value), f"{value:g}") for value in _ticks(x_low, x_high) if value <= x_high)
-    return Chart(title, lines, x_ticks, tuple(Tick(y_px(value), f"{value:.4g}") for value in y_ticks))
+    return Chart(title, lines, x_ticks, tuple(Tick(y_px(value), f"{value:.4g}") for value in y_ticks), x_name=x_name)
 
 
 def _ticks(low: float, high: float, about: int = 4) -> list[float]:

@@ -26,7 +26,14 @@ from cenbench.report.render_csv import render_csv
 from cenbench.report.render_html import render_html
 from cenbench.report.render_json import metrics_document, plots_frame, render_json
 from cenbench.report.render_latex import FORMS, SPANS, render_latex, render_protocol
+from cenbench.report.render_robustness import (
+    render_robustness_csv,
+    render_robustness_html,
+    render_robustness_json,
+    render_robustness_latex,
+)
 from cenbench.report.rendered import read_rendered
+from cenbench.report.robustness import Robustness
 from cenbench.report.table import Table, build_table
 
 
@@ -73,8 +80,9 @@ def render_index(plan: Plan, names: Iterable[str], reports: Path) -> None:
 
 def _write_index(reports: Path) -> None:
     claims = {path.parent.name: words for path in sorted(reports.glob("*/claims.json")) if (words := _words(path))}
-    presets: dict[str, list[dict[str, Any]]] = {name: [] for name in claims} | _presets(reports)
-    page = page_templates().get_template("index.html").render(presets=presets, claims=claims)
+    robust = [path.parent.name for path in sorted(reports.glob("*/robustness.json"))]
+    presets: dict[str, list[dict[str, Any]]] = {name: [] for name in (*claims, *robust)} | _presets(reports)
+    page = page_templates().get_template("index.html").render(presets=presets, claims=claims, robust=robust)
     write_text(reports / "index.html", page)
 
 
@@ -94,6 +102,16 @@ def render_claims_page(plan: Plan, claims: Claims, reports: Path) -> None:
     write_text(folder / "claims.tex", render_claims_latex(claims))
     write_json(folder / "claims-metrics.json", claims_metrics(claims))
     write_json(folder / "claims.json", render_claims_json(claims))
+    _write_index(reports)
+
+
+def render_robustness_page(plan: Plan, robustness: Robustness, reports: Path) -> None:
+    """Write robustness in every format under `reports/<preset>/`, the JSON last, and the index."""
+    folder = reports / plan.preset
+    write_text(folder / "robustness.html", render_robustness_html(robustness))
+    write_text(folder / "robustness.tex", render_robustness_latex(robustness))
+    write_text(folder / "robustness.csv", render_robustness_csv(robustness))
+    write_json(folder / "robustness.json", render_robustness_json(robustness))
     _write_index(reports)
 
 

@@ -37,6 +37,7 @@ def render_needs(planned: Sequence[PlannedClaim]) -> Table:
     """What each claim of a preset needs: its cells, or what has to be measured first."""
     table = borderless("claim", ">cells", ">settings", "needs", title="claims")
     for claim in planned:
-        needs = claim.why_not or f"{', '.join(claim.spec.tables)}: {claim.spec.metric} of {claim.stream}"
+        under = f" under {claim.spec.under.condition.key}" if claim.spec.under else ""
+        needs = claim.why_not or f"{', '.join(claim.spec.tables)}: {claim.spec.metric} of {claim.stream}{under}"
         add_row(table, claim.name, len(claim.cells) or "", len(claim.settings) or "", needs)
     return table

@@ -16,11 +16,13 @@ from cenbench.files import digest, sha256_file
 from cenbench.matrix.claim_pairs import plan_claims
 from cenbench.matrix.claims import FILE
 from cenbench.matrix.plan import Plan, load_plan
+from cenbench.matrix.robustness import FILE as ROBUSTNESS_FILE
+from cenbench.matrix.robustness import load_robustness, plan_robustness
 from cenbench.matrix.specs import dataset_key
 from cenbench.matrix.table_name import table_name
-from cenbench.paths import RELATIVE, Paths, record_target
+from cenbench.paths import RELATIVE, Paths, record_target, robustness_target
 from cenbench.pretrained.used import pretrained_sha256
-from cenbench.records.digests import evaluation_code, training_code
+from cenbench.records.digests import evaluation_code, robustness_code, training_code
 from cenbench.records.read import read_record
 from cenbench.records.verify import set_aside
 from cenbench.schedule.controller import Controller, Workflow
@@ -142,7 +144,7 @@ class Dag:
         return [record_target(cell) for cell in self.plan.cells_of(wildcards.table)]
 
     def claim_records(self, wildcards: _Wildcards) -> list[str]:
-        """The records that the claims of the preset are judged by; none where the claims cannot be read.
+        """The records, and evaluations, that the preset's claims are judged by; none where they cannot be read.
 
         `cenbench plan` and the rule itself report what is wrong with them.
         """
@@ -150,12 +152,34 @@ class Dag:
             planned = plan_claims(self.paths.params, self.plan)
         except UserError:
             return []
-        return list(dict.fromkeys(record_target(cell) for claim in planned for cell in claim.cells))
+        records = [record_target(cell) for claim in planned for cell in claim.cells]
+        evaluated = [robustness_target(cell) for claim in planned if claim.spec.under for cell in claim.cells]
+        return list(dict.fromkeys((*records, *evaluated)))
+
+    def robustness_files(self, wildcards: _Wildcards) -> list[str]:
+        """The evaluations that the robustness page shows; none where `params/robustness.yaml` cannot be read."""
+        try:
+            return [robustness_target(cell) for cell in plan_robustness(self.paths.params, self.plan).cells.values()]
+        except UserError:
+            return []
+
+    def robustness_depends_on(self, wildcards: _Wildcards) -> str:
+        """What evaluates a finished cell again under all conditions, besides its record."""
+        cell = self.plan.cell(wildcards.cell)
+        try:
+            conditions = [condition.key for condition in load_robustness(self.paths.params).conditions(cell)]
+        except UserError:
+            conditions = []
+        return f"evaluate {robustness_code(cell)}, conditions {' '.join(conditions)}"
+
+    def robustness_page_depends_on(self, wildcards: _Wildcards) -> str:
+        """What renders the robustness page again, besides its evaluations."""
+        return digest([_content(self.paths.params / ROBUSTNESS_FILE), self.report_code])
 
     def claims_depend_on(self, wildcards: _Wildcards) -> str:
         """What judges the claims again, besides their cells: their declaration, and the report's code."""
-        path = self.paths.params / FILE
-        return digest([path.read_text(encoding="utf-8", errors="replace") if path.exists() else "", self.report_code])
+        declared = [_content(self.paths.params / name) for name in (FILE, ROBUSTNESS_FILE)]
+        return digest([*declared, self.report_code])
 
     def manifest_of(self, wildcards: _Wildcards) -> str:
         """The prepared dataset a cell reads."""
@@ -182,3 +206,7 @@ class Dag:
     def index_depends_on(self, wildcards: _Wildcards) -> str:
         """What renders the index again, besides its tables: the report's code and templates."""
         return self.report_code
+
+
+def _content(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""

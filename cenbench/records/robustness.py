@@ -1,0 +1,120 @@
+"""A trained cell's scores with corrupted and absent inputs: a sealed file of its own, bound to cell and weights.
+
+Apart from the cell's record, so that other strengths change no number of it and train nothing. Torch-free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from cenbench.errors import UserError
+from cenbench.files import read_sealed, write_sealed
+from cenbench.matrix.cell import Cell
+from cenbench.matrix.condition import Condition
+from cenbench.matrix.specs import dataset_key
+from cenbench.paths import Paths
+from cenbench.records.digests import data_digest, robustness_code
+from cenbench.records.read import CellRecord
+from cenbench.regular_file import Missing
+
+FORMAT = 1
+State = Literal["ok", "stale", "missing", "damaged", "skipped"]
+Scores = Mapping[str, Mapping[str, Mapping[str, float]]]
+"""Key of a condition -> stream -> metric -> value."""
+_Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True, allow_inf_nan=False)
+    format: Literal[1]
+    cell_id: str
+    weights_sha256: _Sha256 | None
+    digests: dict[str, str | None]
+    conditions: list[str]
+    scores: dict[str, dict[str, dict[str, float]]]
+    skipped: str | None = None
+
+
+@dataclass(frozen=True)
+class RobustnessRecord:
+    """What is known of a cell under other conditions.
+
+    ok       evaluated with the weights of its record, and with the code, data and conditions that are here now
+    skipped  the cell cannot run here, so it has no network to evaluate
+    stale    evaluated, but with other weights, code or data, or before a condition was declared
+    missing  not evaluated yet, or the cell has no numbers
+    damaged  the file is not what was written, or another cell's
+    """
+
+    state: State
+    reason: str | None = None
+    scores: Scores = field(default_factory=dict)
+
+    def number(self, condition: Condition, stream: str, metric: str) -> float | None:
+        """The value, if there is one."""
+        return self.scores.get(condition.key, {}).get(stream, {}).get(metric)
+
+
+def write_robustness(
+    cell: Cell, paths: Paths, weights_sha256: str, conditions: Sequence[Condition], scores: Scores
+) -> None:
+    """Keep the scores of the weights with this digest."""
+    document = _document(cell, paths, conditions)
+    write_sealed(paths.robustness(cell), document | {"weights_sha256": weights_sha256, "scores": scores})
+
+
+def write_robustness_skipped(cell: Cell, paths: Paths, conditions: Sequence[Condition], reason: str) -> None:
+    """Keep that the cell has no network to evaluate, and why."""
+    document = _document(cell, paths, conditions)
+    write_sealed(paths.robustness(cell), document | {"weights_sha256": None, "scores": {}, "skipped": reason})
+
+
+def read_robustness(paths: Paths, record: CellRecord, conditions: Sequence[Condition]) -> RobustnessRecord:
+    """The scores that belong to `record`. Never raises: whatever is wrong is a state with a reason."""
+    path = paths.robustness(record.cell)
+    try:
+        document = read_sealed(path)
+        found = _Document.model_validate(document)
+    except Missing:
+        return RobustnessRecord("missing", "not evaluated yet")
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        return RobustnessRecord("damaged", f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}")
+    except UserError as error:
+        return RobustnessRecord("damaged", str(error))
+    if found.cell_id != record.cell.id:
+        return RobustnessRecord("damaged", f"{path} is of another cell: {found.cell_id}")
+    if found.skipped is not None and record.state == "skipped":
+        return RobustnessRecord("skipped", found.skipped)
+    reason = _why_stale(paths, record, found, conditions)
+    return RobustnessRecord("stale" if reason else "ok", reason, found.scores)
+
+
+def _why_stale(paths: Paths, record: CellRecord, found: _Document, conditions: Sequence[Condition]) -> str | None:
+    if record.state != "ok":
+        return f"the cell is {record.state}"
+    if found.weights_sha256 != record.weights_sha256:
+        return "other weights were evaluated"
+    now = _digests(record.cell, paths)
+    changed = [name for name, value in now.items() if value is not None and found.digests.get(name) != value]
+    if changed:
+        return f"the {' and the '.join(changed)} changed since"
+    undone = [condition.key for condition in conditions if condition.key not in found.conditions]
+    return f"evaluated before {', '.join(undone)} was declared" if undone else None
+
+
+def _document(cell: Cell, paths: Paths, conditions: Sequence[Condition]) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "cell_id": cell.id,
+        "digests": _digests(cell, paths),
+        "conditions": [condition.key for condition in conditions],
+    }
+
+
+def _digests(cell: Cell, paths: Paths) -> dict[str, str | None]:
+    return {"code": robustness_code(cell), "data": data_digest(paths.data / dataset_key(cell.dataset))}
