@@ -10,7 +10,7 @@ PRESET ?= demo
 SIX_MINUTES := table7,table8,table9
 TABLES ?= $(if $(filter demo,$(PRESET)),$(SIX_MINUTES),all)
 
-.PHONY: help env demo test test-slow test-faults test-same-bytes test-gpu test-cluster lint format benchmarks gpu clean
+.PHONY: help env demo test test-slow test-faults test-same-bytes test-gpu test-cluster lint format benchmarks gpu docs clean
 
 help: ## list all targets
 	@echo "cenbench: a benchmark harness for multimodal fusion by channel exchanging (CEN)"
@@ -73,6 +73,11 @@ benchmarks: $(READY) ## run all benchmarks (benchmarks/README.md describes each)
 
 gpu: $(READY) ## measure everything that only a GPU shows, in six minutes (results/gpu.jsonl)
 	$(BIN)/python benchmarks/gpu.py
+
+docs: $(READY) ## build the documentation as a site (site/index.html); fails on a broken link
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "Done. Open site/index.html in a browser, or serve it while you edit: $(BIN)/mkdocs serve"
 
 clean: ## remove what the pipeline has made (keeps the environment)
 	rm -rf results data/prepared .snakemake reports/demo reports/index.html

@@ -19,6 +19,7 @@ import pytest
 import typer
 import yaml
 from checkout import REPOSITORY
+from fenced import FENCE, MISTAKE, fenced_blocks
 
 from cenbench.cli.main import app
 from cenbench.matrix.table import RowSpec
@@ -29,7 +30,6 @@ PAGES = sorted({*REPOSITORY.glob("*.md"), *(page for name in FOLDERS for page in
 PAGES.append(REPOSITORY / "reports" / "README.md")
 README = REPOSITORY / "README.md"
 
-FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`([^`]+)`")
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 PLACEHOLDER = re.compile(r"[<*{…]|\.\.\.|[A-Z]{3,}|\bN\b|tableN")
@@ -37,13 +37,21 @@ PLACEHOLDER = re.compile(r"[<*{…]|\.\.\.|[A-Z]{3,}|\bN\b|tableN")
 WRAPPERS = ("apptainer", "srun")
 GENERATED = ("results/", "data/prepared/", "data/raw/", "reports/", "weights/")
 """Where runs and users put files; no clone has them."""
-EXAMPLES = ("cenbench/nn/fusion/maximum.py", "params/table10.yaml", "benchmarks/gpu.jsonl")
+EXAMPLES = (
+    "benchmarks/gpu.jsonl",
+    "cenbench/nn/fusion/maximum.py",
+    "make_rooms.py",
+    "params/presets/myrooms.yaml",
+    "params/table10.yaml",
+)
 """Files that a page asks the reader to create."""
 SUFFIXES = (".py", ".md", ".yaml", ".smk", ".txt", ".csv", ".def", ".toml")
 
 
 def blocks(text: str, language: str) -> Iterator[str]:
-    return (body for kind, body in FENCE.findall(text) if kind == language)
+    """Bodies of the blocks of one language that show what to write."""
+    found = (block for block in fenced_blocks(text) if block.language == language)
+    return (block.body for block in found if not block.title.startswith(MISTAKE))
 
 
 def prose(text: str) -> str:
@@ -179,7 +187,8 @@ def check_config(setting: str) -> str | None:
         return None
     folder, known = REPOSITORY / "params", [value] if key == "preset" else value.split(",")
     files = [folder / "presets" / f"{value}.yaml"] if key == "preset" else [folder / f"{name}.yaml" for name in known]
-    return None if value == ALL or all(file.exists() for file in files) else f"no such {key}: {value}"
+    here = (file.exists() or str(file.relative_to(REPOSITORY)) in EXAMPLES for file in files)
+    return None if value == ALL or all(here) else f"no such {key}: {value}"
 
 
 def check_script(words: list[str], whole: bool) -> str | None:
@@ -188,7 +197,7 @@ def check_script(words: list[str], whole: bool) -> str | None:
         module = REPOSITORY / Path(*words[1].split("."))
         is_ours = words[1].startswith("cenbench")
         return None if not is_ours or module.is_dir() or module.with_suffix(".py").exists() else f"no module {words[1]}"
-    paths = [REPOSITORY / word for word in words if word.endswith(".py")]
+    paths = [REPOSITORY / word for word in words if word.endswith(".py") and word not in EXAMPLES]
     if absent := [str(path) for path in paths if not path.exists()]:
         return f"no file {absent}"
     options = [word for word in words if word.startswith("--")] if paths and "tests" not in paths[0].parts else []
@@ -277,7 +286,27 @@ def test_every_promise_names_a_test(page: Path) -> None:
 
 def test_every_page_is_linked_from_the_readme() -> None:
     linked = {link.partition("#")[0] for link in LINK.findall(README.read_text())}
-    assert {f"docs/{page.name}" for page in (REPOSITORY / "docs").glob("*.md")} - linked == set()
+    pages = {str(page.relative_to(REPOSITORY)) for page in (REPOSITORY / "docs").rglob("*.md")}
+    assert pages - linked == set()
+
+
+def test_every_page_has_its_place_in_the_site() -> None:
+    """`make docs` refuses other pages; here it is found without building the site."""
+    menu = (REPOSITORY / "mkdocs.yml").read_text()
+    pages = {str(page.relative_to(REPOSITORY / "docs")) for page in (REPOSITORY / "docs").rglob("*.md")}
+    references = {f"reference/{path.stem}.md" for path in (REPOSITORY / "params" / "schema").glob("*.json")}
+    assert (
+        sorted(page for page in pages | references if not re.search(rf": {page}$|- {page}$", menu, re.MULTILINE)) == []
+    )
+
+
+def test_messages_explained_in_troubleshooting_are_messages_of_the_program() -> None:
+    page = (REPOSITORY / "docs" / "troubleshooting.md").read_text()
+    messages = re.findall(r"^\| `([^`]+)` \|", page, flags=re.MULTILINE)
+    code = "\n".join(path.read_text() for path in (REPOSITORY / "cenbench").rglob("*.py"))
+    parts = {part.strip() for message in messages for part in message.split("…") if part.strip()}
+    assert [part for part in sorted(parts) if part not in code] == []
+    assert len(messages) > 15
 
 
 def code_files() -> Iterator[Path]:
