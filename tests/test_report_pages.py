@@ -296,6 +296,21 @@ def test_a_terminal_shows_rows_drawn_together_as_rows_drawn_one_by_one(
     assert printed(table, 60) == printed(table, 60, drawn_for=0)
 
 
+def test_a_terminal_of_80_columns_names_every_group_and_label(plan: Plan, records: dict[str, CellRecord]) -> None:
+    """Groups that begin alike were once cut to the same name."""
+    for name in ("table2", "table4", "table6", "table8"):
+        table = build_table("demo", plan.table(name), records)
+        letters = re.sub(r"[^\w+]", "", re.sub(r"\x1b\[[0-9;]*m", "", column_by_column(printed(table, 80))))
+        for row in table.layout.rows:
+            assert re.sub(r"[^\w+]", "", row.group or "") in letters
+        assert "\N{HORIZONTAL ELLIPSIS}" not in printed(table, 80)
+
+
+def column_by_column(text: str) -> str:
+    """The first column of a drawn table, its lines joined."""
+    return "".join(line[1:].split("\N{BOX DRAWINGS LIGHT VERTICAL}")[0] for line in text.splitlines())
+
+
 def test_curves_keep_every_point_inside_the_chart_and_in_order() -> None:
     drawn = chart("Losses", [1, 2, 3], {"a": [0.0, 5.0, 10.0], "b": [10.0, 10.0, 10.0]})
     points = [[float(part) for part in point.split(",")] for point in drawn.lines[0].points.split()]

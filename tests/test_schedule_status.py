@@ -27,7 +27,7 @@ from cenbench.matrix.plan import Plan, load_plan
 from cenbench.paths import Paths
 from cenbench.records.digests import current_digests
 from cenbench.records.write import write_finished
-from cenbench.report.terminal_status import next_command, render_status
+from cenbench.report.terminal_status import next_command, render_status, short_ids
 from cenbench.run.heartbeat import FILE, LOST_AFTER_S, Beat, read_beat
 from cenbench.schedule.remaining_cost import left_words
 from cenbench.schedule.status import CellStatus, all_ended, counts, plan_status, status_document
@@ -189,7 +189,7 @@ def test_a_killed_cell_is_lost_but_a_stopped_one_is_not(checkout: Checkout) -> N
 def printed(plan: Plan, cells: list[CellStatus], left: str = "", height: int | None = None) -> str:
     console = Console(width=200)
     with console.capture() as capture:
-        console.print(render_status(plan, cells, left, height))
+        console.print(render_status(plan, cells, left, height, width=200))
     return capture.get()
 
 
@@ -219,7 +219,7 @@ def test_a_narrow_terminal_still_shows_state_step_and_age(plan: Plan, paths: Pat
     leave_beat(paths, cells_of(plan)[0], 4)
     console = Console(width=100)
     with console.capture() as capture:
-        console.print(render_status(plan, plan_status(plan, paths, NOW), "", height=24))
+        console.print(render_status(plan, plan_status(plan, paths, NOW), "", height=24, width=100))
     line = capture.get().splitlines()[1]
     for part in ("running", "training 30 of 120", "1.5", "56 s", "4 s ago"):
         assert part in line
@@ -228,6 +228,39 @@ def test_a_narrow_terminal_still_shows_state_step_and_age(plan: Plan, paths: Pat
 
 def test_empty_columns_are_left_out(plan: Plan, paths: Paths) -> None:
     assert printed(plan, plan_status(plan, paths, NOW)).splitlines()[0].split() == ["cell", "state", "what"]
+
+
+@pytest.mark.parametrize("width", [80, 100, 160])
+def test_ids_on_one_line_stay_distinct_and_keep_their_hash(width: int) -> None:
+    """`status --watch` once cut ids at the end, which left lines that look alike."""
+    plan = load_plan(REPOSITORY / "params", "study")
+    cells = [CellStatus(cell_id, ("table7",), "missing", "not run yet", NOW) for cell_id in plan.cells]
+    console = Console(width=width)
+    with console.capture() as capture:
+        console.print(render_status(plan, cells, "", height=2000, width=width))
+    lines = capture.get().splitlines()[1 : len(cells) + 1]
+    assert len({line.split()[0] for line in lines}) == len(cells)
+    for cell_id, line in zip(plan.cells, lines, strict=True):
+        assert line.split()[0].endswith(cell_id.rpartition(".")[2]), "commands accept the hash in place of the id"
+        assert len(line.rstrip()) <= width
+
+
+def test_words_that_all_ids_share_are_left_out_first() -> None:
+    ids = ["rgb.exchange.l1-half.s1.aaaa", "rgb.exchange.l1-all.s1.bbbb"]
+    assert short_ids(ids, 16) == ["l1-half.aaaa", "l1-all.bbbb"]
+    assert short_ids(ids, 40) == ids
+    assert short_ids(ids[:1], 12) == ["rgb.exc\N{HORIZONTAL ELLIPSIS}aaaa"]
+
+
+def test_tables_that_nobody_asked_for_are_only_named(paths: Paths, plan: Plan) -> None:
+    """After `make demo`, which makes three of six tables, the status once counted 118 missing cells."""
+    for cell in plan.cells_of("table7"):
+        publish_ok(paths, cell)
+    output = Checkout(paths.root).run("python", "-m", "cenbench", "status")
+    assert "2 cells of preset demo: 2 ok." in output
+    assert "not started: table8 (1 more cells)" in output
+    asked = Checkout(paths.root).run("python", "-m", "cenbench", "status", "--table", "table8")
+    assert "1 cells of preset demo: 1 missing." in asked
 
 
 def test_a_low_terminal_counts_the_cells_it_cannot_show() -> None:

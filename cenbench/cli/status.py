@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from cenbench.cli.options import Json, Preset, Root, Tables, checkout, wide_console
+from cenbench.cli.options import Json, Preset, Root, Tables, checkout, say, wide_console
 
 REFRESH_S = 2.0
 
@@ -23,6 +23,8 @@ def status(
 ) -> None:
     """Show the state of every cell, how far it is and what remains. Reads files only, so no controller is needed.
 
+    Tables of which nothing was started are only named, unless --table names them or nothing was started at all.
+
     Example: [bold]cenbench status --preset study --watch[/bold]
 
     Next: the last line suggests a command. What each state means: docs/status.md.
@@ -31,7 +33,7 @@ def status(
     from cenbench.matrix.plan import load_plan
     from cenbench.report.terminal_status import render_status
     from cenbench.schedule.remaining_cost import left_words
-    from cenbench.schedule.status import all_ended, plan_status, status_document
+    from cenbench.schedule.status import all_ended, plan_status, started_tables, status_document
 
     paths, console = checkout(root), wide_console()
     plan = load_plan(paths.params, preset).select(tables=table)
@@ -43,14 +45,18 @@ def status(
         typer.echo(json.dumps(status_document(plan, cells, now), indent=1))
         return
     if not watch:
-        console.print(render_status(plan, cells, left_words(plan, paths, cells)))
+        started = plan.select(tables=table or started_tables(plan, cells))
+        shown = [cell for cell in cells if cell.cell_id in started.cells]
+        console.print(render_status(started, shown, left_words(started, paths, shown)))
+        if rest := [layout.name for layout in plan.tables if layout not in started.tables]:
+            say(f"not started: {', '.join(rest)} ({len(cells) - len(shown)} more cells)")
         return
     from rich.live import Live
 
     try:
         with Live(console=console, auto_refresh=False) as live:
             while True:
-                shown = render_status(plan, cells, left_words(plan, paths, cells), console.height)
+                shown = render_status(plan, cells, left_words(plan, paths, cells), console.height, console.width)
                 live.update(shown, refresh=True)
                 if all_ended(cells):
                     return

@@ -18,6 +18,9 @@ _ALWAYS = ("cell", "state")
 _NUMBERS = ("steps/s", "left", "heartbeat")
 _REASON = 100
 """Characters shown of a reason; the cell's page and the JSON have all of it."""
+_BETWEEN = 2
+"""Characters between two columns."""
+_SHORTEST_ID = 16
 STUCK_S = 600.0
 """A running cell that reports no progress for this long is flagged."""
 _STYLES: dict[Activity, str] = {
@@ -34,11 +37,16 @@ _STYLES: dict[Activity, str] = {
 }
 
 
-def render_status(plan: Plan, cells: Sequence[CellStatus], left: str, height: int | None = None) -> RenderableType:
-    """Cells that run or need attention come first. `left` states the remaining work; `height` limits the lines."""
+def render_status(
+    plan: Plan, cells: Sequence[CellStatus], left: str, height: int | None = None, width: int = 80
+) -> RenderableType:
+    """Cells that run or need attention come first. `left` states the remaining work.
+
+    With a `height`, the lines are limited to it, and ids to what fits `width` on one line.
+    """
     ordered = sorted(cells, key=lambda cell: STATES.index(cell.state))
     shown = ordered if height is None else ordered[: max(3, height - 8)]
-    parts: list[RenderableType] = [_table(shown, fold=height is None)]
+    parts: list[RenderableType] = [_table(shown, None if height is None else width)]
     if len(shown) < len(cells):
         more = _counted(ordered[len(shown) :])
         parts.append(literal(f"and {len(cells) - len(shown)} more ({more}); all of them: cenbench status", "dim"))
@@ -68,20 +76,44 @@ def _counted(cells: Sequence[CellStatus]) -> str:
     return ", ".join(f"{number} {state}" for state, number in counts(cells).items() if number)
 
 
-def _table(cells: Sequence[CellStatus], *, fold: bool) -> Table:
-    """One line per cell; with `fold`, long ids wrap instead of being cut. Empty columns are left out."""
+def _table(cells: Sequence[CellStatus], width: int | None) -> Table:
+    """One line per cell. Within a `width`, ids are shortened; without one, they wrap. Empty columns are left out."""
     rows = [_row(cell) for cell in cells]
-    table = Table(box=None, pad_edge=False, expand=not fold)
+    table = Table(box=None, pad_edge=False)
     kept = [number for number, name in enumerate(_COLUMNS) if name in _ALWAYS or any(row[number] for row in rows)]
+    if width is not None and rows:
+        others = sum(
+            _BETWEEN + max(len(_COLUMNS[number]), *(row[number].cell_len for row in rows)) for number in kept[1:]
+        )
+        room = max(_SHORTEST_ID, width - others)
+        for row, text in zip(rows, short_ids([cell.cell_id for cell in cells], room), strict=True):
+            row[0] = literal(text)
     for name in (_COLUMNS[number] for number in kept):
-        if name == "cell":  # on one line, the id gets the width that the other columns leave
-            table.add_column(name, overflow="fold" if fold else "ellipsis", no_wrap=not fold, ratio=None if fold else 1)
-        else:
-            justify: JustifyMethod = "right" if name in _NUMBERS else "left"
-            table.add_column(name, justify=justify, overflow="fold", no_wrap=not fold or name != "what")
+        justify: JustifyMethod = "right" if name in _NUMBERS else "left"
+        wraps = name == "what" or (name == "cell" and width is None)
+        table.add_column(name, justify=justify, overflow="fold", no_wrap=not wraps)
     for row in rows:
         table.add_row(*(row[number] for number in kept))
     return table
+
+
+def short_ids(ids: Sequence[str], room: int) -> list[str]:
+    """The ids in at most `room` characters: without the words that all share, then cut in the middle.
+
+    The hash at the end, which every command accepts in place of the id, is always whole.
+    """
+    parts = [cell_id.split(".") for cell_id in ids]
+    if len(set(ids)) > 1 and max(map(len, ids)) > room and len({len(part) for part in parts}) == 1:
+        differ = [len(set(words)) > 1 for words in zip(*parts, strict=True)]
+        parts = [[word for word, kept in zip(part, differ, strict=True) if kept] for part in parts]
+    return [_cut(".".join(part), room) for part in parts]
+
+
+def _cut(text: str, room: int) -> str:
+    if len(text) <= room:
+        return text
+    end = text.rpartition(".")[2]
+    return f"{text[: max(0, room - len(end) - 1)]}\N{HORIZONTAL ELLIPSIS}{end}"
 
 
 def _row(cell: CellStatus) -> list[Text]:

@@ -30,9 +30,9 @@ def render_terminal(table: Table, width: int) -> RichTable:
     layout = table.layout
     shown = RichTable(title=literal(_title(table)), caption=literal(_caption(table)))
     for name in layout.stub:
-        shown.add_column(literal(name))
+        shown.add_column(literal(name), overflow="fold")  # an ellipsis would make two groups look alike
     for column in layout.columns:
-        shown.add_column(literal(column.label), justify="right")
+        shown.add_column(literal(column.label), justify="right", overflow="fold")
     rows = [_cells(table, number, row) for number, row in enumerate(layout.rows)]
     headings = [[(name, "")] for name in (*layout.stub, *(column.label for column in layout.columns))]
     fits = _natural_width([headings, *rows]) <= width

@@ -105,6 +105,17 @@ def all_ended(cells: Sequence[CellStatus]) -> bool:
     return all(cell.state in (*FINISHED, "failed") for cell in cells)
 
 
+def started_tables(plan: Plan, cells: Sequence[CellStatus]) -> list[str]:
+    """Names of the tables of which a cell was started that no other table shows; all tables before the first start."""
+    started = []
+    for table in plan.tables:
+        shown = [cell for cell in cells if table.name in cell.tables]
+        own = [cell for cell in shown if len(cell.tables) == 1] or shown
+        if any(cell.state != "missing" or cell.log is not None for cell in own):
+            started.append(table.name)
+    return started or [table.name for table in plan.tables]
+
+
 def status_document(plan: Plan, cells: Sequence[CellStatus], now: float) -> dict[str, Any]:
     """What `cenbench status --json` prints (docs/status.md). `format` changes when its meaning does."""
     entries: list[Mapping[str, Any]] = [cell.as_dict() for cell in cells]
