@@ -21,7 +21,8 @@ class Reference(NamedTuple):
 
     `compute` takes what the metric needs: for "confusion" predicted and true classes (N, H, W) and the void label; for
     "pixels" images and targets (N, C, H, W) in [-1, 1]; for "features" two sets (N, D) and the subsets' count, size and
-    seed; for "network" the counts.
+    seed; for "network" the counts; for
+    "exchange" the shares and the stream.
     """
 
     compute: Callable[..., float]
@@ -163,6 +164,7 @@ REFERENCES = {
     # Kernels of some ten and their sums, with cancellation down to a thousandth.
     "kid_x100": Reference(_kid_x100, 1e-9),
     # Quotients by a power of ten.
+    "exchanged_pct": Reference(lambda overall, stream: overall[stream] * 100, 1e-12),
     "params_m": Reference(lambda counts: counts["total"] * 1e-6, 1e-12),
     "fusion_params_m": Reference(lambda counts: counts["fusion"] * 1e-6, 1e-12),
     "gflops": Reference(lambda counts: counts["flops"] * 1e-9, 1e-12),

@@ -26,7 +26,7 @@ from cenbench.metrics.inputs.confusion import Confusion
 from cenbench.metrics.inputs.extractors import Extractor, load_extractor
 from cenbench.metrics.inputs.features import Features, Subsets
 from cenbench.metrics.inputs.images import to_uint8
-from cenbench.metrics.inputs.network import network_costs
+from cenbench.metrics.inputs.network import exchange_numbers, network_costs
 from cenbench.metrics.inputs.pixels import Pixels
 from cenbench.metrics.inputs.plugins import plugins
 from cenbench.metrics.inputs.scores import confusion_scores, feature_scores, pixel_scores
@@ -35,6 +35,7 @@ CPU = torch.device("cpu")
 VOID, CLASSES, STREAMS = 255, 6, ("rgb", "depth", "ensemble")
 IMAGES, SIDE_PX = 7, 16
 SUBSETS = Subsets(count=3, size=5, seed=11)
+SHARES = {"rgb": 0.25, "depth": 0.125, "ensemble": 0.1875}
 COUNTS = {"total": 118_201_600, "fusion": 130_000, "flops": 23_456_789_000}
 
 CONFUSION, PIXELS = metrics_that_need("confusion"), metrics_that_need("pixels")
@@ -209,6 +210,10 @@ def test_the_value_is_that_of_an_independent_implementation(metric: str, score: 
     reference = reference_of(metric)
     if metrics()[metric].needs == "network":
         assert network_costs(COUNTS)[metric] == pytest.approx(reference.compute(COUNTS), rel=reference.rel)
+        return
+    if metrics()[metric].needs == "exchange":
+        found_pct = exchange_numbers({"overall": SHARES}, "ensemble")[metric]
+        assert found_pct == pytest.approx(reference.compute(SHARES, "ensemble"), rel=reference.rel)
         return
     drawn = drawn_for(metric, 0.3)
     found = score(metric, drawn, 3)

@@ -27,5 +27,7 @@ class Measured:
     """metric -> label, for numbers not comparable with the paper's."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     """Parameter counts and the ensemble's learned weights."""
+    exchange: Mapping[str, Any] = field(default_factory=dict)
+    """Shares of channels that are replaced (`cenbench.evaluate.exchanged`); empty where nothing is exchanged."""
     samples: Mapping[str, bytes] = field(default_factory=dict)
     """file name -> PNG, for the fixed sample ids."""

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from cenbench.data.batches import EvalBatches
 from cenbench.data.contact_sheet import label_colours
+from cenbench.evaluate.exchanged import exchanged_shares
 from cenbench.evaluate.input_pictures import input_pictures
 from cenbench.evaluate.measured import Measured
 from cenbench.evaluate.network_cost import network_cost
@@ -57,6 +58,7 @@ def measure(setup: Setup, network: Network) -> Measured:
         confusion={stream: counts_KK.numpy() for stream, counts_KK in pooled.items()},
         per_image=images.collected(),
         parameters=parameters,
+        exchange=exchanged_shares(network, cell.task.inputs),
         samples=samples,
     )
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cenbench.evaluate.exchanged import exchanged_shares
 from cenbench.evaluate.input_pictures import input_pictures
 from cenbench.evaluate.measured import Measured
 from cenbench.evaluate.network_cost import network_cost
@@ -63,6 +64,7 @@ def measure(setup: Setup, network: Network) -> Measured:
         per_image=PerImage(len(rows), means=pixels.means()),
         stand_in=dict.fromkeys(metrics_that_need("features"), extractor.stand_in) if extractor.stand_in else {},
         parameters=parameters,
+        exchange=exchanged_shares(network, cell.task.inputs),
         samples=samples,
     )
 

@@ -13,8 +13,8 @@ from typing import Any, Literal, get_args
 from cenbench.errors import UserError
 from cenbench.matrix.declared import describe_constant, read_constants
 
-Needs = Literal["confusion", "features", "pixels", "network"]
-Better = Literal["higher", "lower"]
+Needs = Literal["confusion", "features", "pixels", "network", "exchange"]
+Better = Literal["higher", "lower", "neither"]
 _FOLDER = Path(__file__).parents[1] / "metrics"
 _MEASURED: dict[str, tuple[Needs, ...]] = {"segmentation": ("confusion",), "translation": ("features", "pixels")}
 """Kind of task -> what its metrics are computed from, besides the network."""
@@ -36,6 +36,11 @@ class Metric:
     def is_cost(self) -> bool:
         """Whether it is counted on the network, not measured on data: equal for all seeds, and no row is best."""
         return self.needs == "network"
+
+    @property
+    def is_ranked(self) -> bool:
+        """Whether one of several numbers is the best."""
+        return not self.is_cost and self.better != "neither"
 
 
 @cache

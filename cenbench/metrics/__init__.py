@@ -22,6 +22,9 @@ and defines `compute`, which depends on NEEDS:
     "network"    compute(counts) -> float
                  from the record's `parameters`: `total` and `fusion` parameters, `flops` of one scene. The file must
                  not import torch, because reports use it
+    "exchange"   compute(overall, stream) -> float
+                 from the record's `exchange`: the share of replaced channels of each modality, and of all for the
+                 ensemble. Only networks that exchange have such a number. No torch here either
 
 Every file directly in this folder is a metric. What metrics share is in `inputs/`, which is not searched. No
 registration is needed: a record holds every metric of its task, a table may show it, and the conformance suite

@@ -23,10 +23,14 @@ def exchange(x_BMCHW: Tensor, gamma_MC: Tensor, theta: float, own_part_MC: Tenso
 
     x_BMCHW needs M >= 2; gamma_MC holds the scaling factors of the norm that produced x.
     """
-    replaced_MC = gamma_MC.detach().abs() < theta
-    if own_part_MC is not None:
-        replaced_MC = replaced_MC & own_part_MC
+    replaced_MC = replaced(gamma_MC.detach(), theta, own_part_MC)
     return torch.where(replaced_MC[:, :, None, None], mean_of_others(x_BMCHW), x_BMCHW)
+
+
+def replaced(gamma_MC: Tensor, theta: float, own_part_MC: Tensor | None = None) -> Tensor:
+    """(M, C) bool: the channels that `exchange` replaces."""
+    small_MC = gamma_MC.abs() < theta
+    return small_MC if own_part_MC is None else small_MC & own_part_MC
 
 
 def mean_of_others(x_BMCHW: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from cenbench.nn.exchange import ConstrainedNorm, own_parts
+from cenbench.nn.exchange import ConstrainedNorm, own_parts, replaced
 from cenbench.nn.network import Network
 
 L1 = Literal["none", "half", "all"]
@@ -53,6 +53,16 @@ class Sparsity:
         """Fraction of each modality's penalised scaling factors (all of them for `none`) with |gamma| < theta, (M,)."""
         gamma = torch.cat([norm.gamma_MC() for norm in self._norms], dim=1)
         return ((gamma.abs() < theta) & self._mask_MN).sum(1) / self._mask_MN.sum(1)
+
+    @torch.no_grad()
+    def exchanged(self) -> Tensor | None:
+        """Share of each modality's channels after exchanging norms that are replaced, (M,); None where no norm is
+        followed by exchange.
+        """
+        masks = [
+            replaced(norm.gamma_MC(), norm.theta, norm.own_part_MC) for norm in self._norms if norm.theta is not None
+        ]
+        return torch.cat(masks, dim=1).float().mean(1) if masks else None
 
     @torch.no_grad()
     def observed(self, l1_weight: float) -> tuple[Tensor, Tensor, Tensor]:

@@ -22,6 +22,7 @@ _Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _FileName = Annotated[str, Field(pattern=rf"^({HISTORY}|{GAMMAS}|{PER_IMAGE}|{SAMPLES}/\w[\w.-]*\.png)$")]
 """No other file belongs to a record; none of these names leads out of its folder."""
 _Seconds = Annotated[float, Field(ge=0, le=1e10)]
+_Share = Annotated[float, Field(ge=0, le=1)]
 _Count = Annotated[int, Field(ge=0, le=10**15)]
 
 
@@ -34,6 +35,11 @@ class _Parameters(_Strict):
     fusion: _Count = 0
     flops: Annotated[int, Field(ge=0, le=10**19)] = 0
     ensemble_weights: dict[str, float] = {}
+
+
+class _Exchange(_Strict):
+    overall: dict[str, _Share]
+    layers: dict[str, dict[str, _Share]]
 
 
 class _Record(_Strict):
@@ -50,6 +56,7 @@ class _Record(_Strict):
     metrics: dict[str, dict[str, float]]
     stand_in: dict[str, str]
     parameters: _Parameters
+    exchange: _Exchange | None = None
     per_class_iou_pct: dict[str, dict[str, float | None]] = {}
     confusion: dict[str, list[str]] = {}
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from cenbench.errors import UserError
 from cenbench.files import sha256_bytes
 from cenbench.matrix.cell import Cell
-from cenbench.metrics.inputs.network import network_costs
+from cenbench.metrics.inputs.network import exchange_numbers, network_costs
 from cenbench.paths import Paths
 from cenbench.pretrained.used import pretrained_digest
 from cenbench.records.crash import bus_error
@@ -55,8 +55,16 @@ class CellRecord:
     """All of metrics.json."""
 
     def numbers(self, stream: str) -> dict[str, float]:
-        """Metric -> number: what was measured of this output, and what the network costs. Tables and frames read it."""
-        return {**self.metrics.get(stream, {}), **network_costs(self.document.get("parameters", {}))}
+        """Metric -> number: what was measured of this output, what the network costs, and how much it exchanges. Tables
+        and frames read it.
+        """
+        costs = network_costs(self.document.get("parameters", {}))
+        return {**self.metrics.get(stream, {}), **costs, **exchange_numbers(self.exchange, stream)}
+
+    @property
+    def exchange(self) -> Mapping[str, Any]:
+        """Shares of channels that are replaced (`cenbench.evaluate.exchanged`); empty where nothing is exchanged."""
+        return self.document.get("exchange") or {}
 
     @property
     def samples(self) -> list[str]:

@@ -39,7 +39,7 @@ def write_finished(
     `guard` is called before each file is removed or written.
     The record's `origin` is `trained` or `imported`; provenance.json names the imported file.
     """
-    numbers = {
+    numbers: dict[str, Any] = {
         "weights_sha256": weights_sha256,
         "origin": "imported" if "imported" in provenance else "trained",
         "metrics": {stream: dict(values) for stream, values in measured.metrics.items()},
@@ -48,6 +48,8 @@ def write_finished(
         "stand_in": dict(measured.stand_in),
         "parameters": dict(measured.parameters),
     }
+    if measured.exchange:
+        numbers["exchange"] = dict(measured.exchange)
     files = {HISTORY: history} if gammas is None else {HISTORY: history, GAMMAS: gammas}
     _publish(cell, paths, _document(cell, digests, "ok", None) | numbers, measured, files, provenance, guard)
 

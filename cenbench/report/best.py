@@ -39,8 +39,8 @@ def _line(entry: FilledSlot, layout: TableLayout) -> Hashable:
 
 
 def _best(metric: str, numbers: Sequence[float]) -> str | None:
-    """The best of the numbers as shown; None for a single one, and for a cost: the leanest network is not the best."""
-    if len(numbers) < 2 or metrics()[metric].is_cost:
+    """The best of the numbers as shown; None for a single one, and for what has no best, such as a cost."""
+    if len(numbers) < 2 or not metrics()[metric].is_ranked:
         return None
     return number_text(metric, max(numbers) if metrics()[metric].better == "higher" else min(numbers))
 

@@ -16,6 +16,7 @@ from cenbench.records.read import CellRecord
 from cenbench.regular_file import open_regular
 from cenbench.report.curves import training_charts
 from cenbench.report.environment import page_templates
+from cenbench.report.exchange_note import exchange_note, exchange_text
 from cenbench.report.value import heading
 
 LOG_LINES = 200
@@ -36,6 +37,8 @@ def render_cell_page(preset: str, record: CellRecord, tables: Sequence[str]) -> 
         metrics=[metric for metric in metrics() if metric in measured],
         stand_ins=list(dict.fromkeys(record.stand_in.values())),
         parameters=_parameters(record.document.get("parameters", {})),
+        exchange=exchange_text(record.exchange),
+        exchange_note=exchange_note(record.exchange),
         charts=training_charts(record.history),
         samples=_samples(record),
         shown=[*cell.task.inputs, f"target ({cell.task.target})", *cell.streams],

@@ -49,7 +49,7 @@ class Chart:
 
 
 def training_charts(history_csv: str) -> list[Chart]:
-    """Charts of losses, penalty, learning rates and share of scaling factors below theta; empty without a history."""
+    """Charts of losses, penalty, learning rates and shares of scaling factors and channels; empty without a history."""
     columns = read_history(history_csv)
     if not columns or not columns["step"]:
         return []
@@ -74,6 +74,8 @@ def _title(name: str) -> str:
         return "l1 norm of the constrained scaling factors"
     if name.startswith("below_theta_"):
         return "Share of scaling factors below theta"
+    if name.startswith("exchanged_"):
+        return "Share of channels that are exchanged"
     if name.startswith("lr"):
         return "Learning rate"
     return "Losses"
@@ -106,7 +108,7 @@ def chart(
 
     lines = tuple(
         Line(
-            name.removeprefix("below_theta_").removeprefix("nll_").removeprefix("distance_"),
+            name.removeprefix("below_theta_").removeprefix("exchanged_").removeprefix("nll_").removeprefix("distance_"),
             _COLOURS[place % len(_COLOURS)],
             " ".join(f"{x_px(a)},{y_px(b)}" for a, b in zip(x, line, strict=True)),
             f"{line[-1]:.4g}",

@@ -12,6 +12,7 @@ from cenbench.matrix.layout import Slot, TableLayout
 from cenbench.matrix.metrics import metrics
 from cenbench.records.read import CellRecord, State
 from cenbench.report.best import with_best
+from cenbench.report.exchange_note import exchange_notes
 from cenbench.report.per_class import PerClassRow, per_class_rows
 from cenbench.report.value import IMPORTED, FilledSlot, SeedNumber, Value, heading, is_imported, why_not_counted
 from cenbench.report.verdict import Measured, Verdict, judge
@@ -29,6 +30,8 @@ class Table:
     entries: tuple[FilledSlot, ...]
     per_class: tuple[PerClassRow, ...] = ()
     """IoU per class of each output, for tables of segmentation."""
+    exchange_notes: tuple[str, ...] = ()
+    """What is unusual about how much the cells exchange."""
 
     def entry(self, row: int, column: int) -> FilledSlot | None:
         """The filled slot at a row and column; None if the table has none there."""
@@ -72,7 +75,9 @@ class Table:
 def build_table(preset: str, layout: TableLayout, records: Mapping[str, CellRecord]) -> Table:
     """Fill the layout from the cells' records (id -> record, for at least every cell of the layout)."""
     entries = with_best(_with_verdicts([_entry(slot, layout, records) for slot in layout.slots], layout), layout)
-    return Table(preset, layout, tuple(entries), per_class_rows(layout, records))
+    cells = dict.fromkeys(cell for slot in layout.slots for cell in slot.cells)
+    notes = exchange_notes(records[cell.id] for cell in cells)
+    return Table(preset, layout, tuple(entries), per_class_rows(layout, records), notes)
 
 
 def _entry(slot: Slot, layout: TableLayout, records: Mapping[str, CellRecord]) -> FilledSlot:

@@ -101,4 +101,4 @@ def _caption(table: Table) -> str:
     marks = [f"\N{DAGGER} {label}" for label in table.stand_ins]
     if table.imported:
         marks.append(f"{table.imported} slots show imported weights, not trained here")
-    return "\n".join([*incomparable, *marks, *table.layout.protocol_lines])
+    return "\n".join([*incomparable, *marks, *table.exchange_notes, *table.layout.protocol_lines])

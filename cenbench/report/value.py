@@ -143,7 +143,7 @@ def heading(metric: str) -> str:
     """The heading of a metric: title, unit and an arrow for which way is better."""
     described = metrics()[metric]
     unit = f" ({described.unit})" if described.unit else ""
-    if described.is_cost:
+    if not described.is_ranked:
         return f"{described.title}{unit}"
     arrow = "\N{UPWARDS ARROW}" if described.better == "higher" else "\N{DOWNWARDS ARROW}"
     return f"{described.title}{unit} {arrow}"

@@ -127,8 +127,13 @@ class SegmentationTrainer:
         return {"lr_encoder": encoder, "lr_decoder": decoder}
 
     def below_theta(self) -> dict[str, Tensor]:
-        below_M = self.sparsity.below_theta(self.protocol.theta)
-        return {f"below_theta_{name}": below for name, below in zip(self.cell.task.inputs, below_M, strict=True)}
+        shares = {"below_theta": self.sparsity.below_theta(self.protocol.theta), "exchanged": self.sparsity.exchanged()}
+        return {
+            f"{kind}_{name}": share
+            for kind, share_M in shares.items()
+            if share_M is not None
+            for name, share in zip(self.cell.task.inputs, share_M, strict=True)
+        }
 
     def state_dict(self) -> dict[str, Any]:
         return {"network": self.network.state_dict(), "optimizer": self._optimizer.state_dict()}

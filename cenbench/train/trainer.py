@@ -55,7 +55,9 @@ class Trainer(Protocol):
     def learning_rates(self) -> dict[str, float]: ...
 
     def below_theta(self) -> dict[str, Tensor]:
-        """Fraction of each modality's constrained scaling factors below the threshold."""
+        """Fraction of each modality's penalised scaling factors below the threshold; where the network exchanges, also
+        that of all its channels that are replaced.
+        """
 
     def state_dict(self) -> dict[str, Any]: ...
 

@@ -147,8 +147,13 @@ class TranslationTrainer:
         return {"lr": self._generator_adam.rates[0]}
 
     def below_theta(self) -> dict[str, Tensor]:
-        below_M = self.sparsity.below_theta(self.protocol.theta)
-        return {f"below_theta_{name}": below for name, below in zip(self.cell.task.inputs, below_M, strict=True)}
+        shares = {"below_theta": self.sparsity.below_theta(self.protocol.theta), "exchanged": self.sparsity.exchanged()}
+        return {
+            f"{kind}_{name}": share
+            for kind, share_M in shares.items()
+            if share_M is not None
+            for name, share in zip(self.cell.task.inputs, share_M, strict=True)
+        }
 
     def state_dict(self) -> dict[str, Any]:
         return {name: part.state_dict() for name, part in self._stateful().items()}

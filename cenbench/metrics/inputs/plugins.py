@@ -43,6 +43,12 @@ class NetworkMetric(Protocol):
     def compute(self, counts: Mapping[str, Any]) -> float: ...
 
 
+class ExchangeMetric(Protocol):
+    """A metric that needs the shares of channels that are exchanged."""
+
+    def compute(self, overall: Mapping[str, Any], stream: str) -> float: ...
+
+
 @cache
 def plugins(needs: Needs) -> dict[str, Any]:
     """Key -> module of every metric that needs this input."""
