@@ -46,10 +46,10 @@ def status(
         return
     if not watch:
         started = plan.select(tables=table or started_tables(plan, cells))
-        shown = [cell for cell in cells if cell.cell_id in started.cells]
-        console.print(render_status(started, shown, left_words(started, paths, shown)))
+        asked = [cell for cell in cells if cell.cell_id in started.cells]
+        console.print(render_status(started, asked, left_words(started, paths, asked)))
         if rest := [layout.name for layout in plan.tables if layout not in started.tables]:
-            say(f"not started: {', '.join(rest)} ({len(cells) - len(shown)} more cells)")
+            say(f"not started: {', '.join(rest)} ({len(cells) - len(asked)} more cells)")
         return
     from rich.live import Live
 

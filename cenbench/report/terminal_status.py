@@ -82,9 +82,8 @@ def _table(cells: Sequence[CellStatus], width: int | None) -> Table:
     table = Table(box=None, pad_edge=False)
     kept = [number for number, name in enumerate(_COLUMNS) if name in _ALWAYS or any(row[number] for row in rows)]
     if width is not None and rows:
-        others = sum(
-            _BETWEEN + max(len(_COLUMNS[number]), *(row[number].cell_len for row in rows)) for number in kept[1:]
-        )
+        widest = [max(len(_COLUMNS[number]), *(row[number].cell_len for row in rows)) for number in kept[1:]]
+        others = sum(widest) + _BETWEEN * len(widest)
         room = max(_SHORTEST_ID, width - others)
         for row, text in zip(rows, short_ids([cell.cell_id for cell in cells], room), strict=True):
             row[0] = literal(text)
