@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import shutil
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,9 +17,12 @@ from checkout import REPOSITORY
 from rich.console import Console
 from scipy import stats
 from typer.testing import CliRunner
+from versioned import commit, put_under_version
 
 from cenbench.cli.main import app
 from cenbench.errors import UserError
+from cenbench.evaluate.per_image import ConfusionCollector, to_bytes
+from cenbench.files import sha256_bytes
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.plan import Plan, load_plan
 from cenbench.records.saved import SavedRecord
@@ -30,6 +35,7 @@ from cenbench.report.render_comparison import (
     summary,
 )
 from cenbench.report.sides import Side, network_places, table_places
+from cenbench.run.revision_results import find_commit
 from cenbench.stats.change import change, change_words
 
 PARAMS = REPOSITORY / "params"
@@ -131,6 +137,87 @@ def test_classes_that_moved_are_listed_largest_first_and_numbers_of_one_side_are
     assert json.dumps(render_comparison_json(found))
 
 
+def with_images(folder: Path, counts_NKK: np.ndarray, picture: bytes) -> SavedRecord:
+    """A record whose ensemble has these confusion counts, and whose first two images have pictures."""
+    collector = ConfusionCollector(["ensemble"], counts_NKK.shape[1])
+    collector.add(counts_NKK[:, None])
+    files = {"per_image.safetensors": to_bytes(collector.collected())}
+    files |= {f"samples/{number:03d}.png": picture + bytes([number]) for number in range(2)}
+    for name, data in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+    return saved(1.0, folder=folder, files={name: sha256_bytes(data) for name, data in files.items()})
+
+
+def test_images_that_moved_most_are_shown_side_by_side(plan: Plan, tmp_path: Path) -> None:
+    cells = plan.table("table7").slots[0].cells[:1]
+    generator = np.random.default_rng(0)
+    before = generator.integers(0, 50, (20, 3, 3))
+    after = before.copy()
+    after[1, 0] = [0, 40, 3]  # a sample, which moves a little
+    after[17] = np.diag([9, 9, 9])  # perfect now
+    first, second = with_images(tmp_path / "a", before, b"A"), with_images(tmp_path / "b", after, b"B")
+    places = network_places(cells)
+    sides = [
+        Side(name, places, dict.fromkeys(places, ("miou_pct",)), {cells[0].id: record})
+        for name, record in (("A", first), ("B", second))
+    ]
+    found = build_comparison(sides[0], sides[1], {})
+    assert {one.image for one in found.images} == {1, 17}
+    assert found.images[0].image == 17 or abs(found.images[0].effect) >= abs(found.images[1].effect)
+    for one in found.images:
+        for counts_KK, value in ((before[one.image], one.a), (after[one.image], one.b)):
+            hits, union = np.diag(counts_KK), counts_KK.sum(0) + counts_KK.sum(1) - np.diag(counts_KK)
+            assert value == pytest.approx(100 * np.mean(hits[union > 0] / union[union > 0]))
+        assert one.effect == one.b - one.a
+    sample = next(one for one in found.images if one.image == 1)
+    assert (sample.picture_a, sample.picture_b) == (b"A\x01", b"B\x01")
+    page = render_comparison_html(found)
+    assert base64.b64encode(b"A\x01").decode() in page
+    assert page.count("<figure") == 1
+    assert render_comparison_json(found)["images"][0]["picture_a"] is None
+    assert json.dumps(render_comparison_json(found))
+    (tmp_path / "b" / "samples" / "001.png").write_bytes(b"edited")
+    damaged = build_comparison(sides[0], sides[1], {})
+    assert next(one for one in damaged.images if one.image == 1).picture_b is None
+    same = build_comparison(sides[0], sides[0], {})
+    assert same.images == ()
+
+
+def git(root: Path, *arguments: str) -> None:
+    identity = ("-c", "user.name=t", "-c", "user.email=t@t")
+    subprocess.run(["git", "-C", str(root), *identity, *arguments], check=True, capture_output=True)
+
+
+def test_a_revision_without_results_is_a_message_and_a_name_is_a_cell_first(tmp_path: Path) -> None:
+    shutil.copytree(PARAMS, tmp_path / "params")
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "add", "-A")
+    git(tmp_path, "commit", "-qm", "x")
+    assert find_commit(tmp_path, "HEAD") is not None
+    assert find_commit(tmp_path, "nothing") is None
+    assert find_commit(tmp_path, "--help") is None
+    assert find_commit(tmp_path / "params", "HEAD") == find_commit(tmp_path, "HEAD")
+    for name, words in (("HEAD", "tracks no archive of results"), ("nothing", "or a git revision")):
+        found = CliRunner().invoke(app, ["compare", name, "demo", "--root", str(tmp_path)])
+        assert isinstance(found.exception, UserError)
+        assert words in str(found.exception)
+    (tmp_path / "results").mkdir()
+    for name in ("one.tar", "two.tar.dvc"):
+        (tmp_path / "results" / name).write_text("not an archive")
+    git(tmp_path, "add", "-A")
+    git(tmp_path, "commit", "-qm", "y")
+    found = CliRunner().invoke(app, ["compare", "HEAD", "demo", "--root", str(tmp_path)])
+    assert "several archives" in str(found.exception)
+    assert "results/one.tar, results/two.tar.dvc" in str(found.exception)
+    (tmp_path / "results" / "demo.tar").write_text("not an archive")
+    git(tmp_path, "add", "-A")
+    git(tmp_path, "commit", "-qm", "z")
+    found = CliRunner().invoke(app, ["compare", "HEAD", "demo", "--root", str(tmp_path)])
+    assert "demo.tar" in str(found.exception)
+    assert isinstance(found.exception, UserError)
+
+
 def test_a_margin_does_not_apply_to_a_stand_ins_unit(plan: Plan) -> None:
     cells = plan.table("table7").slots[0].cells
     first = side("A", cells, [1.0, 1.1, 1.2], stand_in={"miou_pct": "another instrument"})
@@ -166,6 +253,33 @@ def test_the_command_on_checkouts_archives_and_cells(finished: Any, tmp_path: Pa
         same = CliRunner().invoke(app, ["compare", a, b, "--root", str(other), "--fail-if", "moved"])
         assert same.exit_code == 0, same.output
         assert "same" in same.output
+
+
+@pytest.mark.slow
+def test_the_command_on_revisions(finished: Any) -> None:
+    """With `make test-slow`: an archive in git, another one with DVC, and a change of both params and numbers."""
+    root = ["--root", str(finished.root)]
+    export = ("python", "-m", "cenbench", "results", "export")
+    put_under_version(finished, repro=False)
+    finished.run(*export, "results/demo.tar")
+    finished.run("git", "add", "-f", "results/demo.tar")
+    commit(finished)
+    same = CliRunner().invoke(app, ["compare", "HEAD", str(finished.root), *root, "--fail-if", "moved"])
+    assert same.exit_code == 0, same.output
+    finished.edit("params/presets/demo.yaml", "lr_encoder: 5.0e-3", "lr_encoder: 1.0e-2")
+    finished.snakemake("table7")
+    finished.run("git", "rm", "-q", "--cached", "results/demo.tar")
+    finished.run(*export, "results/demo.tar")
+    finished.run("dvc", "add", "-q", "results/demo.tar")
+    commit(finished)
+    (finished.root / "results" / "demo.tar").unlink()
+    page = finished.root / "changes.html"
+    moved = CliRunner().invoke(app, ["compare", "HEAD~1", "HEAD", *root, "--fail-if", "moved", "--html", str(page)])
+    assert moved.exit_code == 1, moved.output
+    assert "protocol.phases[0].lr_encoder: 0.005 / 0.01" in moved.output
+    assert "data:image/png" in page.read_text()
+    worse = CliRunner().invoke(app, ["compare", "HEAD~1", "HEAD", *root, "--fail-if", "worse"])
+    assert worse.exit_code == 0, "one seed shows nothing"
 
 
 def test_a_name_of_nothing_is_a_message(tmp_path: Path) -> None:

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from cenbench.paths import Paths
     from cenbench.report.sides import Side
 
-_SIDE = "A preset, a row such as table7:3, a cell, another checkout, or an archive of `cenbench results export`."
+_SIDE = (
+    "A preset, a row such as table7:3, a cell, another checkout, an archive of `cenbench results export`, or a git "
+    "revision that tracks such an archive."
+)
 
 
 def compare(
@@ -33,7 +36,7 @@ def compare(
 ) -> None:
     """Compare two results: settings, code and environment that differ, and every number that moved.
 
-    Example: [bold]cenbench compare before.tar . --preset study --fail-if worse[/bold]
+    Example: [bold]cenbench compare main . --preset study --fail-if worse[/bold]
 
     Next: [bold]cenbench claims[/bold] judges what was declared before the run.
     """
@@ -51,7 +54,7 @@ def compare(
     paths = checkout(root)
     with ExitStack() as folders:
         first, second = (_side(text, preset, paths, folders) for text in (a, b))
-    found = build_comparison(first, second, load_verdict_rules(paths.params).margins)
+        found = build_comparison(first, second, load_verdict_rules(paths.params).margins)
     if not found.numbers:
         problem = "A and B have no number in common"
         raise UserError(problem, found=f"{a}, {b}", fix="cenbench status shows which cells are finished")
@@ -68,10 +71,11 @@ def compare(
 
 
 def _side(text: str, preset: str, paths: Paths, folders: ExitStack) -> Side:
-    """What the text names: a path first, then a preset, a row, and a cell of the preset."""
+    """What the text names: a path first, then a preset, a row, a cell of the preset, and a git revision."""
     from cenbench.matrix.plan import load_plan
     from cenbench.matrix.preset import preset_names
     from cenbench.report.read_sides import network_side, plan_side, row_cells
+    from cenbench.run.revision_results import find_commit
 
     if Path(text).is_dir():
         there = checkout(Path(text))
@@ -85,8 +89,27 @@ def _side(text: str, preset: str, paths: Paths, folders: ExitStack) -> Side:
         return network_side(*row, paths)
     if text.endswith((".tar", ".gz")) or "/" in text:
         raise UserError("no such file or folder", where=Path(text))
-    cell = find_cell(plan, text)
+    try:
+        cell = find_cell(plan, text)
+    except UserError as error:
+        commit = find_commit(paths.root, text)
+        if commit is None:
+            error.expected = error.expected or "a cell, a preset, a row such as table7:3, a path, or a git revision"
+            raise
+        return _revision_side(text, commit, preset, paths, folders)
     return network_side(cell.id, (cell,), paths)
+
+
+def _revision_side(text: str, commit: str, preset: str, paths: Paths, folders: ExitStack) -> Side:
+    from cenbench.matrix.plan import load_plan
+    from cenbench.paths import Paths
+    from cenbench.report.read_sides import plan_side
+    from cenbench.run.revision_results import revision_results
+
+    folder = Path(folders.enter_context(tempfile.TemporaryDirectory(prefix="cenbench-compare-")))
+    there = revision_results(paths.root, commit, preset, folder)
+    name = f"{text} ({commit[:10]}, preset {preset})"
+    return plan_side(name, load_plan(there.params, preset), Paths(there.results))
 
 
 def _unpacked(file: Path, folders: ExitStack) -> Paths:

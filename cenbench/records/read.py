@@ -26,7 +26,8 @@ State = Literal["ok", "failed", "skipped", "stale", "missing", "damaged"]
 AGAIN = (
     "rerun `snakemake all_tables` (or `cenbench run`): the cell is published again, from its weights if they are whole"
 )
-_LARGEST_BYTES = 2**30
+LARGEST_BYTES = 2**30
+"""Of a file beside a record."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ class CellRecord:
     def read_file(self, name: str) -> bytes | None:
         """A file of the record, as it was published; None for any other, and for one that has changed since."""
         try:
-            data = read_regular(self.folder / name, _LARGEST_BYTES) if name in self.files else b""
+            data = read_regular(self.folder / name, LARGEST_BYTES) if name in self.files else b""
         except UserError:
             return None
         return data if self.files.get(name) == sha256_bytes(data) else None

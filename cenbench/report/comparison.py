@@ -11,6 +11,7 @@ from cenbench.matrix.cell import Cell
 from cenbench.matrix.metrics import metrics
 from cenbench.matrix.verdict_rules import setting_differences
 from cenbench.records.saved import SavedRecord
+from cenbench.report.changed_images import ChangedImage, changed_images
 from cenbench.report.sides import Place, Side
 from cenbench.stats.change import Change, ChangeWord, change, change_words
 
@@ -59,6 +60,8 @@ class SideComparison:
     only_a: int
     """Numbers that only A has."""
     only_b: int
+    images: tuple[ChangedImage, ...] = ()
+    """Test images whose scores moved most, largest first."""
 
     @property
     def words(self) -> dict[str, int]:
@@ -93,7 +96,7 @@ def build_comparison(a: Side, b: Side, margins: Mapping[str, float]) -> SideComp
     )  # fmt: skip
     return SideComparison(
         a.name, b.name, _settings(a, b), tuple(_code(a, b)), tuple(_environment(a, b)), numbers,
-        tuple(_classes(a, b)), only["a"], only["b"],
+        tuple(_classes(a, b)), only["a"], only["b"], changed_images(_records(a, b)),
     )  # fmt: skip
 
 
@@ -127,18 +130,19 @@ def _settings(a: Side, b: Side) -> dict[str, int]:
     return dict(counts.most_common())
 
 
-def _records(a: Side, b: Side) -> Iterator[tuple[SavedRecord, SavedRecord]]:
+def _records(a: Side, b: Side) -> Iterator[tuple[str, str, SavedRecord, SavedRecord]]:
+    """The records of equal place and seed, with their cells' ids."""
     pairs = {(cell.id, other.id) for _, cell, other in _pairs(a, b)}
     for first, second in sorted(pairs):
         if first in a.records and second in b.records:
-            yield a.records[first], b.records[second]
+            yield first, second, a.records[first], b.records[second]
 
 
 def _code(a: Side, b: Side) -> Iterator[str]:
     """A digest of another cell differs anyway, so only those of equal names are told."""
     counts: Counter[str] = Counter()
     total = 0
-    for one, other in _records(a, b):
+    for _, _, one, other in _records(a, b):
         total += 1
         counts.update(name for name, value in one.digests.items() if other.digests.get(name) != value)
     for name, count in counts.items():

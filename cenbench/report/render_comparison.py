@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from cenbench.matrix.metrics import metrics
+from cenbench.report.changed_images import ChangedImage
 from cenbench.report.comparison import ComparedClass, ComparedNumber, SideComparison
 from cenbench.report.environment import page_templates
 from cenbench.report.terminal import add_row, borderless, literal
@@ -22,7 +24,7 @@ _STYLES = {"better": "bold green", "worse": "bold red", "noise": "dim"}
 
 
 def render_comparison(comparison: SideComparison) -> RenderableType:
-    """What differs, then every number that moved, then the classes that moved most."""
+    """What differs, then every number that moved, then the classes and the test images that moved most."""
     shown: list[RenderableType] = [literal(f"A  {comparison.a}\nB  {comparison.b}"), Text()]
     for heading, lines in differing(comparison).items():
         shown += [literal(f"{heading}: {'no difference' if not lines else ''}")]
@@ -40,6 +42,11 @@ def render_comparison(comparison: SideComparison) -> RenderableType:
         place = " / ".join(one.place)
         add_row(classes, one.name, place, f"{one.a:.1f}", f"{one.b:.1f}", f"{one.b - one.a:+.1f}".replace("-", MINUS))
     shown += [Text(), classes] if moved_classes(comparison) else []
+    images = borderless(">image", "metric", ">A", ">B", ">better by", "cell of B")
+    for image in comparison.images:
+        a, b = (number_text(image.metric, value) for value in (image.a, image.b))
+        add_row(images, image.image, image.metric, a, b, image_effect(image), image.cell_b)
+    shown += [Text(), images] if comparison.images else []
     return Group(*shown, Text(), literal(summary(comparison)))
 
 
@@ -53,6 +60,8 @@ def render_comparison_html(comparison: SideComparison) -> str:
             differing=differing(comparison),
             classes=moved_classes(comparison),
             effect=effect,
+            image_effect=image_effect,
+            data_uri=_data_uri,
             number_text=number_text,
             summary=summary(comparison),
         )
@@ -60,8 +69,10 @@ def render_comparison_html(comparison: SideComparison) -> str:
 
 
 def render_comparison_json(comparison: SideComparison) -> dict[str, Any]:
-    """Everything, as plain values."""
-    return {"format": FORMAT, **asdict(comparison), "words": comparison.words}
+    """Everything but the pictures, as plain values."""
+    images = [{**asdict(image), "picture_a": None, "picture_b": None} for image in comparison.images]
+    plain = asdict(replace(comparison, images=()))
+    return {"format": FORMAT, **plain, "images": images, "words": comparison.words}
 
 
 def differing(comparison: SideComparison) -> dict[str, list[str]]:
@@ -80,6 +91,15 @@ def effect(number: ComparedNumber) -> str:
         low, high = number.interval
         text += f" [{low:+.{decimals}f}, {high:+.{decimals}f}]"
     return text.replace("-", MINUS)
+
+
+def image_effect(image: ChangedImage) -> str:
+    """How much better B is on one image."""
+    return f"{image.effect:+.{metrics()[image.metric].decimals}f}".replace("-", MINUS)
+
+
+def _data_uri(picture: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(picture).decode()}"
 
 
 def moved_classes(comparison: SideComparison) -> Sequence[ComparedClass]:

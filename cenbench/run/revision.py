@@ -19,8 +19,8 @@ def revision(root: Path) -> dict[str, Any]:
     that belongs to another user, a damaged one.
     """
     try:
-        head = _git(root, "rev-parse", "HEAD")
-        dirty = bool(_git(root, "status", "--porcelain", "--untracked-files=no"))
+        head = git(root, "rev-parse", "HEAD")
+        dirty = bool(git(root, "status", "--porcelain", "--untracked-files=no"))
     except FileNotFoundError:
         return _unknown("git is not installed")
     except subprocess.TimeoutExpired:
@@ -54,7 +54,8 @@ def _reason(error: subprocess.CalledProcessError) -> str:
     return fatal.removeprefix("fatal: ") or f"git ended with status {error.returncode}, without a message"
 
 
-def _git(root: Path, *arguments: str) -> str:
+def git(root: Path, *arguments: str) -> str:
+    """What a git command prints, stripped. Raises `OSError` and `subprocess.SubprocessError`."""
     command = ["git", "-C", str(root), *arguments]
     environment = {name: value for name, value in os.environ.items() if name not in _ELSEWHERE}
     done = subprocess.run(

@@ -31,6 +31,11 @@ def resampled_mean(metric: str, mean_N: np.ndarray, weights_RN: np.ndarray) -> n
     return _OF_MEAN[metric](weights_RN @ mean_N / weights_RN.sum(1))
 
 
+def scores_of_images(metric: str, counts_NKK: np.ndarray) -> np.ndarray | None:
+    """float64 (N,): the metric of each image by itself; None for unknown metrics."""
+    return resampled_confusion(metric, counts_NKK, np.eye(len(counts_NKK)))
+
+
 def _mean_iou(pooled_RKK: np.ndarray) -> np.ndarray:
     hits, truth, predicted = _sums(pooled_RKK)
     return _mean_where(hits, truth + predicted - hits)
