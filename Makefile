@@ -27,7 +27,7 @@ $(READY): constraints.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
-demo: $(READY) ## render the demo dataset, train tables 7, 8 and 9 (TABLES=all: all six), write reports/index.html
+demo: $(READY) ## render the demo dataset, train tables 7, 8 and 9 (TABLES=all: all tables), write reports/index.html
 	$(BIN)/snakemake all_tables --config preset=$(PRESET) tables=$(TABLES)
 	@echo
 	@echo "Done. Open reports/index.html in a browser; next: source $(BIN)/activate && cenbench show table7"

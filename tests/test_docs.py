@@ -42,7 +42,7 @@ EXAMPLES = (
     "cenbench/nn/fusion/maximum.py",
     "make_rooms.py",
     "params/presets/myrooms.yaml",
-    "params/table10.yaml",
+    "params/table-mine.yaml",
 )
 """Files that a page asks the reader to create."""
 SUFFIXES = (".py", ".md", ".yaml", ".smk", ".txt", ".csv", ".def", ".toml")
@@ -155,7 +155,7 @@ def check_make(words: list[str], whole: bool) -> str | None:
 def snakemake_targets() -> set[str]:
     rules = (REPOSITORY / "workflow" / "rules").glob("*.smk")
     names = {name for path in rules for name in re.findall(r"^rule (\w+):", path.read_text(), flags=re.MULTILINE)}
-    return names | {path.stem for path in (REPOSITORY / "params").glob("table*.yaml")} | {"table10"}
+    return names | {path.stem for path in (REPOSITORY / "params").glob("table*.yaml")} | {"table-mine"}
 
 
 @cache

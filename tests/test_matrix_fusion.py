@@ -22,7 +22,7 @@ from cenbench.matrix.methods import Method, Parameter, methods
 from cenbench.matrix.plan import Plan, load_plan
 
 PARAMS = REPOSITORY / "params"
-ALL_METHODS = "align, average, concat, exchange, none, self-att, uni-modal"
+ALL_METHODS = "align, average, concat, exchange, none, random-mask, self-att, uni-modal"
 MERGED_ROW = "      - {fusion: concat, stage: early}\n"  # the first of table 2's, in the commonly used setting
 PARALLEL_GROUP = '  - label: "Same as ours: shared convs, unshared norms, one prediction per modality"\n'
 ALL_STAGES_ROW = "      - {fusion: concat}\n"  # the first of table 4's; its columns set the stage
@@ -73,13 +73,20 @@ def test_the_methods_are_the_files_of_the_folder() -> None:
 
 
 def test_a_method_is_what_its_file_declares() -> None:
-    """The paper's comparison, typed independently."""
+    """The paper's comparison and a control, typed independently."""
+    shares = {
+        "share": Parameter(0.5, above=0.0, below=1.0),
+        "share_elsewhere": Parameter(0.0, min=0.0, below=1.0),
+    }
     assert methods() == {
-        "align": Method("align", "Align", "points", False, 2, None, {"weight": Parameter(1.0, min=0.0)}),
+        "align": Method("align", "Align", "points", False, 2, None, parameters={"weight": Parameter(1.0, min=0.0)}),
         "average": Method("average", "Average", "points", True, 2, None),
         "concat": Method("concat", "Concat", "points", True, 2, None),
         "exchange": Method("exchange", "Ours", "norms", False, 2, None),
         "none": Method("none", "None", "nowhere", False, 2, None),
+        "random-mask": Method(
+            "random-mask", "Random mask", "norms", False, 2, None, fixed_mask=True, parameters=shares
+        ),
         "self-att": Method("self-att", "Self-att.", "points", True, 2, None),
         "uni-modal": Method("uni-modal", "Uni-modal", "nowhere", False, 1, 1),
     }
@@ -92,6 +99,7 @@ def test_the_parsed_declarations_are_the_imported_ones() -> None:
         inputs = (method.min_inputs, method.max_inputs)
         assert (method.label, method.acts, method.merges, inputs) == (file.LABEL, file.ACTS, file.MERGES, file.INPUTS)
         assert hasattr(file, "Operator") == (method.acts == "points")
+        assert hasattr(file, "mask") == method.fixed_mask
         declared = getattr(file, "PARAMETERS", {})
         assert method.parameters == {parameter: Parameter(**values) for parameter, values in declared.items()}
 

@@ -59,7 +59,9 @@ def test_by_fusion_method(demo: Plan) -> None:
     for method in ("concat", "average", "align", "self-att"):
         assert len(demo.select(method=method).cells) == 2 * 4 + 5 * 4
     assert len(demo.select(method="uni-modal").cells) == 2
-    assert len(demo.select(method="exchange").cells) == (4 + 3) + 4  # depth+normal to RGB, and table 6's three tasks
+    # Depth+normal to RGB, table 6's three tasks; two with lambda 0 among the controls.
+    assert len(demo.select(method="exchange").cells) == (4 + 3) + 4 + 2
+    assert len(demo.select(method="random-mask").cells) == 2 * 2
     assert len(demo.select(tables=["table4"], method="exchange").cells) == 2
     assert {cell.stage for cell in demo.select(method="concat", glob="*.concat-middle*").cells.values()} == {"middle"}
 
@@ -165,7 +167,7 @@ def test_the_printed_plan_names_every_cell_its_tables_and_the_totals(demo: Plan)
         assert ", ".join(demo.tables_of(cell_id)) in line
         assert f" {cell.fusion} " in line
         assert f"{total_steps(cell):,}" in line
-    assert "145 cells, 6 of them shown by more than one table." in text
+    assert "151 cells, 10 of them shown by more than one table." in text
     assert f"Total {two_digits(plan_cost(demo).total_h)} CPU-hours" in text
     assert f"Longest path (dataset, then the longest cell): {duration(plan_cost(demo).longest_s)}" in text
 

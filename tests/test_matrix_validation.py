@@ -136,7 +136,7 @@ def test_several_errors_in_one_file_are_reported_together(params: Path) -> None:
         ("seeds: [1]", "seeds: []", "seeds", "a list of length at least 1"),
         ("seeds: [1]", "seeds: [1, 1]", "seeds", "duplicate entry"),
         ("seeds: [1]", "seeds: 1", "seeds", "a list"),
-        ("table7, table8, table9]", "table7, tabel8]", "tables[4]", "a string that matches"),
+        ("table7, table8, table9,", "table7, tabel8,", "tables[4]", "a string that matches"),
         ("name: demo", "name: demoo", "name", "differs from the file's name"),
         ("val_scenes: 60, seed: 1}", "val_scenes: 3, seed: 1}", "segmentation", "samples 4 exceeds val_scenes 3"),
         ("kid_subset_size: 40", "kid_subset_size: 61", "translation", "exceeds val_scenes 60"),
@@ -208,7 +208,7 @@ def test_missing_files_are_reported(params: Path) -> None:
     assert error_of(params, "../presets/demo").problem == "unknown preset '../presets/demo'"
     (params / "table8.yaml").unlink()
     error = error_of(params)
-    tables = "table1, table2, table3, table4, table5, table6, table7, table9"
+    tables = "table1, table2, table3, table4, table5, table6, table7, table9, table-controls"
     assert (error.problem, error.expected) == ("unknown table 'table8'", tables)
     (params / "paper" / "tables_reference.csv").unlink()
     assert "the paper's numbers cannot be read" in str(error_of(params))
@@ -221,12 +221,32 @@ def test_a_table_has_the_number_of_its_file(params: Path) -> None:
     assert (key_of(error), error.found, error.expected) == ("number", 8, "7")
 
 
+def test_a_table_with_a_name_of_its_own_has_no_number(params: Path) -> None:
+    """So that its number cannot be taken for one of the paper's."""
+    edit(params, "table-controls.yaml", "title: ", "number: 10\ntitle: ")
+    error = error_of(params)
+    assert (key_of(error), error.found) == ("number", 10)
+    assert "delete this line" in str(error.fix)
+    edit(params, "table-controls.yaml", "number: 10\n", "")
+    edit(params, "table7.yaml", "number: 7\n", "")
+    assert "the number in the file's name is missing" in str(error_of(params))
+
+
+@pytest.mark.parametrize("share", ["0.0", "1.0", "-0.1"])
+def test_a_share_of_no_or_all_channels_is_refused(params: Path, share: str) -> None:
+    edit(params, "table-controls.yaml", "share: 0.77,", f"share: {share},")
+    text = str(error_of(params))
+    assert "table-controls.yaml" in text
+    assert "override.fusion.share" in text
+    assert "above 0, below 1" in text
+
+
 def test_a_table_has_rows_or_groups(params: Path) -> None:
     edit(params, "table7.yaml", "\nfooters:\n", "\ngroups: [{label: x, rows: [{convs: shared}]}]\nfooters:\n")
     assert "either `rows:` or `groups:`" in str(error_of(params))
 
 
-GROUPS = "tables: [table2, table4, table6, table7, table8, table9]\n"
+GROUPS = "tables: [table2, table4, table6, table7, table8, table9, table-controls]\n"
 
 
 def test_a_row_group_that_a_preset_requests_must_exist(params: Path) -> None:

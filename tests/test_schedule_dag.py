@@ -11,7 +11,7 @@ from checkout import REPOSITORY
 from cenbench.errors import UserError
 from cenbench.schedule.dag import Dag
 
-DEMO = ("table2", "table4", "table6", "table7", "table8", "table9")
+DEMO = ("table2", "table4", "table6", "table7", "table8", "table9", "table-controls")
 
 
 @dataclass
@@ -61,7 +61,7 @@ def test_by_default_all_tables_of_the_preset_are_made(config: dict[str, str]) ->
     whole = dag(**config)
     assert whole.tables == tuple(whole.every_table) == DEMO
     assert set(whole.all_files()) == files(set(whole.plan.cells), DEMO)
-    assert len(whole.all_files()) == 145 + 6 * 4 + 3
+    assert len(whole.all_files()) == 151 + 7 * 4 + 3
 
 
 def test_another_preset_has_its_own_tables() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from cenbench.matrix.cell import ENSEMBLE
-from cenbench.nn.exchange import ConstrainedNorm, replaced
+from cenbench.nn.exchange import ConstrainedNorm
 
 
 def exchanged_shares(network: nn.Module, inputs: Sequence[str]) -> dict[str, Any]:
@@ -16,9 +16,9 @@ def exchanged_shares(network: nn.Module, inputs: Sequence[str]) -> dict[str, Any
     modalities) and `layers` (dotted name -> modality -> share). Empty for a network that nowhere exchanges.
     """
     masks = {
-        name: replaced(norm.gamma_MC().detach(), norm.theta, norm.own_part_MC).cpu()
+        name: mask_MC.cpu()
         for name, norm in network.named_modules()
-        if isinstance(norm, ConstrainedNorm) and norm.theta is not None
+        if isinstance(norm, ConstrainedNorm) and (mask_MC := norm.replaced_MC()) is not None
     }
     if not masks:
         return {}

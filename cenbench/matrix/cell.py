@@ -174,7 +174,7 @@ class Cell(Frozen):
                 raise ValueError(f"{self.fusion} has no parameter {name!r}; allowed: {allowed}")
             if not method.parameters[name].accepts(value):
                 raise ValueError(f"{self.fusion}'s {name} is {value:g}; allowed: {method.parameters[name].range_text}")
-        if method.acts == "norms" and self.norms in ("shared", "stats-unshared"):
+        if method.reads_factors and self.norms in ("shared", "stats-unshared"):
             raise ValueError(
                 f"{self.fusion} needs private scaling factors per modality, but norms: {self.norms} shares them "
                 f"(allowed with {self.fusion}: unshared, affine-unshared)"

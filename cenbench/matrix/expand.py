@@ -73,7 +73,7 @@ def expand(
     sources = ", ".join(dict.fromkeys(number.source for number in own))
     return TableLayout(
         number=spec.number,
-        name=f"table{spec.number}",
+        name=path.stem,
         title=spec.title,
         caption=spec.caption,
         stub=tuple(column.heading for column in spec.stub),
@@ -153,7 +153,7 @@ def _slots(
 
 def _with_requested_groups(spec: TableSpec, preset: Preset, path: Path) -> TableSpec:
     """The declaration with only the row groups that the preset requests."""
-    requested = preset.groups.get(f"table{spec.number}")
+    requested = preset.groups.get(path.stem)
     if requested is None:
         return spec
     labels = [group.label for group in spec.groups]

@@ -59,7 +59,8 @@ class Slot:
 class TableLayout:
     """A table without its numbers."""
 
-    number: int
+    number: int | None
+    """None for a table that is not in the paper."""
     name: str
     title: str
     caption: str
@@ -80,6 +81,11 @@ class TableLayout:
     """The headings of `stub` where space is short; empty if they are the same."""
     paper_decimals: Mapping[str, int] = field(default_factory=dict)
     """Metric -> decimals with which the paper prints it in this table."""
+
+    @property
+    def heading(self) -> str:
+        """Its title, after its number if it has one."""
+        return self.title if self.number is None else f"Table {self.number}. {self.title}"
 
     @property
     def metrics(self) -> tuple[str, ...]:

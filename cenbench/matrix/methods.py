@@ -24,21 +24,25 @@ class Parameter:
     default: float
     min: float | None = None
     max: float | None = None
+    above: float | None = None
+    below: float | None = None
 
     def __post_init__(self) -> None:
-        numbers = [value for value in (self.default, self.min, self.max) if value is not None]
+        bounds = (self.min, self.max, self.above, self.below)
+        numbers = [value for value in (self.default, *bounds) if value is not None]
         if self.default is None or not all(type(value) in (int, float) for value in numbers):  # not True or False
             raise TypeError("a parameter's default and bounds are numbers")
         if not self.accepts(self.default):
             raise ValueError(f"the default {self.default:g} is out of range ({self.range_text})")
 
     def accepts(self, value: float) -> bool:
-        return (self.min is None or value >= self.min) and (self.max is None or value <= self.max)
+        inclusive = (self.min is None or value >= self.min) and (self.max is None or value <= self.max)
+        return inclusive and (self.above is None or value > self.above) and (self.below is None or value < self.below)
 
     @property
     def range_text(self) -> str:
         """The range in words."""
-        bounds = (("at least", self.min), ("at most", self.max))
+        bounds = (("at least", self.min), ("above", self.above), ("at most", self.max), ("below", self.below))
         return ", ".join(f"{words} {bound:g}" for words, bound in bounds if bound is not None) or "any number"
 
 
@@ -52,8 +56,15 @@ class Method:
     merges: bool
     min_inputs: int
     max_inputs: int | None
+    fixed_mask: bool = False
+    """Whether it exchanges under a fixed mask, which does not read the scaling factors."""
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     """The method's own parameters by name."""
+
+    @property
+    def reads_factors(self) -> bool:
+        """Whether it chooses channels by their scaling factors, which must then be private to a modality."""
+        return self.acts == "norms" and not self.fixed_mask
 
     def accepts(self, modalities: int) -> bool:
         return modalities >= self.min_inputs and (self.max_inputs is None or modalities <= self.max_inputs)
@@ -82,6 +93,7 @@ def _read(path: Path) -> Method:
         ("ACTS", acts in get_args(Acts), ", ".join(map(repr, get_args(Acts)))),
         ("MERGES", isinstance(merges, bool), "True or False"),
         ("INPUTS", _is_range(inputs), "(fewest, most) modalities; most may be None"),
+        ("FIXED_MASK", isinstance(declared.get("FIXED_MASK", False), bool), "True or False"),
         ("PARAMETERS", parameters is not None, "{'name': {'default': number, 'min': number, 'max': number}, ...}"),
     ):
         if not valid:
@@ -97,6 +109,7 @@ def _read(path: Path) -> Method:
         merges=declared["MERGES"],
         min_inputs=fewest,
         max_inputs=most,
+        fixed_mask=declared.get("FIXED_MASK", False),
         parameters=parameters or {},
     )
 

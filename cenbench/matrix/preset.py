@@ -47,7 +47,8 @@ Text = Annotated[
     StringConstraints(strip_whitespace=True, min_length=1, max_length=1000, pattern=rf"^[^{_INVISIBLE}]*$"),
     AfterValidator(_without_hidden),
 ]
-TableName = Annotated[str, StringConstraints(pattern=r"^table[1-9][0-9]?$")]
+TableName = Annotated[str, StringConstraints(pattern=r"^table([1-9][0-9]?|(-[a-z0-9]+)+)$", max_length=64)]
+"""One of the paper by its number, e.g. `table7`; any other by a name of its own, e.g. `table-controls`."""
 MAX_PRICE = 1e6
 Seconds = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
 _T = TypeVar("_T")

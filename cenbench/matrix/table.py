@@ -133,7 +133,8 @@ class StubColumn(Frozen):
 class TableSpec(Frozen):
     """One table of the paper, or one of your own."""
 
-    number: Annotated[int, Field(ge=1, le=99)]
+    number: Annotated[int, Field(ge=1, le=99)] | None = None
+    """As in the file's name. A table that is not in the paper has a name of its own instead: `table-NAME.yaml`."""
     title: Text
     caption: Text
     metrics: Annotated[tuple[Metric, ...], Field(min_length=1)]
@@ -159,8 +160,9 @@ class TableSpec(Frozen):
 
 
 def table_names(params: Path) -> list[str]:
-    """Names of all declared tables, from their files."""
-    return sorted(path.stem for path in params.glob("table*.yaml"))
+    """Names of all declared tables, from their files: those of the paper, then the others."""
+    names = (path.stem for path in params.glob("table*.yaml"))
+    return sorted(names, key=lambda name: (not name.removeprefix("table").isdigit(), name))
 
 
 def load_table(params: Path, name: str) -> TableSpec:
@@ -175,7 +177,11 @@ def load_table(params: Path, name: str) -> TableSpec:
         )
     path = params / f"{name}.yaml"
     table = load_model(path, TableSpec)
-    if name != f"table{table.number}":
+    expected = name.removeprefix("table")
+    if table.number is None and expected.isdigit():
+        raise as_user_error(path, [Issue("number", "the number in the file's name is missing", expected=expected)])
+    if table.number is not None and name != f"table{table.number}":
         problem = "the number differs from the file's name"
-        raise as_user_error(path, [Issue("number", problem, table.number, name.removeprefix("table"))])
+        fix = None if expected.isdigit() else "delete this line: a table with a name of its own has no number"
+        raise as_user_error(path, [Issue("number", problem, table.number, expected, fix)])
     return table

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Unpack
 
 import torch
@@ -24,6 +25,11 @@ def exchange(x_BMCHW: Tensor, gamma_MC: Tensor, theta: float, own_part_MC: Tenso
     x_BMCHW needs M >= 2; gamma_MC holds the scaling factors of the norm that produced x.
     """
     replaced_MC = replaced(gamma_MC.detach(), theta, own_part_MC)
+    return replace_channels(x_BMCHW, replaced_MC)
+
+
+def replace_channels(x_BMCHW: Tensor, replaced_MC: Tensor) -> Tensor:
+    """Replace the channels under a bool mask by the mean of the other modalities' channels; M >= 2."""
     return torch.where(replaced_MC[:, :, None, None], mean_of_others(x_BMCHW), x_BMCHW)
 
 
@@ -58,10 +64,12 @@ class ConstrainedNorm(ModalityNorm):
 
     Source: paper.md#equation-4, paper.md#equation-6.
 
-    `theta` None: no exchange. What follows in the network is the activation.
+    `theta` None: no exchange. What follows in the network is the activation. `masked`: exchange under a fixed mask
+    instead, which is part of the state; it is empty until `draw_mask`.
     """
 
     own_part_MC: Tensor | None
+    mask_MC: Tensor | None
 
     def __init__(
         self,
@@ -71,6 +79,7 @@ class ConstrainedNorm(ModalityNorm):
         *,
         theta: float | None = None,
         own_part_only: bool = False,
+        masked: bool = False,
         **flags: Unpack[NormFlags],
     ) -> None:
         super().__init__(kind, modalities, channels, **flags)
@@ -78,9 +87,25 @@ class ConstrainedNorm(ModalityNorm):
         self.register_buffer(
             "own_part_MC", own_parts(modalities, channels) if own_part_only else None, persistent=False
         )
+        self.register_buffer("mask_MC", torch.zeros(modalities, channels, dtype=torch.bool) if masked else None)
+
+    def draw_mask(self, draw: Callable[[int, int], Tensor]) -> None:
+        """Take the mask that `draw(modalities, channels)` returns, where this norm has one."""
+        if self.mask_MC is None:
+            return
+        mask_MC = draw(self.modalities, self.channels)
+        self.mask_MC.copy_(mask_MC if self.own_part_MC is None else mask_MC & self.own_part_MC)
+
+    def replaced_MC(self) -> Tensor | None:
+        """(M, C) bool: the channels that are replaced now; None where nothing is exchanged."""
+        if self.mask_MC is not None:
+            return self.mask_MC
+        return None if self.theta is None else replaced(self.gamma_MC().detach(), self.theta, self.own_part_MC)
 
     def forward(self, x_BMCHW: Tensor) -> Tensor:
         x_BMCHW = super().forward(x_BMCHW)
+        if self.mask_MC is not None:
+            return replace_channels(x_BMCHW, self.mask_MC)
         if self.theta is None:
             return x_BMCHW
         return exchange(x_BMCHW, self.weight, self.theta, self.own_part_MC)

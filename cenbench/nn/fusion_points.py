@@ -5,11 +5,14 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from types import ModuleType
 from typing import Any
 
+import torch
 from torch import nn
 
+from cenbench.nn.exchange import ConstrainedNorm
 from cenbench.nn.fusion_operator import FusionOperator
 
 
@@ -65,6 +68,29 @@ class Fusion:
         return nn.ModuleDict(
             {str(level): operator(modalities, channels[level], **parameters) for level in sorted(self.levels)}
         )
+
+    @property
+    def reads_factors(self) -> bool:
+        """Whether it exchanges the channels whose scaling factor is below theta."""
+        return bool(self.declared("ACTS") == "norms") and not self.masks
+
+    @property
+    def masks(self) -> bool:
+        """Whether it exchanges under fixed masks, which its file draws."""
+        return bool(getattr(self.module, "FIXED_MASK", False))
+
+    def draw_masks(self, network: nn.Module) -> None:
+        """Draw the fixed masks of a network, if it has some, as its last random numbers.
+
+        Weights and everything drawn later are then those of the same network without masks.
+        """
+        if not self.masks:
+            return
+        draw = partial(self.module.mask, **self._defaults() | dict(self.parameters))
+        with torch.random.fork_rng(devices=[]):
+            for module in network.modules():
+                if isinstance(module, ConstrainedNorm):
+                    module.draw_mask(draw)
 
     def _defaults(self) -> dict[str, float]:
         declared = getattr(self.module, "PARAMETERS", {})

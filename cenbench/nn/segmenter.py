@@ -99,12 +99,13 @@ def build_segmenter(
         convs_shared=convs == "shared",
         norms=norms,
         norm_kind="batch",
-        exchange_theta=theta if plan.declared("ACTS") == "norms" else None,
+        exchange_theta=theta if plan.reads_factors else None,
+        masked=plan.masks,
         own_part_only=own_part_only,
         gamma_init=gamma_init,
         frozen_statistics=freeze_norm_statistics,
     )
-    return Segmenter(
+    network = Segmenter(
         sharing,
         plan,
         head=head,
@@ -115,3 +116,5 @@ def build_segmenter(
         dropout=dropout,
         layers=layers,
     )
+    plan.draw_masks(network)
+    return network

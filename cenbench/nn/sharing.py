@@ -27,24 +27,26 @@ class Sharing:
     """Exchange threshold (paper.md#equation-6); None: no exchange."""
     own_part_only: bool = False
     """Exchange only within each modality's own part of the channels, as in the paper but not in its code."""
+    masked: bool = False
+    """Exchange under a fixed mask, which does not read the scaling factors, instead of by a threshold."""
     gamma_init: GammaInit = "ones"
     frozen_statistics: bool = False
 
     def __post_init__(self) -> None:
         if self.modalities < 1:
             raise ValueError(f"a network needs at least one modality, not {self.modalities}")
-        if self.exchange_theta is not None and self.modalities < 2:
+        if (self.exchange_theta is not None or self.masked) and self.modalities < 2:
             raise ValueError("exchange needs at least two modalities; this network has one")
         if self.exchange_theta is not None and self.norms in ("shared", "stats-unshared"):
             raise ValueError(f"exchange needs private scaling factors per modality; norms {self.norms!r} share them")
 
     def exchanging(self, exchanges: bool) -> Sharing:
         """The same, without exchange unless `exchanges`."""
-        return self if exchanges else replace(self, exchange_theta=None)
+        return self if exchanges else replace(self, exchange_theta=None, masked=False)
 
     def merged(self) -> Sharing:
         """For the single stream after the modalities were merged."""
-        return replace(self, modalities=1, convs_shared=True, exchange_theta=None)
+        return replace(self, modalities=1, convs_shared=True, exchange_theta=None, masked=False)
 
     def conv(
         self,
@@ -80,6 +82,7 @@ class Sharing:
             **self._norm_flags(),
             theta=self.exchange_theta,
             own_part_only=self.own_part_only,
+            masked=self.masked,
         )
 
     def _norm_flags(self) -> NormFlags:

@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from cenbench.nn.exchange import ConstrainedNorm, own_parts, replaced
+from cenbench.nn.exchange import ConstrainedNorm, own_parts
 from cenbench.nn.network import Network
 
 L1 = Literal["none", "half", "all"]
@@ -59,9 +59,7 @@ class Sparsity:
         """Share of each modality's channels after exchanging norms that are replaced, (M,); None where no norm is
         followed by exchange.
         """
-        masks = [
-            replaced(norm.gamma_MC(), norm.theta, norm.own_part_MC) for norm in self._norms if norm.theta is not None
-        ]
+        masks = [mask_MC for norm in self._norms if (mask_MC := norm.replaced_MC()) is not None]
         return torch.cat(masks, dim=1).float().mean(1) if masks else None
 
     @torch.no_grad()

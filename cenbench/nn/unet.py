@@ -121,8 +121,11 @@ def build_generator(
         convs_shared=convs == "shared",
         norms=norms,
         norm_kind="instance",
-        exchange_theta=theta if plan.declared("ACTS") == "norms" else None,
+        exchange_theta=theta if plan.reads_factors else None,
+        masked=plan.masks,
         own_part_only=own_part_only,
         gamma_init=gamma_init,
     )
-    return UNet(sharing, plan, levels=levels, width=width, dropout=dropout)
+    network = UNet(sharing, plan, levels=levels, width=width, dropout=dropout)
+    plan.draw_masks(network)
+    return network

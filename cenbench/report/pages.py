@@ -139,7 +139,7 @@ def _summary(name: str, table: Mapping[str, Any]) -> dict[str, Any]:
     words = Counter(value["verdict"]["word"] for entry in table["entries"] for value in entry["values"])
     return {
         "name": name,
-        "number": name.removeprefix("table"),
+        "number": number if (number := name.removeprefix("table")).isdigit() else None,
         "title": table["title"],
         "states": table["states"],
         "verdicts": dict(words.most_common()),

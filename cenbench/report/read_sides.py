@@ -12,7 +12,7 @@ from cenbench.paths import Paths
 from cenbench.records.saved import SavedRecord, read_saved
 from cenbench.report.sides import Place, Side, network_places, row_name, table_places
 
-_ROW = re.compile(r"(table[0-9]{1,2}):([0-9]{1,4})")
+_ROW = re.compile(r"(table[0-9a-z-]{1,64}):([0-9]{1,4})")
 
 
 def plan_side(name: str, plan: Plan, paths: Paths) -> Side:

@@ -92,7 +92,7 @@ def _value(value: Value) -> tuple[str, str]:
 def _title(table: Table) -> str:
     layout, shown = table.layout, table.column_metrics
     metrics = "; ".join(metrics if len(shown) == 1 else f"{columns}: {metrics}" for metrics, columns in shown.items())
-    return f"Table {layout.number}. {layout.title}\n{metrics}; ours (paper)"
+    return f"{layout.heading}\n{metrics}; ours (paper)"
 
 
 def _caption(table: Table) -> str:

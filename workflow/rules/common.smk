@@ -37,7 +37,7 @@ QUEUE = Queue(Path.cwd())
 wildcard_constraints:
     cell="[^/]+",
     dataset="[^/]+",
-    table="table[0-9]+",
+    table="table[0-9a-z-]+",
 
 
 # Tables show a failed cell with its reason; Snakemake still exits with a non-zero status.
