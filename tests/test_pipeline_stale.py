@@ -54,6 +54,6 @@ def test_cells_that_are_not_ok_are_planned_and_no_others(tmp_path: Path) -> None
     recorded = json.loads(paths.record(one).read_text())["digests"]
     edit_sealed(paths.record(one), digests=recorded | {"evaluation_code": "0" * 64})
     write_json(paths.failure(other), {"reason": "no memory", "cell_id": other.id})
-    (paths.cell(third) / "samples" / "000.png").write_bytes(b"")
+    (paths.cell(third) / "history.csv").unlink()
     assert states() == ["stale", "failed", "damaged"]
     assert checkout.planned()["cell"] == 3

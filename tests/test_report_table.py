@@ -100,7 +100,7 @@ def test_state_is_the_worst_of_the_seeds_and_names_the_seed(plan: Plan) -> None:
     assert (failed.state, failed.reason) == ("failed", "seed 2: non-finite loss at step 7")
     value = failed.values[0]
     assert (value.ours, value.spread, value.seeds, value.declared) == (None, None, 1, 2), "no mean of a part"
-    assert value.ours_text == "1 of 2: 40.0 (seed 1)"
+    assert value.ours_text == "1 of 2: 40.0 (seed 1), seed 2 missing"
     assert failed.state_text == "failed, 1 of 2 seeds ok"
     assert entry_of(layout, table.entries, 0, 0).state == "ok"
     assert table.states == {"failed": 12, "ok": 21}
@@ -144,7 +144,7 @@ def test_a_number_that_is_not_finite_is_no_number_and_stops_nothing(plan: Plan) 
     first = layout.cells[0].id
     records = {cell.id: record(cell, math.nan if cell.id == first else 40.0) for cell in layout.cells}
     value = build_table("paper", layout, records).entries[0].values[0]
-    assert (value.ours, value.seeds, value.ours_text) == (None, 1, "1 of 2: 40.0 (seed 2)")
+    assert (value.ours, value.seeds, value.ours_text) == (None, 1, "1 of 2: 40.0 (seed 2), seed 1 missing")
 
 
 def test_imported_weights_are_one_number_without_a_spread(official: Plan) -> None:

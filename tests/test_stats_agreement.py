@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+import statistics
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
 from cenbench.stats.agreement import Agreement, agreement, words
 from cenbench.stats.multiple import holm
-from cenbench.stats.spread import Spread, own_spread, pooled_spread
+from cenbench.stats.spread import Spread, own_spread, pooled_spread, standard_deviation
 
 RUNS = 2000
 # Three standard errors of a share of 5 % over RUNS simulated tables: sqrt(0.05 * 0.95 / 2000) = 0.0049.
@@ -133,3 +136,10 @@ def test_off_is_corrected_for_the_number_of_comparisons() -> None:
     assert words([one] * 20) == ["inconclusive"] * 20
     small = Agreement(0.5, 1.0, (0.0, 0.0), p_different=1e-9, p_equivalent=0.4)
     assert words([small]) == ["inconclusive"], "a difference within the margin is not off, however certain"
+
+
+@given(st.lists(st.floats(-1e4, 1e4), min_size=2, max_size=10))
+def test_the_standard_deviation_is_that_of_exact_arithmetic(values: list[float]) -> None:
+    """`statistics.stdev` computes in fractions. Tolerance: the rounding of differences between the values."""
+    assert standard_deviation(values) == pytest.approx(statistics.stdev(values), rel=1e-12, abs=1e-12)
+    assert standard_deviation([values[0]] * 3) == 0.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -51,6 +51,8 @@ class CellBuilder:
 
     preset: Preset
     issues: list[Issue] = field(default_factory=list)
+    _built: dict[Hashable, tuple[Cell, ...]] = field(default_factory=dict)
+    """What a cell is made of -> the cell of each seed: slots that show outputs of one network share its cells."""
 
     def build(self, entries: Entries) -> tuple[Terms, tuple[Cell, ...]]:
         """The terms that the entries set and their cells, one per seed; the row and the column are the last entries.
@@ -159,8 +161,12 @@ class CellBuilder:
 
     def _cells(self, terms: Terms, parts: dict[str, Any], entries: Entries) -> tuple[Cell, ...]:
         fields = {name: terms[name] for name in _CELL_TERMS} | parts | {"task": Task.parse(terms["task"])}
+        content = tuple(tuple(value.items()) if isinstance(value, dict) else value for value in fields.values())
+        if content in self._built:
+            return self._built[content]
         try:
-            return tuple(Cell(**fields, seed=seed) for seed in self.preset.seeds)
+            self._built[content] = tuple(Cell(**fields, seed=seed) for seed in self.preset.seeds)
+            return self._built[content]
         except ValidationError as error:
             involved = [
                 entry for entry in entries[1:] if entry.spec.override != Override() or any(map(entry.sets, _CELL_TERMS))

@@ -130,7 +130,7 @@ class Preset(Frozen):
     """The tables to run (files in `params/`), in this order."""
     groups: dict[TableName, Annotated[tuple[Text, ...], Field(min_length=1)]] = Field(default_factory=dict)
     """Table -> labels of the row groups to run. Tables not named here run all of their groups."""
-    seeds: Annotated[tuple[Seed, ...], Field(min_length=1, max_length=100)]
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1, max_length=1000)]
     """Every cell is trained once per seed; tables show the mean and the spread."""
     segmentation: Segmentation
     translation: Translation

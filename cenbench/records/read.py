@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -59,8 +60,12 @@ class CellRecord:
         """Metric -> number: what was measured of this output, what the network costs, and how much it exchanges. Tables
         and frames read it.
         """
-        costs = network_costs(self.document.get("parameters", {}))
-        return {**self.metrics.get(stream, {}), **costs, **exchange_numbers(self.exchange, stream)}
+        return {**self.metrics.get(stream, {}), **self._costs, **exchange_numbers(self.exchange, stream)}
+
+    @cached_property
+    def _costs(self) -> dict[str, float]:
+        """What the network costs, the same for each of its outputs."""
+        return network_costs(self.document.get("parameters", {}))
 
     @property
     def exchange(self) -> Mapping[str, Any]:

@@ -2,40 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
-from dataclasses import replace
+from collections.abc import Hashable, Mapping, Sequence
 
-from cenbench.matrix.layout import TableLayout
+from cenbench.matrix.layout import Slot, TableLayout
 from cenbench.matrix.metrics import metrics
-from cenbench.report.value import FilledSlot, Value, number_text
+from cenbench.report.value import Value, number_text
+
+_Rivals = tuple[Hashable, str]
+"""The numbers of one line of the table and of one metric compete."""
 
 
-def with_best(entries: Sequence[FilledSlot], layout: TableLayout) -> list[FilledSlot]:
-    """Mark the best numbers along the axis that the table ranks, where at least two compete; equal ones are all best.
+def best_numbers(layout: TableLayout, values: Sequence[tuple[Value, ...]]) -> dict[_Rivals, str | None]:
+    """The best number as shown, along the axis that the table ranks, where at least two compete.
 
-    Numbers are equal if they are shown alike.
+    `values` are those of each slot of the layout.
     """
-    rivals: dict[tuple[Hashable, str], list[float]] = {}
-    for entry in entries:
-        for value in entry.values:
+    rivals: dict[_Rivals, list[float]] = {}
+    for slot, own in zip(layout.slots, values, strict=True):
+        for value in own:
             if value.ours is not None:
-                rivals.setdefault((_line(entry, layout), value.metric), []).append(value.ours)
-    best = {(line, metric): _best(metric, numbers) for (line, metric), numbers in rivals.items()}
-    return [
-        replace(
-            entry,
-            values=tuple(
-                replace(value, best=_is_best(value, best.get((_line(entry, layout), value.metric))))
-                for value in entry.values
-            ),
-        )
-        for entry in entries
-    ]
+                rivals.setdefault((_line(slot, layout), value.metric), []).append(value.ours)
+    return {(line, metric): _best(metric, numbers) for (line, metric), numbers in rivals.items()}
 
 
-def _line(entry: FilledSlot, layout: TableLayout) -> Hashable:
+def is_best(slot: Slot, value: Value, layout: TableLayout, best: Mapping[_Rivals, str | None]) -> bool:
+    """Whether the value of this slot is the best one. Numbers that are shown alike are equal, and all best."""
+    shown = best.get((_line(slot, layout), value.metric))
+    return shown is not None and value.ours is not None and number_text(value.metric, value.ours) == shown
+
+
+def _line(slot: Slot, layout: TableLayout) -> Hashable:
     """The slots that are ranked together have the same line."""
-    return entry.row if layout.ranked == "columns" else (layout.rows[entry.row].group, entry.column)
+    return slot.row if layout.ranked == "columns" else (layout.rows[slot.row].group, slot.column)
 
 
 def _best(metric: str, numbers: Sequence[float]) -> str | None:
@@ -43,7 +41,3 @@ def _best(metric: str, numbers: Sequence[float]) -> str | None:
     if len(numbers) < 2 or not metrics()[metric].is_ranked:
         return None
     return number_text(metric, max(numbers) if metrics()[metric].better == "higher" else min(numbers))
-
-
-def _is_best(value: Value, best: str | None) -> bool:
-    return best is not None and value.ours is not None and number_text(value.metric, value.ours) == best

@@ -11,11 +11,12 @@ from functools import cached_property
 from cenbench.matrix.layout import Slot, TableLayout
 from cenbench.matrix.metrics import metrics
 from cenbench.records.read import CellRecord, State
-from cenbench.report.best import with_best
+from cenbench.report.best import best_numbers, is_best
 from cenbench.report.exchange_note import exchange_notes
 from cenbench.report.per_class import PerClassRow, per_class_rows
 from cenbench.report.value import IMPORTED, FilledSlot, SeedNumber, Value, heading, is_imported, why_not_counted
 from cenbench.report.verdict import Measured, Verdict, judge
+from cenbench.stats.spread import standard_deviation
 
 WORST_FIRST: tuple[State, ...] = ("failed", "damaged", "missing", "skipped", "stale", "ok")
 NOT_JUDGED = Verdict("none", "not judged")
@@ -74,22 +75,27 @@ class Table:
 
 def build_table(preset: str, layout: TableLayout, records: Mapping[str, CellRecord]) -> Table:
     """Fill the layout from the cells' records (id -> record, for at least every cell of the layout)."""
-    entries = with_best(_with_verdicts([_entry(slot, layout, records) for slot in layout.slots], layout), layout)
-    cells = dict.fromkeys(cell for slot in layout.slots for cell in slot.cells)
-    notes = exchange_notes(records[cell.id] for cell in cells)
-    return Table(preset, layout, tuple(entries), per_class_rows(layout, records), notes)
+    found = [[records[cell.id] for cell in slot.cells] for slot in layout.slots]
+    values = [_values(slot, layout, cells) for slot, cells in zip(layout.slots, found, strict=True)]
+    judged = _judged(layout, values)
+    entries = tuple(_entry(*parts) for parts in zip(layout.slots, found, judged, strict=True))
+    notes = exchange_notes(records[cell.id] for cell in layout.cells)
+    return Table(preset, layout, entries, per_class_rows(layout, records), notes)
 
 
-def _entry(slot: Slot, layout: TableLayout, records: Mapping[str, CellRecord]) -> FilledSlot:
-    found = [records[cell.id] for cell in slot.cells]
+def _entry(slot: Slot, found: Sequence[CellRecord], values: tuple[Value, ...]) -> FilledSlot:
     worst = min(found, key=lambda record: WORST_FIRST.index(record.state))
     reason = worst.reason if len(found) == 1 or worst.reason is None else f"seed {worst.cell.seed}: {worst.reason}"
-    known = [record.numbers(slot.stream) for record in found]
-    values = tuple(_value(slot, metric, found, known) for metric in layout.columns[slot.column].metrics)
     ids = tuple(cell.id for cell in slot.cells)
     imported = any(map(is_imported, found))
     finished = sum(record.state == "ok" for record in found)
     return FilledSlot(slot.row, slot.column, slot.stream, worst.state, reason, values, ids, imported, finished)
+
+
+def _values(slot: Slot, layout: TableLayout, records: Sequence[CellRecord]) -> tuple[Value, ...]:
+    """A value per metric of the slot, not judged yet."""
+    known = [record.numbers(slot.stream) for record in records]
+    return tuple(_value(slot, metric, records, known) for metric in layout.columns[slot.column].metrics)
 
 
 def _value(slot: Slot, metric: str, records: Sequence[CellRecord], known: Sequence[Mapping[str, float]]) -> Value:
@@ -107,7 +113,7 @@ def _value(slot: Slot, metric: str, records: Sequence[CellRecord], known: Sequen
         ours = statistics.fmean(number.value for number in numbers) if numbers else None
     elif len(counting) == declared:
         ours = statistics.fmean(counting)
-        spread = statistics.stdev(counting) if declared > 1 else None
+        spread = standard_deviation(counting) if declared > 1 else None
     elif _is_one_import(numbers, declared):
         ours = numbers[0].value
     paper = slot.paper.get(metric)
@@ -124,15 +130,14 @@ def _is_one_import(numbers: Sequence[SeedNumber], declared: int) -> bool:
     return one and len({number.value for number in numbers}) == 1
 
 
-def _with_verdicts(entries: Sequence[FilledSlot], layout: TableLayout) -> list[FilledSlot]:
-    """The entries, each value judged against the paper's and with regard to all others of the table."""
-    measured = [
-        _measured(slot, value) for slot, entry in zip(layout.slots, entries, strict=True) for value in entry.values
-    ]
-    verdicts = iter(judge(measured, layout))
+def _judged(layout: TableLayout, values: Sequence[tuple[Value, ...]]) -> list[tuple[Value, ...]]:
+    """The values of each slot, judged against the paper's and with regard to all others of the table."""
+    slots = list(zip(layout.slots, values, strict=True))
+    verdicts = iter(judge([_measured(slot, value) for slot, own in slots for value in own], layout))
+    best = best_numbers(layout, values)
     return [
-        replace(entry, values=tuple(replace(value, verdict=next(verdicts)) for value in entry.values))
-        for entry in entries
+        tuple(replace(value, verdict=next(verdicts), best=is_best(slot, value, layout, best)) for value in own)
+        for slot, own in slots
     ]
 
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 
 from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.measure import Measurement
+from rich.segment import Segment
 from rich.table import Table as RichTable
 from rich.text import Text
 
@@ -43,8 +47,11 @@ def render_terminal(table: Table, width: int) -> RichTable:
             shown.add_row(literal(group or "", "bold"))
             previous = group
         members = [rows[number] for number in numbers]
-        for together in [members] if fits else [[row] for row in members]:
-            shown.add_row(*_drawn(together))
+        if fits:
+            shown.add_row(*_columns(members))
+        else:
+            for row in members:
+                shown.add_row(*map(_text, row))
     return shown
 
 
@@ -61,16 +68,37 @@ def _natural_width(rows: Iterable[Sequence[_Cell]]) -> int:
     return 1 + sum(width + _AROUND_COLUMN for width in widest)
 
 
-def _drawn(rows: Sequence[Sequence[_Cell]]) -> list[Text]:
-    """The rows as one text per column. Drawing several at once is much faster, and looks the same if nothing wraps."""
-    drawn = [Text() for _ in rows[0]]
-    for number, row in enumerate(rows):
+@dataclass(frozen=True)
+class _Column:
+    """The lines of a column that fit its width, so that none has to wrap: drawn three times as fast as a `Text`."""
+
+    lines: Sequence[tuple[str, str]]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for text, style in self.lines:
+            space = Segment(" " * (options.max_width - cell_len(text)))
+            shown = Segment(text, console.get_style(style) if style else None)
+            yield from (space, shown) if options.justify == "right" else (shown, space)
+            yield Segment.line()
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        widest = max((cell_len(text) for text, _ in self.lines), default=0)
+        return Measurement(widest, widest)
+
+
+def _columns(rows: Sequence[Sequence[_Cell]]) -> list[_Column]:
+    """The rows as one object per column: drawing several at once is faster, and looks the same if nothing wraps."""
+    columns: list[list[tuple[str, str]]] = [[] for _ in rows[0]]
+    for row in rows:
         height = max(1, *map(len, row))
-        for text, cell in zip(drawn, row, strict=True):
-            lines = [*cell, *[("", "")] * (height - len(cell))]
-            joined = [part for line in lines for part in (line, ("\n", ""))]
-            text.append_tokens(joined[:-1] if number == len(rows) - 1 else joined)
-    return drawn
+        for column, cell in zip(columns, row, strict=True):
+            column += [*cell, *[("", "")] * (height - len(cell))]
+    return [_Column(lines) for lines in columns]
+
+
+def _text(cell: _Cell) -> Text:
+    """A cell whose lines wrap where they are too long."""
+    return Text("\n").join(Text(text, style) for text, style in cell)
 
 
 def _slot(entry: FilledSlot | None) -> _Cell:

@@ -1,6 +1,8 @@
-# One job per cell: train, evaluate, publish. Resumable state is kept in results/state/, not among these outputs, because
-# Snakemake deletes the outputs of a failed job. A changed digest reruns the cell; from its own state the cell decides
-# whether to evaluate only, or to train as well.
+# One job per cell: train, evaluate, publish. The cell's folder is published whole, and metrics.json lists its files with
+# their digests: a record of which any file is missing or changed is damaged, and made again (`Dag.made_again`). So
+# metrics.json is the only output; with 50,000 cells, each further one takes 130 MiB of memory and 50,000 inodes.
+# Resumable state is kept in results/state/, because Snakemake deletes the outputs of a failed job. A changed digest reruns
+# the cell; from its own state the cell decides whether to evaluate only, or to train as well.
 
 
 # `exec`, because a shell in between would be killed by the SIGTERM that tells the cell to save its state, and the cell
@@ -11,10 +13,6 @@ rule cell:
         manifest=MATRIX.manifest_of,
     output:
         metrics="results/cells/{cell}/metrics.json",
-        history="results/cells/{cell}/history.csv",
-        per_image="results/cells/{cell}/per_image.safetensors",
-        provenance="results/cells/{cell}/provenance.json",
-        samples=directory("results/cells/{cell}/samples"),
     log:
         "results/logs/{cell}.log",
     threads: 1

@@ -7,12 +7,13 @@ localrules:
     table,
 
 
-# Every file is requested by name, so that a deleted one is made again.
+# Every file is requested by name, so that a deleted one is made again. The targets that are not asked for hold no list of
+# them: these inputs are functions.
 rule all_tables:
     default_target: True
     input:
         MATRIX.begin,
-        MATRIX.all_files(),
+        MATRIX.all_files,
 
 
 rule index:
@@ -56,4 +57,4 @@ for number in MATRIX.every_table:
             number
         input:
             MATRIX.begin,
-            MATRIX.files_of(number),
+            MATRIX.input_function(number),
