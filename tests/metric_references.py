@@ -15,6 +15,8 @@ import scipy.linalg
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
+from cenbench.metrics.inputs.gammas import GammaArrays
+
 
 class Reference(NamedTuple):
     """A metric of one stream.
@@ -22,11 +24,36 @@ class Reference(NamedTuple):
     `compute` takes what the metric needs: for "confusion" predicted and true classes (N, H, W) and the void label; for
     "pixels" images and targets (N, C, H, W) in [-1, 1]; for "features" two sets (N, D) and the subsets' count, size and
     seed; for "network" the counts; for
-    "exchange" the shares and the stream.
+    "exchange" the shares and the stream; for "gammas" the arrays.
     """
 
     compute: Callable[..., float]
     rel: float
+
+
+def _recovered_pct(gammas: GammaArrays) -> float:
+    """One channel at a time."""
+    fell = came_back = 0
+    for path in gammas.path_TN.T.tolist():
+        if any(abs(gamma) < gammas.theta for gamma in path):
+            fell += 1
+            came_back += abs(path[-1]) >= gammas.theta
+    return 100 * came_back / fell
+
+
+def _shared_small_pct(gammas: GammaArrays) -> float:
+    one, other = ({n for n, gamma in enumerate(row) if abs(gamma) < gammas.theta} for row in gammas.final_MN.tolist())
+    return 100 * len(one & other) / len(one | other)
+
+
+def _theorem_excess_pct(gammas: GammaArrays) -> float:
+    """Summed over channels, as if each were listed."""
+    total = count = 0.0
+    for measured, predicted in zip(gammas.small_gradient_TL.tolist(), gammas.probability_TL.tolist(), strict=True):
+        for a, b, channels in zip(measured, predicted, gammas.channels_L.tolist(), strict=True):
+            total += channels * (a - b)
+            count += channels
+    return 100 * total / count
 
 
 def _counts(prediction: Tensor, label: Tensor, void: int) -> tuple[dict[int, int], dict[int, int], dict[int, int]]:
@@ -164,6 +191,9 @@ REFERENCES = {
     # Kernels of some ten and their sums, with cancellation down to a thousandth.
     "kid_x100": Reference(_kid_x100, 1e-9),
     # Quotients by a power of ten.
+    "recovered_pct": Reference(_recovered_pct, 1e-12),
+    "shared_small_pct": Reference(_shared_small_pct, 1e-12),
+    "theorem_excess_pct": Reference(_theorem_excess_pct, 1e-9),
     "exchanged_pct": Reference(lambda overall, stream: overall[stream] * 100, 1e-12),
     "params_m": Reference(lambda counts: counts["total"] * 1e-6, 1e-12),
     "fusion_params_m": Reference(lambda counts: counts["fusion"] * 1e-6, 1e-12),

@@ -23,7 +23,8 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "train": ("matrix", "data", "nn", "pretrained.catalog"),
     "evaluate": ("matrix", "data", "nn", "metrics", "pretrained.catalog", "train"),
     "records": (
-        *("matrix", "data", "metrics.inputs.network", "pretrained", "train.history", "train.gamma_file"),
+        *("matrix", "data", "metrics.inputs.network", "metrics.inputs.gammas", "pretrained"),
+        *("train.history", "train.gamma_file"),
         *("train.task", "evaluate.task", "evaluate.measured", "evaluate.per_image"),
     ),
     "run": ("matrix", "data", "nn", "pretrained", "train", "evaluate", "records"),

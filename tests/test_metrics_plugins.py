@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, get_args
 
+import numpy as np
 import pytest
 import torch
 from checkout import REPOSITORY, copy_code
@@ -25,6 +26,7 @@ from cenbench.metrics.inputs import pixels, scores
 from cenbench.metrics.inputs.confusion import Confusion
 from cenbench.metrics.inputs.extractors import Extractor, load_extractor
 from cenbench.metrics.inputs.features import Features, Subsets
+from cenbench.metrics.inputs.gammas import GammaArrays, gamma_metrics
 from cenbench.metrics.inputs.images import to_uint8
 from cenbench.metrics.inputs.network import exchange_numbers, network_costs
 from cenbench.metrics.inputs.pixels import Pixels
@@ -70,6 +72,14 @@ def images(noise: float, seed: int = 2) -> Drawn:
 
     target = drawn(IMAGES)
     return (1 - noise) * target[:, None] + noise * (drawn(IMAGES, len(STREAMS)) + 1) / 2, target
+
+
+def drawn_gammas() -> GammaArrays:
+    """Five points of 40 factors, of which some fall under theta and some of those come back; two modalities."""
+    random = np.random.default_rng(4)
+    path_TN = random.normal(0, 1, (5, 40)).cumsum(0)
+    shares_TL = random.random((2, 5, 6))
+    return GammaArrays(0.5, path_TN, random.normal(0, 1, (2, 60)), *shares_TL, np.array([4, 8, 8, 2, 16, 2]))
 
 
 @pytest.fixture(scope="module")
@@ -214,6 +224,10 @@ def test_the_value_is_that_of_an_independent_implementation(metric: str, score: 
     if metrics()[metric].needs == "exchange":
         found_pct = exchange_numbers({"overall": SHARES}, "ensemble")[metric]
         assert found_pct == pytest.approx(reference.compute(SHARES, "ensemble"), rel=reference.rel)
+        return
+    if metrics()[metric].needs == "gammas":
+        gammas = drawn_gammas()
+        assert gamma_metrics(gammas)[metric] == pytest.approx(reference.compute(gammas), rel=reference.rel)
         return
     drawn = drawn_for(metric, 0.3)
     found = score(metric, drawn, 3)

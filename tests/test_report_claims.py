@@ -133,6 +133,27 @@ def test_a_claim_under_a_condition_compares_what_is_lost(planned: tuple[PlannedC
     assert (undecided.word, undecided.why) == ("undecided", "14 of 15 cells are evaluated under depth_noise=0.4")
 
 
+def test_a_claim_against_a_number_is_judged_by_its_own_cells(
+    planned: tuple[PlannedClaim, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At most 15 % may recover, by five points: 6 % holds, 30 % is the opposite, 12 % is not enough."""
+    [claim] = [claim for claim in planned if claim.name == "small-gamma-stays-small"]
+    assert {cell.l1 for cell in claim.cells} == {"half", "all"}
+    assert all(better is worse for setting in claim.settings for better, worse in setting.pairs)
+    assert len(claim.settings) == 8, "rows 4 to 11 of table 7"
+    for percent, word in ((6.0, "holds"), (30.0, "contradicted"), (12.0, "equal within the margin")):
+        monkeypatch.setattr(
+            "cenbench.report.claims.gamma_numbers",
+            lambda record, stream, percent=percent: {"recovered_pct": percent + 0.1 * record.cell.seed},
+        )
+        found = one(built(planned, records_of(planned, helpful)), claim.name)
+        assert found.word == word
+        assert found.comparison is not None
+        assert found.comparison.effect == pytest.approx(15 - percent - 0.1 * np.mean([1, 2, 3, 4, 5]))
+        assert found.improvement is None
+        assert "against 15" in metric_text(found)
+
+
 def test_an_unfinished_claim_is_not_judged(planned: tuple[PlannedClaim, ...]) -> None:
     claims = built(planned, records_of(planned, lambda cell: None if cell.seed == 2 else helpful(cell)))
     found = one(claims)
@@ -149,7 +170,7 @@ def test_claims_without_scatter_or_with_one_seed_are_undecided(planned: tuple[Pl
 def test_what_waits_for_a_measurement_says_so(planned: tuple[PlannedClaim, ...]) -> None:
     claims = built(planned, records_of(planned, helpful))
     waiting = {claim.name: claim for claim in claims.others}
-    assert waiting["theorem-1"].word == "not measured yet"
+    assert waiting["corollary-1"].word == "not measured yet"
     assert waiting["more-modalities-than-one"].word == "not judged here"
 
 

@@ -106,6 +106,8 @@ def _planned(
         return without(f"preset {plan.preset} has none of its tables ({', '.join(spec.tables)})")
     cells = list({cell.id: cell for table in tables for cell in table.cells}.values())
     assert spec.better is not None
+    if spec.against is not None:
+        return _planned_against(spec, key, cells, [table.name for table in tables if table.whole])
     assert spec.worse is not None
     whole = all(table.whole for table in tables)
     issues = [*_unknown_settings(spec, key, cells)]
@@ -130,6 +132,28 @@ def _planned(
     return [PlannedClaim(spec, stream, settings) for stream in spec.streams], []
 
 
+def _planned_against(
+    spec: ClaimSpec, key: str, cells: Sequence[Cell], whole: Sequence[str]
+) -> tuple[list[PlannedClaim], list[Issue]]:
+    """A claim about one kind of cells and a fixed number: each cell is paired with itself."""
+    assert spec.better is not None
+    selected = [cell for cell in cells if spec.better.selects(cell)]
+    issues = list(_unknown_settings(spec, key, cells))
+    if not issues and not selected and whole:
+        problem = f"no cell of {', '.join(whole)} is selected"
+        issues.append(Issue(f"{key}.better", problem, fix=_nearest(spec.better, cells)))
+    if not issues and selected:
+        issues += _impossible(spec, key, {"better": selected, "worse": ()})
+    if issues:
+        return [], issues
+    networks: dict[str, list[Cell]] = {}
+    for cell in selected:
+        networks.setdefault(_network(cell), []).append(cell)
+    settings = tuple(Setting(_short(group[0]), tuple((cell, cell) for cell in group)) for group in networks.values())
+    why_not = None if settings else "the rows that it is about were left out of the table"
+    return [PlannedClaim(spec, stream, settings, why_not) for stream in spec.streams], []
+
+
 def _named(spec: ClaimSpec) -> list[str]:
     """The settings that may differ between the two sides."""
     assert spec.better is not None
@@ -140,7 +164,8 @@ def _named(spec: ClaimSpec) -> list[str]:
 def _unknown_settings(spec: ClaimSpec, key: str, cells: Sequence[Cell]) -> Iterator[Issue]:
     known = dict.fromkeys(name for cell in cells for name in cell.all_settings)
     for side in _SIDES:
-        for name in getattr(spec, side).settings:
+        selector: Selector | None = getattr(spec, side)
+        for name in selector.settings if selector else ():
             if name not in known:
                 hint = spelling_hint(name, known)
                 allowed = ", ".join(name for name in known if "." in name)
@@ -159,7 +184,7 @@ def _impossible(spec: ClaimSpec, key: str, sides: Mapping[str, Sequence[Cell]]) 
     """A metric that the task does not have, and outputs that the networks do not have."""
     cells = [cell for side in _SIDES for cell in sides[side]]
     for kind in dict.fromkeys(cell.task.kind for cell in cells):
-        known = (*measured_metrics(kind), *metrics_that_need("network"))
+        known = (*measured_metrics(kind), *metrics_that_need("network", "gammas"))
         if spec.metric not in known:
             hint = spelling_hint(spec.metric, known)
             problem = f"{kind} cells do not have this metric"

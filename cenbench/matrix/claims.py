@@ -67,6 +67,8 @@ class ClaimSpec(Frozen):
     """`better`: than the other side, by the margin. `not worse`: than it, by the margin. `equal`: within the margin."""
     better: Selector | None = None
     worse: Selector | None = None
+    against: Annotated[float, Field(allow_inf_nan=False)] | None = Field(None, exclude_if=_is_none)
+    """In place of `worse`: a fixed number that the cells of `better` must be better than, in the metric's unit."""
     margin: PositiveFloat | None = None
     """The difference that counts, in the metric's unit."""
     preset_margins: dict[Name, PositiveFloat] = Field(default_factory=dict)
@@ -82,7 +84,10 @@ class ClaimSpec(Frozen):
 
     @model_validator(mode="after")
     def _measurable_or_waiting(self) -> ClaimSpec:
-        wanted = {name: getattr(self, name) for name in ("metric", "better", "worse", "margin")}
+        if self.worse is not None and self.against is not None:
+            raise ValueError("a claim is judged against other cells (`worse:`) or a number (`against:`), not both")
+        other = "worse" if self.against is None else "against"
+        wanted = {name: getattr(self, name) for name in ("metric", "better", other, "margin")}
         missing = [name for name, value in wanted.items() if value is None]
         missing += [name for name in ("tables", "presets") if not getattr(self, name)]
         if self.needs is None and missing:

@@ -25,6 +25,9 @@ and defines `compute`, which depends on NEEDS:
     "exchange"   compute(overall, stream) -> float
                  from the record's `exchange`: the share of replaced channels of each modality, and of all for the
                  ensemble. Only networks that exchange have such a number. No torch here either
+    "gammas"     compute(gammas) -> float
+                 from the scaling factors that training recorded, a `GammaArrays` (`inputs/gammas.py`); NaN where a cell
+                 has no such number. Read where a claim asks for it, so tables do not show them. No torch
 
 Every file directly in this folder is a metric. What metrics share is in `inputs/`, which is not searched. No
 registration is needed: a record holds every metric of its task, a table may show it, and the conformance suite

@@ -16,10 +16,10 @@ from cenbench.stats.images import image_weights, resampled_confusion, resampled_
 def image_interval(claim: PlannedClaim, records: Mapping[str, CellRecord]) -> tuple[float, float] | None:
     """95 % interval of the claim's mean effect over resampled test images, the trained networks held fixed.
 
-    None where a cell has no per-image scores, as under a condition, or where the metric is not a function of their
-    sums (FID, KID).
+    None where a cell has no per-image scores, as under a condition, where the claim is about a fixed number, or where
+    the metric is not a function of their sums (FID, KID).
     """
-    if claim.spec.under is not None:
+    if claim.spec.under is not None or claim.spec.against is not None:
         return None
     resampled = {cell.id: _resampled(records[cell.id], claim.stream, claim.spec.metric or "") for cell in claim.cells}
     known = {cell_id: values for cell_id, values in resampled.items() if values is not None}

@@ -30,12 +30,13 @@ def margin_text(claim: JudgedClaim) -> str:
 
 
 def metric_text(claim: JudgedClaim) -> str:
-    """Title and output of the metric, e.g. `Mean IoU (%), ensemble`, and the condition that the claim is about."""
+    """Title and output of the metric, e.g. `Mean IoU (%), ensemble`, and what the claim is about beside it."""
     if claim.metric is None:
         return ""
     metric = metrics()[claim.metric]
     under = f", change under {claim.under}" if claim.under else ""
-    return f"{metric.title}{f' ({metric.unit})' if metric.unit else ''}, {claim.stream}{under}"
+    against = f", against {claim.against:g}" if claim.against is not None else ""
+    return f"{metric.title}{f' ({metric.unit})' if metric.unit else ''}, {claim.stream}{under}{against}"
 
 
 def seeds_text(claim: JudgedClaim) -> str:

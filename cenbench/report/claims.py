@@ -11,6 +11,7 @@ from typing import Literal
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.claim_pairs import PlannedClaim
 from cenbench.matrix.metrics import metrics
+from cenbench.records.gammas import gamma_numbers
 from cenbench.records.read import CellRecord
 from cenbench.records.registration import Declared
 from cenbench.records.robustness import RobustnessRecord
@@ -56,6 +57,8 @@ class JudgedClaim:
     seeds_needed: int | None = None
     """Seeds per setting that would show a true difference of the margin, where the claim is undecided."""
     stand_in: str | None = None
+    against: float | None = None
+    """The fixed number that the cells are compared with, in place of other cells."""
     under: str | None = None
     """The condition, for a claim about what is lost under it."""
 
@@ -134,7 +137,9 @@ def _number(claim: PlannedClaim, record: CellRecord, robustness: Mapping[str, Ro
     """The cell's number; NaN if it has none."""
     metric, under = claim.spec.metric or "", claim.spec.under
     if under is None:
-        return record.numbers(claim.stream).get(metric, math.nan)
+        from_gammas = metric in metrics() and metrics()[metric].needs == "gammas"
+        numbers = gamma_numbers(record, claim.stream) if from_gammas else record.numbers(claim.stream)
+        return numbers.get(metric, math.nan)
     found = robustness.get(record.cell.id)
     if found is None or found.state != "ok":
         return math.nan
@@ -146,9 +151,14 @@ def _number(claim: PlannedClaim, record: CellRecord, robustness: Mapping[str, Ro
 def differences(claim: PlannedClaim, numbers: Numbers) -> list[list[float]]:
     """For each setting the differences of equal seeds, positive where the claim's better side is better."""
     return [
-        [_signed(claim, numbers[better.id] - numbers[worse.id]) for better, worse in setting.pairs]
+        [_signed(claim, numbers[better.id] - _other(claim, numbers, worse)) for better, worse in setting.pairs]
         for setting in claim.settings
     ]
+
+
+def _other(claim: PlannedClaim, numbers: Numbers, worse: Cell) -> float:
+    """What a number is compared with: that of the other side, or the claim's own."""
+    return numbers[worse.id] if claim.spec.against is None else claim.spec.against
 
 
 def _signed(claim: PlannedClaim, value: float) -> float:
@@ -181,6 +191,7 @@ def _unjudged(
         cells=tuple(cell.id for cell in claim.cells),
         finished=finished,
         stand_in=next((label for label in stand_ins if label), None),
+        against=spec.against,
         under=spec.under.condition.key if spec.under else None,
     )
 
@@ -193,7 +204,8 @@ def _with_aggregates(
 
     runs = [(side([a for a, _ in setting.pairs]), side([b for _, b in setting.pairs])) for setting in claim.settings]
     middle = interquartile_mean(strata) if len(strata) > 1 else None
-    return replace(shown, middle=middle, improvement=probability_of_improvement(runs))
+    improvement = None if claim.spec.against is not None else probability_of_improvement(runs)
+    return replace(shown, middle=middle, improvement=improvement)
 
 
 def _with_word(shown: JudgedClaim, one: Evidence, word: ClaimWord, strata: Sequence[Sequence[float]]) -> JudgedClaim:
