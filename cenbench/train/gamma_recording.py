@@ -127,7 +127,7 @@ def content(source: RecordedGammas, steps: Sequence[int] = (), points: Sequence[
 
     layers = {
         name: LayerGammas(
-            exchanges=norm.theta is not None,
+            exchanges=norm.replaced_MC() is not None,
             final_MC=norm.gamma_MC().detach().float().cpu().numpy(),
             share_TM=over_time(f"share/{name}", modalities),
             small_gradient_TM=over_time(f"small_gradient/{name}", modalities),
