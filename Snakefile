@@ -5,6 +5,8 @@
 #   snakemake all_tables --config preset=study     another preset in params/presets/
 #   snakemake all_tables --config tables=table7,table8   (or 7,8)
 #   snakemake table7                               one table
+#   snakemake figure7                              one figure; all_figures: every figure of the preset
+#   snakemake everything                           tables, figures and claims
 #   snakemake claims                               every cell that a claim needs, and the claims
 #   snakemake robustness                           trained cells evaluated again, with corrupted and absent inputs
 #   snakemake results/cells/<cell id>/metrics.json one cell (see cenbench plan for ids)
@@ -19,4 +21,5 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/cells.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/robustness.smk"
+include: "workflow/rules/figures.smk"
 include: "workflow/rules/claims.smk"

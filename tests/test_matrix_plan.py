@@ -56,6 +56,7 @@ def test_by_task_method_and_glob(sharing: Plan) -> None:
 
 def test_by_fusion_method(demo: Plan) -> None:
     """Table 2 has two settings of a method at four stages, tables 4 and 6 have five tasks."""
+    demo = demo.select(tables=[table.name for table in demo.tables])
     for method in ("concat", "average", "align", "self-att"):
         assert len(demo.select(method=method).cells) == 2 * 4 + 5 * 4
     assert len(demo.select(method="uni-modal").cells) == 2
@@ -78,9 +79,11 @@ def test_a_filtered_plan_has_exactly_the_cells_that_pass(demo: Plan) -> None:
 
 
 def test_a_glob_on_seeds_removes_seeds_from_slots() -> None:
-    paper = load_plan(PARAMS, "paper")
+    whole = load_plan(PARAMS, "paper")
+    paper = whole.select(tables=[table.name for table in whole.tables])  # pictures of figures are of one seed
     one = paper.select(glob="*.s2.*")
     assert len(paper.cells) == 3 * len(one.cells)
+    assert all(cell.seed == 2 for cell in one.cells.values())
     assert len(one.select(tables=["table7", "table8", "table9"]).cells) == 27
     assert all([cell.seed for cell in slot.cells] == [2] for table in one.tables for slot in table.slots)
 
@@ -153,7 +156,7 @@ def test_cost_is_steps_times_seconds(demo: Plan, sharing: Plan) -> None:
     assert alone.elapsed_s == alone.longest_s == 390 + one_segmentation
     one_modality = next(iter(demo.select(method="uni-modal").cells.values()))
     assert cell_seconds(one_modality, model) == 10 + total_steps(one_modality) * (1 + 2 * 1)
-    everything = plan_cost(Plan("demo", "", demo.tables, model))
+    everything = plan_cost(Plan("demo", "", demo.tables, model, demo.figures))
     assert everything.cells_s == sum(cell_seconds(cell, model) for cell in demo.cells.values())
 
 
@@ -164,10 +167,13 @@ def test_the_printed_plan_names_every_cell_its_tables_and_the_totals(demo: Plan)
     text = capture.get()
     for cell_id, cell in demo.cells.items():
         line = next(line for line in text.splitlines() if cell_id in line)
-        assert ", ".join(demo.tables_of(cell_id)) in line
+        figures = demo.figures_of(cell_id)
+        words = [*demo.tables_of(cell_id), *(figures if len(figures) < 2 else [f"{len(figures)} figures"])]
+        assert ", ".join(words) in line
         assert f" {cell.fusion} " in line
         assert f"{total_steps(cell):,}" in line
-    assert "151 cells, 10 of them shown by more than one table." in text
+    shared = sum(len(demo.shown_in(cell_id)) > 1 for cell_id in demo.cells)
+    assert f"{len(demo.cells)} cells, {shared} of them shown by more than one table or figure." in text
     assert f"Total {two_digits(plan_cost(demo).total_h)} CPU-hours" in text
     assert f"Longest path (dataset, then the longest cell): {duration(plan_cost(demo).longest_s)}" in text
 

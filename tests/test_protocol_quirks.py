@@ -568,8 +568,8 @@ def test_a_cell_is_measured_at_the_scales_it_asks_for(segmenter: Tiny) -> None:
 
 def lines_of(preset: Preset) -> str:
     """The lines under the tables of a preset that differs from `paper` in its parameters alone."""
-    slots = [slot for table in load_plan(PARAMS, "paper").tables for slot in table.slots]
-    return "\n".join(describe.protocol_lines(preset, slots))
+    cells = load_plan(PARAMS, "paper").cells.values()
+    return "\n".join(describe.protocol_lines(preset, cells))
 
 
 def preset_with(part: str, changes: dict[str, Any]) -> Preset:

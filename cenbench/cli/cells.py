@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from cenbench.cli.options import CellId, Device, Preset, Root, Tables, checkout, find_cell, say, wide_console
+from cenbench.cli.options import CellId, Device, Figures, Preset, Root, Tables, checkout, find_cell, say, wide_console
 from cenbench.cpus import limit_threads
 from cenbench.errors import Stopped
 
@@ -16,6 +16,7 @@ from cenbench.errors import Stopped
 def plan(
     preset: Preset = "demo",
     table: Tables = None,
+    figure: Figures = None,
     task: Annotated[str | None, typer.Option(help="Only this task, e.g. 'rgb+depth->semantic'. Default: all.")] = None,
     method: Annotated[str | None, typer.Option(help="Only this fusion method, e.g. exchange. Default: all.")] = None,
     cells: Annotated[
@@ -29,7 +30,7 @@ def plan(
     ] = None,
     root: Root = Path(),
 ) -> None:
-    """List the cells of a preset: the tables that show each one, its steps and estimated time. Trains nothing.
+    """List the cells of a preset: the tables and figures that show each one, its steps and time. Trains nothing.
 
     Without filters it also lists what each claim of params/claims.yaml needs, and what robustness costs.
 
@@ -48,7 +49,7 @@ def plan(
     from cenbench.schedule.step_times import read_step_times
 
     paths = checkout(root)
-    chosen = load_plan(paths.params, preset).select(tables=table, task=task, method=method, glob=cells)
+    chosen = load_plan(paths.params, preset).select(tables=table, figures=figure, task=task, method=method, glob=cells)
     if price is not None:
         chosen = chosen.priced(price)
     if targets:
@@ -57,7 +58,7 @@ def plan(
     console = wide_console()
     times = read_step_times(chosen, paths)
     console.print(render_plan(chosen, times))
-    if not any((table, task, method, cells)):
+    if not any((table, figure, task, method, cells)):
         claims = plan_claims(paths.params, chosen)
         extra = {cell.id: cell for claim in claims if claim.spec.under for cell in claim.cells}
         say(robustness_cost_line(chosen, plan_robustness(paths.params, chosen).with_cells(extra), times))

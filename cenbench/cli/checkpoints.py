@@ -37,7 +37,7 @@ def import_checkpoint(
     chosen = find_cell(plan, cell)
     source = run_import(file, chosen, paths, device, replace=replace)
     record = read_record(paths, chosen)
-    table = plan.tables_of(chosen.id)[0]
+    shown_in = plan.shown_in(chosen.id)[0]
     say(f"imported {source} into {chosen.id}; nothing was trained")
     say(f"published {record.folder}: {record.state}" + (f"\n{record.reason}" if record.reason else ""))
-    say(f"next: cenbench show {table} --preset {preset}   (or: snakemake {table} --config preset={preset})")
+    say(f"next: cenbench show {shown_in} --preset {preset}   (or: snakemake {shown_in} --config preset={preset})")

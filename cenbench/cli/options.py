@@ -30,7 +30,10 @@ CellId = Annotated[
 ]
 Device = Annotated[str, typer.Option(help="cpu, cuda, or auto (CUDA if available).")]
 TableName = Annotated[
-    str, typer.Argument(metavar="TABLE", parser=table_name, help="A table of the preset, e.g. table7 or 7.")
+    str,
+    typer.Argument(
+        metavar="TABLE|FIGURE", parser=table_name, help="A table or figure of the preset, e.g. table7, 7 or figure5."
+    ),
 ]
 Tables = Annotated[
     list[str] | None,
@@ -39,6 +42,12 @@ Tables = Annotated[
         metavar="TABLE",
         parser=table_name,
         help="Only this table, e.g. table7 or 7; repeatable. Default: all tables.",
+    ),
+]
+Figures = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--figure", metavar="FIGURE", help="Only this figure, e.g. figure7; repeatable. Default: all figures."
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for scripts (see docs/status.md).")]

@@ -1,4 +1,4 @@
-"""`cenbench report` and `cenbench show`: render the tables from the cells' records."""
+"""`cenbench report` and `cenbench show`: render tables and figures from the cells' records."""
 
 from __future__ import annotations
 
@@ -7,19 +7,22 @@ from typing import Annotated
 
 import typer
 
-from cenbench.cli.options import Preset, Root, TableName, Tables, checkout, say, wide_console
+from cenbench.cli.options import Figures, Preset, Root, TableName, Tables, checkout, say, wide_console
 from cenbench.errors import UserError
 
 
 def report(
     preset: Preset = "demo",
     table: Tables = None,
+    figure: Figures = None,
     index: Annotated[
-        bool, typer.Option("--index", help="Only the index and DVC's metrics, from rendered tables.")
+        bool, typer.Option("--index", help="Only the index and DVC's metrics, from rendered tables and figures.")
     ] = False,
     root: Root = Path(),
 ) -> None:
-    """Write the tables of a preset as HTML, LaTeX, CSV and JSON, from the cells' present records. Trains nothing.
+    """Write the tables and figures of a preset as files, from the cells' present records. Trains nothing.
+
+    A table becomes HTML, LaTeX, CSV and JSON; a figure HTML, PDF, PNG, CSV and JSON.
 
     Snakemake does this after every run; the command is for partial results.
 
@@ -29,18 +32,22 @@ def report(
     """
     from cenbench.matrix.plan import load_plan
     from cenbench.records.read import read_record
-    from cenbench.report.pages import render_index, render_tables
+    from cenbench.report.pages import render_figure_index, render_figures, render_index, render_tables
 
     paths = checkout(root)
     plan = load_plan(paths.params, preset)
-    chosen = plan.select(tables=table)
+    chosen = plan.select(tables=table, figures=figure)
     if not index:
         records = {cell_id: read_record(paths, cell) for cell_id, cell in chosen.cells.items()}
         render_tables(plan, [layout.name for layout in chosen.tables], records, paths.reports)
-        for layout in chosen.tables:
-            say(f"wrote {paths.reports / preset / layout.name}.html")
-    if index or not table:
-        render_index(plan, [layout.name for layout in chosen.tables], paths.reports)
+        render_figures(plan, [layout.name for layout in chosen.figures], records, paths.reports)
+        for name in (*(layout.name for layout in chosen.tables), *(layout.name for layout in chosen.figures)):
+            say(f"wrote {paths.reports / preset / name}.html")
+    if index or not (table or figure):
+        if chosen.tables:
+            render_index(plan, [layout.name for layout in chosen.tables], paths.reports)
+        if chosen.figures:
+            render_figure_index(plan, [layout.name for layout in chosen.figures], paths.reports)
         say(f"wrote {paths.reports / 'index.html'}; open it in a browser")
 
 
@@ -52,7 +59,7 @@ def show(
     ] = False,
     root: Root = Path(),
 ) -> None:
-    """Print one table in the terminal, each of our numbers beside the paper's.
+    """Print one table in the terminal, each of our numbers beside the paper's; or the numbers of one figure.
 
     Example: [bold]cenbench show table7 --preset study[/bold]
 
@@ -60,14 +67,21 @@ def show(
     """
     from cenbench.matrix.plan import load_plan
     from cenbench.records.read import read_record
+    from cenbench.report.figures.build import build_figure
     from cenbench.report.table import build_table
+    from cenbench.report.terminal_figure import render_figure_lines
     from cenbench.report.terminal_per_class import render_per_class
     from cenbench.report.terminal_table import render_terminal
 
     paths = checkout(root)
-    plan = load_plan(paths.params, preset).select(tables=[table])
+    is_figure = table.startswith("figure")
+    whole = load_plan(paths.params, preset)
+    plan = whole.select(figures=[table]) if is_figure else whole.select(tables=[table])
     records = {cell_id: read_record(paths, cell) for cell_id, cell in plan.cells.items()}
     console = wide_console()
+    if plan.figures:
+        console.print(render_figure_lines(build_figure(preset, plan.figures[0], records)))
+        return
     built = build_table(preset, plan.tables[0], records)
     if not per_class:
         console.print(render_terminal(built, console.width))

@@ -18,7 +18,7 @@ from cenbench.evaluate.measured import Measured
 from cenbench.evaluate.network_cost import network_cost
 from cenbench.evaluate.per_image import ConfusionCollector
 from cenbench.evaluate.prediction_files import PredictionFiles, label_files
-from cenbench.evaluate.samples import side_by_side
+from cenbench.evaluate.samples import sample_names, side_by_side
 from cenbench.evaluate.score_segmentation import predicted_classes, score
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.specs import SegmentationEvaluation
@@ -41,15 +41,16 @@ def measure(setup: Setup, network: Network) -> Measured:
     confusion = Confusion(cell.streams, setup.classes, prepared.void, setup.device)
     images = ConfusionCollector(cell.streams, setup.classes)
     samples: dict[str, bytes] = {}
-    rows = prepared.indices(evaluation.split)
+    rows, wanted, place = prepared.indices(evaluation.split), sample_names(prepared, cell.task, evaluation), 0
     for x_BMCHW, label_BHW in EvalBatches(prepared, cell.task, evaluation.split, evaluation.batch_size):
         prediction_BSHW = predicted_classes(network, x_BMCHW.to(setup.device), cell.task, evaluation)
         images.add(confusion.update(prediction_BSHW, label_BHW.to(setup.device)).cpu().numpy())
         for prediction_SHW, label_HW in zip(prediction_BSHW.cpu().numpy(), label_BHW.numpy(), strict=True):
-            if len(samples) < evaluation.samples:
-                inputs = input_pictures(prepared, cell.task, int(rows[len(samples)]))
+            if place in wanted:
+                inputs = input_pictures(prepared, cell.task, int(rows[place]))
                 shown = [label_colours(classes.astype(np.uint8)) for classes in (label_HW, *prediction_SHW)]
-                samples[f"{len(samples):03d}.png"] = side_by_side([*inputs, *shown])
+                samples |= dict.fromkeys(wanted[place], side_by_side([*inputs, *shown]))
+            place += 1
     parameters = network_cost(network, cell.streams, (1, *x_BMCHW.shape[1:]))
     pooled = dict(zip(cell.streams, confusion.pooled_SKK(), strict=True))
     return Measured(

@@ -15,7 +15,7 @@ from cenbench.evaluate.measured import Measured
 from cenbench.evaluate.network_cost import network_cost
 from cenbench.evaluate.per_image import PerImage
 from cenbench.evaluate.prediction_files import PICTURES, PredictionFiles
-from cenbench.evaluate.samples import side_by_side
+from cenbench.evaluate.samples import sample_names, side_by_side
 from cenbench.evaluate.score_translation import generated, image_bytes, real_features, score
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.metrics import metrics_that_need
@@ -48,15 +48,16 @@ def measure(setup: Setup, network: Network) -> Measured:
     extractor = load_extractor(evaluation.extractor, setup.paths.weights / INCEPTION_FILE, setup.device)
     features, pixels = _new_features(setup, extractor), Pixels(cell.streams, setup.device)
     samples: dict[str, bytes] = {}
-    rows = prepared.indices(evaluation.split)
+    rows, wanted, place = prepared.indices(evaluation.split), sample_names(prepared, cell.task, evaluation), 0
     for image_BSCHW, y_BCHW in generated(setup, network):
         features.update(image_BSCHW)
         pixels.update(image_BSCHW, y_BCHW)
         for image_SCHW, y_CHW in zip(image_BSCHW, y_BCHW, strict=True):
-            if len(samples) < evaluation.samples:
-                inputs = input_pictures(prepared, cell.task, int(rows[len(samples)]))
+            if place in wanted:
+                inputs = input_pictures(prepared, cell.task, int(rows[place]))
                 shown = [_picture(image_CHW) for image_CHW in (y_CHW, *image_SCHW)]
-                samples[f"{len(samples):03d}.png"] = side_by_side([*inputs, *shown])
+                samples |= dict.fromkeys(wanted[place], side_by_side([*inputs, *shown]))
+            place += 1
     parameters = network_cost(network, cell.streams, (1, len(cell.task.inputs), *y_BCHW.shape[1:]))
     by_features, by_pixels = feature_scores(features), pixel_scores(pixels)
     return Measured(

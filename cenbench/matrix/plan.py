@@ -1,4 +1,4 @@
-"""The plan: every table of a preset, and the cells they need, each once even if several tables share it."""
+"""The plan: the tables and figures of a preset, and the cells they need, each once even if several share it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from pathlib import Path
 from cenbench.errors import UserError
 from cenbench.matrix.cell import Cell, Task
 from cenbench.matrix.expand import expand
+from cenbench.matrix.figure import load_figure
+from cenbench.matrix.figure_layout import FigureLayout, expand_figure
 from cenbench.matrix.layout import TableLayout
 from cenbench.matrix.paper_numbers import read_paper_numbers
 from cenbench.matrix.preset import MAX_PRICE, CostModel, Preset, load_preset
@@ -22,17 +24,19 @@ from cenbench.matrix.verdict_rules import PAPER_PRESET, load_verdict_rules
 
 @dataclass(frozen=True)
 class Plan:
-    """The cells to run, and the tables that show them."""
+    """The cells to run, and the tables and figures that show them."""
 
     preset: str
     description: str
     tables: tuple[TableLayout, ...]
     cost: CostModel
+    figures: tuple[FigureLayout, ...] = ()
 
     @cached_property
     def cells(self) -> Mapping[str, Cell]:
-        """id -> cell, in reading order of the tables."""
-        return {cell.id: cell for table in self.tables for cell in table.cells}
+        """id -> cell, in reading order of the tables, then of the figures."""
+        cells = [cell for table in self.tables for cell in table.cells]
+        return {cell.id: cell for cell in (*cells, *(cell for figure in self.figures for cell in figure.cells))}
 
     @cached_property
     def datasets(self) -> tuple[DatasetSpec, ...]:
@@ -41,15 +45,33 @@ class Plan:
 
     @cached_property
     def _tables_of(self) -> Mapping[str, tuple[str, ...]]:
-        names: dict[str, tuple[str, ...]] = {}
-        for table in self.tables:
-            for cell in table.cells:
-                names[cell.id] = (*names.get(cell.id, ()), table.name)
-        return names
+        return _names_by_cell(self.tables)
 
     def tables_of(self, cell_id: str) -> tuple[str, ...]:
         """Names of the tables that show this cell. Raises `UserError` for an unknown id."""
-        return self._tables_of[self.cell(cell_id).id]
+        return self._tables_of.get(self.cell(cell_id).id, ())
+
+    @cached_property
+    def _figures_of(self) -> Mapping[str, tuple[str, ...]]:
+        return _names_by_cell(self.figures)
+
+    def figures_of(self, cell_id: str) -> tuple[str, ...]:
+        """Names of the figures that show this cell. Raises `UserError` for an unknown id."""
+        return self._figures_of.get(self.cell(cell_id).id, ())
+
+    def shown_in(self, cell_id: str) -> tuple[str, ...]:
+        """Names of the tables and figures that show this cell. Raises `UserError` for an unknown id."""
+        return (*self.tables_of(cell_id), *self.figures_of(cell_id))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of all tables and figures."""
+        return (*(table.name for table in self.tables), *(figure.name for figure in self.figures))
+
+    def figure(self, name: str) -> FigureLayout:
+        """The figure of that name. Raises `UserError`, listing the known names, for any other."""
+        self._require("figure", name, (figure.name for figure in self.figures))
+        return next(figure for figure in self.figures if figure.name == name)
 
     def table(self, name: str) -> TableLayout:
         """The table of that name. Raises `UserError`, listing the known names, for any other."""
@@ -76,14 +98,18 @@ class Plan:
         task: str | None = None,
         method: str | None = None,
         glob: str | None = None,
+        figures: Sequence[str] | None = None,
     ) -> Plan:
         """The part of the plan that passes all given filters. Tables keep their shape; slots without cells are dropped.
 
-        `tables` are names (`table7`), `task` is written as in `params/`, `method` is a fusion method (`exchange`),
+        `tables` and `figures` are names (`table7`, `figure5`); if only one of the two is given, the plan has none of
+        the other. `task` is written as in `params/`, `method` is a fusion method (`exchange`),
         `glob` matches ids (`*l1-half*`). Raises `UserError` for a value that nothing in the plan has, listing the known
         ones, and if no cell passes.
         """
-        chosen = self.tables if not tables else tuple(self.table(name) for name in dict.fromkeys(tables))
+        everything = not tables and not figures
+        chosen = self.tables if everything else tuple(self.table(name) for name in dict.fromkeys(tables or ()))
+        drawn = self.figures if everything else tuple(self.figure(name) for name in dict.fromkeys(figures or ()))
         filters: list[Callable[[Cell], bool]] = []
         if task is not None:
             wanted = self._require("task", _canonical(task), (str(cell.task) for cell in self.cells.values()))
@@ -93,10 +119,20 @@ class Plan:
             filters.append(lambda cell: cell.fusion == method)
         if glob is not None:
             filters.append(lambda cell: fnmatch.fnmatchcase(cell.id, glob))
-        filtered = (_filtered(table, lambda cell: all(passes(cell) for passes in filters)) for table in chosen)
-        selected = replace(self, tables=tuple(table for table in filtered if table.slots))
-        if not selected.tables:
-            given = {"table": ", ".join(tables or ()), "task": task, "method": method, "glob": glob}
+
+        def passes_all(cell: Cell) -> bool:
+            return all(passes(cell) for passes in filters)
+
+        kept = (_filtered(table, passes_all) for table in chosen)
+        kept_figures = (_filtered_figure(figure, passes_all) for figure in drawn)
+        selected = replace(
+            self,
+            tables=tuple(table for table in kept if table.slots),
+            figures=tuple(figure for figure in kept_figures if figure.series),
+        )
+        if not selected.cells:
+            names = ", ".join((*(tables or ()), *(figures or ())))
+            given = {"table or figure": names, "task": task, "method": method, "glob": glob}
             found = ", ".join(f"{name} {value}" for name, value in given.items() if value)
             fix = f"list the ids: cenbench plan --preset {self.preset}"
             raise UserError("no cell of the plan passes all of these filters", found=found, fix=fix)
@@ -122,7 +158,7 @@ class Plan:
 
 
 def load_plan(params: Path, preset: str) -> Plan:
-    """Read the preset, its tables and the paper's numbers from `params`, and expand them.
+    """Read the preset, its tables and figures and the paper's numbers from `params`, and expand them.
 
     Raises `UserError` with file, key, value and what is allowed. Does not import torch: the Snakefile calls this each
     time it starts.
@@ -130,11 +166,16 @@ def load_plan(params: Path, preset: str) -> Plan:
     chosen = load_preset(params, preset)
     numbers, rules = read_paper_numbers(params), load_verdict_rules(params)
     reference = chosen if preset == PAPER_PRESET else _paper_preset(params)
-    layouts = tuple(
-        expand(load_table(params, name), chosen, numbers, params / f"{name}.yaml", reference=reference, rules=rules)
-        for name in chosen.tables
-    )
-    return Plan(chosen.name, chosen.description, layouts, chosen.cost)
+    specs = {name: load_figure(params, name) for name in chosen.figures}
+
+    def layout(name: str) -> TableLayout:
+        path = params / f"{name}.yaml"
+        return expand(load_table(params, name), chosen, numbers, path, reference=reference, rules=rules)
+
+    layouts = {name: layout(name) for name in chosen.tables}
+    needed = {name: layouts.get(name) or layout(name) for spec in specs.values() for name in spec.tables}
+    figures = tuple(expand_figure(name, spec, chosen, params / f"{name}.yaml", needed) for name, spec in specs.items())
+    return Plan(chosen.name, chosen.description, tuple(layouts.values()), chosen.cost, figures)
 
 
 def _paper_preset(params: Path) -> Preset | None:
@@ -156,3 +197,18 @@ def _filtered(table: TableLayout, passes: Callable[[Cell], bool]) -> TableLayout
     """The table with only the cells that pass, and only the slots that keep a cell."""
     kept = (replace(slot, cells=tuple(filter(passes, slot.cells))) for slot in table.slots)
     return replace(table, slots=tuple(slot for slot in kept if slot.cells))
+
+
+def _filtered_figure(figure: FigureLayout, passes: Callable[[Cell], bool]) -> FigureLayout:
+    """The figure with only the cells that pass, and only the series that keep a cell."""
+    kept = (replace(series, cells=tuple(filter(passes, series.cells))) for series in figure.series)
+    return replace(figure, series=tuple(series for series in kept if series.cells))
+
+
+def _names_by_cell(shown: Iterable[TableLayout] | Iterable[FigureLayout]) -> dict[str, tuple[str, ...]]:
+    """Cell id -> names of those that show it."""
+    names: dict[str, tuple[str, ...]] = {}
+    for one in shown:
+        for cell in one.cells:
+            names[cell.id] = (*names.get(cell.id, ()), one.name)
+    return names

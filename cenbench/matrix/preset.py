@@ -49,6 +49,8 @@ Text = Annotated[
 ]
 TableName = Annotated[str, StringConstraints(pattern=r"^table([1-9][0-9]?|(-[a-z0-9]+)+)$", max_length=64)]
 """One of the paper by its number, e.g. `table7`; any other by a name of its own, e.g. `table-controls`."""
+FigureName = Annotated[str, StringConstraints(pattern=r"^figure([1-9][0-9]?|(-[a-z0-9]+)+)$", max_length=64)]
+"""One of the paper by its number, e.g. `figure7`; any other by a name of its own, e.g. `figure-exchange`."""
 MAX_PRICE = 1e6
 Seconds = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
 _T = TypeVar("_T")
@@ -128,6 +130,8 @@ class Preset(Frozen):
     description: Text
     tables: Annotated[tuple[TableName, ...], Field(min_length=1)]
     """The tables to run (files in `params/`), in this order."""
+    figures: tuple[FigureName, ...] = ()
+    """The figures to draw (files in `params/`), in this order."""
     groups: dict[TableName, Annotated[tuple[Text, ...], Field(min_length=1)]] = Field(default_factory=dict)
     """Table -> labels of the row groups to run. Tables not named here run all of their groups."""
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1, max_length=1000)]
@@ -144,7 +148,7 @@ class Preset(Frozen):
                 raise ValueError(f"{name} is not one of this preset's tables")
         return groups
 
-    @field_validator("tables", "seeds")
+    @field_validator("tables", "figures", "seeds")
     @classmethod
     def _no_duplicates(cls, values: tuple[_T, ...]) -> tuple[_T, ...]:
         if len(set(values)) != len(values):

@@ -13,6 +13,7 @@ from pydantic.json_schema import models_json_schema
 
 from cenbench.files import write_json
 from cenbench.matrix.claims import ClaimsSpec
+from cenbench.matrix.figure import FigureSpec
 from cenbench.matrix.preset import Preset, Segmentation, Translation
 from cenbench.matrix.robustness import RobustnessSpec
 from cenbench.matrix.table import TableSpec
@@ -25,9 +26,10 @@ def schemas() -> dict[str, dict[str, Any]]:
     """File name -> schema."""
     return {
         "claims.json": _without_null(ClaimsSpec.model_json_schema()),
+        "figure.json": _without_null(_schema_with_overrides(FigureSpec)),
         "preset.json": _without_null(Preset.model_json_schema()),
         "robustness.json": _without_null(RobustnessSpec.model_json_schema()),
-        "table.json": _without_null(_table_schema()),
+        "table.json": _without_null(_schema_with_overrides(TableSpec)),
         "verdicts.json": _without_null(VerdictRules.model_json_schema()),
     }
 
@@ -38,16 +40,16 @@ def write_schemas(folder: Path) -> None:
         write_json(folder / name, schema)
 
 
-def _table_schema() -> dict[str, Any]:
-    """The table's schema, with the keys of each `override` spelled out: those of the preset's part, none required."""
-    models: list[type[BaseModel]] = [TableSpec, Segmentation, Translation]
+def _schema_with_overrides(declaration: type[BaseModel]) -> dict[str, Any]:
+    """The model's schema, with the keys of each `override` spelled out: those of the preset's part, none required."""
+    models: list[type[BaseModel]] = [declaration, Segmentation, Translation]
     _, joint = models_json_schema([(model, "validation") for model in models])
     definitions = joint["$defs"]
     for part, schema in definitions["Override"]["properties"].items():
         if part != "fusion":  # its keys are declared by the methods' files: a new one needs no new schema
             schema |= {"properties": _keys_of(part, definitions), "additionalProperties": False}
-    table = definitions.pop("TableSpec")
-    return {**table, "$defs": {name: definitions[name] for name in sorted(_reached(table, definitions))}}
+    schema = definitions.pop(declaration.__name__)
+    return {**schema, "$defs": {name: definitions[name] for name in sorted(_reached(schema, definitions))}}
 
 
 def _without_null(schema: Any) -> Any:

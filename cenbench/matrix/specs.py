@@ -375,7 +375,7 @@ class Evaluation(Quirky):
     split: Literal["val", "tune"] = "val"
     """The split that is evaluated. `tune` is for choosing settings; only rendered datasets have it."""
     samples: Annotated[int, Field(ge=0, le=64)] = 4
-    """Number of samples of the split, the first ones, to keep as pictures."""
+    """Number of samples of the split, the first ones, to keep as pictures; besides, its hard scenes, unless it is 0."""
 
     @property
     def reads_inception(self) -> bool:

@@ -33,7 +33,7 @@ def list_pretrained(plan: Plan, paths: Paths) -> list[Listed]:
 
 
 def _listed(plan: Plan, paths: Paths, asset: Asset, cells: list[str]) -> Listed:
-    tables = dict.fromkeys(table for cell in cells for table in plan.tables_of(cell))
+    tables = dict.fromkeys(table for cell in cells for table in plan.shown_in(cell))
     return Listed(asset, _state(paths, asset), tuple(cells), tuple(tables))
 
 

@@ -36,7 +36,8 @@ def read_frame(plan: Plan, paths: Paths) -> pandas.DataFrame:
 def results_frame(plan: Plan, records: Mapping[str, CellRecord]) -> pandas.DataFrame:
     """The frame, in the plan's order; `records` is id -> record and holds every cell of the plan.
 
-    - `preset`, `tables` (names of the tables that show the cell, separated by spaces);
+    - `preset`, `tables` (names of the tables that show the cell, separated by spaces; none for a cell that only
+      figures show);
     - `cell_id`, `training_id`, `task`, `kind`, `fusion`, `stage`, `merged`, `convs`, `norms`, `l1`, `seed`, `dataset`
       (key), `protocol` (name): what the cell is; the last columns, e.g. `protocol.theta`, are all its other settings;
     - `state` and `reason` (see `CellRecord`), `origin` (`trained` or `imported`);
@@ -65,7 +66,7 @@ def _lines(plan: Plan, cell: Cell, record: CellRecord) -> Iterator[dict[str, Any
         for metric in dict.fromkeys((*known, *numbers)):
             yield {
                 "preset": plan.preset,
-                "tables": " ".join(plan.tables_of(cell.id)),
+                "tables": " ".join(plan.tables_of(cell.id)) or None,
                 **_identity(cell),
                 "state": record.state,
                 "reason": record.reason,

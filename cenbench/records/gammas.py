@@ -11,6 +11,8 @@ from cenbench.metrics.inputs.gammas import GammaArrays, gamma_metrics, own_parts
 from cenbench.records.read import CellRecord
 from cenbench.train.gamma_file import FILE, Gammas, from_bytes
 
+__all__ = ["Gammas", "NoGammas", "read_gammas"]
+
 
 @dataclass(frozen=True)
 class NoGammas:

@@ -1,1 +1,1 @@
-"""One frozen table object, rendered as HTML, LaTeX, CSV, JSON and terminal text; no metric is computed here."""
+"""Frozen tables, figures and claims, rendered as HTML, LaTeX, PDF, PNG, CSV, JSON and terminal text; no metric here."""

@@ -23,8 +23,8 @@ LOG_LINES = 200
 _LOG_BYTES = 2**20
 
 
-def render_cell_page(preset: str, record: CellRecord, tables: Sequence[str]) -> str:
-    """The cell's page as HTML; `tables` names the tables that show the cell."""
+def render_cell_page(preset: str, record: CellRecord, shown_in: Sequence[str]) -> str:
+    """The cell's page as HTML; `shown_in` names the tables and figures that show the cell."""
     cell = record.cell
     measured = {metric for values in record.metrics.values() for metric in values}
     page = page_templates().get_template("cell.html")
@@ -32,7 +32,7 @@ def render_cell_page(preset: str, record: CellRecord, tables: Sequence[str]) -> 
         preset=preset,
         record=record,
         cell=cell,
-        tables=tables,
+        shown_in=shown_in,
         heading=heading,
         metrics=[metric for metric in metrics() if metric in measured],
         stand_ins=list(dict.fromkeys(record.stand_in.values())),

@@ -1,4 +1,4 @@
-"""Writes the reports: each table in every format, a page per cell, and the index of all presets."""
+"""Writes the reports: each table and figure in every format, a page per cell, and the index of all presets."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from typing import Any
 
 from cenbench.errors import UserError
 from cenbench.files import read_json_object, write_bytes, write_json, write_text
+from cenbench.matrix.cell import Cell
+from cenbench.matrix.figure import figure_number
 from cenbench.matrix.plan import Plan
 from cenbench.records.read import CellRecord
 from cenbench.regular_file import read_regular
 from cenbench.report.cell_page import render_cell_page
 from cenbench.report.claims import Claims
 from cenbench.report.environment import page_templates
+from cenbench.report.figures.build import build_figure
 from cenbench.report.render_claims import FORMAT as CLAIMS_FORMAT
 from cenbench.report.render_claims import (
     claims_metrics,
@@ -23,6 +26,13 @@ from cenbench.report.render_claims import (
     render_claims_latex,
 )
 from cenbench.report.render_csv import render_csv
+from cenbench.report.render_figure import (
+    render_figure_csv,
+    render_figure_html,
+    render_figure_json,
+    render_figure_pdf,
+    render_figure_png,
+)
 from cenbench.report.render_html import render_html
 from cenbench.report.render_json import metrics_document, plots_frame, render_json
 from cenbench.report.render_latex import FORMS, SPANS, render_latex, render_protocol
@@ -32,7 +42,7 @@ from cenbench.report.render_robustness import (
     render_robustness_json,
     render_robustness_latex,
 )
-from cenbench.report.rendered import read_rendered
+from cenbench.report.rendered import RenderedFigure, read_rendered, read_rendered_figure
 from cenbench.report.robustness import Robustness
 from cenbench.report.table import Table, build_table
 
@@ -46,9 +56,7 @@ def render_tables(plan: Plan, names: Iterable[str], records: Mapping[str, CellRe
     folder = reports / plan.preset
     for name in names:
         layout = plan.table(name)
-        for cell in layout.cells:
-            page = render_cell_page(plan.preset, records[cell.id], plan.tables_of(cell.id))
-            _write_if_changed(folder / "cells" / f"{cell.id}.html", page)
+        _write_cell_pages(plan, layout.cells, records, folder)
         table = build_table(plan.preset, layout, records)
         write_text(folder / f"{name}.html", render_html(table))
         _write_latex(table, folder, name)
@@ -65,6 +73,26 @@ def _write_latex(table: Table, folder: Path, name: str) -> None:
             write_text(folder / "latex" / f"{name}-{form}-{span}.tex", render_latex(table, form, span))
 
 
+def render_figures(plan: Plan, names: Iterable[str], records: Mapping[str, CellRecord], reports: Path) -> None:
+    """Write the named figures of the plan, and the pages of their cells, under `reports/<preset>/`; see above."""
+    folder = reports / plan.preset
+    for name in names:
+        layout = plan.figure(name)
+        _write_cell_pages(plan, layout.cells, records, folder)
+        figure = build_figure(plan.preset, layout, records)
+        write_text(folder / f"{name}.html", render_figure_html(figure))
+        write_bytes(folder / f"{name}.pdf", render_figure_pdf(figure))
+        write_bytes(folder / f"{name}.png", render_figure_png(figure))
+        write_text(folder / f"{name}.csv", render_figure_csv(figure))
+        write_json(folder / f"{name}.json", render_figure_json(figure))
+
+
+def _write_cell_pages(plan: Plan, cells: Iterable[Cell], records: Mapping[str, CellRecord], folder: Path) -> None:
+    for cell in cells:
+        page = render_cell_page(plan.preset, records[cell.id], plan.shown_in(cell.id))
+        _write_if_changed(folder / "cells" / f"{cell.id}.html", page)
+
+
 def render_index(plan: Plan, names: Iterable[str], reports: Path) -> None:
     """Write `reports/index.html`, which lists every rendered table, and the preset's files for DVC from the named ones.
 
@@ -78,11 +106,21 @@ def render_index(plan: Plan, names: Iterable[str], reports: Path) -> None:
     _write_index(reports)
 
 
+def render_figure_index(plan: Plan, names: Iterable[str], reports: Path) -> None:
+    """Write `reports/index.html`, and for programs `figures.json`: the named figures with their states."""
+    rendered = (read_rendered_figure(reports / plan.preset / f"{name}.json") for name in names)
+    figures = {figure.figure: figure.model_dump(exclude={"figure", "format"}) for figure in rendered if figure}
+    write_json(reports / plan.preset / "figures.json", figures)
+    _write_index(reports)
+
+
 def _write_index(reports: Path) -> None:
     claims = {path.parent.name: words for path in sorted(reports.glob("*/claims.json")) if (words := _words(path))}
     robust = [path.parent.name for path in sorted(reports.glob("*/robustness.json"))]
-    presets: dict[str, list[dict[str, Any]]] = {name: [] for name in (*claims, *robust)} | _presets(reports)
-    page = page_templates().get_template("index.html").render(presets=presets, claims=claims, robust=robust)
+    figures = _figures(reports)
+    presets: dict[str, list[dict[str, Any]]] = {name: [] for name in (*claims, *robust, *figures)} | _presets(reports)
+    template = page_templates().get_template("index.html")
+    page = template.render(presets=presets, claims=claims, robust=robust, figures=figures)
     write_text(reports / "index.html", page)
 
 
@@ -133,6 +171,17 @@ def _presets(reports: Path) -> dict[str, list[dict[str, Any]]]:
         if (table := read_rendered(path)) is not None:
             presets.setdefault(path.parent.name, []).append(_summary(path.stem, table))
     return presets
+
+
+def _figures(reports: Path) -> dict[str, list[RenderedFigure]]:
+    """preset -> its figures, the paper's by number and then ours, as their JSON files say."""
+    figures: dict[str, list[RenderedFigure]] = {}
+    for path in sorted(
+        reports.glob("*/figure[0-9-]*.json"), key=lambda path: (figure_number(path.stem) or 100, path.stem)
+    ):
+        if (figure := read_rendered_figure(path)) is not None:
+            figures.setdefault(path.parent.name, []).append(figure)
+    return figures
 
 
 def _summary(name: str, table: Mapping[str, Any]) -> dict[str, Any]:

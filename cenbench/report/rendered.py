@@ -1,4 +1,4 @@
-"""Reads rendered tables back from their JSON files, for the index. One that is damaged is left out, and named."""
+"""Reads rendered tables and figures back from their JSON files, for the index. Damaged ones are left out, and named."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from cenbench.errors import UserError
 from cenbench.files import read_json_object
 from cenbench.regular_file import Missing
+from cenbench.report.render_figure import FORMAT as FIGURE_FORMAT
 from cenbench.report.render_json import FORMAT
 
 log = logging.getLogger("cenbench")
@@ -63,13 +64,32 @@ class _Rendered(_Strict):
         return self
 
 
+class RenderedFigure(_Strict):
+    """What is read of a figure's JSON; it holds more."""
+
+    format: Literal[1]
+    figure: str
+    title: str
+    states: dict[str, int]
+
+
+def read_rendered_figure(path: Path) -> RenderedFigure | None:
+    """The figure in the file; None if it is missing, of another version, or damaged."""
+    document = _read(path, FIGURE_FORMAT, RenderedFigure)
+    return None if document is None else RenderedFigure.model_validate(document)
+
+
 def read_rendered(path: Path) -> dict[str, Any] | None:
     """The table in the file; None if it is missing, of another version (until it is rendered again), or damaged."""
+    return _read(path, FORMAT, _Rendered)
+
+
+def _read(path: Path, version: int, model: type[_Strict]) -> dict[str, Any] | None:
     try:
         document = read_json_object(path)
-        if type(found := document.get("format")) is int and found != FORMAT:
+        if type(found := document.get("format")) is int and found != version:
             return None
-        _Rendered.model_validate(document)
+        model.model_validate(document)
     except Missing:
         return None
     except UserError as error:
@@ -83,8 +103,9 @@ def read_rendered(path: Path) -> dict[str, Any] | None:
 
 
 def _left_out(path: Path, why: str) -> None:
-    preset, table = path.parent.name, path.stem
+    preset, name = path.parent.name, path.stem
+    kind = "figure" if name.startswith("figure") else "table"
     log.warning(
-        "%s is damaged and left out of the index (%s); to make it again: cenbench report --preset %s --table %s",
-        *(path, why, preset, table),
+        "%s is damaged and left out of the index (%s); to make it again: cenbench report --preset %s --%s %s",
+        *(path, why, preset, kind, name),
     )

@@ -1,4 +1,4 @@
-"""The plan in a terminal: every cell, the tables that show it, and what it would cost."""
+"""The plan in a terminal: every cell, the tables and figures that show it, and what it would cost."""
 
 from __future__ import annotations
 
@@ -19,17 +19,22 @@ def render_plan(plan: Plan, measured: StepTimes | None = None) -> RenderableType
 
 
 def _cells(plan: Plan, measured: StepTimes | None) -> Table:
-    table = borderless("cell", "method", "tables", ">steps", ">time", title=f"{plan.preset}: {plan.description}")
+    table = borderless("cell", "method", "shown in", ">steps", ">time", title=f"{plan.preset}: {plan.description}")
     for cell_id, cell in plan.cells.items():
         steps, seconds = total_steps(cell), cell_seconds(cell, plan.cost, measured)
-        tables = ", ".join(plan.tables_of(cell_id))
-        add_row(table, cell_id, cell.fusion, tables, f"{steps:,}", duration(seconds))
+        shown_in = ", ".join([*plan.tables_of(cell_id), *_figures(plan.figures_of(cell_id))])
+        add_row(table, cell_id, cell.fusion, shown_in, f"{steps:,}", duration(seconds))
     return table
 
 
+def _figures(names: tuple[str, ...]) -> list[str]:
+    """The figure, or how many there are: a line has no room for many names."""
+    return list(names) if len(names) < 2 else [f"{len(names)} figures"]
+
+
 def _totals(plan: Plan, measured: StepTimes | None) -> list[str]:
-    shared = sum(len(plan.tables_of(cell_id)) > 1 for cell_id in plan.cells)
-    lines = [f"{len(plan.cells)} cells, {shared} of them shown by more than one table."]
+    shared = sum(len(plan.shown_in(cell_id)) > 1 for cell_id in plan.cells)
+    lines = [f"{len(plan.cells)} cells, {shared} of them shown by more than one table or figure."]
     for dataset in plan.datasets:
         size = "x".join(str(side) for side in dict.fromkeys(dataset.shape_px))
         scenes = dataset.scenes

@@ -11,7 +11,7 @@ from rich.text import Text
 from cenbench.matrix.cost_lines import duration
 from cenbench.matrix.plan import Plan
 from cenbench.report.terminal import literal
-from cenbench.schedule.status import STATES, Activity, CellStatus, all_ended, counts
+from cenbench.schedule.status import FINISHED, STATES, Activity, CellStatus, all_ended, counts
 
 _COLUMNS = ("cell", "state", "where", "what", "steps/s", "left", "heartbeat")
 _ALWAYS = ("cell", "state")
@@ -58,7 +58,7 @@ def render_status(
 def next_command(plan: Plan, cells: Sequence[CellStatus]) -> str:
     """The command to type now."""
     found, preset = counts(cells), plan.preset
-    again = f"snakemake all_tables --config preset={preset}   (on a cluster: with --profile slurm)"
+    again = f"snakemake {_target(plan, cells)} --config preset={preset}   (on a cluster: with --profile slurm)"
     if found["stopped"]:
         stopped = next(cell for cell in cells if cell.state == "stopped")
         return (stopped.reason or "").partition(": ")[2]
@@ -69,7 +69,15 @@ def next_command(plan: Plan, cells: Sequence[CellStatus]) -> str:
         return again if not found["running"] and not found["queued"] else f"cenbench status --preset {preset} --watch"
     if found["running"] or found["queued"]:
         return f"cenbench status --preset {preset} --watch"
-    return f"cenbench show {plan.tables[0].name} --preset {preset}"
+    shown = (plan.tables or plan.figures)[0]
+    return f"cenbench show {shown.name} --preset {preset}"
+
+
+def _target(plan: Plan, cells: Sequence[CellStatus]) -> str:
+    """What makes the unfinished cells: `all_figures` where no table shows one of them."""
+    figures = {figure.name for figure in plan.figures}
+    unfinished = [set(cell.tables) for cell in cells if cell.state not in FINISHED]
+    return "all_figures" if unfinished and all(names and names <= figures for names in unfinished) else "all_tables"
 
 
 def _counted(cells: Sequence[CellStatus]) -> str:

@@ -1,4 +1,4 @@
-"""The graph of jobs for the Snakefile: which tables, cells and files, and what each job depends on. Torch-free."""
+"""The graph of jobs for the Snakefile: tables, figures, cells, files, and what each job depends on. Torch-free."""
 
 from __future__ import annotations
 
@@ -34,11 +34,14 @@ DEFAULT_PRESET = "demo"
 CONFIG_KEYS = ("preset", "tables")
 ALL = "all"
 TABLE_SUFFIXES = ("html", "tex", "csv", "json")
+FIGURE_SUFFIXES = ("html", "pdf", "png", "csv", "json")
+CLAIM_FILES = ("claims.html", "claims.tex", "claims.json", "claims-metrics.json")
 
 
 class _Wildcards(Protocol):
     cell: str
     table: str
+    figure: str
 
 
 @dataclass(frozen=True)
@@ -117,6 +120,17 @@ class Dag:
         """The tables that `all_tables` makes, as options of `cenbench report`."""
         return " ".join(f"--table {name}" for name in self.tables)
 
+    @property
+    def every_figure(self) -> list[str]:
+        """Names of all figures of the preset; each is a target of its own."""
+        return [figure.name for figure in self.plan.figures]
+
+    def figures_of_this_run(self, workflow: Workflow) -> str:
+        """The figures that this run was to make, as options of `cenbench report`; empty if it was to make none."""
+        jobs = () if workflow.dag is None else workflow.dag.jobs
+        names = dict.fromkeys(job.wildcards.figure for job in jobs if job.rule.name == "figure")
+        return " ".join(f"--figure {name}" for name in names)
+
     def end(self, workflow: Workflow) -> None:
         """After a dry run, print the cost of the cells that a real run would submit."""
         found = workflow.dryrun and workflow.dag is not None
@@ -139,17 +153,34 @@ class Dag:
         records = [record_target(cell) for cell in self.plan.cells_of(table)]
         return [*records, *(f"reports/{self.plan.preset}/{table}.{suffix}" for suffix in TABLE_SUFFIXES)]
 
-    def input_function(self, table: str) -> Callable[[object], list[str]]:
-        """Gives `files_of` the table once Snakemake asks: the targets that nobody asked for hold no list of them."""
+    def input_function(self, shown: str) -> Callable[[object], list[str]]:
+        """Gives the files of a table or figure once Snakemake asks: targets that nobody asked for hold no list."""
 
         def files(wildcards: object) -> list[str]:
-            return self.files_of(table)
+            return self.figure_files(shown) if shown in self.every_figure else self.files_of(shown)
 
         return files
+
+    def figure_files(self, figure: str) -> list[str]:
+        """One figure's files, and the records it is made of, as for a table."""
+        records = [record_target(cell) for cell in self.plan.figure(figure).cells]
+        return [*records, *(f"reports/{self.plan.preset}/{figure}.{suffix}" for suffix in FIGURE_SUFFIXES)]
+
+    def all_figure_files(self, wildcards: object) -> list[str]:
+        """The files of every figure of the preset."""
+        return list(dict.fromkeys(file for name in self.every_figure for file in self.figure_files(name)))
+
+    def claim_files(self) -> list[str]:
+        """The files of the claims."""
+        return [f"reports/{self.plan.preset}/{name}" for name in CLAIM_FILES]
 
     def metrics_of(self, wildcards: _Wildcards) -> list[str]:
         """The records a table is made of."""
         return [record_target(cell) for cell in self.plan.cells_of(wildcards.table)]
+
+    def figure_records(self, wildcards: _Wildcards) -> list[str]:
+        """The records a figure is made of."""
+        return [record_target(cell) for cell in self.plan.figure(wildcards.figure).cells]
 
     def claim_records(self, wildcards: _Wildcards) -> list[str]:
         """The records, and evaluations, that the preset's claims are judged by; none where they cannot be read.
@@ -210,6 +241,10 @@ class Dag:
     def report_depends_on(self, wildcards: _Wildcards) -> str:
         """What renders a finished table again: its declaration, and the report's code and templates."""
         return digest([self.plan.table(wildcards.table).content(), self.index_depends_on(wildcards)])
+
+    def figure_depends_on(self, wildcards: _Wildcards) -> str:
+        """What draws a finished figure again: its declaration, and the report's code and templates."""
+        return digest([self.plan.figure(wildcards.figure).content(), self.report_code])
 
     def index_depends_on(self, wildcards: _Wildcards) -> str:
         """What renders the index again, besides its tables: the report's code and templates."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -37,6 +37,7 @@ class CellStatus:
 
     cell_id: str
     tables: tuple[str, ...]
+    """The tables and figures that show it."""
     state: Activity
     reason: str | None
     now: float
@@ -105,15 +106,22 @@ def all_ended(cells: Sequence[CellStatus]) -> bool:
     return all(cell.state in (*FINISHED, "failed") for cell in cells)
 
 
-def started_tables(plan: Plan, cells: Sequence[CellStatus]) -> list[str]:
-    """Names of the tables of which a cell was started that no other table shows; all tables before the first start."""
-    started = []
-    for table in plan.tables:
-        shown = [cell for cell in cells if table.name in cell.tables]
-        own = [cell for cell in shown if len(cell.tables) == 1] or shown
-        if any(cell.state != "missing" or cell.log is not None for cell in own):
-            started.append(table.name)
-    return started or [table.name for table in plan.tables]
+def started_parts(plan: Plan, cells: Sequence[CellStatus]) -> tuple[list[str], list[str]]:
+    """Names of the tables, and of the figures, of which a cell was started that no other one shows; all of them before
+    the first start.
+    """
+    tables, figures = [table.name for table in plan.tables], [figure.name for figure in plan.figures]
+    started = [name for name in tables if _is_started(name, cells, plan.tables_of)]
+    drawn = [name for name in figures if _is_started(name, cells, plan.shown_in)]
+    return (started, drawn) if started or drawn else (tables, figures)
+
+
+def _is_started(name: str, cells: Sequence[CellStatus], shown_in: Callable[[str], tuple[str, ...]]) -> bool:
+    """Whether one of its own cells was started, or any where it has none of its own; `shown_in` names the others."""
+    shown = [(cell, shown_in(cell.cell_id)) for cell in cells]
+    shown = [(cell, names) for cell, names in shown if name in names]
+    own = [cell for cell, names in shown if len(names) == 1] or [cell for cell, _ in shown]
+    return any(cell.state != "missing" or cell.log is not None for cell in own)
 
 
 def status_document(plan: Plan, cells: Sequence[CellStatus], now: float) -> dict[str, Any]:
@@ -129,7 +137,7 @@ def _status(plan: Plan, paths: Paths, cell: Cell, now: float) -> CellStatus:
         beat = None
     state, reason, job = _state(paths.root, record, beat, now)
     seen = beat if state in ("running", "stopped", "lost") else None
-    return CellStatus(cell.id, plan.tables_of(cell.id), state, reason, now, seen, job, record.log)
+    return CellStatus(cell.id, plan.shown_in(cell.id), state, reason, now, seen, job, record.log)
 
 
 def _state(root: Path, record: CellRecord, beat: Beat | None, now: float) -> tuple[Activity, str | None, str | None]:

@@ -73,3 +73,11 @@ _OF_MEAN: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
     "mse_x10": lambda mean_R: 10 * mean_R,
     "rmse_x10": lambda mean_R: 10 * np.sqrt(mean_R),
 }
+
+
+def mean_iou_pct(counts_KK: np.ndarray) -> float | None:
+    """Mean IoU (%) of one image over the classes that it has or that are predicted in it; None without labelled pixels.
+
+    `counts_KK` are pixels `[ground truth, prediction]`.
+    """
+    return float(_mean_iou(counts_KK[None])[0]) if counts_KK.any() else None

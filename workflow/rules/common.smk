@@ -38,10 +38,13 @@ wildcard_constraints:
     cell="[^/]+",
     dataset="[^/]+",
     table="table[0-9a-z-]+",
+    figure="figure[0-9a-z-]+",
 
 
-# Tables show a failed cell with its reason; Snakemake still exits with a non-zero status.
+# Tables and figures show a failed cell with its reason; Snakemake still exits with a non-zero status.
 onerror:
+    if figures := MATRIX.figures_of_this_run(workflow):
+        shell("{PYTHON:q} -m cenbench report --preset {PRESET:q} {figures}")
     shell("{PYTHON:q} -m cenbench report --preset {PRESET:q} {MATRIX.asked_tables}")
     shell(
         "{PYTHON:q} -m cenbench report --preset {PRESET:q} --index {MATRIX.asked_tables}"

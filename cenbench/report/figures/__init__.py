@@ -1,0 +1,1 @@
+"""Figures: what is plotted as one frozen object, and its drawing."""

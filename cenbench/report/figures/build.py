@@ -1,0 +1,62 @@
+"""Builds a figure from its layout and the records of its cells. Cells that are not finished are left out, and named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from cenbench.matrix.figure import FigureKind
+from cenbench.matrix.figure_layout import FigureLayout
+from cenbench.records.read import CellRecord, State
+from cenbench.report.figures.attraction import attraction_figure
+from cenbench.report.figures.figure import Drawn, Figure, Problem
+from cenbench.report.figures.learning import learning_curves
+from cenbench.report.figures.pictures import pictures
+from cenbench.report.figures.scaling_factors import exchanged_share, scaling_factors, trajectories
+from cenbench.report.figures.scores import score_by_modalities, score_by_parameters
+from cenbench.report.figures.sensitivity import sensitivity
+from cenbench.report.table import WORST_FIRST
+
+Builder = Callable[[FigureLayout, Mapping[str, CellRecord]], Drawn]
+_BUILDERS: Mapping[FigureKind, Builder] = {
+    "attraction": attraction_figure,
+    "exchanged_share": exchanged_share,
+    "learning_curves": learning_curves,
+    "pictures": pictures,
+    "scaling_factors": scaling_factors,
+    "score_by_modalities": score_by_modalities,
+    "score_by_parameters": score_by_parameters,
+    "sensitivity": sensitivity,
+    "trajectories": trajectories,
+}
+
+
+def build_figure(preset: str, layout: FigureLayout, records: Mapping[str, CellRecord]) -> Figure:
+    """The figure; `records` holds (at least) every cell of its layout by id. Never raises for what a record holds."""
+    own = [records[cell.id] for cell in layout.cells]
+    finished = {record.cell.id: record for record in own if record.state == "ok"}
+    drawn = _BUILDERS[layout.kind](layout, finished)
+    return Figure(
+        preset=preset,
+        layout=layout,
+        panels=drawn.panels,
+        pictures=drawn.pictures,
+        notes=(*drawn.notes, *_stand_ins(layout, finished)),
+        problems=(*_unfinished(own), *drawn.problems),
+        states={state: count for state in WORST_FIRST if (count := sum(record.state == state for record in own))},
+    )
+
+
+def _unfinished(records: Sequence[CellRecord]) -> tuple[Problem, ...]:
+    """The cells that are left out, by state and reason."""
+    cells: dict[tuple[State, str], list[str]] = {}
+    for state in WORST_FIRST:
+        for record in records:
+            if record.state == state != "ok":
+                cells.setdefault((state, record.reason or ""), []).append(record.cell.id)
+    return tuple(Problem(state, reason, tuple(ids)) for (state, reason), ids in cells.items())
+
+
+def _stand_ins(layout: FigureLayout, finished: Mapping[str, CellRecord]) -> tuple[str, ...]:
+    """What replaced the paper's instrument behind the figure's metric."""
+    labels = (record.stand_in.get(layout.metric or "") for record in finished.values())
+    return tuple(dict.fromkeys(f"{label}: not comparable with the paper's numbers." for label in labels if label))

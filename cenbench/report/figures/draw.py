@@ -1,0 +1,124 @@
+"""Draws a figure with matplotlib: PDF and PNG for papers, SVG for pages. The same figure gives the same bytes."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import math
+from typing import TYPE_CHECKING, Any
+
+from cenbench.report.figures.draw_pictures import draw_pictures
+from cenbench.report.figures.figure import Curve, Figure, Panel
+from cenbench.report.figures.style import COLOURS, INK, MARKERS, STYLE, TEXT_WIDTH_IN
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
+
+_PANELS_PER_ROW = 3
+_ROW_IN = 2.1
+_PNG_DPI = 200
+_WITHOUT_TIMES: dict[str, dict[str, Any]] = {
+    "pdf": {"CreationDate": None},
+    "svg": {"Date": None},
+    "png": {"Software": None},
+}
+
+
+def draw(figure: Figure, suffix: str) -> bytes:
+    """The figure as `pdf`, `png` or `svg`. PDF embeds its fonts as outlines with text (type 42)."""
+    import matplotlib as mpl
+
+    with mpl.rc_context():
+        mpl.rcdefaults()  # whatever the user's own settings are
+        mpl.rcParams.update(STYLE)
+        canvas = _canvas(figure)
+        buffer = io.BytesIO()
+        transparent = suffix == "svg"  # on a page it lies on the page's colour
+        canvas.savefig(buffer, format=suffix, dpi=_PNG_DPI, metadata=_WITHOUT_TIMES[suffix], transparent=transparent)
+    return buffer.getvalue()
+
+
+def _canvas(figure: Figure) -> Canvas:
+    """Made without pyplot, which would keep it and look for a display."""
+    from matplotlib.figure import Figure as Canvas
+
+    if figure.pictures is not None:
+        return draw_pictures(figure.pictures)
+    panels = figure.panels
+    columns = min(_PANELS_PER_ROW, max(1, len(panels)))
+    rows = math.ceil(max(1, len(panels)) / columns)
+    height_in = _ROW_IN * rows + 0.45
+    canvas = Canvas(figsize=(TEXT_WIDTH_IN, height_in), layout="constrained")
+    axes = canvas.subplots(rows, columns, squeeze=False)
+    colours = _colours(panels)
+    for place, axis in enumerate(axes.flat):
+        if place < len(panels):
+            _draw_panel(axis, panels[place], colours)
+        else:
+            axis.set_axis_off()
+    if figure.is_empty:
+        axes.flat[0].text(0.5, 0.5, "no finished cell", ha="center", va="center", transform=axes.flat[0].transAxes)
+    handles = {handle.get_label(): handle for axis in axes.flat for handle in axis.get_legend_handles_labels()[0]}
+    if len(handles) > 1:
+        canvas.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=min(4, len(handles)))
+    return canvas
+
+
+def _colours(panels: tuple[Panel, ...]) -> dict[str, tuple[str, str]]:
+    """Label -> colour and marker, equal in all panels; what is emphasised has the first."""
+    curves = [curve for panel in panels for curve in panel.curves]
+    labels = dict.fromkeys(curve.label for curve in sorted(curves, key=lambda curve: not curve.emphasised))
+    return dict(zip(labels, zip(itertools.cycle(COLOURS), itertools.cycle(MARKERS)), strict=False))
+
+
+def _draw_panel(axis: Axes, panel: Panel, colours: dict[str, tuple[str, str]]) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    if panel.x_log:
+        axis.set_xscale("log")
+    if panel.y_log:
+        axis.set_yscale("log")
+    for curve in panel.curves:
+        _draw_curve(axis, curve, *colours[curve.label])
+    for line in panel.lines:
+        upright = line.axis == "x"
+        (axis.axvline if upright else axis.axhline)(line.at, color=INK, linewidth=0.7, linestyle=(0, (2, 2)))
+        place, of = (
+            ((line.at, 1), axis.get_xaxis_transform()) if upright else ((0, line.at), axis.get_yaxis_transform())
+        )
+        where = {"xytext": (2, -2), "va": "top"} if upright else {"xytext": (2, 2), "va": "bottom"}
+        axis.annotate(line.label, place, xycoords=of, textcoords="offset points", **where)
+    if panel.y_limits is not None:
+        axis.set_ylim(*panel.y_limits)
+    if panel.whole_x:
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.margins(x=0.2)
+    if panel.note:
+        axis.text(0.97, 0.97, panel.note, transform=axis.transAxes, ha="right", va="top", linespacing=1.3)
+    axis.set(title=panel.title, xlabel=panel.x_label, ylabel=panel.y_label)
+
+
+def _draw_curve(axis: Axes, curve: Curve, colour: str, marker: str) -> None:
+    label = "_" if curve.faint else curve.label  # matplotlib leaves labels with an underscore out of its legend
+    if curve.mark == "points":
+        ends = [[y - low for y, low in zip(curve.y, curve.low, strict=True)]] if curve.low else None
+        if ends is not None:
+            ends.append([high - y for y, high in zip(curve.y, curve.high, strict=True)])
+        size = 5 if curve.emphasised else 3.5
+        joined = len({text for text in curve.texts if text}) == 0
+        style = "-" if joined and len(curve.x) > 1 else "none"
+        axis.errorbar(
+            curve.x, curve.y, yerr=ends, fmt=marker, linestyle=style, color=colour, markersize=size, label=label,
+            linewidth=0.9, elinewidth=0.7, capsize=1.5, zorder=4 if curve.emphasised else 3,
+        )  # fmt: skip
+        for x, y, text in zip(curve.x, curve.y, curve.texts or itertools.repeat(""), strict=False):
+            axis.annotate(text, (x, y), xytext=(3, 3), textcoords="offset points", fontsize=5.5, color=colour)
+        return
+    width = 0.4 if curve.faint else 1.6 if curve.emphasised else 1.1
+    if curve.mark == "steps":
+        axis.plot(curve.x, curve.y, color=colour, linewidth=width, label=label, drawstyle="steps-mid")
+        return
+    axis.plot(curve.x, curve.y, color=colour, linewidth=width, label=label, alpha=0.6 if curve.faint else 1)
+    if curve.low:
+        axis.fill_between(curve.x, curve.low, curve.high, color=colour, alpha=0.2, linewidth=0)

@@ -1,0 +1,163 @@
+"""Predictions of several networks on the same hard scenes, with the error of each, from the cells' sample pictures."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+import numpy as np
+from PIL import Image
+
+from cenbench.data.contact_sheet import label_colours
+from cenbench.matrix.cell import Cell
+from cenbench.matrix.figure_layout import FigureLayout, FigureSeries
+from cenbench.records.per_image import NoScores, dense_counts, read_per_image
+from cenbench.records.read import CellRecord
+from cenbench.report.figures.figure import Drawn, Pictures, Problem, Tile
+from cenbench.stats.images import mean_iou_pct
+
+_GAP_PX = 2
+"""Gap between two pictures of a sample (`cenbench.evaluate.samples`)."""
+_WRONG, _RIGHT = (214, 39, 40), (226, 226, 226)
+_VOID = (0, 0, 0)
+_FULL_ERROR = 128.0
+"""Error in steps of 1/255 that is drawn as full red."""
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """A hard scene as one cell shows it."""
+
+    inputs: Mapping[str, np.ndarray]
+    target: np.ndarray
+    outputs: Mapping[str, np.ndarray]
+
+
+def pictures(layout: FigureLayout, records: Mapping[str, CellRecord]) -> Drawn:
+    """Two rows per scene: inputs, outputs and the target; below the outputs, where they are wrong."""
+    shown = [(series, records[cell.id]) for series in layout.series for cell in series.cells if cell.id in records]
+    samples = {record.cell.id: dict(_samples(record)) for _, record in shown}
+    scenes = sorted({name for found in samples.values() for name in found}, key=_order)
+    lacking = tuple(cell_id for cell_id, found in samples.items() if not found)
+    problems = [Problem("stale", "its record holds no hard scenes; evaluate it again", lacking)] if lacking else []
+    if not scenes:
+        return Drawn(problems=tuple(problems))
+    inputs = list(dict.fromkeys(name for _, record in shown for name in record.cell.task.inputs))
+    columns = [*inputs, *(series.label for series, _ in shown), "truth"]
+    tiles: list[Tile] = []
+    for place, scene in enumerate(scenes):
+        tiles += _scene_tiles(2 * place, scene, inputs, shown, samples)
+    rows = [text for scene in scenes for text in (_scene_text(scene), "errors")]
+    segmentation = shown[0][1].cell.task.kind == "segmentation"
+    value = "mean IoU of this image (%)" if segmentation else "mean absolute error of this image (x10)"
+    grid = Pictures(
+        tuple(rows), tuple(columns), tuple(tiles), value, _legend(shown[0][1], samples) if segmentation else ()
+    )
+    return Drawn(pictures=grid, problems=tuple(problems))
+
+
+def _samples(record: CellRecord) -> Iterator[tuple[str, _Sample]]:
+    """Scene -> its pictures, for every hard scene that can be read."""
+    cell = record.cell
+    count = len(cell.task.inputs) + 1 + len(cell.streams)
+    for name in record.samples:
+        scene = PurePosixPath(name).stem
+        if "-" not in scene:
+            continue  # one of the first samples of the split
+        data = record.read_file(name)
+        tiles = _split(data, count) if data is not None else None
+        if tiles is not None:
+            first = len(cell.task.inputs)
+            inputs = dict(zip(cell.task.inputs, tiles, strict=False))
+            yield scene, _Sample(inputs, tiles[first], dict(zip(cell.streams, tiles[first + 1 :], strict=True)))
+
+
+def _split(png: bytes, count: int) -> list[np.ndarray] | None:
+    """The pictures of a sample from left to right; None for a file that is none."""
+    try:
+        with Image.open(io.BytesIO(png)) as image:
+            row_HW3 = np.asarray(image.convert("RGB"))
+    except (OSError, ValueError):
+        return None
+    width, rest = divmod(row_HW3.shape[1] - _GAP_PX * (count - 1), count)
+    if rest or width < 1:
+        return None
+    starts = [place * (width + _GAP_PX) for place in range(count)]
+    return [row_HW3[:, start : start + width] for start in starts]
+
+
+def _scene_tiles(
+    row: int,
+    scene: str,
+    inputs: Sequence[str],
+    shown: Sequence[tuple[FigureSeries, CellRecord]],
+    samples: Mapping[str, Mapping[str, _Sample]],
+) -> Iterator[Tile]:
+    of_cells = [(series, record, samples[record.cell.id].get(scene)) for series, record in shown]
+    present = [sample for _, _, sample in of_cells if sample is not None]
+    for column, name in enumerate(inputs):
+        found = next((sample.inputs[name] for sample in present if name in sample.inputs), None)
+        if found is not None:
+            yield Tile(row, column, found)
+    for place, (series, record, sample) in enumerate(of_cells):
+        if sample is None:
+            continue
+        column, output = len(inputs) + place, sample.outputs[series.stream]
+        value = _image_score(record, series.stream, int(scene.rpartition("-")[2]))
+        text = "" if value is None else f"{value:.1f}" if record.cell.task.kind == "segmentation" else f"{value:.2f}"
+        yield Tile(row, column, output, text, value, record.cell.id)
+        yield Tile(row + 1, column, _error(record.cell, output, sample.target))
+    yield Tile(row, len(inputs) + len(shown), present[0].target)
+
+
+def _error(cell: Cell, output: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Red where it is wrong: for classes yes or no, and black for void; for images by the size of the error."""
+    if cell.task.kind == "segmentation":
+        wrong = (output != target).any(axis=-1, keepdims=True)
+        picture = np.where(wrong, _WRONG, _RIGHT)
+        return np.where((target == _VOID).all(axis=-1, keepdims=True), _VOID, picture).astype(np.uint8)
+    share = np.abs(output.astype(np.float64) - target).mean(axis=-1, keepdims=True).clip(0, _FULL_ERROR) / _FULL_ERROR
+    red: np.ndarray = np.rint(share * _WRONG + (1 - share) * np.array(_RIGHT)).astype(np.uint8)
+    return red
+
+
+def _image_score(record: CellRecord, stream: str, image: int) -> float | None:
+    """Mean IoU over the classes that occur in the image, or its mean absolute error x10; None where it is not kept."""
+    scores = read_per_image(record)
+    if isinstance(scores, NoScores) or image >= scores.images:
+        return None
+    if record.cell.task.kind == "segmentation":
+        confusion = scores.confusion.get(stream)
+        return None if confusion is None else mean_iou_pct(dense_counts(confusion)[image])
+    error = scores.means.get(stream, {}).get("mae_x10")
+    return None if error is None else float(error[image])
+
+
+def _legend(record: CellRecord, samples: Mapping[str, Mapping[str, _Sample]]) -> tuple[tuple[str, str], ...]:
+    """The classes that some picture shows, with their colours."""
+    names = list(next(iter(record.document.get("per_class_iou_pct", {}).values()), {}))
+    palette = label_colours(np.arange(len(names))[None])[0]
+    shown = {
+        tuple(colour)
+        for found in samples.values()
+        for sample in found.values()
+        for picture in (sample.target, *sample.outputs.values())
+        for colour in np.unique(picture.reshape(-1, 3), axis=0).tolist()
+    }
+    colours = [tuple(colour) for colour in palette.tolist()]
+    known = [(name, colour) for name, colour in zip(names, colours, strict=True) if colour in shown]
+    legend = [(name, "#{:02x}{:02x}{:02x}".format(*colour)) for name, colour in known]
+    return (*legend, *([("void", "#000000")] if _VOID in shown else []))
+
+
+def _order(scene: str) -> tuple[int, str]:
+    why = scene.partition("-")[0]
+    order = ("thin", "dark", "bright", "detail")
+    return (order.index(why) if why in order else len(order), scene)
+
+
+def _scene_text(scene: str) -> str:
+    why, _, place = scene.partition("-")
+    return f"{why}, scene {int(place)}" if place.isdigit() else scene

@@ -1,0 +1,66 @@
+"""A figure in every format: its page, PDF and PNG for papers, CSV of every number, JSON for the index."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cenbench.report.environment import page_templates
+from cenbench.report.figures.draw import draw
+from cenbench.report.figures.figure import Figure
+from cenbench.report.figures.page_svg import page_svg
+
+FORMAT = 1
+_MOST_LINES = 500
+"""Lines of numbers on the page; the CSV has all of them."""
+
+
+def render_figure_html(figure: Figure) -> str:
+    """The page: the drawing, what is missing from it, and its numbers as text."""
+    lines = list(figure.lines())
+    page = page_templates().get_template("figure.html")
+    return page.render(
+        figure=figure,
+        layout=figure.layout,
+        svg=page_svg(figure),
+        lines=lines[:_MOST_LINES],
+        more=max(0, len(lines) - _MOST_LINES),
+        number=_number,
+    )
+
+
+def render_figure_pdf(figure: Figure) -> bytes:
+    """For LaTeX, as wide as the text of the paper."""
+    return draw(figure, "pdf")
+
+
+def render_figure_png(figure: Figure) -> bytes:
+    """For documents that take no PDF."""
+    return draw(figure, "png")
+
+
+def render_figure_csv(figure: Figure) -> str:
+    """Every number that is plotted; floats read back exactly."""
+    return str(figure.frame().to_csv(index=False, lineterminator="\n"))
+
+
+def render_figure_json(figure: Figure) -> dict[str, Any]:
+    """What the index shows of it."""
+    layout = figure.layout
+    return {
+        "format": FORMAT,
+        "preset": figure.preset,
+        "figure": layout.name,
+        "kind": layout.kind,
+        "title": layout.heading,
+        "caption": layout.caption,
+        "states": dict(figure.states),
+        "problems": [
+            {"state": problem.state, "reason": problem.reason, "cells": list(problem.cells)}
+            for problem in figure.problems
+        ],
+        "notes": list(figure.notes),
+    }
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None or value != value else f"{value:.4g}"
