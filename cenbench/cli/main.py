@@ -18,6 +18,7 @@ from cenbench.cli import (
     checkpoints,
     claims,
     compare,
+    corollary,
     data,
     doctor,
     exports,
@@ -60,6 +61,7 @@ app.command()(claims.claims)
 app.command()(robustness.robustness)
 app.command()(compare.compare)
 app.command()(exports.export)
+app.command()(corollary.corollary)
 app.command()(checkpoints.import_checkpoint)
 app.command()(prune.prune)
 app.command()(pipeline.pipeline)
