@@ -17,6 +17,7 @@ from test_report_table import record
 from typer.testing import CliRunner
 
 from cenbench.cli.main import app
+from cenbench.errors import UserError
 from cenbench.evaluate.per_image import ConfusionCollector
 from cenbench.files import read_json_object, write_json
 from cenbench.matrix.cell import Cell
@@ -28,10 +29,11 @@ from cenbench.records.per_image import dense_counts
 from cenbench.records.read import CellRecord
 from cenbench.records.registration import Declared, declared, register
 from cenbench.records.robustness import RobustnessRecord
-from cenbench.report.claim_texts import metric_text
+from cenbench.report.claim_texts import effect_text, metric_text
 from cenbench.report.claims import Claims, JudgedClaim, build_claims
 from cenbench.report.pages import render_claims_page
-from cenbench.report.render_claims import claims_metrics, render_claims_html, render_claims_latex
+from cenbench.report.readme_claims import claims_markdown, read_published, with_claims
+from cenbench.report.render_claims import render_claims_html, render_claims_json, render_claims_latex
 
 PARAMS = REPOSITORY / "params"
 NAME = "exchange-over-none"
@@ -213,7 +215,13 @@ def test_every_output_holds_every_claim(plan: Plan, planned: tuple[PlannedClaim,
         assert claim.name in page or claim.why_not in page
     assert "declared after numbers were seen" in page
     assert "declared after numbers were seen" in latex
-    assert set(claims_metrics(claims)) == {claim.name for claim in claims.claims if claim.comparison}
+    folder = tmp_path / "study" / "claims-metrics"
+    summary = read_json_object(folder / "summary.json")
+    assert sum(value for name, value in summary.items() if name != "claims") == summary["claims"] == len(claims.claims)
+    assert len(list(folder.iterdir())) == 1 + sum(claim.comparison is not None for claim in claims.claims)
+    effect = read_json_object(folder / f"{NAME}.json")
+    assert effect["effect"] == one(claims).comparison.effect  # type: ignore[union-attr]
+    assert effect["late"] == "declared after numbers were seen"
     assert 'href="study/claims.html"' in (tmp_path / "index.html").read_text()
 
 
@@ -252,3 +260,30 @@ def test_dense_counts_are_those_that_were_collected() -> None:
     collector.add(counts_BSKK[3:])
     collected = collector.collected()
     assert (dense_counts(collected.confusion["depth"]) == counts_BSKK[:, 1]).all()
+
+
+def test_the_readme_shows_the_published_claims_of_the_study() -> None:
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    published = read_published(REPOSITORY)
+    assert with_claims(readme, claims_markdown(published)) == readme, "run: python -m cenbench.report.readme_claims"
+    known = {claim.name for claim in load_claims(PARAMS)}
+    shown = [claim["name"].partition(" (")[0] for claim in (published or {"claims": []})["claims"]]
+    assert set(shown) <= known, "the published claims are of an earlier declaration"
+
+
+def test_the_readme_table_is_that_of_the_claims(planned: tuple[PlannedClaim, ...], tmp_path: Path) -> None:
+    claims = built(planned, records_of(planned, helpful), "after numbers were seen")
+    write_json(tmp_path / "reports" / "study" / "claims.json", render_claims_json(claims))
+    lines = claims_markdown(read_published(tmp_path)).splitlines()
+    judged = [claim for claim in claims.claims if claim.comparison]
+    assert len(lines) == 4 + len(judged)
+    for line, claim in zip(lines[4:], judged, strict=True):
+        assert line.startswith(f"| {claim.text} ({claim.stream}) | {effect_text(claim)} | ")
+        assert line.endswith(f"| {claim.word} (declared after numbers were seen) |")
+    assert "has not been run" in claims_markdown(read_published(tmp_path / "nowhere"))
+    assert "has not been run" in claims_markdown(
+        render_claims_json(built(planned, records_of(planned, lambda _: None)))
+    )
+    write_json(tmp_path / "reports" / "study" / "claims.json", {"format": 0})
+    with pytest.raises(UserError, match="another version"):
+        read_published(tmp_path)

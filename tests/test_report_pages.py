@@ -7,6 +7,7 @@ import io
 import json
 import re
 import shutil
+from collections import Counter
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -24,7 +25,7 @@ from cenbench.report.latex_text import tex
 from cenbench.report.pages import render_index, render_tables
 from cenbench.report.render_csv import render_csv
 from cenbench.report.render_html import render_html
-from cenbench.report.render_json import metrics_document, render_json
+from cenbench.report.render_json import metric_files, render_json
 from cenbench.report.render_latex import render_latex
 from cenbench.report.table import Table, build_table
 from cenbench.report.terminal_table import render_terminal
@@ -113,7 +114,7 @@ def test_a_table_rendered_alone_has_no_dead_links(plan: Plan, records: dict[str,
     text = Page(folder / "index.html").text
     assert "Fusion methods for RGB-D" in text
     assert "Ablation" not in text, "a table that was not rendered is not in the index"
-    assert set(json.loads((folder / "demo" / "metrics.json").read_text())) == {"table2"}
+    assert {path.parent.name for path in (folder / "demo" / "metrics").glob("*/*.json")} == {"table2"}
 
 
 def test_unchanged_cell_pages_are_not_rewritten(reports: Path, plan: Plan, records: dict[str, CellRecord]) -> None:
@@ -166,14 +167,13 @@ def test_all_formats_hold_the_same_numbers(reports: Path, plan: Plan, records: d
 
 
 def test_metrics_for_dvc_hold_all_our_numbers(reports: Path) -> None:
-    metrics = json.loads((reports / "demo" / "metrics.json").read_text())
-    document = json.loads((reports / "demo" / "table8.json").read_text())
-    first = document["entries"][0]
-    row = document["rows"][first["row"]]
-    column = document["columns"][first["column"]]
-    assert metrics["table8"][f"{row['group']} {row['labels'][0]}"][column] == {
-        value["metric"]: value["ours"] for value in first["values"]
-    }
+    for name in ("table7", "table8"):
+        files = (reports / "demo" / "metrics" / name).glob("*.json")
+        written = Counter(number for path in files for number in json.loads(path.read_text()).items())
+        document = json.loads((reports / "demo" / f"{name}.json").read_text())
+        values = [value for entry in document["entries"] for value in entry["values"]]
+        assert written == Counter((value["metric"], value["ours"]) for value in values if value["ours"] is not None)
+        assert written
     assert len((reports / "demo" / "plots.csv").read_text().splitlines()) == 1 + 33 + 96 + 72
 
 
@@ -252,10 +252,11 @@ def test_a_column_with_its_own_metrics_in_json(two: Table) -> None:
     for entry in document["entries"]:
         metrics = [value["metric"] for value in entry["values"]]
         assert metrics == (document["metrics"][1:] if entry["column"] == cost_column else ["miou_pct"])
-    numbers = metrics_document([document])["table2"]
-    row = "One modality Uni-modal RGB"
-    assert set(numbers[row]) == {"RGB", "Cost"}
-    assert set(numbers[row]["Cost"]) == {"params_m", "fusion_params_m", "gflops"}
+    files = metric_files([document])
+    assert set(files["table2/1-Uni-modal-RGB.RGB.json"]) == {"miou_pct"}
+    assert set(files["table2/1-Uni-modal-RGB.Cost.json"]) == {"params_m", "fusion_params_m", "gflops"}
+    numbers = [value for entry in document["entries"] for value in entry["values"] if value["ours"] is not None]
+    assert sum(map(len, files.values())) == len(numbers), "no two slots share a file"
 
 
 def test_the_page_of_a_cell_states_its_fusion_and_cost(plan: Plan, records: dict[str, CellRecord]) -> None:

@@ -21,7 +21,7 @@ from cenbench.matrix.plan import load_plan
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(3600)]
 KEPT = ("metrics.json", "history.csv", "weights.safetensors", "gammas.safetensors", "*.png")
-REPORT = ("table*.csv", "table*.tex", "table*.json", "table*.html", "index.html", "plots.csv", "metrics.json")
+REPORT = ("table*.csv", "table*.tex", "table*.json", "table*.html", "index.html", "plots.csv", "metrics/*/*.json")
 # Durable moments (an fsync or a rename): of the first state, in the middle of training, and from the end backwards
 # those of weights, note, samples, metrics.json and report, file by file.
 SOME = (2, 40, -70, -48, -26, -9)

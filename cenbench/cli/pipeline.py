@@ -20,8 +20,8 @@ PAGES = "pages"
 
 def pipeline(
     stage: Annotated[
-        Literal["check", "dataset", "tables", "pages"],
-        typer.Argument(metavar="STAGE", help="A stage of dvc.yaml: check, dataset, tables or pages."),
+        Literal["check", "dataset", "tables", "claims", "pages"],
+        typer.Argument(metavar="STAGE", help="A stage of dvc.yaml: check, dataset, tables, claims or pages."),
     ],
 ) -> None:
     """Run one stage of dvc.yaml, for the preset and tables that params/pipeline.yaml names.
@@ -30,6 +30,7 @@ def pipeline(
 
     Example: [bold]cenbench pipeline tables[/bold]
     """
+    from cenbench.cli.claims import claims
     from cenbench.cli.data import prepare
     from cenbench.cli.reports import report
 
@@ -40,6 +41,9 @@ def pipeline(
         return
     if stage == "dataset":
         prepare(preset=asked.plan.preset)
+        return
+    if stage == "claims":
+        claims(preset=asked.plan.preset, write=True)
         return
     if stage == "pages":
         report(preset=asked.plan.preset, table=read_pages(root, asked))

@@ -54,8 +54,13 @@ def share_text(value: float) -> str:
     return f"{100 * value:.0f} %"
 
 
+def effect_number(metric: str, value: float) -> str:
+    """A difference with its sign and one digit more than the metric's numbers have."""
+    decimals = metrics()[metric].decimals + _EXTRA_DIGITS
+    text = f"{value:+.{decimals}f}".replace("-", MINUS)
+    return text if float(f"{value:.{decimals}f}") else number_text(metric, 0.0)
+
+
 def _signed(claim: JudgedClaim, value: float) -> str:
     assert claim.metric is not None
-    decimals = metrics()[claim.metric].decimals + _EXTRA_DIGITS
-    text = f"{value:+.{decimals}f}".replace("-", MINUS)
-    return text if float(f"{value:.{decimals}f}") else number_text(claim.metric, 0.0)
+    return effect_number(claim.metric, value)

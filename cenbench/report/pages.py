@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from cenbench.errors import UserError
-from cenbench.files import read_json_object, write_bytes, write_json, write_text
+from cenbench.files import read_json_object, remove, replace_folder, write_bytes, write_json, write_text
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.figure import figure_number
 from cenbench.matrix.plan import Plan
+from cenbench.paths import PUBLISHING
 from cenbench.records.read import CellRecord
 from cenbench.regular_file import read_regular
 from cenbench.report.cell_page import render_cell_page
@@ -20,7 +21,7 @@ from cenbench.report.environment import page_templates
 from cenbench.report.figures.build import build_figure
 from cenbench.report.render_claims import FORMAT as CLAIMS_FORMAT
 from cenbench.report.render_claims import (
-    claims_metrics,
+    claim_files,
     render_claims_html,
     render_claims_json,
     render_claims_latex,
@@ -34,7 +35,7 @@ from cenbench.report.render_figure import (
     render_figure_png,
 )
 from cenbench.report.render_html import render_html
-from cenbench.report.render_json import metrics_document, plots_frame, render_json
+from cenbench.report.render_json import metric_files, plots_frame, render_json
 from cenbench.report.render_latex import FORMS, SPANS, render_latex, render_protocol
 from cenbench.report.render_robustness import (
     render_robustness_csv,
@@ -100,7 +101,7 @@ def render_index(plan: Plan, names: Iterable[str], reports: Path) -> None:
     """
     rendered = (read_rendered(reports / plan.preset / f"{name}.json") for name in names)
     tables = [table for table in rendered if table is not None]
-    write_json(reports / plan.preset / "metrics.json", metrics_document(tables))
+    _write_folder(reports / plan.preset / "metrics", metric_files(tables))
     plots = str(plots_frame(tables).to_csv(index=False, lineterminator="\n"))
     write_text(reports / plan.preset / "plots.csv", plots)
     _write_index(reports)
@@ -138,7 +139,7 @@ def render_claims_page(plan: Plan, claims: Claims, reports: Path) -> None:
     folder = reports / plan.preset
     write_text(folder / "claims.html", render_claims_html(claims))
     write_text(folder / "claims.tex", render_claims_latex(claims))
-    write_json(folder / "claims-metrics.json", claims_metrics(claims))
+    _write_folder(folder / "claims-metrics", claim_files(claims))
     write_json(folder / "claims.json", render_claims_json(claims))
     _write_index(reports)
 
@@ -151,6 +152,16 @@ def render_robustness_page(plan: Plan, robustness: Robustness, reports: Path) ->
     write_text(folder / "robustness.csv", render_robustness_csv(robustness))
     write_json(folder / "robustness.json", render_robustness_json(robustness))
     _write_index(reports)
+
+
+def _write_folder(folder: Path, files: Mapping[str, Mapping[str, Any]]) -> None:
+    """Write these JSON files as a folder that takes the place of the old one, which may have others."""
+    fresh = folder.with_name(folder.name + PUBLISHING)
+    remove(fresh)
+    fresh.mkdir(parents=True)
+    for name, content in files.items():
+        write_json(fresh / name, dict(content))
+    replace_folder(fresh, folder)
 
 
 def _write_if_changed(path: Path, page: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from cenbench.report import claim_texts
 from cenbench.report.claims import Claims
 from cenbench.report.environment import latex_templates, page_templates
+from cenbench.report.render_json import file_name
 
 FORMAT = 1
 _TEXTS = {
@@ -36,16 +37,18 @@ def render_claims_json(claims: Claims) -> dict[str, Any]:
     }
 
 
-def claims_metrics(claims: Claims) -> dict[str, Any]:
-    """Claim -> effect, interval and word, for `dvc metrics diff`; claims that are not judged are left out."""
-    return {
-        claim.name: {
-            "word": claim.word,
+def claim_files(claims: Claims) -> dict[str, dict[str, Any]]:
+    """File -> numbers, for `dvc metrics`: one file per judged claim, and `summary.json` with how many get each word."""
+    judged = {
+        f"{file_name(claim.name)}.json": {
+            "verdict": claim.word,
             "effect": claim.comparison.effect,
             "low": claim.comparison.interval[0],
             "high": claim.comparison.interval[1],
             "seeds": claim.seeds,
+            **({"late": "declared after numbers were seen"} if claim.declared == "after numbers were seen" else {}),
         }
         for claim in claims.claims
         if claim.comparison is not None
     }
+    return {**judged, "summary.json": {"claims": len(claims.claims), **claims.words}}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -33,18 +34,32 @@ def render_json(table: Table) -> dict[str, Any]:
     }
 
 
-def metrics_document(tables: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Table -> row -> column -> metric -> our mean, for `dvc metrics diff`."""
-    document: dict[str, Any] = {}
+def metric_files(tables: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:
+    """`table7/ROW.COLUMN.json` -> metric -> our mean, for `dvc metrics`: it shows one line per file, and one column per
+    name in any of them.
+    """
+    files: dict[str, dict[str, float]] = {}
     for table in tables:
+        groups = list(dict.fromkeys(row["group"] for row in table["rows"]))
         for entry in table["entries"]:
             row = table["rows"][entry["row"]]
-            named = " ".join([*([row["group"]] if row["group"] else []), *row["labels"]])
-            column = table["columns"][entry["column"]]
+            group = [f"{groups.index(row['group']) + 1}"] if len(groups) > 1 else []
+            name = f"{file_name(' '.join([*group, *row['labels']]))}.{file_name(table['columns'][entry['column']])}"
             numbers = {value["metric"]: value["ours"] for value in entry["values"] if value["ours"] is not None}
             if numbers:
-                document.setdefault(table["table"], {}).setdefault(_key(named), {})[_key(column)] = numbers
-    return document
+                files[_unused(f"{table['table']}/{name}", files)] = numbers
+    return files
+
+
+def file_name(label: str) -> str:
+    """A label with only characters that are plain in file names."""
+    return re.sub(r"[^A-Za-z0-9_+]+", "-", label).strip("-") or "-"
+
+
+def _unused(name: str, files: Mapping[str, Any]) -> str:
+    """The file's name; with a number where an earlier row has the same labels."""
+    names = (f"{name}.json", *(f"{name}-{number}.json" for number in range(2, len(files) + 3)))
+    return next(one for one in names if one not in files)
 
 
 def plots_frame(tables: Sequence[dict[str, Any]]) -> pandas.DataFrame:
@@ -64,8 +79,3 @@ def plots_frame(tables: Sequence[dict[str, Any]]) -> pandas.DataFrame:
         for value in entry["values"]
     ]
     return pandas.DataFrame(lines, columns=["table", "row", "column", "metric", "paper", "ours"])
-
-
-def _key(text: str) -> str:
-    """A label without dots, which DVC takes as separators of nested keys."""
-    return text.replace(".", ",")

@@ -142,7 +142,7 @@ class Dag:
         """All files of a finished run: records of cells, tables, and their index."""
         folder = f"reports/{self.plan.preset}"
         tables = dict.fromkeys(file for name in self.tables for file in self.files_of(name))
-        return [*tables, "reports/index.html", f"{folder}/metrics.json", f"{folder}/plots.csv"]
+        return [*tables, "reports/index.html", f"{folder}/metrics", f"{folder}/plots.csv"]
 
     def files_of(self, table: str) -> list[str]:
         """One table's files, and the records it is made of.

@@ -13,7 +13,7 @@ rule claims:
         html=f"reports/{PRESET}/claims.html",
         latex=f"reports/{PRESET}/claims.tex",
         json=f"reports/{PRESET}/claims.json",
-        metrics=f"reports/{PRESET}/claims-metrics.json",
+        metrics=directory(f"reports/{PRESET}/claims-metrics"),
     log:
         f"results/logs/{PRESET}.claims.log",
     params:

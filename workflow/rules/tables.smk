@@ -22,7 +22,7 @@ rule index:
         expand("reports/{preset}/{table}.json", preset=PRESET, table=MATRIX.tables),
     output:
         index="reports/index.html",
-        metrics=f"reports/{PRESET}/metrics.json",
+        metrics=directory(f"reports/{PRESET}/metrics"),
         plots=f"reports/{PRESET}/plots.csv",
     log:
         f"results/logs/{PRESET}.index.log",
