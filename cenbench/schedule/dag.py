@@ -35,7 +35,7 @@ CONFIG_KEYS = ("preset", "tables")
 ALL = "all"
 TABLE_SUFFIXES = ("html", "tex", "csv", "json")
 FIGURE_SUFFIXES = ("html", "pdf", "png", "csv", "json")
-CLAIM_FILES = ("claims.html", "claims.tex", "claims.json", "claims-metrics.json")
+CLAIM_FILES = ("claims.html", "claims.tex", "claims.json", "claims-metrics")
 
 
 class _Wildcards(Protocol):
