@@ -35,12 +35,12 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from cenbench.cpus import allotted_cpus
-from cenbench.data.manifest import MANIFEST
+from cenbench.data.manifest import Manifest, split_limits, write_manifest
 from cenbench.files import write_sealed
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.metrics import measured_metrics
 from cenbench.matrix.plan import Plan, load_plan
-from cenbench.matrix.specs import dataset_key
+from cenbench.matrix.specs import DatasetSpec, dataset_key
 from cenbench.paths import Paths
 from cenbench.records.digests import current_digests
 from cenbench.records.verify import FORMAT
@@ -104,10 +104,8 @@ def make_checkout(root: Path, seeds: int) -> Plan:
     shutil.copy(stand_in_cell.__file__, root / "cenbench" / "__main__.py")
     with_seeds(root / "params", seeds)
     paths, plan = Paths(root), load_plan(root / "params", "paper")
-    for dataset in {cell.dataset for cell in plan.cells.values()}:
-        folder = paths.data / dataset_key(dataset)
-        folder.mkdir(parents=True)
-        (folder / MANIFEST).write_text("{}\n")
+    for dataset in plan.datasets:
+        write_manifest(paths.data / dataset_key(dataset), _manifest(dataset))
     (root / "stand-in").mkdir()
     for cell in plan.cells.values():
         write_sealed(root / "stand-in" / f"{cell.id}.json", _record(cell, paths))
@@ -115,6 +113,22 @@ def make_checkout(root: Path, seeds: int) -> Plan:
         write_sealed(root / "stand-in" / f"{cell.id}.provenance.json", provenance)
         (root / "stand-in" / f"{cell.id}.training-id").write_text(cell.training_id)
     return plan
+
+
+def _manifest(spec: DatasetSpec) -> Manifest:
+    """A dataset that passes as prepared until it is opened."""
+    return Manifest(
+        name=spec.name,
+        version=spec.version,
+        spec=spec,
+        size_px=spec.shape_px,
+        splits=split_limits(spec),
+        modalities={},
+        classes=(),
+        files={},
+        licence="none",
+        citation="none",
+    )
 
 
 def _record(cell: Cell, paths: Paths) -> dict[str, object]:

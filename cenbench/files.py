@@ -164,7 +164,12 @@ def _object(value: Any, path: Path, fix: str | None = None) -> dict[str, Any]:
 
 def write_sealed(path: Path, value: dict[str, Any], guard: Guard = unguarded) -> None:
     """Write `value` as JSON that includes the `sha256` of its own content: see `read_sealed`."""
-    write_json(path, {**value, _SEAL: digest(value)}, guard)
+    write_text(path, sealed_text(value), guard)
+
+
+def sealed_text(value: dict[str, Any]) -> str:
+    """What `write_sealed` writes."""
+    return _indented({**value, _SEAL: digest(value)})
 
 
 def read_sealed(path: Path) -> dict[str, Any]:

@@ -11,11 +11,12 @@ import numpy as np
 import safetensors.numpy
 from checkout import PRESET, REPOSITORY, TABLE7, TABLE8
 
+from cenbench.data.manifest import MANIFEST, Manifest, split_limits, write_manifest
 from cenbench.evaluate.measured import Measured
 from cenbench.files import digest, sha256_bytes, write_json
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.plan import Plan, load_plan
-from cenbench.matrix.specs import dataset_key
+from cenbench.matrix.specs import DatasetSpec, dataset_key
 from cenbench.paths import Paths
 from cenbench.pretrained.used import training_identity
 from cenbench.records.digests import current_digests
@@ -38,8 +39,27 @@ def make_root(root: Path, *, tiny: bool = False) -> tuple[Plan, Paths]:
         (root / "params").symlink_to(REPOSITORY / "params")
     plan, paths = load_plan(root / "params", "demo"), Paths(root)
     for dataset in plan.datasets:
-        write_json(paths.data / dataset_key(dataset) / "manifest.json", {"stands for": "a dataset"})
+        put_manifest(paths, dataset)
     return plan, paths
+
+
+def put_manifest(paths: Paths, spec: DatasetSpec, content: str = "a dataset") -> Path:
+    """The manifest of a prepared dataset without arrays, whose digest depends on `content`; returns its path."""
+    folder = paths.data / dataset_key(spec)
+    manifest = Manifest(
+        name=spec.name,
+        version=spec.version,
+        spec=spec,
+        size_px=spec.shape_px,
+        splits=split_limits(spec),
+        modalities={},
+        classes=(),
+        files={},
+        licence="none",
+        citation=content,
+    )
+    write_manifest(folder, manifest)
+    return folder / MANIFEST
 
 
 def publish(paths: Paths, cell: Cell, value: float = 1.0, **provenance: Any) -> None:

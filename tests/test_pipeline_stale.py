@@ -8,11 +8,10 @@ import re
 from pathlib import Path
 
 from checkout import Checkout
-from published import edit_sealed, publish
+from published import edit_sealed, publish, put_manifest
 
 from cenbench.files import write_json
 from cenbench.matrix.plan import load_plan
-from cenbench.matrix.specs import dataset_key
 from cenbench.paths import Paths
 from cenbench.records import digests
 from cenbench.records.read import read_record
@@ -27,12 +26,10 @@ def test_cells_that_are_not_ok_are_planned_and_no_others(tmp_path: Path) -> None
     plan, paths = load_plan(checkout.root / "params", "demo"), Paths(checkout.root)
     one, other, third = plan.cells.values()
     (dataset,) = plan.datasets
-    manifest = paths.data / dataset_key(dataset) / "manifest.json"
 
     def put(content: str) -> None:
-        write_json(manifest, {"stands for": content})
-        os.utime(manifest, (1, 1))
-        digests._data_digest.cache_clear()
+        os.utime(put_manifest(paths, dataset, content), (1, 1))
+        digests.data_digest.cache_clear()
 
     def states() -> list[str]:
         return [read_record(paths, cell).state for cell in (one, other, third)]

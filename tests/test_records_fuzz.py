@@ -86,7 +86,7 @@ class Place:
 
     def look(self) -> None:
         """What `status`, `show`, `report`, `results`, `plan` and the Snakefile read; nothing in it may raise."""
-        digests._data_digest.cache_clear()  # kept for the life of a process
+        digests.data_digest.cache_clear()  # kept for the life of a process
         plan, paths, cell = self.plan, self.paths, self.cell
         records = {cell_id: read_record(paths, cell) for cell_id, cell in plan.cells.items()}
         for record in records.values():

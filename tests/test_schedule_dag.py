@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 from checkout import REPOSITORY
+from published import make_root, put_manifest
 
 from cenbench.errors import UserError
+from cenbench.report.rendered import table_damage
 from cenbench.schedule.dag import Dag
 
 DEMO = ("table2", "table4", "table6", "table7", "table8", "table9", "table-controls")
@@ -116,3 +119,24 @@ def test_another_configuration_key_is_an_error() -> None:
     with pytest.raises(UserError, match="unknown configuration key") as caught:
         dag(table="table7")
     assert (caught.value.key, caught.value.expected) == ("table", "preset, tables")
+
+
+def test_damaged_manifests_and_tables_are_made_again(tmp_path: Path) -> None:
+    """A dataset that is not prepared, or whose manifest cannot be read, is not: nothing is known of its content."""
+    plan, paths = make_root(tmp_path, tiny=True)
+    again = Dag(plan, paths, ("table7",), "", table_damage=table_damage).made_again
+    assert again(False) == []
+    manifest = put_manifest(paths, plan.datasets[0])
+    relative = manifest.relative_to(tmp_path).as_posix()
+    whole = manifest.read_text()
+    for damage in ("{", "[]", whole[:-20], whole.replace('"classes"', '"clbsses"'), whole.replace("synth", "synti")):
+        manifest.write_text(damage)
+        assert again(False) == [relative]
+    manifest.write_text(whole)
+    table = paths.reports / "demo" / "table8.json"
+    table.parent.mkdir(parents=True)
+    table.write_text('{"rows": 7}')
+    assert again(False) == ["reports/demo/table8.json"]
+    table.unlink()
+    manifest.unlink()
+    assert again(False) == []

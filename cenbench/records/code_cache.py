@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import json
 import os
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from cenbench.errors import UserError
+from cenbench.files import read_sealed, sealed_text
 
 
 class CodeCache:
@@ -26,10 +28,11 @@ class CodeCache:
 
     def read(self) -> dict[str, Any]:
         """The results by key; none if they are not valid."""
-        with suppress(OSError, ValueError, KeyError, TypeError):
-            document = json.loads(self._file.read_bytes())
-            if document["valid_for"] == self._valid_for:
-                return dict(document["found"])
+        with suppress(OSError, UserError):
+            document = read_sealed(self._file)
+            found = document.get("found")
+            if document.get("valid_for") == self._valid_for and isinstance(found, dict):
+                return found
         return {}
 
     def write(self, found: dict[str, Any]) -> None:
@@ -37,7 +40,7 @@ class CodeCache:
         part = self._file.with_suffix(f".{os.getpid()}")
         with suppress(OSError):
             self._file.parent.mkdir(exist_ok=True)
-            part.write_text(json.dumps({"valid_for": self._valid_for, "found": found}), encoding="utf-8")
+            part.write_text(sealed_text({"valid_for": self._valid_for, "found": found}), encoding="utf-8")
             part.replace(self._file)
 
 

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cenbench.errors import UserError
 from cenbench.files import digest, read_json_object, write_json
@@ -12,9 +14,20 @@ from cenbench.matrix.claims import ClaimSpec, load_claims
 from cenbench.matrix.metrics import metrics
 from cenbench.matrix.plan import Plan
 from cenbench.paths import Paths
+from cenbench.regular_file import is_there
 
 FORMAT = 1
+_Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
 Declared = Literal["before the run", "after numbers were seen", "no cell has started"]
+
+
+class _Registration(BaseModel):
+    """The shape of the file."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+    format: Literal[1]
+    preset: str
+    claims: dict[str, _Digest]
 
 
 def claim_digests(plan: Plan, specs: Sequence[ClaimSpec]) -> dict[str, str]:
@@ -34,7 +47,7 @@ def register(paths: Paths, plan: Plan) -> None:
     Claims that cannot be read are not registered: they cannot be judged either, and no training waits for them.
     """
     path = paths.registration(plan.preset)
-    if path.exists() or _has_numbers(paths, plan):
+    if is_there(path) or _has_numbers(paths, plan):
         return
     try:
         specs = load_claims(paths.params)
@@ -47,9 +60,9 @@ def declared(paths: Paths, plan: Plan, specs: Sequence[ClaimSpec]) -> Mapping[st
     """Name of each claim -> when it was declared in its present form. A damaged file counts as none."""
     now = claim_digests(plan, specs)
     try:
-        document = read_json_object(paths.registration(plan.preset))
-        registered = dict(document["claims"])
-    except (UserError, KeyError, TypeError, ValueError):
+        found = _Registration.model_validate(read_json_object(paths.registration(plan.preset)))
+        registered = found.claims if found.preset == plan.preset else None
+    except (UserError, ValidationError):
         registered = None
     if registered is None:
         seen = _has_numbers(paths, plan)
@@ -61,4 +74,4 @@ def declared(paths: Paths, plan: Plan, specs: Sequence[ClaimSpec]) -> Mapping[st
 
 
 def _has_numbers(paths: Paths, plan: Plan) -> bool:
-    return any(paths.record(cell).exists() for cell in plan.cells.values())
+    return any(is_there(paths.record(cell)) for cell in plan.cells.values())

@@ -86,6 +86,27 @@ def read_rendered(path: Path) -> dict[str, Any] | None:
 
 def _read(path: Path, version: int, model: type[_Strict]) -> dict[str, Any] | None:
     try:
+        return _read(path)
+    except _Damaged as damage:
+        _left_out(path, str(damage))
+        return None
+
+
+def table_damage(path: Path) -> str | None:
+    """Why the table in the file cannot be read; None if it can, or if there is none of this version."""
+    try:
+        _read(path)
+    except _Damaged as damage:
+        return str(damage)
+    return None
+
+
+class _Damaged(Exception):
+    """Why a file is no table."""
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
         document = read_json_object(path)
         if type(found := document.get("format")) is int and found != version:
             return None
@@ -93,12 +114,10 @@ def _read(path: Path, version: int, model: type[_Strict]) -> dict[str, Any] | No
     except Missing:
         return None
     except UserError as error:
-        _left_out(path, error.problem)
-        return None
+        raise _Damaged(error.problem) from error
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
-        _left_out(path, f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
-        return None
+        raise _Damaged(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
     return document
 
 

@@ -23,8 +23,8 @@ from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from cenbench.errors import UserError
-from cenbench.files import read_json
 from cenbench.run.process import Process, this_process
+from cenbench.strict_json import read_strict
 
 log = logging.getLogger("cenbench")
 Phase = Literal["preparing", "training", "evaluating", "publishing"]
@@ -84,7 +84,7 @@ _BEAT = TypeAdapter(Beat)
 def read_beat(folder: Path) -> Beat | None:
     """The last beat in a state folder; None if there is none, or this version cannot read it."""
     try:
-        return _BEAT.validate_python(read_json(folder / FILE))
+        return _BEAT.validate_json(read_strict(folder / FILE)[1], strict=True)
     except (OSError, UserError, ValueError):
         return None
 

@@ -22,6 +22,7 @@ from pydantic import TypeAdapter, ValidationError
 from cenbench.errors import TakenOver, UserError
 from cenbench.file_lock import file_lock
 from cenbench.files import read_json_object, room_to_write
+from cenbench.regular_file import read_regular
 from cenbench.run.heartbeat import BEAT_S, BEATS_UNTIL_LOST, Beat, read_beat, slurm_job
 from cenbench.run.process import Process, how_to_go_on, this_process
 
@@ -30,6 +31,7 @@ LOCK = "lock"
 """In a state folder: the file that a running cell holds locked."""
 _LENGTH = 512
 """Bytes that every holder writes, so that of two that write at once, one is left whole."""
+_LARGEST_BYTES = 2**20
 _PROCESS = TypeAdapter(Process)
 
 
@@ -65,8 +67,8 @@ class CellLock:
     def _found(self) -> str | None:
         """Who holds the cell instead; None if this run does."""
         try:
-            text = self.path.read_text()
-        except (OSError, ValueError) as error:
+            text = read_regular(self.path, _LARGEST_BYTES).decode()
+        except (UserError, ValueError) as error:
             return f"the lock cannot be read: {error}"
         return None if text == self.text else _who(_read(self.path))
 
@@ -87,7 +89,7 @@ def cell_lock(folder: Path, *, wait: bool = False, beat_s: float = BEAT_S) -> It
         holder = {
             **asdict(this_process()),
             "job": slurm_job(os.environ),
-            "number": number + 1 if isinstance(number, int) else 1,
+            "number": number + 1 if type(number) is int else 1,
             "nonce": secrets.token_hex(8),  # the numbers begin again if somebody removes the file
             "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         }
@@ -173,7 +175,8 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _process(holder: dict[str, Any]) -> Process | None:
     with suppress(KeyError, ValidationError):
-        return _PROCESS.validate_python({name: holder[name] for name in ("host", "pid", "began")})
+        text = json.dumps({name: holder[name] for name in ("host", "pid", "began")})
+        return _PROCESS.validate_json(text, strict=True)
     return None
 
 

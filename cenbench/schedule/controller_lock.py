@@ -22,8 +22,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from cenbench.errors import UserError
 from cenbench.file_lock import file_lock
-from cenbench.files import read_json, room_to_write
+from cenbench.files import room_to_write
+from cenbench.regular_file import is_there
 from cenbench.run.process import Process, how_to_go_on, this_process
+from cenbench.strict_json import read_strict
 
 _CLAIM = "controller.json"
 _IDENTIFIES_ITSELF_S = 1.0
@@ -127,12 +129,12 @@ def _created(path: Path, text: str) -> bool:
 def _read_claim(root: Path) -> Claim | None:
     """The claim; None if there is none. `UserError` for one that cannot be read: its holder may be alive."""
     path = root / ".snakemake" / _CLAIM
-    if not path.exists():
+    if not is_there(path):
         return None
     try:
-        return _VALID.validate_python(read_json(path))
+        return _VALID.validate_json(read_strict(path)[1], strict=True)
     except (UserError, ValidationError):
-        if not path.exists():
+        if not is_there(path):
             return None
     raise _refused(root, None)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from cenbench.data.manifest import MANIFEST
+from cenbench.data.manifest import MANIFEST, Damaged, is_prepared, read_manifest
 from cenbench.errors import UserError
 from cenbench.files import digest, sha256_file
 from cenbench.matrix.claim_pairs import plan_claims
@@ -56,12 +56,19 @@ class Dag:
     """Digest of the code that renders tables (`cenbench.report.code`): a change renders them again."""
     controller: Controller | None = None
     """The Snakemake process that asks; None outside of one."""
+    table_damage: Callable[[Path], str | None] = lambda path: None
+    """Why the JSON of a table cannot be read (`cenbench.report.rendered`); None if it can, or is missing."""
     _sha256: dict[Path, str] = field(default_factory=dict, compare=False)
     """Of pretrained files, in a process that writes no notes of them."""
 
     @classmethod
     def from_config(
-        cls, config: Mapping[str, Any], root: Path, report_code: str = "", workflow: Workflow | None = None
+        cls,
+        config: Mapping[str, Any],
+        root: Path,
+        report_code: str = "",
+        workflow: Workflow | None = None,
+        table_damage: Callable[[Path], str | None] = lambda path: None,
     ) -> Dag:
         """Read `--config preset=NAME tables=table7,8`; by default all tables of the preset.
 
@@ -78,7 +85,7 @@ class Dag:
         words = asked if isinstance(asked, list) else str(asked).split(",")
         names = [table.name for table in plan.tables]
         chosen = names if asked == ALL else [plan.table(table_name(str(word).strip())).name for word in words]
-        dag = cls(plan, paths, tuple(dict.fromkeys(chosen)), report_code)
+        dag = cls(plan, paths, tuple(dict.fromkeys(chosen)), report_code, table_damage=table_damage)
         return dag if workflow is None else replace(dag, controller=Controller(root, workflow, dag.made_again))
 
     @property
@@ -91,10 +98,11 @@ class Dag:
         return () if self.controller is None else self.controller.begin()
 
     def made_again(self, works: bool) -> list[str]:
-        """Records that are damaged, stale or failed. Snakemake may find them up to date: a dataset may come with old
-        file times, and its notes may be lost or touched. A process that works sets damaged ones aside.
+        """Records that are damaged, stale or failed, and damaged manifests and tables. Snakemake may find them up to
+        date: a dataset may come with old file times, and its notes may be lost or touched. A process that works sets
+        damaged records aside.
         """
-        targets, reasons = [], Counter[str]()
+        targets, reasons = [*self._damaged_manifests(), *self._damaged_tables()], Counter[str]()
         for cell in self.plan.cells.values():
             record = read_record(self.paths, cell, None if works else self._read_sha256)
             if record.state not in ("damaged", "stale", "failed"):
@@ -109,6 +117,30 @@ class Dag:
         for reason, count in reasons.items():
             log.warning("%d cell%s made again, %s", count, "s" if count > 1 else "", reason)
         return targets
+
+    def _damaged_manifests(self) -> Iterator[str]:
+        """Prepared again before the cells that read them. A manifest that the file system does not give is none."""
+        for spec in self.plan.datasets:
+            folder = dataset_key(spec)
+            try:
+                if not is_prepared(self.paths.data / folder):
+                    continue
+                found = dataset_key(read_manifest(self.paths.data / folder).spec)
+                problem = None if found == folder else f"{MANIFEST} is that of {found}"
+            except Damaged as error:
+                problem = error.problem
+            except UserError:
+                continue  # the cells report it
+            if problem is not None:
+                log.warning("dataset %s is prepared again: %s", folder, problem)
+                yield (RELATIVE.data / folder / MANIFEST).as_posix()
+
+    def _damaged_tables(self) -> Iterator[str]:
+        for name in self.every_table:
+            path = RELATIVE.reports / self.plan.preset / f"{name}.json"
+            if (why := self.table_damage(self.paths.root / path)) is not None:
+                log.warning("%s is damaged, and rendered again: %s", path, why)
+                yield path.as_posix()
 
     @property
     def every_table(self) -> list[str]:

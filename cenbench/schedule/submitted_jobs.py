@@ -24,7 +24,7 @@ def submitted_job(root: Path, cell: Cell) -> str | None:
         job = read_json_object(note).get("external_jobid")
     except (OSError, UserError):
         return None
-    return str(job) if isinstance(job, str | int) else None
+    return str(job) if type(job) in (str, int) else None
 
 
 def _note(folder: Path, output: str) -> Path:

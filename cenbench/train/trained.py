@@ -16,8 +16,8 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from cenbench.errors import UserError
-from cenbench.files import Guard, read_json_object, sha256_file, unguarded, write_bytes, write_json
-from cenbench.regular_file import is_there, read_regular
+from cenbench.files import Guard, digest, read_json_object, sha256_file, unguarded, write_bytes, write_json
+from cenbench.regular_file import Missing, is_there, read_regular
 from cenbench.train.gamma_file import FILE as GAMMAS
 from cenbench.train.gamma_file import LARGEST_BYTES
 from cenbench.train.history import HISTORY
@@ -44,12 +44,14 @@ class ImportedWeights:
 class _Note(BaseModel):
     """The shape of finished.json."""
 
-    model_config = ConfigDict(strict=True)
+    model_config = ConfigDict(strict=True, extra="forbid")
     identity: dict[str, str]
     steps: Annotated[int, Field(ge=0, le=10**15)]
     sha256: dict[Literal["weights.safetensors", "history.csv", "gammas.safetensors"], str]
     imported: dict[Literal["file", "sha256"], str] | None = None
     selected: dict[str, float] | None = None
+    seal: str | None = None
+    """Digest of all of the above; None in a note of an older version."""
 
     @model_validator(mode="after")
     def _whole(self) -> _Note:
@@ -91,7 +93,7 @@ def open_finished(folder: Path, identity: dict[str, str], guard: Guard = unguard
     note = _read_note(folder)
     if note is None:
         return None
-    imported = ImportedWeights(**note["imported"]) if "imported" in note else None
+    imported = _source(note)
     if not _is_for(note, imported, identity):
         log.info("the finished weights come from other code or data: training restarts")
         return None
@@ -158,7 +160,7 @@ def finish(
     note: dict[str, Any] = {"identity": identity, "steps": steps, "sha256": sha256}
     note |= {"imported": asdict(imported)} if imported else {}
     note |= {"selected": selected} if selected else {}
-    write_json(folder / NOTE, note, guard)
+    write_json(folder / NOTE, {**note, "seal": digest(note)}, guard)
     guard()
     drop_state(folder)
     return Trained(folder, steps, history, sha256[WEIGHTS], gammas, imported, selected, identity)
@@ -186,7 +188,11 @@ def differs(one: Path, other: Path) -> bool:
 def found_import(folder: Path) -> ImportedWeights | None:
     """The source of imported weights in `folder`; None if there are no weights, or they were trained."""
     note = _read_note(folder)
-    return ImportedWeights(**note["imported"]) if note is not None and "imported" in note else None
+    return None if note is None else _source(note)
+
+
+def _source(note: dict[str, Any]) -> ImportedWeights | None:
+    return ImportedWeights(**note["imported"]) if note.get("imported") else None
 
 
 def load_weights(network: nn.Module, folder: Path) -> None:
@@ -201,11 +207,18 @@ def load_weights(network: nn.Module, folder: Path) -> None:
 
 
 def _read_note(folder: Path) -> dict[str, Any] | None:
-    """finished.json, if it exists and has the shape of a note."""
+    """finished.json without its seal, if it exists and is as it was written. One that is not is logged."""
     try:
         note = read_json_object(folder / NOTE)
-        _Note.model_validate(note)
+        seal = _Note.model_validate(note).seal
+    except Missing:
+        return None
     except (UserError, ValidationError):
+        log.warning("%s is damaged: this training does not count", folder / NOTE)
+        return None
+    note.pop("seal", None)
+    if seal is not None and seal != digest(note):
+        log.warning("%s has changed since it was written: this training does not count", folder / NOTE)
         return None
     return note
 

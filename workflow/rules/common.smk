@@ -9,6 +9,7 @@ from cenbench.doctor.profile_link import profile_link_note
 from cenbench.errors import UserError
 from cenbench.redact import redacted
 from cenbench.report.code import report_code
+from cenbench.report.rendered import table_damage
 from cenbench.schedule.dag import Dag
 from cenbench.schedule.slurm import Queue
 from cenbench.run.user_name import name_the_user
@@ -21,7 +22,7 @@ try:
     # Not called DAG: Snakemake runs rule files in its own namespace, which has a class of that name.
     # `MATRIX.begin` is an input function of every rule: with it a real run takes hold of this folder. Before, a dry run is
     # not known to be one, so reading the rules changes nothing.
-    MATRIX = Dag.from_config(config, Path.cwd(), report_code(), workflow)
+    MATRIX = Dag.from_config(config, Path.cwd(), report_code(), workflow, table_damage)
 except UserError as error:
     raise WorkflowError(redacted(str(error)))
 
