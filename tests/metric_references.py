@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import scipy.linalg
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import binary_dilation, binary_erosion, gaussian_filter
 from torch import Tensor
 
 from cenbench.metrics.inputs.gammas import GammaArrays
@@ -21,10 +22,10 @@ from cenbench.metrics.inputs.gammas import GammaArrays
 class Reference(NamedTuple):
     """A metric of one stream.
 
-    `compute` takes what the metric needs: for "confusion" predicted and true classes (N, H, W) and the void label; for
-    "pixels" images and targets (N, C, H, W) in [-1, 1]; for "features" two sets (N, D) and the subsets' count, size and
-    seed; for "network" the counts; for
-    "exchange" the shares and the stream; for "gammas" the arrays.
+    `compute` takes what the metric needs: for "confusion", "thin" and "boundaries" predicted and true classes (N, H, W)
+    and the void label; for "pixels" and "edges" images and targets (N, C, H, W) in [-1, 1]; for "features" two sets
+    (N, D) and the subsets' count, size and seed; for "network" the counts; for "exchange" the shares and the
+    stream; for "gammas" the arrays.
     """
 
     compute: Callable[..., float]
@@ -100,6 +101,62 @@ def _pixel_acc_pct(prediction: Tensor, label: Tensor, void: int) -> float:
 def _mean_acc_pct(prediction: Tensor, label: Tensor, void: int) -> float:
     hits, of_truth, _ = _counts(prediction, label, void)
     return 100 * math.fsum(hits[label_class] / pixels for label_class, pixels in of_truth.items()) / len(of_truth)
+
+
+THIN = (1, 3)
+"""Labels of the thin classes of the tests."""
+
+
+def _thin_iou_pct(prediction: Tensor, label: Tensor, void: int) -> float:
+    ious, _ = _ious(prediction, label, void)
+    thin = [iou for label_class, iou in ious.items() if label_class in THIN]
+    return 100 * math.fsum(thin) / len(thin)
+
+
+def _boundary(mask_HW: np.ndarray) -> np.ndarray:
+    """As `mask_to_boundary` of the authors' code (bowenc0221/boundary-iou-api): the mask, framed by one pixel of
+    background, without what is left of it after so many erosions by 3 x 3 pixels.
+    """
+    height, width = mask_HW.shape
+    dilation = max(1, round(0.02 * math.sqrt(height**2 + width**2)))
+    framed = np.pad(mask_HW, 1)
+    eroded = binary_erosion(framed, np.ones((3, 3)), iterations=dilation, border_value=1)[1:-1, 1:-1]
+    boundary: np.ndarray = mask_HW & ~eroded
+    return boundary
+
+
+def _boundary_iou_pct(prediction: Tensor, label: Tensor, void: int) -> float:
+    """One class and image at a time; void pixels belong to no class."""
+    ious = []
+    for label_class in set(label.unique().tolist()) | set(prediction[label != void].unique().tolist()) - {void}:
+        both = either = 0
+        for shown, truth in zip(prediction.numpy(), label.numpy(), strict=True):
+            of_truth = _boundary(truth == label_class)
+            of_prediction = _boundary((shown == label_class) & (truth != void))
+            both += int((of_truth & of_prediction).sum())
+            either += int((of_truth | of_prediction).sum())
+        if label_class != void:
+            ious.append(both / either)
+    return 100 * math.fsum(ious) / len(ious)
+
+
+def _edge_mae_x10(image: Tensor, target: Tensor, *, is_near: bool) -> float:
+    """Edges and the distance from them, one pixel at a time; the target is depth."""
+    errors: list[float] = []
+    for error_CHW, target_CHW in zip(np.abs(_error(image, target)), target.numpy(), strict=True):
+        _, height, width = target_CHW.shape
+        edge = np.zeros((height, width), bool)
+        for row in range(height):
+            for column in range(width):
+                for other in ((row + 1, column), (row, column + 1)):
+                    if other[0] < height and other[1] < width:
+                        step = np.abs(target_CHW[:, row, column] - target_CHW[(slice(None), *other)]).max()
+                        if step > np.float32(0.02):
+                            edge[row, column] = edge[other] = True
+        reach = max(1, round(0.02 * math.sqrt(height**2 + width**2)))
+        close = binary_dilation(edge, np.ones((3, 3)), iterations=reach)
+        errors += error_CHW[:, close if is_near else ~close].flatten().tolist()
+    return 10 * math.fsum(errors) / len(errors)
 
 
 def _error(image: Tensor, target: Tensor) -> np.ndarray:
@@ -178,10 +235,14 @@ REFERENCES = {
     "fwiou_pct": Reference(_fwiou_pct, 1e-12),
     "pixel_acc_pct": Reference(_pixel_acc_pct, 1e-12),
     "mean_acc_pct": Reference(_mean_acc_pct, 1e-12),
+    "thin_iou_pct": Reference(_thin_iou_pct, 1e-12),
+    "boundary_iou_pct": Reference(_boundary_iou_pct, 1e-12),
     # Sums of some thousand float64 terms in another order.
     "mae_x10": Reference(_mae_x10, 1e-12),
     "mse_x10": Reference(_mse_x10, 1e-12),
     "rmse_x10": Reference(_rmse_x10, 1e-12),
+    "mae_near_x10": Reference(partial(_edge_mae_x10, is_near=True), 1e-12),
+    "mae_away_x10": Reference(partial(_edge_mae_x10, is_near=False), 1e-12),
     # The logarithms of the range and of the base are in float32, as in torchmetrics.
     "psnr_db": Reference(_psnr_db, 1e-7),
     # Variances are differences of means of squares, rounded to 1e-16, next to C2 = 0.0036.

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 from checkout import REPOSITORY, copy_code
-from metric_references import REFERENCES
+from metric_references import REFERENCES, THIN
 from torch import Tensor
 
 from cenbench.errors import UserError
@@ -23,7 +23,9 @@ from cenbench.evaluate.per_image import ConfusionCollector
 from cenbench.matrix import metrics as declarations
 from cenbench.matrix.metrics import Needs, metrics, metrics_that_need
 from cenbench.metrics.inputs import pixels, scores
+from cenbench.metrics.inputs.boundaries import Boundaries
 from cenbench.metrics.inputs.confusion import Confusion
+from cenbench.metrics.inputs.edges import Edges
 from cenbench.metrics.inputs.extractors import Extractor, load_extractor
 from cenbench.metrics.inputs.features import Features, Subsets
 from cenbench.metrics.inputs.gammas import GammaArrays, gamma_metrics
@@ -31,7 +33,14 @@ from cenbench.metrics.inputs.images import to_uint8
 from cenbench.metrics.inputs.network import exchange_numbers, network_costs
 from cenbench.metrics.inputs.pixels import Pixels
 from cenbench.metrics.inputs.plugins import plugins
-from cenbench.metrics.inputs.scores import confusion_scores, feature_scores, pixel_scores
+from cenbench.metrics.inputs.scores import (
+    boundary_scores,
+    confusion_scores,
+    edge_scores,
+    feature_scores,
+    pixel_scores,
+    thin_scores,
+)
 
 CPU = torch.device("cpu")
 VOID, CLASSES, STREAMS = 255, 6, ("rgb", "depth", "ensemble")
@@ -41,12 +50,27 @@ SHARES = {"rgb": 0.25, "depth": 0.125, "ensemble": 0.1875}
 COUNTS = {"total": 118_201_600, "fusion": 130_000, "flops": 23_456_789_000}
 
 CONFUSION, PIXELS = metrics_that_need("confusion"), metrics_that_need("pixels")
-TRANSLATION = metrics_that_need("features", "pixels")
-MEASURED = (*CONFUSION, *TRANSLATION)
+LABELS = metrics_that_need("confusion", "thin", "boundaries")
+TRANSLATION = metrics_that_need("features", "pixels", "edges")
+MEASURED = (*LABELS, *TRANSLATION)
 # Float64 sums, and convolutions of the stand-in extractor, in another order.
 REORDERED = 1e-9
 
 Drawn = tuple[Tensor, Tensor]
+INPUTS: dict[str, Callable[[torch.device], Any]] = {
+    "confusion": lambda device: Confusion(STREAMS, CLASSES, VOID, device),
+    "thin": lambda device: Confusion(STREAMS, CLASSES, VOID, device),
+    "boundaries": lambda device: Boundaries(STREAMS, CLASSES, VOID, device),
+    "pixels": lambda device: Pixels(STREAMS, device),
+    "edges": lambda device: Edges(STREAMS, "depth"),
+}
+SCORES: dict[str, Callable[[Any], Any]] = {
+    "confusion": confusion_scores,
+    "thin": lambda confusion: thin_scores(confusion, THIN),
+    "boundaries": boundary_scores,
+    "pixels": pixel_scores,
+    "edges": edge_scores,
+}
 
 
 def labels(noise: float, seed: int = 1) -> Drawn:
@@ -105,16 +129,16 @@ def score(extractor: Extractor) -> Iterator[Score]:
                 for image, _ in pieces:
                     found.update(image)
                 return feature_scores(found)
-            made = Confusion(STREAMS, CLASSES, VOID, device) if needs == "confusion" else Pixels(STREAMS, device)
+            made = INPUTS[needs](device)
             for prediction, truth in pieces:
                 made.update(prediction, truth)
-            return confusion_scores(made) if isinstance(made, Confusion) else pixel_scores(made)
+            return SCORES[needs](made)
 
     yield scored
 
 
 def drawn_for(metric: str, noise: float) -> Drawn:
-    return labels(noise) if metric in CONFUSION else images(noise)
+    return labels(noise) if metric in LABELS else images(noise)
 
 
 def values(found: Scores, metric: str) -> list[float]:
@@ -138,7 +162,7 @@ def test_each_stream_has_its_own_value_and_it_repeats(metric: str, score: Score)
 def test_the_batch_size_changes_nothing(metric: str, batch: int, score: Score) -> None:
     drawn = drawn_for(metric, 0.3)
     whole, pieces = (values(score(metric, drawn, size), metric) for size in (IMAGES, batch))
-    assert pieces == (whole if metric in CONFUSION else pytest.approx(whole, rel=REORDERED))
+    assert pieces == (whole if metric in LABELS else pytest.approx(whole, rel=REORDERED))
 
 
 def reference_of(metric: str) -> Any:
@@ -164,12 +188,12 @@ def test_the_declared_direction_is_the_better_one(metric: str, score: Score) -> 
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
-@pytest.mark.parametrize("metric", (*CONFUSION, *PIXELS))
+@pytest.mark.parametrize("metric", (*LABELS, *PIXELS, *metrics_that_need("edges")))
 def test_the_value_on_a_gpu_is_that_on_the_cpu(metric: str, score: Score) -> None:
     drawn = drawn_for(metric, 0.3)
     expected = values(score(metric, drawn, 3), metric)
     found = values(score(metric, drawn, 3, torch.device("cuda")), metric)
-    assert found == (expected if metric in CONFUSION else pytest.approx(expected, rel=reference_of(metric).rel))
+    assert found == (expected if metric in LABELS else pytest.approx(expected, rel=reference_of(metric).rel))
 
 
 @pytest.mark.parametrize("metric", CONFUSION)
@@ -233,7 +257,7 @@ def test_the_value_is_that_of_an_independent_implementation(metric: str, score: 
     found = score(metric, drawn, 3)
     for number, stream in enumerate(STREAMS):
         given: tuple[Any, ...] = (drawn[0][:, number], drawn[1])
-        if metrics()[metric].needs == "confusion":
+        if metric in LABELS:
             given += (VOID,)
         elif metrics()[metric].needs == "features":
             given = tuple(extractor.features(to_uint8(part)) for part in given)

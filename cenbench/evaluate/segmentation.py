@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from cenbench.data.batches import EvalBatches
 from cenbench.data.contact_sheet import label_colours
+from cenbench.data.thin_classes import thin_labels
 from cenbench.evaluate.exchanged import exchanged_shares
 from cenbench.evaluate.input_pictures import input_pictures
 from cenbench.evaluate.measured import Measured
@@ -22,8 +24,9 @@ from cenbench.evaluate.samples import sample_names, side_by_side
 from cenbench.evaluate.score_segmentation import predicted_classes, score
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.specs import SegmentationEvaluation
+from cenbench.metrics.inputs.boundaries import Boundaries
 from cenbench.metrics.inputs.confusion import Confusion, class_iou
-from cenbench.metrics.inputs.scores import confusion_scores
+from cenbench.metrics.inputs.scores import boundary_scores, confusion_scores, thin_scores
 from cenbench.nn.network import Network
 from cenbench.train.setup import Setup
 
@@ -39,12 +42,15 @@ def measure(setup: Setup, network: Network) -> Measured:
     """Scores of every stream, parameter count, ensemble weights, and sample pictures."""
     cell, prepared, evaluation = setup.cell, setup.prepared, setup.cell.part(SegmentationEvaluation)
     confusion = Confusion(cell.streams, setup.classes, prepared.void, setup.device)
-    images = ConfusionCollector(cell.streams, setup.classes)
+    boundaries = Boundaries(cell.streams, setup.classes, prepared.void, setup.device)
+    images, edges = (ConfusionCollector(cell.streams, classes) for classes in (setup.classes, setup.classes + 1))
     samples: dict[str, bytes] = {}
     rows, wanted, place = prepared.indices(evaluation.split), sample_names(prepared, cell.task, evaluation), 0
     for x_BMCHW, label_BHW in EvalBatches(prepared, cell.task, evaluation.split, evaluation.batch_size):
         prediction_BSHW = predicted_classes(network, x_BMCHW.to(setup.device), cell.task, evaluation)
-        images.add(confusion.update(prediction_BSHW, label_BHW.to(setup.device)).cpu().numpy())
+        truth_BHW = label_BHW.to(setup.device)
+        images.add(confusion.update(prediction_BSHW, truth_BHW).cpu().numpy())
+        edges.add(boundaries.update(prediction_BSHW, truth_BHW).cpu().numpy())
         for prediction_SHW, label_HW in zip(prediction_BSHW.cpu().numpy(), label_BHW.numpy(), strict=True):
             if place in wanted:
                 inputs = input_pictures(prepared, cell.task, int(rows[place]))
@@ -53,11 +59,14 @@ def measure(setup: Setup, network: Network) -> Measured:
             place += 1
     parameters = network_cost(network, cell.streams, (1, *x_BMCHW.shape[1:]))
     pooled = dict(zip(cell.streams, confusion.pooled_SKK(), strict=True))
+    by_class, near = confusion_scores(confusion), boundary_scores(boundaries)
+    thin = thin_labels(cell.dataset.name, prepared.classes)
+    by_thin = thin_scores(confusion, thin)
     return Measured(
-        metrics=confusion_scores(confusion),
+        metrics={stream: {**by_class[stream], **by_thin[stream], **near[stream]} for stream in cell.streams},
         per_class_iou_pct={stream: _iou_pct(counts_KK, prepared.classes) for stream, counts_KK in pooled.items()},
         confusion={stream: counts_KK.numpy() for stream, counts_KK in pooled.items()},
-        per_image=images.collected(),
+        per_image=replace(images.collected(), boundaries=edges.collected().confusion, thin=thin),
         parameters=parameters,
         exchange=exchanged_shares(network, cell.task.inputs),
         samples=samples,

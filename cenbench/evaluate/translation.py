@@ -21,11 +21,12 @@ from cenbench.matrix.cell import Cell
 from cenbench.matrix.metrics import metrics_that_need
 from cenbench.matrix.specs import TranslationEvaluation
 from cenbench.metrics.inputs import extractors
+from cenbench.metrics.inputs.edges import Edges
 from cenbench.metrics.inputs.extractors import Extractor, load_extractor
 from cenbench.metrics.inputs.features import Features, Subsets
 from cenbench.metrics.inputs.images import to_uint8
 from cenbench.metrics.inputs.pixels import Pixels
-from cenbench.metrics.inputs.scores import feature_scores, pixel_scores
+from cenbench.metrics.inputs.scores import edge_scores, feature_scores, pixel_scores
 from cenbench.nn.network import Network
 from cenbench.pretrained.catalog import INCEPTION_FILE
 from cenbench.train.setup import Setup
@@ -47,11 +48,13 @@ def measure(setup: Setup, network: Network) -> Measured:
     cell, prepared, evaluation = setup.cell, setup.prepared, setup.cell.part(TranslationEvaluation)
     extractor = load_extractor(evaluation.extractor, setup.paths.weights / INCEPTION_FILE, setup.device)
     features, pixels = _new_features(setup, extractor), Pixels(cell.streams, setup.device)
+    edges = Edges(cell.streams, cell.task.target)
     samples: dict[str, bytes] = {}
     rows, wanted, place = prepared.indices(evaluation.split), sample_names(prepared, cell.task, evaluation), 0
     for image_BSCHW, y_BCHW in generated(setup, network):
         features.update(image_BSCHW)
         pixels.update(image_BSCHW, y_BCHW)
+        edges.update(image_BSCHW, y_BCHW)
         for image_SCHW, y_CHW in zip(image_BSCHW, y_BCHW, strict=True):
             if place in wanted:
                 inputs = input_pictures(prepared, cell.task, int(rows[place]))
@@ -59,10 +62,10 @@ def measure(setup: Setup, network: Network) -> Measured:
                 samples |= dict.fromkeys(wanted[place], side_by_side([*inputs, *shown]))
             place += 1
     parameters = network_cost(network, cell.streams, (1, len(cell.task.inputs), *y_BCHW.shape[1:]))
-    by_features, by_pixels = feature_scores(features), pixel_scores(pixels)
+    found = (feature_scores(features), pixel_scores(pixels), edge_scores(edges))
     return Measured(
-        metrics={stream: {**by_features[stream], **by_pixels[stream]} for stream in cell.streams},
-        per_image=PerImage(len(rows), means=pixels.means()),
+        metrics={stream: {n: v for scores in found for n, v in scores[stream].items()} for stream in cell.streams},
+        per_image=PerImage(len(rows), means=pixels.means(), edges=edges.images()),
         stand_in=dict.fromkeys(metrics_that_need("features"), extractor.stand_in) if extractor.stand_in else {},
         parameters=parameters,
         exchange=exchanged_shares(network, cell.task.inputs),

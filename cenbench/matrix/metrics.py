@@ -13,10 +13,13 @@ from typing import Any, Literal, get_args
 from cenbench.errors import UserError
 from cenbench.matrix.declared import describe_constant, read_constants
 
-Needs = Literal["confusion", "features", "pixels", "network", "exchange", "gammas"]
+Needs = Literal["confusion", "thin", "boundaries", "features", "pixels", "edges", "network", "exchange", "gammas"]
 Better = Literal["higher", "lower", "neither"]
 _FOLDER = Path(__file__).parents[1] / "metrics"
-_MEASURED: dict[str, tuple[Needs, ...]] = {"segmentation": ("confusion",), "translation": ("features", "pixels")}
+_MEASURED: dict[str, tuple[Needs, ...]] = {
+    "segmentation": ("confusion", "thin", "boundaries"),
+    "translation": ("features", "pixels", "edges"),
+}
 """Kind of task -> what its metrics are computed from, besides the network."""
 
 

@@ -13,10 +13,19 @@ and defines `compute`, which depends on NEEDS:
 
     "confusion"  compute(confusion_KK) -> float
                  float64 counts [ground truth, prediction] pooled over the split (`inputs/confusion.py`)
+    "thin"       compute(confusion_LL) -> float
+                 the same counts, with all classes that are not thin as one, the last. A record lacks the metric where
+                 no thin class occurs (`cenbench/data/thin_classes.py`)
+    "boundaries" compute(confusion_LL) -> float
+                 counts of the pixels near the boundary of their class; the last class stands for all other pixels
+                 (`inputs/boundaries.py`)
     "pixels"     values(image_BSCHW, target_BCHW) -> values_BS...
                  what is averaged over the split: float64, one or more per image and stream (`inputs/pixels.py`)
                  compute(total, count) -> metric
                  from the sum of such values and their number, elementwise
+    "edges"      compute(errors) -> float
+                 sums of absolute errors near the target's edges and away from them, an `EdgeErrors`
+                 (`inputs/edges.py`). A record lacks the metric where one of the two has no pixel
     "features"   compute(sets) -> float
                  features of the generated and the real images, a `FeatureSets` (`inputs/features.py`)
     "network"    compute(counts) -> float

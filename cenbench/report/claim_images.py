@@ -10,7 +10,13 @@ from cenbench.matrix.claim_pairs import PlannedClaim
 from cenbench.matrix.metrics import metrics
 from cenbench.records.per_image import NoScores, dense_counts, read_per_image
 from cenbench.records.read import CellRecord
-from cenbench.stats.images import image_weights, resampled_confusion, resampled_mean
+from cenbench.stats.images import (
+    image_weights,
+    resampled_confusion,
+    resampled_edges,
+    resampled_mean,
+    with_others_merged,
+)
 
 
 def image_interval(claim: PlannedClaim, records: Mapping[str, CellRecord]) -> tuple[float, float] | None:
@@ -41,7 +47,15 @@ def _resampled(record: CellRecord, stream: str, metric: str) -> np.ndarray | Non
     if isinstance(scores, NoScores) or scores.images == 0:
         return None
     weights_RN = image_weights(scores.images)
+    needs = metrics()[metric].needs
+    if needs == "boundaries" and stream in scores.boundaries:
+        return resampled_confusion(metric, dense_counts(scores.boundaries[stream]), weights_RN)
+    if needs == "edges" and stream in scores.edges:
+        return resampled_edges(metric, scores.edges[stream], weights_RN)
     if stream in scores.confusion:
-        return resampled_confusion(metric, dense_counts(scores.confusion[stream]), weights_RN)
+        counts_NKK = dense_counts(scores.confusion[stream])
+        if needs == "thin":
+            counts_NKK = with_others_merged(counts_NKK, scores.thin)
+        return resampled_confusion(metric, counts_NKK, weights_RN)
     mean_N = scores.means.get(stream, {}).get(metric)
     return None if mean_N is None else resampled_mean(metric, mean_N, weights_RN)

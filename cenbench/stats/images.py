@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -36,6 +36,25 @@ def scores_of_images(metric: str, counts_NKK: np.ndarray) -> np.ndarray | None:
     return resampled_confusion(metric, counts_NKK, np.eye(len(counts_NKK)))
 
 
+def with_others_merged(counts_NKK: np.ndarray, labels: Sequence[int]) -> np.ndarray:
+    """(N, L + 1, L + 1) counts of these classes, in their order, and of all others as one class, the last."""
+    place_K = np.full(counts_NKK.shape[1], len(labels))
+    place_K[list(labels)] = np.arange(len(labels))
+    onto_LK = np.eye(len(labels) + 1, dtype=counts_NKK.dtype)[:, place_K]
+    merged_NLL: np.ndarray = onto_LK @ counts_NKK @ onto_LK.T
+    return merged_NLL
+
+
+def resampled_edges(metric: str, sums: Mapping[str, np.ndarray], weights_RN: np.ndarray) -> np.ndarray | None:
+    """float64 (R,) values of a metric of errors near edges or away from them: sums over numbers; None for others."""
+    if metric not in _OF_EDGES:
+        return None
+    total_N, count_N = (sums[f"{_OF_EDGES[metric]}_{part}"] for part in ("total", "count"))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        error_R: np.ndarray = 10 * (weights_RN @ total_N) / (weights_RN @ count_N)
+    return error_R
+
+
 def _mean_iou(pooled_RKK: np.ndarray) -> np.ndarray:
     hits, truth, predicted = _sums(pooled_RKK)
     return _mean_where(hits, truth + predicted - hits)
@@ -63,8 +82,16 @@ def _mean_where(hits_RK: np.ndarray, total_RK: np.ndarray) -> np.ndarray:
     return share
 
 
+def _mean_iou_of_named(pooled_RLL: np.ndarray) -> np.ndarray:
+    """Of all classes but the last, which stands for all others."""
+    hits, truth, predicted = (sums[:, :-1] for sums in _sums(pooled_RLL))
+    return _mean_where(hits, truth + predicted - hits)
+
+
 _OF_CONFUSION: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
     "miou_pct": _mean_iou,
+    "thin_iou_pct": _mean_iou_of_named,
+    "boundary_iou_pct": _mean_iou_of_named,
     "mean_acc_pct": _mean_accuracy,
     "pixel_acc_pct": _pixel_accuracy,
 }
@@ -73,6 +100,7 @@ _OF_MEAN: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
     "mse_x10": lambda mean_R: 10 * mean_R,
     "rmse_x10": lambda mean_R: 10 * np.sqrt(mean_R),
 }
+_OF_EDGES: Mapping[str, str] = {"mae_near_x10": "near", "mae_away_x10": "away"}
 
 
 def mean_iou_pct(counts_KK: np.ndarray) -> float | None:

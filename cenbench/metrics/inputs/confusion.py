@@ -55,6 +55,14 @@ class Confusion:
         return pooled_SKK
 
 
+def with_others_merged(confusion_KK: Tensor, labels: Sequence[int]) -> Tensor:
+    """The counts of these classes, in their order, and of all others as one class, the last: (L + 1, L + 1)."""
+    place_K = torch.full((len(confusion_KK),), len(labels))
+    place_K[list(labels)] = torch.arange(len(labels))
+    merged_LL = confusion_KK.new_zeros(len(labels) + 1, len(labels) + 1)
+    return merged_LL.index_put_((place_K[:, None], place_K[None]), confusion_KK, accumulate=True)
+
+
 def class_iou(confusion_KK: Tensor) -> Tensor:
     """IoU of each class, 0..1, of float64 counts `[ground truth, prediction]`.
 

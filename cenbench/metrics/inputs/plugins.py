@@ -14,13 +14,20 @@ from cenbench.matrix.metrics import Needs, metrics_that_need
 if TYPE_CHECKING:  # network metrics are computed without torch
     from torch import Tensor
 
+    from cenbench.metrics.inputs.edges import EdgeErrors
     from cenbench.metrics.inputs.features import FeatureSets
 
 
 class ConfusionMetric(Protocol):
-    """A metric that needs confusion counts."""
+    """A metric that needs confusion counts: of all classes, of the thin ones, or near boundaries."""
 
     def compute(self, confusion_KK: Tensor) -> float: ...
+
+
+class EdgeMetric(Protocol):
+    """A metric that needs errors near edges and away from them."""
+
+    def compute(self, errors: EdgeErrors) -> float: ...
 
 
 class PixelMetric(Protocol):
