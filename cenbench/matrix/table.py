@@ -16,6 +16,7 @@ from cenbench.matrix.cell import L1, Convs, Norms, Stage, Task
 from cenbench.matrix.metrics import metrics
 from cenbench.matrix.preset import Text
 from cenbench.matrix.specs import Frozen, Name
+from cenbench.matrix.table_name import table_order
 from cenbench.matrix.validation import Issue, as_user_error, short_repr, spelling_hint
 from cenbench.matrix.yaml_file import load_model
 
@@ -161,8 +162,7 @@ class TableSpec(Frozen):
 
 def table_names(params: Path) -> list[str]:
     """Names of all declared tables, from their files: those of the paper, then the others."""
-    names = (path.stem for path in params.glob("table*.yaml"))
-    return sorted(names, key=lambda name: (not name.removeprefix("table").isdigit(), name))
+    return sorted((path.stem for path in params.glob("table*.yaml")), key=table_order)
 
 
 def load_table(params: Path, name: str) -> TableSpec:

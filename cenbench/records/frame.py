@@ -17,6 +17,7 @@ from cenbench.matrix.cell import Cell
 from cenbench.matrix.metrics import measured_metrics, metrics_that_need
 from cenbench.matrix.plan import Plan
 from cenbench.matrix.specs import dataset_key
+from cenbench.matrix.table_name import table_order
 from cenbench.paths import Paths
 from cenbench.records.read import CellRecord, State, read_record
 
@@ -113,7 +114,7 @@ def summary(frame: pandas.DataFrame) -> pandas.DataFrame:
     states = pandas.crosstab(cells["table"], cells["state"]).reindex(columns=get_args(State), fill_value=0)
     states.insert(0, "cells", states.sum(axis=1))
     counts = states.assign(numbers=lines.groupby("table")["value"].count())
-    return counts.sort_index(key=lambda names: names.str.removeprefix("table").astype(int))
+    return counts.loc[sorted(counts.index, key=table_order)]
 
 
 def write_frame(frame: pandas.DataFrame, path: Path) -> None:

@@ -12,6 +12,7 @@ from cenbench.files import read_json_object, remove, replace_folder, write_bytes
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.figure import figure_number
 from cenbench.matrix.plan import Plan
+from cenbench.matrix.table_name import table_order
 from cenbench.paths import PUBLISHING
 from cenbench.records.read import CellRecord
 from cenbench.regular_file import read_regular
@@ -178,7 +179,7 @@ def _write_if_changed(path: Path, page: str) -> None:
 def _presets(reports: Path) -> dict[str, list[dict[str, Any]]]:
     """preset -> its tables, as their JSON files say."""
     presets: dict[str, list[dict[str, Any]]] = {}
-    for path in sorted(reports.glob("*/table*.json")):
+    for path in sorted(reports.glob("*/table*.json"), key=lambda path: (path.parent.name, table_order(path.stem))):
         if (table := read_rendered(path)) is not None:
             presets.setdefault(path.parent.name, []).append(_summary(path.stem, table))
     return presets
