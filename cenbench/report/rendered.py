@@ -75,37 +75,38 @@ class RenderedFigure(_Strict):
 
 def read_rendered_figure(path: Path) -> RenderedFigure | None:
     """The figure in the file; None if it is missing, of another version, or damaged."""
-    document = _read(path, FIGURE_FORMAT, RenderedFigure)
+    document = _whole(path, FIGURE_FORMAT, RenderedFigure)
     return None if document is None else RenderedFigure.model_validate(document)
 
 
 def read_rendered(path: Path) -> dict[str, Any] | None:
     """The table in the file; None if it is missing, of another version (until it is rendered again), or damaged."""
-    return _read(path, FORMAT, _Rendered)
-
-
-def _read(path: Path, version: int, model: type[_Strict]) -> dict[str, Any] | None:
-    try:
-        return _read(path)
-    except _Damaged as damage:
-        _left_out(path, str(damage))
-        return None
+    return _whole(path, FORMAT, _Rendered)
 
 
 def table_damage(path: Path) -> str | None:
     """Why the table in the file cannot be read; None if it can, or if there is none of this version."""
     try:
-        _read(path)
+        _read(path, FORMAT, _Rendered)
     except _Damaged as damage:
         return str(damage)
     return None
 
 
 class _Damaged(Exception):
-    """Why a file is no table."""
+    """Why a file holds no table or figure."""
 
 
-def _read(path: Path) -> dict[str, Any] | None:
+def _whole(path: Path, version: int, model: type[_Strict]) -> dict[str, Any] | None:
+    """What the file holds; None, with a warning, if it is damaged."""
+    try:
+        return _read(path, version, model)
+    except _Damaged as damage:
+        _left_out(path, str(damage))
+        return None
+
+
+def _read(path: Path, version: int, model: type[_Strict]) -> dict[str, Any] | None:
     try:
         document = read_json_object(path)
         if type(found := document.get("format")) is int and found != version:
