@@ -68,7 +68,7 @@ def test_commands_accept_a_table_number(plan: Plan) -> None:
 
 COMMANDS = (
     *(["plan"], ["run", "x"], ["status"], ["doctor"], ["show", "7"], ["report"], ["export", "x", "--out", "out"]),
-    ["corollary", "x"],
+    *(["corollary", "x"], ["suggest-lambda", "x"]),
     *(["import-checkpoint", "f", "x"], ["pipeline", "tables"], ["data", "list"], ["data", "prepare"]),
     *(["data", "verify", "d"], ["data", "stats", "d"], ["data", "show", "d"], ["weights", "list"]),
     *(["weights", "add", "resnet50", "f"], ["results", "export", "f"], ["results", "import", "f"], ["prune"]),

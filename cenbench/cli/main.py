@@ -28,6 +28,7 @@ from cenbench.cli import (
     results,
     robustness,
     status,
+    suggest_lambda,
     weights,
 )
 from cenbench.cli.output_encoding import accept_any_encoding
@@ -62,6 +63,7 @@ app.command()(robustness.robustness)
 app.command()(compare.compare)
 app.command()(exports.export)
 app.command()(corollary.corollary)
+app.command()(suggest_lambda.suggest_lambda)
 app.command()(checkpoints.import_checkpoint)
 app.command()(prune.prune)
 app.command()(pipeline.pipeline)

@@ -9,7 +9,7 @@ from cenbench.matrix.cell import ENSEMBLE
 from cenbench.records.read import CellRecord
 
 _ALMOST_ALL = 0.9
-_SEE = "docs/exchange.md"
+_SEE = "docs/exchange.md; `cenbench suggest-lambda` proposes lambda and theta"
 
 
 def exchange_note(exchange: Mapping[str, Any]) -> str:
