@@ -38,13 +38,15 @@ test: $(READY) ## run the tests that need no GPU and no long training
 test-slow: $(READY) ## run the tests, including the long end-to-end ones (about 20 minutes on 2 cores)
 	$(BIN)/python -m pytest -m "not gpu and not cluster"
 
-# The table is printed even if a test fails. Cluster faults are included if Slurm can run on this machine.
+# The tests are those of the promises in docs/faults.md. The table is printed even if one fails. Cluster faults are
+# included if Slurm can run on this machine.
 # `make test-faults CENBENCH_KILLS=100` kills 100 times at a random moment instead of 10.
 FAULTS := results/faults.jsonl
-test-faults: $(READY) ## provoke failures (kills, full disks, flipped bits), print how many tries survived (CENBENCH_KILLS=100: more)
+test-faults: $(READY) ## provoke every failure in docs/faults.md, print how many tries were survived (CENBENCH_KILLS=100: more)
 	@mkdir -p results && rm -f $(FAULTS)
 	OMP_NUM_THREADS=1 CENBENCH_FAULTS_OUT=$(CURDIR)/$(FAULTS) \
-		$(BIN)/python -m pytest -m "(faults or cluster) and not gpu" -n 2 --dist loadfile; \
+		$(BIN)/python -m pytest $$($(BIN)/python tests/faults.py --tests) \
+		tests/cluster/test_cluster_faults.py -m "not gpu" -n 2 --dist loadfile; \
 	status=$$?; $(BIN)/python tests/faults.py $(FAULTS); exit $$status
 
 test-same-bytes: $(READY) ## run the demo twice, once interrupted, and compare every file (about 20 minutes on 2 cores)

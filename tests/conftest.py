@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
@@ -48,15 +48,32 @@ def finished(finished_checkout: Checkout, tmp_path: Path) -> Checkout:
     return Checkout(Path(shutil.copytree(finished_checkout.root, tmp_path / "checkout", symlinks=True)))
 
 
+TALLIES = pytest.StashKey[list[Tally]]()
+
+
 @pytest.fixture
-def faults() -> Iterator[Callable[[str], Tally]]:
-    """Make a tally for a named fault; at the end of the test it is written for `make test-faults`."""
-    tallies: list[Tally] = []
+def faults(request: pytest.FixtureRequest) -> Callable[[str], Tally]:
+    """Make a tally for a named fault, for `make test-faults`."""
+    tallies: list[Tally] = request.node.stash.setdefault(TALLIES, [])
 
     def tally(fault: str) -> Tally:
         tallies.append(Tally(fault))
         return tallies[-1]
 
-    yield tally
-    for made in tallies:
-        made.report()
+    return tally
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Write what `make test-faults` adds up: the tallies of a test, or the test itself as one try."""
+    report = yield
+    if report.skipped or (report.passed and report.when != "call"):
+        return report
+    name = f"{item.path.name}::{item.name.partition('[')[0]}"
+    tallies = item.stash.get(TALLIES, []) if report.when == "call" else []
+    tallies = tallies or [Tally("", 1, int(report.passed))]
+    for tally in tallies:
+        tally.report(name)
+    return report

@@ -15,6 +15,7 @@ from functools import cache
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
+import faults
 import pytest
 import typer
 import yaml
@@ -389,3 +390,11 @@ def test_a_mistake_is_found(problems: Callable[[str], Iterator[str]], text: str)
 )
 def test_what_is_right_is_not_reported(text: str) -> None:
     assert [*broken_links(text, README), *wrong_commands(text), *absent_paths(text)] == []
+
+
+def test_the_command_for_faults_runs_the_tests_of_every_promise() -> None:
+    """`make test-faults` reads the promises and their tests from the page."""
+    page = (REPOSITORY / "docs" / "faults.md").read_text()
+    cited = {f"{file}::{name}" for _, held_by in promises(page) for file, name in CITED_TEST.findall(held_by)}
+    assert {test for promise in faults.promises() for test in promise.tests} == cited
+    assert len(faults.promises()) == len(list(promises(page)))

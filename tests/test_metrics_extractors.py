@@ -228,7 +228,6 @@ def test_kid_is_the_same_to_the_bit_whoever_made_the_cache(tmp_path: Path) -> No
     assert absent == present == absent_again
 
 
-@pytest.mark.faults
 @pytest.mark.parametrize("damage", ["cut short", "one bit", "no header", "empty"])
 def test_a_damaged_cache_is_logged_and_computed_again(
     damage: str, stand_in: Extractor, tmp_path: Path, caplog: pytest.LogCaptureFixture, faults: Callable[[str], Tally]
@@ -274,7 +273,6 @@ print(reference_features(folder / "cache", {"dataset": "rooms"}, extractor, 2, b
 """
 
 
-@pytest.mark.faults
 def test_processes_that_ask_at_once_compute_once_and_agree(tmp_path: Path, faults: Callable[[str], Tally]) -> None:
     with faults("two cells at once on the cache of real features").one():
         compute_at_once(tmp_path)

@@ -12,8 +12,6 @@ from checkout import DETERMINISTIC, Checkout
 from faults import Tally
 from outcome import differences, outcome
 
-pytestmark = pytest.mark.faults
-
 
 def moment(orphans: bool, seconds: float, *, always: bool = False) -> object:
     """When to kill. Each takes half a minute, so only two of the six are part of the default run."""

@@ -25,7 +25,6 @@ from cenbench.records.read import read_record
 from cenbench.run.cell import run_cell
 from cenbench.train import train_cell
 
-pytestmark = pytest.mark.faults
 DETERMINISTIC = (
     "results/cells/*/metrics.json",
     "results/cells/*/history.csv",

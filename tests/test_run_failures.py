@@ -25,7 +25,6 @@ from cenbench.run.cell import run_cell
 from cenbench.train import loop
 from cenbench.train.segmentation import SegmentationTrainer
 
-pytestmark = pytest.mark.faults
 Faults = Callable[[str], Tally]
 CPU_FULL = RuntimeError("[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: can't allocate memory: 1 TB")
 

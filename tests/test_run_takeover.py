@@ -23,7 +23,6 @@ from cenbench.records.read import read_record
 from cenbench.run.heartbeat import FILE, Heartbeat, read_beat
 from cenbench.run.lock import cell_lock
 
-pytestmark = pytest.mark.faults
 BEAT_S = 0.05
 STOPS = (4, 55) if KILLS < 100 else range(1, 60, 2)
 """Before which of its writes a run is stopped: the first saves of its state, the end of the training, publishing."""

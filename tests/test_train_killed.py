@@ -19,7 +19,7 @@ from faults import KILLS, Tally
 
 from cenbench.matrix.plan import load_plan
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(3600)]
+pytestmark = pytest.mark.timeout(3600)
 KEPT = ("metrics.json", "history.csv", "weights.safetensors", "gammas.safetensors", "*.png")
 REPORT = ("table*.csv", "table*.tex", "table*.json", "table*.html", "index.html", "plots.csv", "metrics/*/*.json")
 # Durable moments (an fsync or a rename): of the first state, in the middle of training, and from the end backwards

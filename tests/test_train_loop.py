@@ -106,7 +106,6 @@ def test_continued_run_is_bitwise_the_uninterrupted_one(tmp_path: Path, uninterr
         assert trainer.taken[0] == step, "it continued where it was"
 
 
-@pytest.mark.faults
 @pytest.mark.parametrize("damage", ["cut short", "changed", "emptied"])
 def test_damaged_state_is_named_and_the_one_before_is_used(
     tmp_path: Path,

@@ -17,7 +17,7 @@ import pytest
 from checkout import Checkout, copy_code
 from outcome import differences, outcome
 
-pytestmark = [pytest.mark.slow, pytest.mark.faults, pytest.mark.timeout(7200)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(7200)]
 
 
 def real_demo(root: Path) -> Checkout:
