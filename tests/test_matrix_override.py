@@ -119,7 +119,9 @@ def test_a_preset_key_changes_the_cells_of_its_kind_only(params: Path, before: P
     }
     controls = {place for place in moved if place[0] == "table-controls"}
     assert controls == {("table-controls", row, column) for row in range(6) for column in range(3)}
-    assert moved - controls == places_of(before, "table2", "table7"), "the segmentation tables"
+    boundaries = {place for place in moved if place[0] == "table-boundaries"}
+    assert boundaries == {("table-boundaries", row, 0) for row in range(3)}
+    assert moved - controls - boundaries == places_of(before, "table2", "table7"), "the segmentation tables"
 
 
 def test_hardware_and_wording_change_no_id(params: Path, before: Plan) -> None:

@@ -59,7 +59,7 @@ def test_by_fusion_method(demo: Plan) -> None:
     demo = demo.select(tables=[table.name for table in demo.tables])
     for method in ("concat", "average", "align", "self-att"):
         assert len(demo.select(method=method).cells) == 2 * 4 + 5 * 4
-    assert len(demo.select(method="uni-modal").cells) == 2
+    assert len(demo.select(method="uni-modal").cells) == 2 + 2  # of table 2, and of table-boundaries
     # Depth+normal to RGB, table 6's three tasks; two with lambda 0 among the controls.
     assert len(demo.select(method="exchange").cells) == (4 + 3) + 4 + 2
     assert len(demo.select(method="random-mask").cells) == 2 * 2

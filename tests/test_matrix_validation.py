@@ -208,7 +208,7 @@ def test_missing_files_are_reported(params: Path) -> None:
     assert error_of(params, "../presets/demo").problem == "unknown preset '../presets/demo'"
     (params / "table8.yaml").unlink()
     error = error_of(params)
-    tables = "table1, table2, table3, table4, table5, table6, table7, table9, table-controls"
+    tables = "table1, table2, table3, table4, table5, table6, table7, table9, table-boundaries, table-controls"
     assert (error.problem, error.expected) == ("unknown table 'table8'", tables)
     (params / "paper" / "tables_reference.csv").unlink()
     assert "the paper's numbers cannot be read" in str(error_of(params))
@@ -246,7 +246,7 @@ def test_a_table_has_rows_or_groups(params: Path) -> None:
     assert "either `rows:` or `groups:`" in str(error_of(params))
 
 
-GROUPS = "tables: [table2, table4, table6, table7, table8, table9, table-controls]\n"
+GROUPS = "tables: [table2, table4, table6, table7, table8, table9, table-controls, table-boundaries]\n"
 
 
 def test_a_row_group_that_a_preset_requests_must_exist(params: Path) -> None:

@@ -14,7 +14,7 @@ from cenbench.errors import UserError
 from cenbench.report.rendered import table_damage
 from cenbench.schedule.dag import Dag
 
-DEMO = ("table2", "table4", "table6", "table7", "table8", "table9", "table-controls")
+DEMO = ("table2", "table4", "table6", "table7", "table8", "table9", "table-controls", "table-boundaries")
 
 
 @dataclass
@@ -64,7 +64,7 @@ def test_by_default_all_tables_of_the_preset_are_made(config: dict[str, str]) ->
     whole = dag(**config)
     assert whole.tables == tuple(whole.every_table) == DEMO
     assert set(whole.all_files()) == files(set(whole.plan.cells), DEMO)
-    assert len(whole.all_files()) == 151 + 7 * 4 + 3
+    assert len(whole.all_files()) == 153 + 8 * 4 + 3
 
 
 def test_another_preset_has_its_own_tables() -> None:
