@@ -134,7 +134,7 @@ class Checkout:
             table.unlink()
         (root / "params" / "claims.yaml").unlink()  # of tables that are not here
         checkout = cls(root)
-        checkout.write("params/pipeline.yaml", "preset: demo\ntables: all\npages: [table7, table8]\n")
+        checkout.write("params/pipeline.yaml", "preset: demo\ntables: all\npages: [table7, table8]\nfigures: []\n")
         checkout.write("params/presets/demo.yaml", PRESET)
         checkout.write("params/robustness.yaml", ROBUSTNESS)
         checkout.write("params/table7.yaml", TABLE7)

@@ -40,7 +40,7 @@ def test_dvc_adopts_what_snakemake_made_and_a_second_repro_does_nothing(
 def test_a_preset_that_does_not_exist_is_named_before_any_other_stage(tmp_path: Path) -> None:
     checkout = Checkout.make(tmp_path / "checkout")
     checkout.run("dvc", "init", "-q", "--no-scm")
-    checkout.write("params/pipeline.yaml", "preset: demmo\ntables: 7\npages: [table7]\n")
+    checkout.write("params/pipeline.yaml", "preset: demmo\ntables: 7\npages: [table7]\nfigures: []\n")
     output = checkout.run("dvc", "repro", status=None)
     assert "did you mean 'demo'?" in output
     assert "failed to reproduce 'check'" in output

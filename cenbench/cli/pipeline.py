@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from cenbench.schedule.dag import Dag
 
 FILE = "params/pipeline.yaml"
-PAGES = "pages"
+PAGES, FIGURES = "pages", "figures"
 
 
 def pipeline(
     stage: Annotated[
-        Literal["check", "dataset", "tables", "claims", "pages"],
-        typer.Argument(metavar="STAGE", help="A stage of dvc.yaml: check, dataset, tables, claims or pages."),
+        Literal["check", "dataset", "tables", "claims", "pages", "figures"],
+        typer.Argument(metavar="STAGE", help="A stage of dvc.yaml: check, dataset, tables, claims, pages or figures."),
     ],
 ) -> None:
     """Run one stage of dvc.yaml, for the preset and tables that params/pipeline.yaml names.
@@ -38,6 +38,7 @@ def pipeline(
     asked = read_asked(root)
     if stage == "check":
         read_pages(root, asked)
+        read_figures(root, asked)
         return
     if stage == "dataset":
         prepare(preset=asked.plan.preset)
@@ -47,6 +48,9 @@ def pipeline(
         return
     if stage == "pages":
         report(preset=asked.plan.preset, table=read_pages(root, asked))
+        return
+    if stage == "figures":
+        report(preset=asked.plan.preset, figure=read_figures(root, asked))
         return
     config = [f"preset={asked.plan.preset}", f"tables={','.join(asked.tables)}"]
     os.execv(sys.executable, [sys.executable, "-m", "snakemake", "all_tables", "--config", *config])
@@ -60,7 +64,7 @@ def read_asked(root: Path) -> Dag:
     from cenbench.matrix.yaml_file import read_yaml
     from cenbench.schedule.dag import CONFIG_KEYS, Dag
 
-    asked = {key: value for key, value in read_yaml(root / FILE).items() if key != PAGES}
+    asked = {key: value for key, value in read_yaml(root / FILE).items() if key not in (PAGES, FIGURES)}
     for key in CONFIG_KEYS:
         if type(asked.get(key)) not in (str, int):
             raise UserError("expected a string", where=root / FILE, key=key, found=asked.get(key), expected="a name")
@@ -84,3 +88,15 @@ def read_pages(root: Path, asked: Dag) -> list[str]:
         tables = ", ".join(asked.every_table)
         raise UserError("expected tables of the preset", where=root / FILE, key=PAGES, found=pages, expected=tables)
     return pages
+
+
+def read_figures(root: Path, asked: Dag) -> list[str]:
+    """The figures that are put under version control; `UserError` for one that the preset does not have."""
+    from cenbench.errors import UserError
+    from cenbench.matrix.yaml_file import read_yaml
+
+    figures = read_yaml(root / FILE).get(FIGURES)
+    if not isinstance(figures, list) or not all(name in asked.every_figure for name in figures):
+        known = ", ".join(asked.every_figure) or "an empty list: the preset has none"
+        raise UserError("expected figures of the preset", where=root / FILE, key=FIGURES, found=figures, expected=known)
+    return figures

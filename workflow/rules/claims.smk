@@ -10,7 +10,12 @@ rule claims:
         MATRIX.begin,
         MATRIX.claim_records,
     output:
-        html=f"reports/{PRESET}/claims.html",
+        html=report(
+            f"reports/{PRESET}/claims.html",
+            caption="../report/claims.rst",
+            category="Claims",
+            labels={"claims": "all", "shown as": "page"},
+        ),
         latex=f"reports/{PRESET}/claims.tex",
         json=f"reports/{PRESET}/claims.json",
         metrics=directory(f"reports/{PRESET}/claims-metrics"),

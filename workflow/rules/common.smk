@@ -35,6 +35,10 @@ atexit.register(MATRIX.end, workflow)
 QUEUE = Queue(Path.cwd())
 
 
+# What `snakemake --report report.zip` puts in front of the tables, figures and claims.
+report: "../report/workflow.rst"
+
+
 wildcard_constraints:
     cell="[^/]+",
     dataset="[^/]+",

@@ -28,9 +28,19 @@ rule figure:
         MATRIX.begin,
         MATRIX.figure_records,
     output:
-        html=f"reports/{PRESET}/{{figure}}.html",
+        html=report(
+            f"reports/{PRESET}/{{figure}}.html",
+            caption="../report/figure.rst",
+            category="Figures",
+            labels={"figure": "{figure}", "shown as": "page"},
+        ),
         pdf=f"reports/{PRESET}/{{figure}}.pdf",
-        png=f"reports/{PRESET}/{{figure}}.png",
+        png=report(
+            f"reports/{PRESET}/{{figure}}.png",
+            caption="../report/figure.rst",
+            category="Figures",
+            labels={"figure": "{figure}", "shown as": "picture"},
+        ),
         csv=f"reports/{PRESET}/{{figure}}.csv",
         json=f"reports/{PRESET}/{{figure}}.json",
     log:

@@ -37,7 +37,12 @@ rule table:
         MATRIX.begin,
         MATRIX.metrics_of,
     output:
-        html=f"reports/{PRESET}/{{table}}.html",
+        html=report(
+            f"reports/{PRESET}/{{table}}.html",
+            caption="../report/table.rst",
+            category="Tables",
+            labels={"table": "{table}", "shown as": "page"},
+        ),
         latex=f"reports/{PRESET}/{{table}}.tex",
         csv=f"reports/{PRESET}/{{table}}.csv",
         json=f"reports/{PRESET}/{{table}}.json",
