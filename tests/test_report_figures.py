@@ -177,7 +177,7 @@ def test_a_figure_of_one_layer_shows_the_one_that_it_names(demo: Plan, tmp_path:
     """The U-Net's first convolution has no norm, so its first norm follows convolution 2; the demo has no seventh."""
     first, second = np.full((1, 3, 4), 0.1), np.full((1, 3, 4), 0.9)
     figure = figure_of(demo, "figure11", lambda cell: finished(cell, tmp_path, files=gammas(cell, first, second)))
-    assert [panel.title.rpartition(", ")[2] for panel in figure.panels] == ["convolution 3"] * 3
+    assert [panel.x_label.rpartition(", ")[2] for panel in figure.panels] == ["convolution 3"] * 3
     assert figure.panels[0].note.splitlines()[1] == "shade 0 %"
 
 
@@ -265,7 +265,7 @@ def test_pictures_of_segmentation_have_their_iou_and_an_error_map(demo: Plan, tm
 
     grid = figure_of(demo, "figure6", record).pictures
     assert grid is not None
-    assert grid.columns == ("rgb", "depth", "RGB", "Depth", "Concat", "Align", "Self-att.", "Ours", "truth")
+    assert grid.columns == ("input rgb", "input depth", "RGB", "Depth", "Concat", "Align", "Self-att.", "Ours", "truth")
     assert grid.rows == ("thin, scene 2", "errors")
     value = {grid.columns[tile.column]: tile.value for tile in grid.tiles if tile.value is not None}
     assert value["Ours"] == 100.0

@@ -12,6 +12,7 @@ from cenbench.report.figures.figure import Curve, Figure, Panel
 from cenbench.report.figures.style import COLOURS, INK, MARKERS, STYLE, TEXT_WIDTH_IN
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
@@ -59,7 +60,10 @@ def _canvas(figure: Figure) -> Canvas:
             axis.set_axis_off()
     if figure.is_empty:
         axes.flat[0].text(0.5, 0.5, "no finished cell", ha="center", va="center", transform=axes.flat[0].transAxes)
-    handles = {handle.get_label(): handle for axis in axes.flat for handle in axis.get_legend_handles_labels()[0]}
+    handles: dict[str, Artist] = {}
+    for axis in axes.flat:
+        for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
+            handles.setdefault(label, handle)
     if len(handles) > 1:
         canvas.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=min(4, len(handles)))
     return canvas
@@ -100,7 +104,7 @@ def _draw_panel(axis: Axes, panel: Panel, colours: dict[str, tuple[str, str]]) -
 
 
 def _draw_curve(axis: Axes, curve: Curve, colour: str, marker: str) -> None:
-    label = "_" if curve.faint else curve.label  # matplotlib leaves labels with an underscore out of its legend
+    label = curve.label
     if curve.mark == "points":
         ends = [[y - low for y, low in zip(curve.y, curve.low, strict=True)]] if curve.low else None
         if ends is not None:

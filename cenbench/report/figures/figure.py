@@ -36,7 +36,7 @@ class Curve:
     """Ids of the cells that the numbers are from."""
     emphasised: bool = False
     faint: bool = False
-    """One of many lines, drawn thin and without an entry in the legend."""
+    """One of many lines that share a label, drawn thin."""
 
 
 @dataclass(frozen=True)

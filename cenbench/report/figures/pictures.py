@@ -45,7 +45,7 @@ def pictures(layout: FigureLayout, records: Mapping[str, CellRecord]) -> Drawn:
     if not scenes:
         return Drawn(problems=tuple(problems))
     inputs = list(dict.fromkeys(name for _, record in shown for name in record.cell.task.inputs))
-    columns = [*inputs, *(series.label for series, _ in shown), "truth"]
+    columns = [*(f"input {name}" for name in inputs), *(series.label for series, _ in shown), "truth"]
     tiles: list[Tile] = []
     for place, scene in enumerate(scenes):
         tiles += _scene_tiles(2 * place, scene, inputs, shown, samples)

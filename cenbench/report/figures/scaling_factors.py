@@ -16,7 +16,7 @@ from cenbench.stats.scaling_factors import recovery
 
 THETA = "\N{GREEK SMALL LETTER THETA}"
 _SIZE = "|scaling factor|"
-_BINS = 40
+_BINS = 25
 _MOST_POINTS = 50
 """Points of a single channel's path that are drawn."""
 _MOST_LAYERS = 6
@@ -72,9 +72,9 @@ def _distribution(series: FigureSeries, factors: _Factors, edges: np.ndarray) ->
         share_pct = tuple((100 * counts / max(1, len(values))).tolist())
         curves.append(Curve(name, centres, share_pct, "steps", cells=tuple(factors.cells)))
     below = [f"{name} {100 * np.mean(values < factors.theta):.0f} %" for name, values in factors.values.items()]
-    title = f"{series.label}, {factors.where}"
+    size = f"{_SIZE}, {factors.where}"
     note = "\n".join([f"below {THETA}", *below])
-    return Panel(title, _SIZE, "share (%)", tuple(curves), lines=(Line(factors.theta, THETA),), note=note)
+    return Panel(series.label, size, "share (%)", tuple(curves), lines=(Line(factors.theta, THETA),), note=note)
 
 
 def _with_limits(panel: Panel, limits: tuple[float, float]) -> Panel:
@@ -132,7 +132,8 @@ def _paths(series: FigureSeries, record: CellRecord, gammas: Gammas, layer: str,
         curves.append(Curve(label, steps, values, cells=(record.cell.id,), faint=True))
     curves.sort(key=lambda curve: curve.label, reverse=True)
     title = f"{series.label}, convolution {conv_number(record.cell, gammas, layer)}"
-    lines = tuple(Line(sign * gammas.theta, f"{THETA}" if sign > 0 else "", "y") for sign in (1, -1))
+    signs = (1, -1) if path_TC.min() < 0 else (1,)
+    lines = tuple(Line(sign * gammas.theta, THETA if sign > 0 else f"-{THETA}", "y") for sign in signs)
     return Panel(title, "training step", f"scaling factor ({record.cell.task.inputs[0]})", tuple(curves), lines=lines)
 
 
