@@ -134,7 +134,7 @@ def test_scores_are_drawn_over_the_number_of_modalities(demo: Plan, tmp_path: Pa
     figure = figure_of(demo, "figure-modalities", lambda cell: finished(cell, tmp_path, 100.0 / len(cell.task.inputs)))
     ours, single = curve(figure, 0, "Ours"), curve(figure, 0, "One modality")
     assert sorted(set(zip(ours.x, ours.y, strict=True))) == [(2, 50.0), (3, 100 / 3), (4, 25.0)]
-    assert sorted(single.texts) == ["depth", "normal", "shade", "texture"]
+    assert sorted(single.texts) == ["D", "N", "S", "T"]
 
 
 # ---------------------------------------------------------------- scaling factors

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cenbench.report.figures.draw_pictures import draw_pictures
 from cenbench.report.figures.figure import Curve, Figure, Panel
@@ -18,12 +18,24 @@ if TYPE_CHECKING:
 
 _PANELS_PER_ROW = 3
 _ROW_IN = 2.1
+_DASHES = ("-", "--", ":")
+"""Of the first curves that use each colour, of the second, of the third."""
 _PNG_DPI = 200
+_LEGEND_LETTERS = 110
+"""Letters in one line of the legend, with room for the marks."""
 _WITHOUT_TIMES: dict[str, dict[str, Any]] = {
     "pdf": {"CreationDate": None},
     "svg": {"Date": None},
     "png": {"Software": None},
 }
+
+
+class _Look(NamedTuple):
+    """How the curves of one label look."""
+
+    colour: str
+    marker: str
+    dash: str
 
 
 def draw(figure: Figure, suffix: str) -> bytes:
@@ -65,18 +77,21 @@ def _canvas(figure: Figure) -> Canvas:
         for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
             handles.setdefault(label, handle)
     if len(handles) > 1:
-        canvas.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=min(4, len(handles)))
+        columns = max(1, min(len(handles), 4, _LEGEND_LETTERS // (max(map(len, handles)) + 8)))
+        canvas.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=columns)
     return canvas
 
 
-def _colours(panels: tuple[Panel, ...]) -> dict[str, tuple[str, str]]:
-    """Label -> colour and marker, equal in all panels; what is emphasised has the first."""
+def _colours(panels: tuple[Panel, ...]) -> dict[str, _Look]:
+    """Label -> how it looks, the same in all panels; what is emphasised has the first colour."""
     curves = [curve for panel in panels for curve in panel.curves]
     labels = dict.fromkeys(curve.label for curve in sorted(curves, key=lambda curve: not curve.emphasised))
-    return dict(zip(labels, zip(itertools.cycle(COLOURS), itertools.cycle(MARKERS)), strict=False))
+    dashes = itertools.chain.from_iterable(itertools.repeat(dash, len(COLOURS)) for dash in itertools.cycle(_DASHES))
+    looks = map(_Look, itertools.cycle(COLOURS), itertools.cycle(MARKERS), dashes)
+    return dict(zip(labels, looks, strict=False))
 
 
-def _draw_panel(axis: Axes, panel: Panel, colours: dict[str, tuple[str, str]]) -> None:
+def _draw_panel(axis: Axes, panel: Panel, colours: dict[str, _Look]) -> None:
     from matplotlib.ticker import MaxNLocator
 
     if panel.x_log:
@@ -84,7 +99,7 @@ def _draw_panel(axis: Axes, panel: Panel, colours: dict[str, tuple[str, str]]) -
     if panel.y_log:
         axis.set_yscale("log")
     for curve in panel.curves:
-        _draw_curve(axis, curve, *colours[curve.label])
+        _draw_curve(axis, curve, colours[curve.label])
     for line in panel.lines:
         upright = line.axis == "x"
         (axis.axvline if upright else axis.axhline)(line.at, color=INK, linewidth=0.7, linestyle=(0, (2, 2)))
@@ -103,8 +118,8 @@ def _draw_panel(axis: Axes, panel: Panel, colours: dict[str, tuple[str, str]]) -
     axis.set(title=panel.title, xlabel=panel.x_label, ylabel=panel.y_label)
 
 
-def _draw_curve(axis: Axes, curve: Curve, colour: str, marker: str) -> None:
-    label = curve.label
+def _draw_curve(axis: Axes, curve: Curve, look: _Look) -> None:
+    label, colour, marker = curve.label, look.colour, look.marker
     if curve.mark == "points":
         ends = [[y - low for y, low in zip(curve.y, curve.low, strict=True)]] if curve.low else None
         if ends is not None:
@@ -123,6 +138,7 @@ def _draw_curve(axis: Axes, curve: Curve, colour: str, marker: str) -> None:
     if curve.mark == "steps":
         axis.plot(curve.x, curve.y, color=colour, linewidth=width, label=label, drawstyle="steps-mid")
         return
-    axis.plot(curve.x, curve.y, color=colour, linewidth=width, label=label, alpha=0.6 if curve.faint else 1)
+    alpha = 0.6 if curve.faint else 1
+    axis.plot(curve.x, curve.y, color=colour, linestyle=look.dash, linewidth=width, label=label, alpha=alpha)
     if curve.low:
         axis.fill_between(curve.x, curve.low, curve.high, color=colour, alpha=0.2, linewidth=0)

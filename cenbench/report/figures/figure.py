@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -137,19 +137,26 @@ class Figure:
                 for place, (x, y) in enumerate(zip(curve.x, curve.y, strict=True)):
                     low, high = (ends[place] if ends else None for ends in (curve.low, curve.high))
                     text = curve.texts[place] if curve.texts else ""
-                    yield _line(panel.title, curve.label, x, y, low, high, text, " ".join(curve.cells))
+                    yield _line(panel.title, curve.label, x, y, low, high, text, _hashes(curve.cells))
         if self.pictures is not None:
             for tile in self.pictures.tiles:
                 row, column = self.pictures.rows[tile.row], self.pictures.columns[tile.column]
                 if tile.value is not None:
                     label = self.pictures.value_label
-                    yield _line(row, column, None, tile.value, None, None, label, tile.cell or "")
+                    yield _line(
+                        row, column, None, tile.value, None, None, label, _hashes((tile.cell,) if tile.cell else ())
+                    )
 
     def frame(self) -> pandas.DataFrame:
         """`lines` as a tidy frame."""
         import pandas
 
         return pandas.DataFrame(list(self.lines()), columns=list(COLUMNS))
+
+
+def _hashes(cells: Iterable[str]) -> str:
+    """The hashes at the end of the ids, which name a cell as well and are a tenth as long."""
+    return " ".join(cell.rpartition(".")[2] for cell in cells)
 
 
 def _line(*values: Any) -> dict[str, Any]:

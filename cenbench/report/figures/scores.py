@@ -78,14 +78,18 @@ def score_by_modalities(layout: FigureLayout, records: Mapping[str, CellRecord])
             if metric in (numbers := record.numbers(series.stream))
         ]
         cell = series.cells[0]
-        inputs = "+".join(cell.task.inputs)
-        known = {text for _, _, _, _, text in values.get(_network_kind(cell), [])}
-        if found and inputs not in known:
+        kind = _network_kind(cell)
+        if found and not {cell_id for cell_id, _ in found} & set(cells.get(kind, ())):  # in both tables
             score = mean_and_ends([value for _, value in found])
-            values.setdefault(_network_kind(cell), []).append((len(cell.task.inputs), *score, inputs))
-            cells.setdefault(_network_kind(cell), []).extend(cell_id for cell_id, _ in found)
+            values.setdefault(kind, []).append((len(cell.task.inputs), *score, _initials(cell)))
+            cells.setdefault(kind, []).extend(cell_id for cell_id, _ in found)
     curves = tuple(_points(kind, of, cells[kind]) for kind, of in values.items())
     return Drawn((Panel("", "number of modalities", heading(metric), curves, whole_x=True),))
+
+
+def _initials(cell: Cell) -> str:
+    """The modalities, in short."""
+    return "+".join(name[0].upper() for name in cell.task.inputs)
 
 
 def _network_kind(cell: Cell) -> str:
