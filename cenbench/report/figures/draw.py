@@ -92,8 +92,6 @@ def _colours(panels: tuple[Panel, ...]) -> dict[str, _Look]:
 
 
 def _draw_panel(axis: Axes, panel: Panel, colours: dict[str, _Look]) -> None:
-    from matplotlib.ticker import MaxNLocator
-
     if panel.x_log:
         axis.set_xscale("log")
     if panel.y_log:
@@ -110,9 +108,10 @@ def _draw_panel(axis: Axes, panel: Panel, colours: dict[str, _Look]) -> None:
         axis.annotate(line.label, place, xycoords=of, textcoords="offset points", **where)
     if panel.y_limits is not None:
         axis.set_ylim(*panel.y_limits)
-    if panel.whole_x:
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axis.margins(x=0.2)
+    if panel.x_ticks:
+        axis.set_xticks(panel.x_ticks, [f"{tick:g}" for tick in panel.x_ticks])
+        axis.set_xticks([], minor=True)
+        axis.margins(x=0.12)
     if panel.note:
         axis.text(0.97, 0.97, panel.note, transform=axis.transAxes, ha="right", va="top", linespacing=1.3)
     axis.set(title=panel.title, xlabel=panel.x_label, ylabel=panel.y_label)

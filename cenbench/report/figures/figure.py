@@ -59,8 +59,8 @@ class Panel:
     x_log: bool = False
     y_log: bool = False
     y_limits: tuple[float, float] | None = None
-    whole_x: bool = False
-    """Ticks only at whole numbers."""
+    x_ticks: tuple[float, ...] = ()
+    """Where the x axis has its ticks; left to the drawing if empty."""
     lines: tuple[Line, ...] = ()
     note: str = ""
     """A number that is written into the panel."""

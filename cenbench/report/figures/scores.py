@@ -14,7 +14,7 @@ from cenbench.report.value import heading
 
 _SMALL_GROUP = 2
 """A group of a table with no more networks than this has no panel of its own, and is drawn in every panel."""
-OURS = "Ours"
+OURS, ALONE = "Ours", "One modality"
 _Point = tuple[float, float, float, float, str]
 """x, y, the ends of its spread, and what is written beside it."""
 
@@ -81,10 +81,13 @@ def score_by_modalities(layout: FigureLayout, records: Mapping[str, CellRecord])
         kind = _network_kind(cell)
         if found and not {cell_id for cell_id, _ in found} & set(cells.get(kind, ())):  # in both tables
             score = mean_and_ends([value for _, value in found])
-            values.setdefault(kind, []).append((len(cell.task.inputs), *score, _initials(cell)))
+            values.setdefault(kind, []).append(
+                (len(cell.task.inputs), *score, _initials(cell) if kind in (ALONE, OURS) else "")
+            )
             cells.setdefault(kind, []).extend(cell_id for cell_id, _ in found)
     curves = tuple(_points(kind, of, cells[kind]) for kind, of in values.items())
-    return Drawn((Panel("", "number of modalities", heading(metric), curves, whole_x=True),))
+    counts = tuple(sorted({x for curve in curves for x in curve.x}))
+    return Drawn((Panel("", "number of modalities", heading(metric), curves, x_ticks=counts),))
 
 
 def _initials(cell: Cell) -> str:
@@ -94,7 +97,7 @@ def _initials(cell: Cell) -> str:
 
 def _network_kind(cell: Cell) -> str:
     if len(cell.task.inputs) == 1:
-        return "One modality"
+        return ALONE
     if cell.fusion == "exchange":
         return OURS
     return f"{cell.convs} convs, {cell.norms} norms".capitalize()

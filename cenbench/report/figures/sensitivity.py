@@ -24,14 +24,16 @@ def sensitivity(layout: FigureLayout, records: Mapping[str, CellRecord]) -> Draw
     own = () if layout.chosen is None else (Line(layout.chosen[0], "tables"),)
     axis = "weight \N{GREEK SMALL LETTER LAMDA} of the l1 term"
     logarithmic = all(x > 0 for curve in score for x in curve.x)
+    tried = tuple(sorted({x for curve in score for x in curve.x}))
     panels = (
-        Panel("Score", axis, heading(metric), _drawn(score), x_log=logarithmic, lines=own),
+        Panel("Score", axis, heading(metric), _drawn(score), x_log=logarithmic, x_ticks=tried, lines=own),
         Panel(
             "Exchanged",
             axis,
             "scaling factors below \N{GREEK SMALL LETTER THETA} (%)",
             _drawn(share),
             x_log=logarithmic,
+            x_ticks=tried,
             y_limits=(0.0, 100.0),
             lines=own,
         ),
