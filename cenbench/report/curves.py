@@ -88,14 +88,16 @@ def chart(
     *,
     x_name: str = "step",
     places: Mapping[str, int] | None = None,
+    from_zero: bool = True,
 ) -> Chart:
-    """A chart of several series over the same x. The y axis starts at zero unless a value is negative.
+    """A chart of several series over the same x. The y axis starts at zero unless a value is negative, or, without
+    `from_zero`, close to the smallest value.
 
     `places` numbers the series of several charts, so that each has one colour in all of them.
     """
     numbered = {name: place for place, name in enumerate(series)}
     values = [value for line in series.values() for value in line]
-    low, high = min(0.0, *values), max(values)
+    low, high = min(*([0.0] if from_zero else []), *values, values[0]), max(values)
     y_ticks = _ticks(low, high if high > low else low + 1.0)
     bottom, top = y_ticks[0], max(y_ticks[-1], high)
     x_low, x_high = min(0.0, x[0]), max(x[-1], x[0] + 1e-9)
@@ -117,7 +119,7 @@ def chart(
         for name, line in series.items()
         for place in ((places or numbered)[name],)
     )
-    x_ticks = tuple(Tick(x_px(value), f"{value:g}") for value in _ticks(x_low, x_high) if value <= x_high)
+    x_ticks = tuple(Tick(x_px(value), f"{value:g}") for value in _ticks(x_low, x_high) if value <= x_high * (1 + 1e-9))
     return Chart(title, lines, x_ticks, tuple(Tick(y_px(value), f"{value:.4g}") for value in y_ticks), x_name=x_name)
 
 

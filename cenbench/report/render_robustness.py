@@ -11,10 +11,10 @@ import pandas
 
 from cenbench.matrix.condition import ACTS_ON, CLEAN, TITLES, Condition
 from cenbench.matrix.metrics import metrics
-from cenbench.report.curves import Chart, chart
+from cenbench.report.curves import Chart, Line, chart
 from cenbench.report.environment import latex_templates, page_templates
 from cenbench.report.robustness import Robustness, RobustNetwork, RobustScore
-from cenbench.report.value import PLUS_MINUS, heading, number_text
+from cenbench.report.value import MINUS, PLUS_MINUS, heading, number_text
 
 FORMAT = 1
 COLUMNS = (
@@ -26,12 +26,26 @@ COLUMNS = (
 class Section:
     """One metric of one output: its curves, and its conditions by kind."""
 
+    number: int
     stream: str
     metric: str
     heading: str
     charts: tuple[Chart, ...]
     kinds: Mapping[str, tuple[Condition, ...]]
     """Kind -> its conditions that were measured for this output."""
+
+    @property
+    def tables(self) -> list[Mapping[str, tuple[Condition, ...]]]:
+        """The conditions of each table: corruptions, then absent inputs and exposures, each beside the clean images."""
+        corrupted = {kind: found for kind, found in self.kinds.items() if kind in ACTS_ON}
+        others = {kind: found for kind, found in self.kinds.items() if kind not in (*ACTS_ON, CLEAN.kind)}
+        clean = {CLEAN.kind: (CLEAN,)}
+        return [clean | kinds for kinds in (corrupted, others) if kinds]
+
+    @property
+    def legend(self) -> tuple[Line, ...]:
+        """A line of each network that the charts show."""
+        return tuple({line.name: line for chart in self.charts for line in chart.lines}.values())
 
 
 def render_robustness_html(robustness: Robustness) -> str:
@@ -69,13 +83,14 @@ def sections(robustness: Robustness) -> list[Section]:
     """One per output and metric that is shown."""
     return [
         Section(
+            number,
             stream,
             metric,
             f"{heading(metric)}, {stream}",
             tuple(_charts(robustness, stream, metric)),
             _kinds(robustness, stream, metric),
         )
-        for stream, metric in robustness.shown
+        for number, (stream, metric) in enumerate(robustness.shown, start=1)
     ]
 
 
@@ -102,7 +117,7 @@ def _charts(robustness: Robustness, stream: str, metric: str) -> list[Chart]:
         }
         if lines:
             strengths = [condition.strength for condition in (CLEAN, *conditions)]
-            charts.append(chart(TITLES[kind], strengths, lines, x_name="strength", places=places))
+            charts.append(chart(TITLES[kind], strengths, lines, x_name="strength", places=places, from_zero=False))
     return charts
 
 
@@ -131,7 +146,7 @@ def score_text(network: RobustNetwork, condition: Condition, section: Section) -
 
 
 def drop_text(score: RobustScore) -> str:
-    """The change in the metric's own direction: `−3.1` for a mean IoU that fell by that."""
+    """The change in the metric's own direction: `−3.1` for a mean IoU that fell by that; no sign where it is zero."""
     change = -score.drop if metrics()[score.metric].better == "higher" else score.drop
-    text = number_text(score.metric, change)
-    return text if change < 0 else f"+{text}"
+    text = number_text(score.metric, abs(change))
+    return text if not float(text) else f"{MINUS if change < 0 else '+'}{text}"

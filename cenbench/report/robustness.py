@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from cenbench.matrix.cell import ENSEMBLE, Cell
+from cenbench.matrix.cell import ENSEMBLE, MERGED_STREAMS, Cell
 from cenbench.matrix.condition import Condition
 from cenbench.matrix.metrics import metrics
 from cenbench.matrix.plan import Plan
@@ -56,7 +56,10 @@ class Robustness:
     networks: tuple[RobustNetwork, ...]
     conditions: tuple[Condition, ...]
     shown: tuple[tuple[str, str], ...]
-    """(output, metric) of each table and its curves: the metrics of the networks' own tables, the ensemble first."""
+    """(output, metric) of each table and its curves: the metrics of the networks' own tables, the ensemble first.
+
+    The one stream of networks that merge is left out, since their ensemble equals it.
+    """
     states: Mapping[str, int]
     problems: Mapping[str, str]
     """Id of a cell without scores -> why."""
@@ -70,7 +73,8 @@ def build_robustness(plan: Plan, planned: RobustnessPlan, records: Mapping[str, 
     found = {score.condition: None for network in networks for score in network.scores}
     order = {condition: None for cell in planned.cells.values() for condition in planned.spec.conditions(cell)}
     wanted = dict.fromkeys(metric for _, named in rows for metric in named)
-    streams = dict.fromkeys((ENSEMBLE, *(score.stream for network in networks for score in network.scores)))
+    measured_streams = (score.stream for network in networks for score in network.scores)
+    streams = dict.fromkeys((ENSEMBLE, *(stream for stream in measured_streams if stream != MERGED_STREAMS[0])))
     measured = {(score.stream, score.metric) for network in networks for score in network.scores}
     return Robustness(
         preset=plan.preset,
