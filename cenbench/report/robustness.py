@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from cenbench.matrix.cell import ENSEMBLE, MERGED_STREAMS, Cell
-from cenbench.matrix.condition import Condition
+from cenbench.matrix.condition import TITLES, Condition
 from cenbench.matrix.metrics import metrics
 from cenbench.matrix.plan import Plan
 from cenbench.matrix.robustness import RobustnessPlan
@@ -79,7 +79,7 @@ def build_robustness(plan: Plan, planned: RobustnessPlan, records: Mapping[str, 
     return Robustness(
         preset=plan.preset,
         networks=networks,
-        conditions=tuple(sorted(found, key=[*order].index)),
+        conditions=tuple(sorted(found, key=lambda one: ([*TITLES].index(one.kind), [*order].index(one)))),
         shown=tuple((stream, metric) for stream in streams for metric in wanted if (stream, metric) in measured),
         states=dict(Counter(records[cell_id].state for cell_id in planned.cells).most_common()),
         problems={
