@@ -176,7 +176,7 @@ def waiting_share_pct(prepared: Prepared, cell: Cell, steps: int, device: torch.
     watched = Watched(for_device(batches_of(prepared, cell), device))
     trainer: SegmentationTrainer | TranslationTrainer
     if cell.task.kind == "segmentation":
-        trainer = SegmentationTrainer(cell, watched, CLASSES, prepared.void, device, Path())
+        trainer = SegmentationTrainer(cell, watched, CLASSES, prepared.void, device)
     else:
         trainer = TranslationTrainer(cell, watched, device)
     start = 0.0

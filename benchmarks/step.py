@@ -94,7 +94,7 @@ def steps(case: Case, device: torch.device, precision: str) -> dict[str, Callabl
     x = torch.randn(batch, M, 3, side, side, device=device)
     if cell.task.kind == "segmentation":
         y = torch.randint(0, CLASSES, (batch, side, side), device=device)
-        trainer = SegmentationTrainer(cell, OneBatch(x, y), CLASSES, VOID, device, Path())
+        trainer = SegmentationTrainer(cell, OneBatch(x, y), CLASSES, VOID, device)
         theirs = list_segmenter(cell, CLASSES).to(device)
         take = segmentation_step
     else:

@@ -29,7 +29,7 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     ),
     "run": ("matrix", "data", "nn", "pretrained", "train", "evaluate", "records"),
     "schedule": ("matrix", "data", "pretrained", "records", "run"),
-    "doctor": ("matrix", "data", "pretrained", "run"),
+    "doctor": ("matrix", "data", "pretrained", "records", "run"),
     "stats": (),
     "report": ("matrix", "data", "metrics.inputs.network", "pretrained", "records", "schedule", "doctor", "stats"),
     "cli": (

@@ -30,7 +30,7 @@ def trainer_of(cell: Cell, root: Path, device: torch.device) -> SegmentationTrai
     prepared = Prepared.open(root / dataset_key(cell.dataset))
     if cell.task.kind == "segmentation":
         batches = for_device(SegmentationBatches(prepared, cell.task, cell.protocol, cell.seed), device)
-        return SegmentationTrainer(cell, batches, len(prepared.classes), prepared.void, device, root)
+        return SegmentationTrainer(cell, batches, len(prepared.classes), prepared.void, device)
     return TranslationTrainer(
         cell, for_device(TranslationBatches(prepared, cell.task, cell.protocol, cell.seed), device), device
     )

@@ -117,7 +117,7 @@ def test_several_errors_in_one_file_are_reported_together(params: Path) -> None:
     text = without_lines(str(error_of(params)))
     assert "5 errors in demo.yaml" in text
     assert "segmentation.protocol.momentum: value out of range; found 1.5; expected less than 1" in text
-    assert "segmentation.network.pretrained: wrong type; found 'no'; expected true or false" in text
+    assert "segmentation.network.pretrained: invalid value; found 'no'; expected true, false, embedded" in text
     assert "translation.protocol.lr: missing key; add `lr:` to translation.protocol" in text
     assert "translation.evaluation.kid_seed: missing key" in text
     assert "translation.evaluation.kid_sed: unknown key" in text

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -99,7 +98,7 @@ def trainer_of(cell: Cell, batches: Any, device: torch.device, *, classes: int =
     """A trainer whose optimisers exist."""
     trainer: AnyTrainer
     if cell.task.kind == "segmentation":
-        trainer = SegmentationTrainer(cell, batches, classes, VOID, device, Path())
+        trainer = SegmentationTrainer(cell, batches, classes, VOID, device)
     else:
         trainer = TranslationTrainer(cell, batches, device)
     trainer.begin(0)

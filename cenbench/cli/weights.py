@@ -28,12 +28,16 @@ def list_weights(preset: Preset = "demo", root: Root = Path()) -> None:
     paths = checkout(root)
     listed = list_pretrained(load_plan(paths.params, preset), paths)
     wide_console().print(weights_table(listed, preset))
-    absent = [entry.asset for entry in listed if entry.cells and entry.state == "absent"]
-    for asset in absent:
-        say(f"next: download {asset.url}, then: cenbench weights add {asset.name} {asset.file}")
-    if not any(entry.cells for entry in listed):
+    needed = [entry for entry in listed if entry.cells]
+    absent = [entry for entry in needed if entry.state == "absent"]
+    for entry in absent:
+        say(f"next: download {entry.source}, then: cenbench weights add {entry.name} {entry.file}")
+    untrained = [entry for entry in needed if entry.state == "not trained yet"]
+    for entry in untrained:
+        say(f"Snakemake trains {entry.file} before the cells that start from it; alone: {entry.source}")
+    if not needed:
         say(f"preset {preset} needs no pretrained weights")
-    elif not absent:
+    elif not absent and not untrained:
         say(f"all weights for preset {preset} are present")
 
 

@@ -59,7 +59,7 @@ class SegmentationBatches(_TrainingBatches):
     """
 
     def __init__(self, prepared: Prepared, task: Task, protocol: SegmentationProtocol, seed: int) -> None:
-        split = Split(prepared, task, "train", pad_depth_as_rgb=protocol.pad_depth_as_rgb)
+        split = Split(prepared, task, protocol.train_split, pad_depth_as_rgb=protocol.pad_depth_as_rgb)
         super().__init__(split, protocol.batch_size, protocol.crop_px, seed)
         self._protocol = protocol
 
@@ -77,7 +77,7 @@ class TranslationBatches(_TrainingBatches):
     """
 
     def __init__(self, prepared: Prepared, task: Task, protocol: TranslationProtocol, seed: int) -> None:
-        super().__init__(Split(prepared, task, "train"), protocol.batch_size, protocol.crop_px, seed)
+        super().__init__(Split(prepared, task, protocol.train_split), protocol.batch_size, protocol.crop_px, seed)
         self._protocol = protocol
 
     def _window(self, draw: np.ndarray) -> Window:

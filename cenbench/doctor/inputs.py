@@ -16,15 +16,16 @@ from cenbench.matrix.plan import Plan
 from cenbench.matrix.specs import RENDERED, dataset_key
 from cenbench.paths import Paths
 from cenbench.pretrained.used import pretrained_files, used_files
+from cenbench.records.read import read_record
 
 
 def input_checks(plan: Plan, paths: Paths) -> list[Check]:
-    """One check per dataset, one of the weights, one of the free space."""
+    """One check per dataset, one of the weights, one of networks trained here to start from, one of the free space."""
     datasets = [
         check_dataset(dataset.name, dataset_key(dataset), paths.data, paths.raw / dataset.name, plan.preset)
         for dataset in plan.datasets
     ]
-    return [*datasets, check_weights(plan.cells, paths), check_space(plan, paths)]
+    return [*datasets, check_weights(plan.cells, paths), *check_pretraining(plan, paths), check_space(plan, paths)]
 
 
 def check_dataset(name: str, key: str, data: Path, raw: Path, preset: str) -> Check:
@@ -71,6 +72,21 @@ def check_weights(cells: Mapping[str, Cell], paths: Paths) -> Check:
         fix = "cenbench weights list, with this preset, shows where they are published; then: cenbench weights add"
         return Check("weights", "warning", found, fix)
     return Check("weights", "ok", f"{', '.join(names)} in place")
+
+
+def check_pretraining(plan: Plan, paths: Paths) -> list[Check]:
+    """Check the networks that are trained here for others to start from: what Snakemake does about each."""
+    return [_check_pretraining(plan, paths, cell_id, len(cells)) for cell_id, cells in plan.pretrainings.items()]
+
+
+def _check_pretraining(plan: Plan, paths: Paths, cell_id: str, starting: int) -> Check:
+    record = read_record(paths, plan.cell(cell_id))
+    starts = f"{starting} cells start from it"
+    if record.state == "failed":
+        fix = f"remove the cause, then: cenbench run '{cell_id}' --preset {plan.preset}"
+        return Check("pretraining", "problem", f"{cell_id} failed, and {starts}: {record.reason}", fix)
+    found = "trained" if record.state == "ok" else "not trained yet; Snakemake trains it first"
+    return Check("pretraining", "ok", f"{cell_id}: {found}; {starts}")
 
 
 def check_space(plan: Plan, paths: Paths, statvfs: Callable[[Path], os.statvfs_result] = os.statvfs) -> Check:

@@ -20,6 +20,7 @@ from pydantic_core.core_schema import ValidationInfo
 
 from cenbench.files import digest
 from cenbench.matrix.methods import methods
+from cenbench.matrix.pretraining import pretraining_parts
 from cenbench.matrix.specs import (
     DatasetSpec,
     Frozen,
@@ -236,11 +237,23 @@ class Cell(Frozen):
     def id(self) -> str:
         return f"{self.slug}.{_digest(self._content(exclude=set()))}"
 
+    @cached_property
+    def pretraining(self) -> Cell | None:
+        """The cell whose network this one's encoder starts from (`pretrained: embedded`); None for any other start."""
+        if not isinstance(self.network, SegmentationNet) or self.network.pretrained != "embedded":
+            return None
+        parts = pretraining_parts(self.dataset, self.network, self.protocol.crop_px)
+        task = Task(inputs=("rgb",), target="semantic")
+        return Cell(task=task, fusion="uni-modal", convs="shared", norms="unshared", l1="none", **parts)
+
     def _content(self, exclude: set[str]) -> dict[str, Any]:
         """All fields that can change a number and are not at their default, so that adding a field keeps the ids."""
         content = self.model_dump(mode="json", exclude_defaults=True, exclude=exclude)
         for name in self._unread_settings():
-            content["protocol"].pop(name, None)
+            part, _, key = name.partition(".")
+            content[part].pop(key, None)
+        if self.pretraining is not None:
+            content["pretraining"] = self.pretraining.training_id
         return content
 
     @cached_property
@@ -256,17 +269,23 @@ class Cell(Frozen):
     @cached_property
     def settings(self) -> dict[str, Any]:
         """The settings that can move a number of this cell: `all_settings` without those that it does not use."""
-        unread = {f"protocol.{name}" for name in self._unread_settings()}
-        return {name: value for name, value in self.all_settings.items() if name not in unread}
+        unread = tuple(self._unread_settings())
+        return {
+            name: value
+            for name, value in self.all_settings.items()
+            if name not in unread and not name.startswith(tuple(f"{group}." for group in unread))
+        }
 
     def _unread_settings(self) -> Iterator[str]:
-        """Settings of the protocol that this cell's method, head or selection does not use."""
+        """Settings that this cell's method, head, start or selection does not use; of a group, all below its name."""
         if methods()[self.fusion].acts != "norms":
-            yield "exchange_own_part_only"
+            yield "protocol.exchange_own_part_only"
         if self.network.head != "pspnet":
-            yield "auxiliary_weight"
+            yield "protocol.auxiliary_weight"
         if self.protocol.selection == "last":
-            yield "select_every_epochs"
+            yield "protocol.select_every_epochs"
+        if self.pretraining is None:
+            yield "network.pretraining"
 
 
 _PARTS_OF = {

@@ -43,7 +43,7 @@ class PlanCost:
     hours_s: float
     """What is charged: `datasets_s` and `cells_s`, with cells that share a GPU divided by their number."""
     longest_s: float
-    """The longest path: a dataset, prepared by all workers, then the longest cell that reads it."""
+    """The longest path: a dataset, prepared by all workers, then a cell that reads it and what that one starts from."""
     elapsed_s: float
     """From start to end with all workers busy; at least the longest path."""
     kinds: frozenset[str]
@@ -100,9 +100,11 @@ def plan_cost(
     cells = [cell for cell_id, cell in plan.cells.items() if only is None or cell_id in only]
     datasets = {cell.dataset for cell in cells}
     datasets_s = {dataset: 0.0 if dataset in prepared else dataset_seconds(dataset, model) for dataset in datasets}
-    seconds = [(cell_seconds(cell, model, measured), datasets_s[cell.dataset] / model.workers) for cell in cells]
-    cells_s, all_datasets_s = sum(cell_s for cell_s, _ in seconds), sum(datasets_s.values())
-    longest_s = max((cell_s + before_s for cell_s, before_s in seconds), default=0.0)
+    cell_s = {cell.id: cell_seconds(cell, model, measured) for cell in cells}
+    before_s = {cell.id: cell_s.get(cell.pretraining.id, 0.0) if cell.pretraining else 0.0 for cell in cells}
+    seconds = [(cell_s[cell.id], before_s[cell.id] + datasets_s[cell.dataset] / model.workers) for cell in cells]
+    cells_s, all_datasets_s = sum(cell_s.values()), sum(datasets_s.values())
+    longest_s = max((itself_s + waits_s for itself_s, waits_s in seconds), default=0.0)
     elapsed_s = max(longest_s, (all_datasets_s + cells_s) / model.workers)
     charged_s = sum(s / model.cells_per_gpu.get(cell.task.kind, 1) for cell, (s, _) in zip(cells, seconds, strict=True))
     kinds = frozenset(cell.task.kind for cell in cells)

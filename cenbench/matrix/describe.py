@@ -67,6 +67,11 @@ def _word(term: str, values: Iterable[Any]) -> str:
 
 
 _OPTIMIZERS = {"sgd": "SGD", "adamw": "AdamW"}
+_STARTS = {
+    True: "ImageNet weights",
+    False: "random start",
+    "embedded": "start from an RGB network trained on scenes that no other split has",
+}
 
 
 def protocol_lines(preset: Preset, cells: Iterable[Cell]) -> tuple[str, ...]:
@@ -81,7 +86,7 @@ def protocol_lines(preset: Preset, cells: Iterable[Cell]) -> tuple[str, ...]:
 def _segmentation(parts: Segmentation) -> str:
     network, protocol = parts.network, parts.protocol
     rates = ", ".join(f"{phase.epochs} at {phase.lr_encoder:g}/{phase.lr_decoder:g}" for phase in protocol.phases)
-    start = "ImageNet weights" if network.pretrained else "random start"
+    start = _STARTS[network.pretrained]
     widths = f"width {network.width}, decoder {network.decoder_width}, {start}"
     return (
         f"{_dataset(parts.dataset)}. {_HEADS[network.head]} on ResNet-{network.depth} ({widths}). "

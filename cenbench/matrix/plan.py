@@ -34,9 +34,29 @@ class Plan:
 
     @cached_property
     def cells(self) -> Mapping[str, Cell]:
-        """id -> cell, in reading order of the tables, then of the figures."""
-        cells = [cell for table in self.tables for cell in table.cells]
-        return {cell.id: cell for cell in (*cells, *(cell for figure in self.figures for cell in figure.cells))}
+        """id -> cell, in reading order of the tables, then of the figures; before the first cell that starts from
+        another, that one.
+        """
+        found: dict[str, Cell] = {}
+        for cell in self._shown:
+            found |= {} if cell.pretraining is None else {cell.pretraining.id: cell.pretraining}
+            found[cell.id] = cell
+        return found
+
+    @cached_property
+    def _shown(self) -> tuple[Cell, ...]:
+        """The cells that tables and figures show."""
+        layouts: tuple[TableLayout | FigureLayout, ...] = (*self.tables, *self.figures)
+        return tuple({cell.id: cell for layout in layouts for cell in layout.cells}.values())
+
+    @cached_property
+    def pretrainings(self) -> Mapping[str, tuple[str, ...]]:
+        """Ids of the cells that others start from -> ids of those."""
+        found: dict[str, tuple[str, ...]] = {}
+        for cell in self._shown:
+            if cell.pretraining is not None:
+                found[cell.pretraining.id] = (*found.get(cell.pretraining.id, ()), cell.id)
+        return found
 
     @cached_property
     def datasets(self) -> tuple[DatasetSpec, ...]:
@@ -48,7 +68,7 @@ class Plan:
         return _names_by_cell(self.tables)
 
     def tables_of(self, cell_id: str) -> tuple[str, ...]:
-        """Names of the tables that show this cell. Raises `UserError` for an unknown id."""
+        """Names of the tables that show this cell or one that starts from it. Raises `UserError` for an unknown id."""
         return self._tables_of.get(self.cell(cell_id).id, ())
 
     @cached_property
@@ -112,10 +132,10 @@ class Plan:
         drawn = self.figures if everything else tuple(self.figure(name) for name in dict.fromkeys(figures or ()))
         filters: list[Callable[[Cell], bool]] = []
         if task is not None:
-            wanted = self._require("task", _canonical(task), (str(cell.task) for cell in self.cells.values()))
+            wanted = self._require("task", _canonical(task), (str(cell.task) for cell in self._shown))
             filters.append(lambda cell: str(cell.task) == wanted)
         if method is not None:
-            self._require("method", method, (cell.fusion for cell in self.cells.values()))
+            self._require("method", method, (cell.fusion for cell in self._shown))
             filters.append(lambda cell: cell.fusion == method)
         if glob is not None:
             filters.append(lambda cell: fnmatch.fnmatchcase(cell.id, glob))
@@ -206,9 +226,10 @@ def _filtered_figure(figure: FigureLayout, passes: Callable[[Cell], bool]) -> Fi
 
 
 def _names_by_cell(shown: Iterable[TableLayout] | Iterable[FigureLayout]) -> dict[str, tuple[str, ...]]:
-    """Cell id -> names of those that show it."""
+    """Cell id -> names of those that show it, or a cell that starts from it."""
     names: dict[str, tuple[str, ...]] = {}
     for one in shown:
-        for cell in one.cells:
-            names[cell.id] = (*names.get(cell.id, ()), one.name)
+        needed = [cell for itself in one.cells for cell in (itself, itself.pretraining) if cell is not None]
+        for cell_id in dict.fromkeys(cell.id for cell in needed):
+            names[cell_id] = (*names.get(cell_id, ()), one.name)
     return names

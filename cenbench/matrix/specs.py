@@ -140,6 +140,24 @@ class Network(Frozen):
         """Raises ValueError for images that the network cannot read."""
 
 
+class Pretraining(Frozen):
+    """How the network is trained that `pretrained: embedded` starts from: RGB alone, on the dataset's split `pretrain`.
+
+    A start like ImageNet's weights that needs no file: the same scenes are in no other split, and all seeds of a preset
+    start from the same network.
+    """
+
+    epochs: PositiveInt = 12
+    batch_size: PositiveInt = 8
+    lr: PositiveFloat = 3e-3
+    """Peak of AdamW's learning rate, which falls along half a cosine after the warm-up."""
+    warmup_steps: NonNegativeInt = 6
+    weight_decay: NonNegativeFloat = 1e-2
+    gamma_init: Literal["ones", "uniform"] = "ones"
+    """Scaling factors that the pretraining itself starts from."""
+    seed: Seed = 1
+
+
 class SegmentationNet(Network):
     """A ResNet encoder with a RefineNet (paper.md#refinenet) or PSPNet decoder."""
 
@@ -151,12 +169,31 @@ class SegmentationNet(Network):
     """Channels of the stem; 64 in the original ResNet."""
     decoder_width: PositiveInt = 256
     """Channels of RefineNet's stages 2-4 (the deepest stage has twice as many), or of PSPNet's last convolution."""
-    pretrained: bool
-    """Start the encoder from ImageNet weights. Missing weights skip the cell; there is no silent random start."""
+    pretrained: Literal[True, False, "embedded"]
+    """Start the encoder from ImageNet weights (true), from a random start (false), or from a network that is trained
+    here (embedded). Missing ImageNet weights skip the cell; there is no silent random start.
+    """
+    pretraining: Pretraining = Pretraining()
+    """How that network is trained; read with `pretrained: embedded` only."""
+
+    @field_validator("pretrained", mode="before")
+    @classmethod
+    def _not_a_number(cls, pretrained: Any) -> Any:
+        if isinstance(pretrained, int | float) and not isinstance(pretrained, bool):
+            raise ValueError("not true, false or embedded")
+        return pretrained
 
     @property
     def imagenet_depth(self) -> int | None:
-        return self.depth if self.pretrained else None
+        return self.depth if self.pretrained is True else None
+
+    def check_fit(self, dataset: DatasetSpec, crop_px: int) -> None:
+        if self.pretrained == "embedded" and dataset.pretrain_scenes < self.pretraining.batch_size:
+            raise ValueError(
+                f"pretrained: embedded needs at least {self.pretraining.batch_size} scenes of the split pretrain, one "
+                f"batch; {dataset.name} has {dataset.pretrain_scenes}: set pretrain_scenes in the dataset "
+                f"(only for datasets that are rendered here: {', '.join(RENDERED)})"
+            )
 
 
 class TranslationNet(Network):
@@ -247,6 +284,9 @@ class TrainingProtocol(Quirky):
     """Exchange only within each modality's own part of the channels: the paper's text, not its code.
 
     Source: paper.md#own-part.
+    """
+    train_split: Literal["train", "pretrain"] = "train"
+    """The split that is trained on. `pretrain` is for networks that others start from; only rendered datasets have it.
     """
     crop_px: PositiveInt
     mirror: bool = True
@@ -444,8 +484,9 @@ class TranslationEvaluation(Evaluation):
 def check_fit(dataset: DatasetSpec, network: Network, protocol: TrainingProtocol, evaluation: Evaluation) -> None:
     """Raises ValueError for parts that are valid alone but do not fit together."""
     evaluation.check_quirks(protocol.name)
-    if protocol.batch_size > dataset.train_scenes:
-        too_few = f"batch_size {protocol.batch_size} exceeds train_scenes {dataset.train_scenes}"
+    scenes = dataset.split_sizes.get(protocol.train_split, 0)
+    if protocol.batch_size > scenes:
+        too_few = f"batch_size {protocol.batch_size} exceeds {protocol.train_split}_scenes {scenes}"
         raise ValueError(f"{too_few}: an epoch would have no steps")
     evaluation.check_fit(dataset)
     network.check_fit(dataset, protocol.crop_px)

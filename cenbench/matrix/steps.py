@@ -13,7 +13,7 @@ def steps_per_epoch(cell: Cell) -> int:
     The same for both task kinds: every step keeps the same shape, and scenes left over in one epoch are drawn in
     another, since each epoch is shuffled again. Translation at the paper's batch size of one drops nothing.
     """
-    return cell.dataset.train_scenes // cell.protocol.batch_size
+    return cell.dataset.split_sizes[cell.protocol.train_split] // cell.protocol.batch_size
 
 
 def total_steps(cell: Cell) -> int:

@@ -148,7 +148,8 @@ def issue_from(details: ErrorDetails, model: type[BaseModel], prefix: Location =
         place = dotted_key((*prefix, *location[:-1])) or "the file"
         return Issue(key, "missing key", fix=f"add `{location[-1]}:` to {place}")
     if kind == "literal_error":
-        allowed = [word.strip("'") for word in context["expected"].replace(" or ", ", ").split(", ")]
+        allowed_words = (word.strip("'") for word in context["expected"].replace(" or ", ", ").split(", "))
+        allowed = [{"True": "true", "False": "false"}.get(word, word) for word in allowed_words]
         hint = spelling_hint(details["input"], allowed)
         return Issue(key, "invalid value", found, ", ".join(allowed), hint)
     if kind == "value_error":

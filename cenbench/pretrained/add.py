@@ -14,7 +14,7 @@ from cenbench.errors import UserError
 from cenbench.files import atomic_path, sha256_file, write_json
 from cenbench.matrix.validation import spelling_hint
 from cenbench.metrics.inputs.torchvision_shim import import_torchvision
-from cenbench.pretrained.catalog import ASSETS, INCEPTION_FILE, Asset
+from cenbench.pretrained.catalog import ASSETS, EMBEDDED, INCEPTION_FILE, Asset
 from cenbench.pretrained.state_dicts import StateDict, is_safetensors, names_in, read_entries, read_state_dicts
 from cenbench.pretrained.used import own_note
 
@@ -40,6 +40,9 @@ class Placed:
 
 def find_asset(name: str) -> Asset:
     """The file of that name; otherwise a `UserError` that lists the names."""
+    if name == EMBEDDED:
+        problem = "this network is trained here, by a cell of the preset; it is not added"
+        raise UserError(problem, found=name, fix="cenbench weights list shows its cell")
     if name not in ASSETS:
         raise UserError("unknown weights", found=name, expected=", ".join(ASSETS), fix=spelling_hint(name, ASSETS))
     return ASSETS[name]

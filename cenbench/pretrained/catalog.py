@@ -49,4 +49,6 @@ ASSETS = {
     _INCEPTION.name: _INCEPTION,
 }
 """The files by the name that `cenbench weights add` takes."""
+EMBEDDED = "embedded"
+"""Not a file: the network that a cell of the preset trains (`pretrained: embedded`)."""
 BY_FILE = {asset.file: asset for asset in ASSETS.values()}

@@ -7,34 +7,49 @@ from dataclasses import dataclass
 from cenbench.errors import UserError
 from cenbench.matrix.plan import Plan
 from cenbench.paths import Paths
-from cenbench.pretrained.catalog import ASSETS, Asset
+from cenbench.pretrained.catalog import ASSETS, EMBEDDED, Asset
 from cenbench.pretrained.used import identified, pretrained_files
+from cenbench.regular_file import is_file
 from cenbench.sha256_cache import cached_sha256
 
 
 @dataclass(frozen=True)
 class Listed:
-    """A pretrained file. `state` in words: absent, published, your own (with its description), or unknown."""
+    """A pretrained file, or a network that a cell of the preset trains.
 
-    asset: Asset
+    `state` in words: absent, published, your own (with its description), or unknown; trained or not trained yet.
+    """
+
+    name: str
+    file: str
+    """Name in weights/; of a network that is trained here, the id of its cell."""
     state: str
+    source: str
+    """Where it comes from: a URL, or the command that trains it."""
     cells: tuple[str, ...]
     """Ids of the preset's cells that use it."""
     tables: tuple[str, ...]
 
 
 def list_pretrained(plan: Plan, paths: Paths) -> list[Listed]:
-    """Every file of the catalogue, in its order."""
+    """Every file of the catalogue, in its order, then the networks that the preset's cells train for others."""
     needs = {cell_id: pretrained_files(cell) for cell_id, cell in plan.cells.items()}
-    return [
-        _listed(plan, paths, asset, [cell for cell, files in needs.items() if asset.file in files])
+    files = [
+        _listed(plan, paths, asset, [id_ for id_, names in needs.items() if asset.file in names])
         for asset in ASSETS.values()
     ]
+    return [*files, *(_trained_here(plan, paths, cell_id, cells) for cell_id, cells in plan.pretrainings.items())]
 
 
 def _listed(plan: Plan, paths: Paths, asset: Asset, cells: list[str]) -> Listed:
     tables = dict.fromkeys(table for cell in cells for table in plan.shown_in(cell))
-    return Listed(asset, _state(paths, asset), tuple(cells), tuple(tables))
+    return Listed(asset.name, asset.file, _state(paths, asset), asset.url, tuple(cells), tuple(tables))
+
+
+def _trained_here(plan: Plan, paths: Paths, cell_id: str, cells: tuple[str, ...]) -> Listed:
+    trained = "trained" if is_file(paths.record(plan.cell(cell_id))) else "not trained yet"
+    source = f"cenbench run '{cell_id}' --preset {plan.preset}"
+    return Listed(EMBEDDED, cell_id, trained, source, cells, plan.shown_in(cell_id))
 
 
 def _state(paths: Paths, asset: Asset) -> str:

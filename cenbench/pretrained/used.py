@@ -87,9 +87,15 @@ def identified(path: Path, sha256: str) -> UsedFile:
     )
 
 
-def training_identity(cell: Cell, training_code: str, data: str, used: Iterable[UsedFile]) -> dict[str, str]:
-    """What determines the cell's weights: digests of code and data, and the SHA-256 of each file they start from."""
+def training_identity(
+    cell: Cell, training_code: str, data: str, used: Iterable[UsedFile], pretraining_code: str | None = None
+) -> dict[str, str]:
+    """What determines the cell's weights: digests of code and data, and the SHA-256 of each file they start from.
+
+    `pretraining_code` is the digest of the code that trains the network they start from, where one is trained here.
+    """
     made_by = {"training_id": cell.training_id, "training_code": training_code, "data": data}
+    made_by |= {"pretraining_code": pretraining_code} if pretraining_code else {}
     return made_by | {file.file: file.sha256 for file in used if file.file in trained_with(cell)}
 
 

@@ -23,13 +23,16 @@ from cenbench.train.task import loaded_by_name, loading_entries, training_entrie
 class Digests:
     """SHA-256 of the code, data and pretrained files behind a result.
 
-    `data` is None while the dataset is not prepared, `pretrained` where the cell rests on no such file or lacks one.
+    `data` is None while the dataset is not prepared, `pretrained` where the cell rests on no such file or lacks one,
+    `pretraining` where the cell starts from no network that is trained here.
     """
 
     training_code: str
     evaluation_code: str
     data: str | None
     pretrained: str | None = None
+    pretraining: str | None = None
+    """Of the code that trains the network the cell starts from; its settings and data are in the ids and in `data`."""
 
     def as_dict(self) -> dict[str, str | None]:
         return asdict(self)
@@ -45,12 +48,18 @@ def current_digests(cell: Cell, data: Path, pretrained: str | None = None) -> Di
         evaluation_code=evaluation_code(cell),
         data=data_digest(data / dataset_key(cell.dataset)),
         pretrained=pretrained,
+        pretraining=pretraining_code(cell),
     )
 
 
 def training_code(cell: Cell) -> str:
     """Digest of the code that trains this cell; where the weights are selected, of what scores them too."""
     return _code((*training_entries(cell), *selection_entries(cell)), *_loaded_by_name(cell))
+
+
+def pretraining_code(cell: Cell) -> str | None:
+    """Digest of the code that trains the network this cell starts from; None where none is trained here."""
+    return None if cell.pretraining is None else training_code(cell.pretraining)
 
 
 def evaluation_code(cell: Cell) -> str:

@@ -41,6 +41,7 @@ def results_frame(plan: Plan, records: Mapping[str, CellRecord]) -> pandas.DataF
       figures show);
     - `cell_id`, `training_id`, `task`, `kind`, `fusion`, `stage`, `merged`, `convs`, `norms`, `l1`, `seed`, `dataset`
       (key), `protocol` (name): what the cell is; the last columns, e.g. `protocol.theta`, are all its other settings;
+    - of a cell that others start from (`pretrained: embedded`), `protocol.train_split` is `pretrain`;
     - `state` and `reason` (see `CellRecord`), `origin` (`trained` or `imported`);
     - `stream`, `metric`, `value`: the number, in the metric's own unit. Empty unless the state is `ok`;
     - `outdated_value`: the number of a stale cell;

@@ -121,7 +121,7 @@ def read_record(paths: Paths, cell: Cell, sha256: Callable[[Path], str] | None =
     if found is None:
         started = "started, but not finished (killed, or still running); rerun the command to resume"
         if not is_there(paths.run_log(cell)):
-            return nothing
+            return nothing if (before := _pretraining_failed(paths, cell)) is None else replace(nothing, reason=before)
         return replace(nothing, reason=bus_error(paths, cell) or started)
     if isinstance(found, OtherVersion):
         return replace(nothing, state="stale", reason=found.reason)
@@ -148,6 +148,12 @@ def _state(
     if found.document["state"] == "skipped" and now.pretrained in (None, found.document["digests"].get("pretrained")):
         return "skipped", found.document["reason"]
     return ("ok", None) if reason is None else ("stale", reason)
+
+
+def _pretraining_failed(paths: Paths, cell: Cell) -> str | None:
+    """Why the cell could not be begun, if the cell that it starts from failed."""
+    failure = None if cell.pretraining is None else read_failure(paths, cell.pretraining)
+    return f"not run yet: the pretraining that it starts from failed: {failure}" if isinstance(failure, str) else None
 
 
 def _with_fix(error: UserError) -> str:

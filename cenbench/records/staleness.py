@@ -16,6 +16,7 @@ WHAT = {
     "evaluation_code": "the evaluation code changed since",
     "data": "the dataset changed since",
     "pretrained": "the pretrained weights changed since",
+    "pretraining": "the code of the pretraining changed since",
 }
 
 

@@ -33,8 +33,11 @@ def _figures(names: tuple[str, ...]) -> list[str]:
 
 
 def _totals(plan: Plan, measured: StepTimes | None) -> list[str]:
-    shared = sum(len(plan.shown_in(cell_id)) > 1 for cell_id in plan.cells)
+    shared = sum(len(plan.shown_in(cell_id)) > 1 for cell_id in plan.cells if cell_id not in plan.pretrainings)
     lines = [f"{len(plan.cells)} cells, {shared} of them shown by more than one table or figure."]
+    if plan.pretrainings:
+        count, starting = len(plan.pretrainings), len({cell for cells in plan.pretrainings.values() for cell in cells})
+        lines.append(f"{count} of them pretrain{'s' if count == 1 else ''} the encoders of {starting} others.")
     for dataset in plan.datasets:
         size = "x".join(str(side) for side in dict.fromkeys(dataset.shape_px))
         scenes = dataset.scenes

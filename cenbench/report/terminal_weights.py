@@ -11,9 +11,9 @@ from cenbench.report.terminal import add_row, borderless
 
 
 def weights_table(listed: Iterable[Listed], preset: str) -> Table:
-    """One line per file."""
+    """One line per file, and per network that is trained here."""
     table = borderless("name", "file", "here", f"cells of {preset}", "tables", "from")
     for entry in listed:
-        asset, count = entry.asset, len(entry.cells) or "none"
-        add_row(table, asset.name, asset.file, entry.state, count, ", ".join(entry.tables), asset.url)
+        count = len(entry.cells) or "none"
+        add_row(table, entry.name, entry.file, entry.state, count, ", ".join(entry.tables), entry.source)
     return table

@@ -32,7 +32,7 @@ from cenbench.train.device import choose_device
 from cenbench.train.setup import Setup
 from cenbench.train.task import training_of
 from cenbench.train.train_cell import load_network, train_cell
-from cenbench.train.trained import Trained
+from cenbench.train.trained import Trained, why_not_measured
 
 log = logging.getLogger("cenbench")
 
@@ -115,6 +115,7 @@ def _ran_out_of_memory(error: Exception) -> CellFailed:
 def _train_and_publish(cell: Cell, paths: Paths, device_name: str, heartbeat: Heartbeat, lock: CellLock) -> None:
     device = choose_device(device_name)
     prepared = open_whole(paths.data / dataset_key(cell.dataset), paths.verified)
+    _pretrain(cell, paths, device_name)
     digests = current_digests(cell, paths.data, pretrained_digest(cell, paths))
     started, start = provenance.now(), time.perf_counter()
     facts = provenance.environment(device, paths.root) | {"started": started}
@@ -132,6 +133,31 @@ def _train_and_publish(cell: Cell, paths: Paths, device_name: str, heartbeat: He
     log.info("published %s", paths.cell(cell))
 
 
+def _pretrain(cell: Cell, paths: Paths, device_name: str) -> None:
+    """Run the cell that this one starts from, unless it is finished and its weights are whole.
+
+    Snakemake has run it before. Raises `CellFailed` if it ends without a result.
+    """
+    first = cell.pretraining
+    if first is None:
+        return
+    record = read_record(paths, first)
+    if record.state == "ok" and why_not_measured(paths.state(first), first.training_id, record.weights_sha256) is None:
+        return
+    log.info("first the network that this cell starts from: %s", first.id)
+    try:
+        run_cell(first, paths, device_name, wait=True)
+    except (Stopped, TakenOver):
+        raise
+    except UserError as error:
+        raise CellFailed(
+            "the pretraining that this cell starts from failed",
+            where=paths.state(first),
+            found=error.problem,
+            fix=f"see its log; then rerun, or run it alone: cenbench run '{first.id}' --preset PRESET",
+        ) from error
+
+
 def _train_and_measure(
     setup: Setup, digests: Digests, heartbeat: Heartbeat, lock: CellLock
 ) -> tuple[Measured, Trained, Mapping[str, Any]]:
@@ -140,13 +166,16 @@ def _train_and_measure(
     training, evaluation = training_of(cell), evaluation_of(cell)
     evaluation.check_installed(cell, paths.weights)
     used = used_files(cell, paths)
-    identity = training_identity(cell, digests.training_code, setup.prepared.digest, used)
+    data, pretraining_code = setup.prepared.digest, digests.pretraining
+    identity = training_identity(cell, digests.training_code, data, used, pretraining_code)
     start = time.perf_counter()
     trained = train_cell(training, setup, identity, evaluation.score(setup), heartbeat.training, lock.check)
     facts = {"train_s": time.perf_counter() - start, "trained_steps": heartbeat.trained_steps, **_facts_of(trained)}
     heartbeat.phase("evaluating")
     if used := with_gone_files(used, cell, trained.identity, paths):
         facts["pretrained"] = {file.file: {"sha256": file.sha256, "own": file.own or "no"} for file in used}
+    if cell.pretraining is not None:
+        facts["pretraining"] = cell.pretraining.training_id
     measured = evaluation.measure(setup, load_network(training, setup, trained))
     setup.prepared.check_untouched()  # what was measured was of the dataset that was checked
     labels = own_labels(used, {metric for values in measured.metrics.values() for metric in values})

@@ -22,7 +22,7 @@ from cenbench.matrix.specs import dataset_key
 from cenbench.matrix.table_name import table_name
 from cenbench.paths import RELATIVE, Paths, record_target, robustness_target
 from cenbench.pretrained.used import pretrained_sha256
-from cenbench.records.digests import evaluation_code, robustness_code, training_code
+from cenbench.records.digests import evaluation_code, pretraining_code, robustness_code, training_code
 from cenbench.records.read import read_record
 from cenbench.records.verify import set_aside
 from cenbench.schedule.controller import Controller, Workflow
@@ -257,10 +257,17 @@ class Dag:
         folder = RELATIVE.data / dataset_key(self.plan.cell(wildcards.cell).dataset)
         return (folder / MANIFEST).as_posix()
 
+    def pretraining_of(self, wildcards: _Wildcards) -> list[str]:
+        """The record of the cell whose network this one starts from; none for any other start."""
+        first = self.plan.cell(wildcards.cell).pretraining
+        return [] if first is None else [record_target(first)]
+
     def depends_on(self, wildcards: _Wildcards) -> str:
         """What reruns a finished cell, besides its data: code, and pretrained files added, removed or changed."""
         cell = self.plan.cell(wildcards.cell)
         parts = [f"train {training_code(cell)}", f"evaluate {evaluation_code(cell)}"]
+        if (pretraining := pretraining_code(cell)) is not None:
+            parts.append(f"pretrain {pretraining}")
         for name, sha256 in pretrained_sha256(cell, self.paths, None if self.works else self._read_sha256).items():
             parts.append(f"{name} {sha256 or 'absent'}")
         return ", ".join(parts)

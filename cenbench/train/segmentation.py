@@ -5,7 +5,6 @@ Source: paper.md#segmentation.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,6 +15,7 @@ from cenbench.matrix.cell import Cell
 from cenbench.matrix.specs import SegmentationNet, SegmentationPhase, SegmentationProtocol
 from cenbench.nn.segmenter import Segmenter, build_segmenter
 from cenbench.nn.sparsity import Sparsity
+from cenbench.train.encoder_start import start_from_pretraining
 from cenbench.train.imagenet import load_imagenet
 from cenbench.train.optimizers import SGD, Adam, Optimizer, rate_factor
 from cenbench.train.segmentation_loss import segmentation_nll_S
@@ -59,22 +59,22 @@ def batches(setup: Setup) -> SegmentationBatches:
 
 def trainer(setup: Setup, batches: Batches) -> SegmentationTrainer:
     """Raises `CellSkipped` where the ImageNet weights the cell starts from are absent."""
-    void, weights = setup.prepared.void, setup.paths.weights
-    return SegmentationTrainer(setup.cell, batches, setup.classes, void, setup.device, weights)
+    cell, paths = setup.cell, setup.paths
+    made = SegmentationTrainer(cell, batches, setup.classes, setup.prepared.void, setup.device)
+    if cell.network.imagenet_depth is not None:
+        load_imagenet(made.network.encoder, cell.network.imagenet_depth, paths.weights)
+    elif cell.pretraining is not None:
+        start_from_pretraining(made.network.encoder, paths.state(cell.pretraining))
+    return made
 
 
 class SegmentationTrainer:
-    """Network, optimisers and step of one segmentation cell."""
+    """Network, optimisers and step of one segmentation cell, from a random start."""
 
-    def __init__(
-        self, cell: Cell, batches: Batches, classes: int, void: int, device: torch.device, weights: Path
-    ) -> None:
-        network, self.protocol = cell.part(SegmentationNet), cell.part(SegmentationProtocol)
+    def __init__(self, cell: Cell, batches: Batches, classes: int, void: int, device: torch.device) -> None:
+        self.protocol = cell.part(SegmentationProtocol)
         self.cell, self.batches, self.device, self.void = cell, batches, device, void
-        self.network = build(cell, classes)
-        if network.pretrained:
-            load_imagenet(self.network.encoder, network.depth, weights)
-        self.network.to(device).train()
+        self.network = build(cell, classes).to(device).train()
         self.sparsity = Sparsity(self.network, cell.l1)
         auxiliary = ["nll_auxiliary"] if self.network.has_auxiliary else []
         penalty = ["fusion_penalty"] if self.network.penalised else []

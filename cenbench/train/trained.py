@@ -197,13 +197,24 @@ def _source(note: dict[str, Any]) -> ImportedWeights | None:
 
 def load_weights(network: nn.Module, folder: Path) -> None:
     """Load finished weights into `network`, strictly. `UserError` for a truncated file or another network's."""
-    path = folder / WEIGHTS
+    weights = read_weights(folder)
     try:
-        weights: dict[str, Tensor] = safetensors.torch.load_file(path)
         network.load_state_dict(weights)
-    except (SafetensorError, RuntimeError) as error:
-        first = str(error).splitlines()[:2]
-        raise UserError("these weights cannot be loaded", where=path, found=" ".join(first)) from error
+    except RuntimeError as error:
+        raise _not_loaded(folder, error) from error
+
+
+def read_weights(folder: Path) -> dict[str, Tensor]:
+    """Name -> tensor of finished weights, on the CPU. `UserError` for a file that is absent or truncated."""
+    try:
+        return dict(safetensors.torch.load_file(folder / WEIGHTS))
+    except (SafetensorError, OSError) as error:
+        raise _not_loaded(folder, error) from error
+
+
+def _not_loaded(folder: Path, error: Exception) -> UserError:
+    first = str(error).splitlines()[:2]
+    return UserError("these weights cannot be loaded", where=folder / WEIGHTS, found=" ".join(first))
 
 
 def _read_note(folder: Path) -> dict[str, Any] | None:

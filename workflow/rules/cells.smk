@@ -11,6 +11,8 @@ rule cell:
     input:
         MATRIX.begin,
         manifest=MATRIX.manifest_of,
+        # Whether a cell is out of date is a matter of what its start was made from, not of when.
+        pretraining=ancient(MATRIX.pretraining_of),
     output:
         metrics="results/cells/{cell}/metrics.json",
     log:
