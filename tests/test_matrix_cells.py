@@ -187,6 +187,7 @@ def test_what_changes_only_the_evaluation_keeps_the_training_id(path: str, value
         (TRANSLATION, "network.levels", 7, "not a multiple of 2\\*\\*levels = 128"),
         (TRANSLATION, "dataset.width_px", 100, "width_px 100 is not a multiple"),
         (TRANSLATION, "protocol.crop_px", 73, "exceeds resize_px"),
+        (changed(TRANSLATION, "network.encoder_norms", "all"), "network.levels", 6, "one pixel at .* 64 and levels 6"),
         (TRANSLATION, "protocol.lr", float("nan"), "finite|greater than 0"),
         (TRANSLATION, "seed", -1, "greater than or equal to 0"),
         (TRANSLATION, "dataset.name", "../../x", "match pattern"),

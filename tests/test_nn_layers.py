@@ -227,6 +227,27 @@ def test_parameter_count_in_closed_form_and_state_dict_round_trip(convs: str) ->
     assert torch.equal(net.eval()(x), other.eval()(x))
 
 
+def test_norms_at_the_ends_normalise_and_exchange_there_too() -> None:
+    """With every factor below theta, exchange swaps the two modalities: an oracle for the norm of the first level."""
+    common = {"modalities": 2, "levels": 4, "width": 4, "dropout": 0.0, "convs": "shared", "norms": "unshared"}
+    nets = [build_generator(**common, fusion="exchange", theta=2.0, norm_ends=ends) for ends in (False, True)]
+    assert [[norm.channels for norm in net.down_norms] for net in nets] == [[8, 16], [4, 8, 16, 32]]
+    build_generator(**common, fusion="exchange", theta=2.0, stage="early", norm_ends=True)
+    inner, every = nets
+    for name, tensor in inner.state_dict().items():
+        ours = name
+        if name.startswith("down_norms."):
+            _, number, rest = name.split(".", 2)
+            ours = f"down_norms.{int(number) + 1}.{rest}"
+        every.state_dict()[ours].copy_(tensor)
+    x = torch.randn(1, 2, 3, 32, 32)
+    first = every.down_norms[0](every.down[0](x))
+    mean_and_var = torch.var_mean(every.down[0](x), (3, 4), unbiased=False, keepdim=True)
+    own = (every.down[0](x) - mean_and_var[1]) / (mean_and_var[0] + 1e-5).sqrt()
+    torch.testing.assert_close(first, own.flip(1), rtol=1e-4, atol=1e-5)  # float32 sums in another order
+    assert not torch.equal(inner(x), every(x))
+
+
 @pytest.mark.parametrize(("levels", "sides_px"), [(4, [8]), (6, [2, 4]), (8, [2, 4, 8])])
 def test_dropout_follows_the_first_three_eighths_of_the_up_blocks(levels: int, sides_px: list[int]) -> None:
     """Three of eight as in pix2pix."""

@@ -119,7 +119,7 @@ def test_every_modality_starts_with_the_features_of_the_pretrained_network(tmp_p
     for name, tensor in rgb.encoder.state_dict().items():
         if "norm" in name or "shortcut.1" in name:
             tensor.uniform_(0.5, 1.5)  # else every norm is the identity, and a mix-up would not show
-    save_file(rgb.state_dict(), tmp_path / WEIGHTS)
+    save_file({name: tensor.contiguous() for name, tensor in rgb.state_dict().items()}, tmp_path / WEIGHTS)
     both = _network(2, convs)
     start_from_pretraining(both.encoder, tmp_path)
     x_B1CHW = torch.rand(2, 1, 3, 32, 32, dtype=torch.float64)
@@ -142,6 +142,7 @@ def _network(modalities: int, convs: Any, width: int = 4) -> Segmenter:
         convs=convs,
         norms="unshared",
         theta=0.1,
+        fusion="none" if modalities > 1 else "uni-modal",
     ).double()
 
 

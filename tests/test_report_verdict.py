@@ -98,7 +98,7 @@ def settings_that_differ() -> Iterator[tuple[str, dict[str, Any]]]:
             "optimizer": "adamw", "schedule": "cosine", "warmup_steps": 5,
             "phases": [{"epochs": 1, "lr_encoder": 5e-4, "lr_decoder": 3e-3}],
         },
-        "evaluation": {"batch_size": 2, "scales": [0.75, 1.0, 1.25], "flip": True},
+        "evaluation": {"batch_size": 2, "scales": [0.75, 1.0, 1.25], "flip": True, "norm_statistics": "reestimated"},
     }  # fmt: skip
     for part, settings in other.items():
         for name, value in settings.items():

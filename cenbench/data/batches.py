@@ -104,6 +104,15 @@ class EvalBatches:
             yield self._split.whole(np.arange(start, min(start + self._batch_size, len(self._split))))
 
 
+def whole_batches(prepared: Prepared, task: Task, split: str, batch_size: int) -> Iterator[Tensor]:
+    """The inputs x_BMCHW of every scene of a split once, in order, unaugmented; in equal batches, as far as they can
+    be, of at least `batch_size` scenes.
+    """
+    source = Split(prepared, task, split)
+    for rows in np.array_split(np.arange(len(source)), max(1, len(source) // batch_size)):
+        yield source.whole(rows)[0]
+
+
 def _steps_per_epoch(split: Split, batch_size: int) -> int:
     steps = len(split) // batch_size
     if steps == 0:

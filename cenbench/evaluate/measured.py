@@ -17,6 +17,8 @@ class Measured:
 
     metrics: Mapping[str, Mapping[str, float]]
     """stream -> metric -> value."""
+    other_norm_statistics: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
+    """Norm statistics that the evaluation does not name -> the same metrics with them."""
     per_class_iou_pct: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
     """stream -> class -> IoU; None for a class that is neither in the ground truth nor predicted. Segmentation only."""
     confusion: Mapping[str, np.ndarray] = field(default_factory=dict)

@@ -35,6 +35,7 @@ def score(setup: Setup) -> Score:
     def negative_fid(network: nn.Module) -> float:
         extractor = load_extractor(evaluation.extractor, setup.paths.weights / INCEPTION_FILE, setup.device)
         real_ND = real_features(setup, extractor)
+        set_own_statistics(network, evaluation.instance_statistics_at_test)
         features = []
         for image_BSCHW, _ in generated(setup, network):
             features_PD = extractor.features(to_bytes(image_BSCHW.flatten(0, 1)))
@@ -51,7 +52,7 @@ def image_bytes(evaluation: TranslationEvaluation) -> Callable[[Tensor], Tensor]
 
 
 def generated(setup: Setup, network: nn.Module) -> Iterator[tuple[Tensor, Tensor]]:
-    """(image_BSCHW, y_BCHW) of the evaluated split, the network in the mode this evaluation asks for."""
+    """(image_BSCHW, y_BCHW) of the evaluated split, with the norm statistics that the network is set to."""
     cell, device = setup.cell, setup.device
     _set_mode(network, cell.part(TranslationEvaluation))
     torch.manual_seed(cell.seed)  # dropout at test draws the same numbers each time
@@ -77,9 +78,8 @@ def real_features(setup: Setup, extractor: Extractor) -> Tensor:
 
 
 def _set_mode(network: nn.Module, evaluation: TranslationEvaluation) -> None:
-    """Evaluation mode, except for what this evaluation leaves as in training."""
+    """Evaluation mode, except for dropout if this evaluation leaves it as in training."""
     network.eval()
     for module in network.modules():
         if isinstance(module, nn.Dropout):
             module.train(evaluation.dropout_at_test)
-    set_own_statistics(network, evaluation.instance_statistics_at_test)

@@ -18,6 +18,7 @@ from cenbench.evaluate.exchanged import exchanged_shares
 from cenbench.evaluate.input_pictures import input_pictures
 from cenbench.evaluate.measured import Measured
 from cenbench.evaluate.network_cost import network_cost
+from cenbench.evaluate.norm_statistics import ChosenStatistics
 from cenbench.evaluate.per_image import ConfusionCollector
 from cenbench.evaluate.prediction_files import PredictionFiles, label_files
 from cenbench.evaluate.samples import sample_names, side_by_side
@@ -41,6 +42,7 @@ def check_installed(cell: Cell, weights: Path) -> None:
 def measure(setup: Setup, network: Network) -> Measured:
     """Scores of every stream, parameter count, ensemble weights, and sample pictures."""
     cell, prepared, evaluation = setup.cell, setup.prepared, setup.cell.part(SegmentationEvaluation)
+    ChosenStatistics(setup, network).use_named()
     confusion = Confusion(cell.streams, setup.classes, prepared.void, setup.device)
     boundaries = Boundaries(cell.streams, setup.classes, prepared.void, setup.device)
     images, edges = (ConfusionCollector(cell.streams, classes) for classes in (setup.classes, setup.classes + 1))
@@ -80,6 +82,7 @@ def predict(setup: Setup, network: Network, stream: str, wanted: set[int]) -> It
     Batches are those of `measure`, so that the classes are bit for bit the ones it scored.
     """
     cell, evaluation = setup.cell, setup.cell.part(SegmentationEvaluation)
+    ChosenStatistics(setup, network).use_named()
     place, first = cell.streams.index(stream), 0
     for x_BMCHW, _ in EvalBatches(setup.prepared, cell.task, evaluation.split, evaluation.batch_size):
         batch = range(first, first + len(x_BMCHW))

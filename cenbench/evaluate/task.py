@@ -53,7 +53,7 @@ def evaluation_of(cell: Cell) -> TaskEvaluation:
 
 def evaluation_entries(cell: Cell) -> tuple[str, ...]:
     """Where the code that measures the trained cell begins."""
-    return (f"{_MODULES[cell.task.kind]}.measure",)
+    return (f"{_MODULES[cell.task.kind]}.measure", "cenbench.evaluate.norm_statistics.other_scores")
 
 
 def robustness_entries(cell: Cell) -> tuple[str, ...]:

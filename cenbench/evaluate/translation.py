@@ -13,6 +13,7 @@ from cenbench.evaluate.exchanged import exchanged_shares
 from cenbench.evaluate.input_pictures import input_pictures
 from cenbench.evaluate.measured import Measured
 from cenbench.evaluate.network_cost import network_cost
+from cenbench.evaluate.norm_statistics import ChosenStatistics
 from cenbench.evaluate.per_image import PerImage
 from cenbench.evaluate.prediction_files import PICTURES, PredictionFiles
 from cenbench.evaluate.samples import sample_names, side_by_side
@@ -47,6 +48,7 @@ def measure(setup: Setup, network: Network) -> Measured:
     """
     cell, prepared, evaluation = setup.cell, setup.prepared, setup.cell.part(TranslationEvaluation)
     extractor = load_extractor(evaluation.extractor, setup.paths.weights / INCEPTION_FILE, setup.device)
+    ChosenStatistics(setup, network).use_named()
     features, pixels = _new_features(setup, extractor), Pixels(cell.streams, setup.device)
     edges = Edges(cell.streams, cell.task.target)
     samples: dict[str, bytes] = {}
@@ -79,6 +81,7 @@ def predict(setup: Setup, network: Network, stream: str, wanted: set[int]) -> It
 
     Every scene is generated, because dropout at test draws from one sequence of random numbers.
     """
+    ChosenStatistics(setup, network).use_named()
     place, number = setup.cell.streams.index(stream), 0
     for image_BSCHW, _ in generated(setup, network):
         for image_SCHW in image_BSCHW:

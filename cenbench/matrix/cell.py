@@ -182,9 +182,9 @@ class Cell(Frozen):
             )
         if method.acts == "nowhere" and self.stage != "all":
             raise ValueError(f"{self.fusion} acts at no stage, so `stage` cannot be set (found: {self.stage})")
-        if method.acts == "norms" and self.stage in self.network.STAGES_WITHOUT_NORM:
+        if method.acts == "norms" and self.stage in self.network.stages_without_norm:
             raise ValueError(
-                f"stage: {self.stage} is the U-Net's {self.network.STAGES_WITHOUT_NORM[self.stage]} convolution, which "
+                f"stage: {self.stage} is the U-Net's {self.network.stages_without_norm[self.stage]} convolution, which "
                 f"has no norm that {self.fusion} could follow (allowed: middle, all)"
             )
         if self.merged:

@@ -99,9 +99,10 @@ def _segmentation(parts: Segmentation) -> str:
 def _translation(parts: Translation) -> str:
     network, protocol, evaluation = parts.network, parts.protocol, parts.evaluation
     stand_in = " (a stand-in: never comparable with the paper)" if evaluation.extractor == "seeded-conv" else ""
+    ends = ", norms and exchange at every encoder convolution" if network.encoder_norms == "all" else ""
     subsets = f"{evaluation.kid_subsets} subsets of {evaluation.kid_subset_size}, seed {evaluation.kid_seed}"
     return (
-        f"{_dataset(parts.dataset)}. U-Net of {network.levels} levels (width {network.generator_width}), "
+        f"{_dataset(parts.dataset)}. U-Net of {network.levels} levels (width {network.generator_width}{ends}), "
         f"PatchGAN discriminator (width {network.discriminator_width}). "
         f"{_training(protocol, evaluation)}; Adam, {protocol.epochs} epochs at learning rate "
         f"{protocol.lr:g}{_schedule(protocol)}. "
@@ -145,8 +146,10 @@ def _selected(protocol: TrainingProtocol) -> str:
 
 
 def _evaluated(evaluation: Evaluation) -> str:
-    """Names the split if it is not the validation split."""
-    return "" if evaluation.split == "val" else f", on split {evaluation.split}"
+    """Names the split and the norm statistics where they are not the validation split and the running ones."""
+    split = "" if evaluation.split == "val" else f", on split {evaluation.split}"
+    named = "" if evaluation.norm_statistics == "running" else f", {evaluation.norm_statistics} norm statistics"
+    return split + named
 
 
 def _dataset(dataset: DatasetSpec) -> str:

@@ -126,10 +126,13 @@ class Network(Frozen):
 
     CAN_MERGE: ClassVar[bool]
     """Whether the modalities can be merged into one stream."""
-    STAGES_WITHOUT_NORM: ClassVar[Mapping[str, str]] = {}
-    """Stages at which no norm can exchange, with the place of their convolution in words."""
 
     dropout: Fraction = 0.5
+
+    @property
+    def stages_without_norm(self) -> Mapping[str, str]:
+        """Stages at which no norm can exchange, with the place of their convolution in words."""
+        return {}
 
     @property
     def imagenet_depth(self) -> int | None:
@@ -200,7 +203,6 @@ class TranslationNet(Network):
     """U-Net generator (paper.md#u-net) and PatchGAN discriminator (paper.md#patchgan)."""
 
     CAN_MERGE = False
-    STAGES_WITHOUT_NORM = {"early": "first", "late": "last"}
 
     head: Literal["unet"]
     levels: Annotated[int, Field(ge=3, le=9)]
@@ -208,12 +210,25 @@ class TranslationNet(Network):
     generator_width: PositiveInt = 64
     discriminator_width: PositiveInt = 64
     discriminator_layers: PositiveInt = 3
+    encoder_norms: Literal["inner", "all"] = "inner"
+    """Encoder convolutions that a norm follows, and with it the l1 term and exchange: all but the first and the last,
+    as in the released code, or all, as in the paper's supplement (paper.md#unused-norms).
+    """
+
+    @property
+    def stages_without_norm(self) -> Mapping[str, str]:
+        return {"early": "first", "late": "last"} if self.encoder_norms == "inner" else {}
 
     def check_fit(self, dataset: DatasetSpec, crop_px: int) -> None:
         height, width = dataset.shape_px
         for name, side in (("crop_px", crop_px), ("size_px", height), ("width_px", width)):
             if side % 2**self.levels:
                 raise ValueError(f"{name} {side} is not a multiple of 2**levels = {2**self.levels}")
+            if self.encoder_norms == "all" and side == 2**self.levels:
+                raise ValueError(
+                    f"encoder_norms: all normalises the deepest map, which has one pixel at {name} {side} and levels "
+                    f"{self.levels}: an instance norm would make it zero (allowed: inner, or fewer levels)"
+                )
 
 
 class SegmentationPhase(Frozen):
@@ -408,6 +423,9 @@ class TranslationProtocol(TrainingProtocol):
         return self
 
 
+NormStatistics = Literal["running", "reestimated", "own"]
+
+
 class Evaluation(Quirky):
     """How a trained cell is evaluated: what both tasks have in common."""
 
@@ -416,6 +434,16 @@ class Evaluation(Quirky):
     """The split that is evaluated. `tune` is for choosing settings; only rendered datasets have it."""
     samples: Annotated[int, Field(ge=0, le=64)] = 4
     """Number of samples of the split, the first ones, to keep as pictures; besides, its hard scenes, unless it is 0."""
+
+    norm_statistics: NormStatistics = "running"
+    """What norms normalise by: the running statistics of training; those re-estimated over the whole training split
+    with the final weights; or each image's own (translation only). The record holds the scores with each.
+    """
+
+    @property
+    def statistics(self) -> NormStatistics:
+        """What norms normalise by, however it was set."""
+        return self.norm_statistics
 
     @property
     def reads_inception(self) -> bool:
@@ -428,6 +456,14 @@ class Evaluation(Quirky):
         Segmentation has only the split: its mean IoU is computed in the same way under every evaluation.
         """
         return {} if self.split == "val" else {"selected_on": self.split}
+
+    def check_selection(self, selection: str) -> None:
+        """Raises ValueError where weights would be selected with other norm statistics than they are evaluated with."""
+        if selection == "best" and self.norm_statistics != "running":
+            raise ValueError(
+                f"selection: best validates with running norm statistics, so norm_statistics cannot be "
+                f"{self.norm_statistics} (allowed: running, or selection: last)"
+            )
 
     def check_fit(self, dataset: DatasetSpec) -> None:
         """Raises ValueError for a split that the dataset lacks, and for more samples than the split has."""
@@ -449,6 +485,13 @@ class SegmentationEvaluation(Evaluation):
     flip: bool = False
     """Evaluate each scale mirrored too."""
 
+    @field_validator("norm_statistics")
+    @classmethod
+    def _batch_norms_have_no_own(cls, norm_statistics: NormStatistics) -> NormStatistics:
+        if norm_statistics == "own":
+            raise ValueError("norm_statistics: own is for instance norms, which only translation has")
+        return norm_statistics
+
 
 class TranslationEvaluation(Evaluation):
     """FID, KID, MAE and RMSE."""
@@ -458,7 +501,7 @@ class TranslationEvaluation(Evaluation):
     dropout_at_test: bool = False
     """Keep dropout active, as the released code does: outputs are random, with the cell's seed."""
     instance_statistics_at_test: bool = False
-    """Normalise by per-image statistics, as in training, instead of the running ones."""
+    """Normalise by per-image statistics, as in training: the quirk's name for `norm_statistics: own`."""
     stretch_images: bool = False
     """Stretch each image's values to 0..255 before computing FID and KID, as the released code does."""
     extractor: Literal["inception-v3", "seeded-conv"]
@@ -466,6 +509,16 @@ class TranslationEvaluation(Evaluation):
     kid_subsets: PositiveInt
     kid_subset_size: Annotated[int, Field(ge=2)]
     kid_seed: Seed
+
+    @model_validator(mode="after")
+    def _one_spelling(self) -> Self:
+        if self.instance_statistics_at_test and self.norm_statistics != "running":
+            raise ValueError("instance_statistics_at_test: true chooses own statistics: leave out norm_statistics")
+        return self
+
+    @property
+    def statistics(self) -> NormStatistics:
+        return "own" if self.instance_statistics_at_test else self.norm_statistics
 
     @property
     def reads_inception(self) -> bool:
@@ -484,6 +537,7 @@ class TranslationEvaluation(Evaluation):
 def check_fit(dataset: DatasetSpec, network: Network, protocol: TrainingProtocol, evaluation: Evaluation) -> None:
     """Raises ValueError for parts that are valid alone but do not fit together."""
     evaluation.check_quirks(protocol.name)
+    evaluation.check_selection(protocol.selection)
     scenes = dataset.split_sizes.get(protocol.train_split, 0)
     if protocol.batch_size > scenes:
         too_few = f"batch_size {protocol.batch_size} exceeds {protocol.train_split}_scenes {scenes}"

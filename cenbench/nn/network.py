@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 from torch import Tensor, nn
 
@@ -24,11 +24,14 @@ class Outputs(NamedTuple):
 class Network(nn.Module, ABC):
     """`x_BM3HW -> y_BSChw`, S output streams of which the last is the ensemble."""
 
-    FIRST_CONSTRAINED_CONV: ClassVar[int] = 1
-    """Number of the first convolution with a constrained norm, as the paper's figures count those of the encoder."""
     ensemble: Ensemble
     penalised: bool
     """Whether the training loss has a fusion penalty."""
+
+    @property
+    def first_constrained_conv(self) -> int:
+        """Number of the first convolution with a constrained norm, as the paper's figures count those of the encoder."""
+        return 1
 
     @abstractmethod
     def outputs(self, x_BMCHW: Tensor) -> Outputs:

@@ -5,6 +5,7 @@ Shape suffixes: B batch, M modalities, C channels, H height, W width.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal, NotRequired, TypedDict
 
 import torch
@@ -60,6 +61,7 @@ class ModalityNorm(nn.Module):
         self.kind, self.modalities, self.channels, self.frozen = kind, modalities, channels, frozen
         self.affine_shared, self.statistics_shared = affine_shared, statistics_shared
         self.own_statistics = False
+        self.momentum = MOMENTUM
         affine_rows = 1 if affine_shared else modalities
         statistics_rows = 1 if statistics_shared else modalities
         self.weight = nn.Parameter(_initial_gamma(gamma_init, affine_rows, channels))
@@ -93,12 +95,14 @@ class ModalityNorm(nn.Module):
     def _batch_norm(self, x: Tensor, *, training: bool) -> Tensor:
         # With M rows `_packed` is a view, so the running statistics are updated in place.
         mean, var = self._packed(self.running_mean), self._packed(self.running_var)
-        return F.batch_norm(x, mean, var, self._packed(self.weight), self._packed(self.bias), training, MOMENTUM, EPS)
+        return F.batch_norm(
+            x, mean, var, self._packed(self.weight), self._packed(self.bias), training, self.momentum, EPS
+        )
 
     def _instance_norm(self, x: Tensor) -> Tensor:
         mean, var = self._packed(self.running_mean), self._packed(self.running_var)
         weight, bias = self._packed(self.weight), self._packed(self.bias)
-        y = F.instance_norm(x, mean, var, weight, bias, use_input_stats=True, momentum=MOMENTUM, eps=EPS)
+        y = F.instance_norm(x, mean, var, weight, bias, use_input_stats=True, momentum=self.momentum, eps=EPS)
         if self.statistics_shared and self.modalities > 1:
             # `mean` and `var` were copies. The mean over modalities commutes with the moving average.
             self.running_mean.copy_(mean.view(self.modalities, -1).mean(0, keepdim=True))
@@ -109,9 +113,9 @@ class ModalityNorm(nn.Module):
         folded = x_BMCHW.flatten(0, 1)
         mean, var = self.running_mean[0], self.running_var[0]
         if self.affine_shared:
-            y = F.batch_norm(folded, mean, var, self.weight[0], self.bias[0], True, MOMENTUM, EPS)
+            y = F.batch_norm(folded, mean, var, self.weight[0], self.bias[0], True, self.momentum, EPS)
             return y.view_as(x_BMCHW)
-        y = F.batch_norm(folded, mean, var, None, None, True, MOMENTUM, EPS).view_as(x_BMCHW)
+        y = F.batch_norm(folded, mean, var, None, None, True, self.momentum, EPS).view_as(x_BMCHW)
         return torch.addcmul(self.bias[:, :, None, None], y, self.weight[:, :, None, None])
 
 
@@ -128,3 +132,32 @@ def set_own_statistics(network: nn.Module, on: bool) -> None:
     for module in network.modules():
         if isinstance(module, ModalityNorm) and module.kind == "instance":
             module.own_statistics = on
+
+
+def norms_of(network: nn.Module) -> list[ModalityNorm]:
+    """All norms of `network`, in its order."""
+    return [module for module in network.modules() if isinstance(module, ModalityNorm)]
+
+
+@torch.no_grad()
+def reestimate_statistics(network: nn.Module, batches: Iterable[Tensor]) -> None:
+    """Replace the running statistics by their mean over all images of `batches`, each x_BMCHW counted by its size B.
+
+    What training averages with momentum 0.1, averaged evenly and with the final weights: the network runs as in
+    training, each norm by the statistics of its batch or image, but without dropout. Frozen norms keep theirs. The
+    network ends in evaluation mode. Source: Wu and Johnson 2021, "Rethinking 'Batch' in BatchNorm", section 3
+    ("precise" statistics).
+    """
+    norms = [norm for norm in norms_of(network) if not norm.frozen]
+    network.eval()
+    seen = 0
+    for norm in norms:
+        norm.train()
+    for x_BMCHW in batches:
+        seen += len(x_BMCHW)
+        for norm in norms:
+            norm.momentum = len(x_BMCHW) / seen  # one at first, which forgets what was there
+        network(x_BMCHW)
+    for norm in norms:
+        norm.momentum = MOMENTUM
+    network.eval()

@@ -102,6 +102,6 @@ def traced_norms(network: Network, convs: Sequence[int]) -> tuple[str, ...]:
     the 3x3 convolutions of a ResNet, all convolutions of a U-Net. The last one with a constrained norm where a network
     has none of them.
     """
-    first = network.FIRST_CONSTRAINED_CONV
+    first = network.first_constrained_conv
     names = dict(enumerate(Sparsity(network, "none").norms, start=first))
     return tuple(names[conv] for conv in sorted(set(convs)) if conv in names) or (names[max(names)],)

@@ -26,21 +26,22 @@ class UNet(Network):
     """`x_BM3HW -> image_BS3HW` in [-1, 1]; stream S - 1 is the ensemble. H and W are multiples of 2**levels.
 
     Every encoder convolution except the first and the last is followed by a constrained norm and exchange (six of eight
-    at 256 px, as in the released code; paper.md#unused-norms). Other fusion operators act at the same place: after an
-    encoder convolution and its norm, before the activation.
+    at 256 px, as in the released code; paper.md#unused-norms), or all of them with `norm_ends`. Other fusion operators
+    act at the same place: after an encoder convolution and its norm, before the activation.
     """
 
-    FIRST_CONSTRAINED_CONV = 2
-
-    def __init__(self, sharing: Sharing, fusion: Fusion, *, levels: int, width: int, dropout: float) -> None:
+    def __init__(
+        self, sharing: Sharing, fusion: Fusion, *, levels: int, width: int, dropout: float, norm_ends: bool = False
+    ) -> None:
         super().__init__()
         fusion.check(sharing.modalities, levels)
         channels = [3, *(width * min(2**level, 8) for level in range(levels))]
         self.down = nn.ModuleList(
             sharing.conv(channels[i], channels[i + 1], 4, stride=2, padding=1, bias=True) for i in range(levels)
         )
+        self._normed = normed_levels(levels, norm_ends=norm_ends)
         self.down_norms = nn.ModuleList(
-            sharing.exchanging(fusion.exchanges_at(i)).constrained_norm(channels[i + 1]) for i in range(1, levels - 1)
+            sharing.exchanging(fusion.exchanges_at(i)).constrained_norm(channels[i + 1]) for i in self._normed
         )
         # Each up-block except the first also reads the skip connection of its size.
         up_inputs = [channels[levels], *(2 * channels[i] for i in range(levels - 1, 0, -1))]
@@ -55,6 +56,10 @@ class UNet(Network):
         self.penalised = any(operator.penalised for operator in self.fusions.values())
         normal_init(self)
 
+    @property
+    def first_constrained_conv(self) -> int:
+        return self._normed.start + 1
+
     def outputs(self, x_BMCHW: Tensor) -> Outputs:
         skips, penalties = self._encode(x_BMCHW)
         penalty = torch.stack(penalties).sum() if penalties else x_BMCHW.new_zeros(())
@@ -67,8 +72,8 @@ class UNet(Network):
         deepest = len(self.down) - 1
         for level, conv in enumerate(self.down):
             x = conv(x)
-            if 0 < level < deepest:
-                x = self.down_norms[level - 1](x)
+            if level in self._normed:
+                x = self.down_norms[level - self._normed.start](x)
             operator = operator_at(self.fusions, level)
             if operator is not None:
                 x = operator(x)
@@ -90,6 +95,11 @@ class UNet(Network):
         return image_BMCHW
 
 
+def normed_levels(levels: int, *, norm_ends: bool) -> range:
+    """The encoder convolutions that a norm follows: all, or all but the first and the last."""
+    return range(levels) if norm_ends else range(1, levels - 1)
+
+
 def build_generator(
     *,
     modalities: int,
@@ -104,17 +114,18 @@ def build_generator(
     stage: str = "all",
     gamma_init: GammaInit = "ones",
     own_part_only: bool = False,
+    norm_ends: bool = False,
 ) -> UNet:
     """U-Net: `x_BM3HW -> image_BS3HW` in [-1, 1], S = modalities + 1 (the ensemble last). Seed torch first.
 
     H and W must be multiples of 2**levels. The norms that the released code makes and never applies
     (paper.md#unused-norms) are not made: 2 x 579 parameters a modality fewer at paper size. `fusion` is a method of
     `cenbench.nn.fusion`, after the encoder convolutions `stage` stands for (early, middle, late, all). ValueError where
-    the arguments do not go together, e.g. exchange with one modality, or at the first or last convolution, which has no
-    norm.
+    the arguments do not go together, e.g. exchange with one modality, or at the first or last convolution, which has a
+    norm only with `norm_ends`.
     """
     plan = Fusion(fusion, levels_of(stage, levels), parameters=fusion_parameters or {})
-    if plan.declared("ACTS") == "norms" and not plan.levels & set(range(1, levels - 1)):
+    if plan.declared("ACTS") == "norms" and not plan.levels & set(normed_levels(levels, norm_ends=norm_ends)):
         raise ValueError(f"the U-Net's first and last convolution have no norm to exchange behind; stage: {stage}")
     sharing = Sharing(
         modalities=modalities,
@@ -126,6 +137,6 @@ def build_generator(
         own_part_only=own_part_only,
         gamma_init=gamma_init,
     )
-    network = UNet(sharing, plan, levels=levels, width=width, dropout=dropout)
+    network = UNet(sharing, plan, levels=levels, width=width, dropout=dropout, norm_ends=norm_ends)
     plan.draw_masks(network)
     return network

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from cenbench.errors import UserError
 from cenbench.evaluate.per_image import FILE as PER_IMAGE
+from cenbench.matrix.specs import NormStatistics
 from cenbench.train.gamma_file import FILE as GAMMAS
 from cenbench.train.history import HISTORY
 
@@ -54,6 +55,8 @@ class _Record(_Strict):
     weights_sha256: _Sha256 | None
     origin: Literal["trained", "imported"] | None = None
     metrics: dict[str, dict[str, float]]
+    other_norm_statistics: dict[NormStatistics, dict[str, dict[str, float]]] = {}
+    """`metrics` with the norm statistics that the cell's evaluation does not name."""
     stand_in: dict[str, str]
     parameters: _Parameters
     exchange: _Exchange | None = None

@@ -43,6 +43,10 @@ def write_finished(
         "weights_sha256": weights_sha256,
         "origin": "imported" if "imported" in provenance else "trained",
         "metrics": {stream: dict(values) for stream, values in measured.metrics.items()},
+        "other_norm_statistics": {
+            name: {stream: dict(values) for stream, values in metrics.items()}
+            for name, metrics in measured.other_norm_statistics.items()
+        },
         "per_class_iou_pct": {stream: dict(values) for stream, values in measured.per_class_iou_pct.items()},
         "confusion": {stream: _rows(counts_KK) for stream, counts_KK in measured.confusion.items()},
         "stand_in": dict(measured.stand_in),

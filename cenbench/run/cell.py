@@ -15,6 +15,7 @@ from typing import Any
 from cenbench.data.verified import open_whole
 from cenbench.errors import CellFailed, CellSkipped, Stopped, TakenOver, UserError, out_of_memory
 from cenbench.evaluate.measured import Measured
+from cenbench.evaluate.norm_statistics import other_scores
 from cenbench.evaluate.task import evaluation_of
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.specs import dataset_key
@@ -176,7 +177,9 @@ def _train_and_measure(
         facts["pretrained"] = {file.file: {"sha256": file.sha256, "own": file.own or "no"} for file in used}
     if cell.pretraining is not None:
         facts["pretraining"] = cell.pretraining.training_id
-    measured = evaluation.measure(setup, load_network(training, setup, trained))
+    network = load_network(training, setup, trained)
+    others = other_scores(setup, network, evaluation.measure)
+    measured = replace(evaluation.measure(setup, network), other_norm_statistics=others)
     setup.prepared.check_untouched()  # what was measured was of the dataset that was checked
     labels = own_labels(used, {metric for values in measured.metrics.values() for metric in values})
     return replace(measured, stand_in={**measured.stand_in, **labels}), trained, facts

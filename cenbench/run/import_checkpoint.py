@@ -44,8 +44,11 @@ _FIX = {
     "segmenter": "give model-best.pth.tar (or checkpoint.pth.tar), and a cell of its backbone, inputs and classes",
     "generator": "give checkpoint-gen.pkl (not checkpoint-dis.pkl), and a cell of as many inputs and the same width",
 }
-_SIZES: dict[str, tuple[tuple[str, tuple[int, ...]], ...]] = {"refinenet": (("depth", (50, 101, 152)),), "unet": ()}
-"""Networks of the released code by head, and the sizes it restricts them to."""
+_SIZES: dict[str, tuple[tuple[str, tuple[object, ...]], ...]] = {
+    "refinenet": (("depth", (50, 101, 152)),),
+    "unet": (("encoder_norms", ("inner",)),),
+}
+"""Networks of the released code by head, and the settings it restricts them to."""
 _PASSED_OVER = ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar", "numpy.dtype")
 """NumPy's scalar, the type of the released `best_val`: ignored, not refused."""
 

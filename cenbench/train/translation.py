@@ -44,6 +44,7 @@ def build(cell: Cell, classes: int = 0) -> UNet:
         width=network.generator_width,
         dropout=network.dropout,
         gamma_init=protocol.gamma_init,
+        norm_ends=network.encoder_norms == "all",
     )
 
 
