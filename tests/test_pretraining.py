@@ -168,7 +168,7 @@ def test_a_failed_pretraining_is_the_reason_why_cells_have_not_run(embedded: tup
     record = read_record(paths, cell)
     assert record.state == "missing"
     assert "pretraining that it starts from failed: the disk is full" in str(record.reason)
-    assert check_pretraining(plan, paths)[0].state == "problem"
+    assert check_pretraining(plan, paths)[0].outcome == "problem"
 
 
 def test_a_cell_trains_what_it_starts_from_first_and_is_bound_to_it(checkout: Checkout) -> None:

@@ -30,7 +30,7 @@ class Network(nn.Module, ABC):
 
     @property
     def first_constrained_conv(self) -> int:
-        """Number of the first convolution with a constrained norm, as the paper's figures count those of the encoder."""
+        """Number of the first encoder convolution with a constrained norm, as the paper's figures count them."""
         return 1
 
     @abstractmethod
