@@ -62,6 +62,7 @@ def test_cells_that_start_embedded_share_one_cell_which_the_plan_lists_first(emb
     assert list(plan.cells) == [shared.id, first.id, second.id, plan.cells_of("table8")[0].id]
     assert plan.pretrainings == {shared.id: (first.id, second.id)}
     assert plan.tables_of(shared.id) == ("table7",)
+    assert shared not in plan.shown
     assert str(shared.task) == "rgb->semantic"
     assert (shared.protocol.train_split, shared.dataset) == ("pretrain", first.dataset)
     assert shared.pretraining is None

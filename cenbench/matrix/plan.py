@@ -38,13 +38,13 @@ class Plan:
         another, that one.
         """
         found: dict[str, Cell] = {}
-        for cell in self._shown:
+        for cell in self.shown:
             found |= {} if cell.pretraining is None else {cell.pretraining.id: cell.pretraining}
             found[cell.id] = cell
         return found
 
     @cached_property
-    def _shown(self) -> tuple[Cell, ...]:
+    def shown(self) -> tuple[Cell, ...]:
         """The cells that tables and figures show."""
         layouts: tuple[TableLayout | FigureLayout, ...] = (*self.tables, *self.figures)
         return tuple({cell.id: cell for layout in layouts for cell in layout.cells}.values())
@@ -53,7 +53,7 @@ class Plan:
     def pretrainings(self) -> Mapping[str, tuple[str, ...]]:
         """Ids of the cells that others start from -> ids of those."""
         found: dict[str, tuple[str, ...]] = {}
-        for cell in self._shown:
+        for cell in self.shown:
             if cell.pretraining is not None:
                 found[cell.pretraining.id] = (*found.get(cell.pretraining.id, ()), cell.id)
         return found
@@ -132,10 +132,10 @@ class Plan:
         drawn = self.figures if everything else tuple(self.figure(name) for name in dict.fromkeys(figures or ()))
         filters: list[Callable[[Cell], bool]] = []
         if task is not None:
-            wanted = self._require("task", _canonical(task), (str(cell.task) for cell in self._shown))
+            wanted = self._require("task", _canonical(task), (str(cell.task) for cell in self.shown))
             filters.append(lambda cell: str(cell.task) == wanted)
         if method is not None:
-            self._require("method", method, (cell.fusion for cell in self._shown))
+            self._require("method", method, (cell.fusion for cell in self.shown))
             filters.append(lambda cell: cell.fusion == method)
         if glob is not None:
             filters.append(lambda cell: fnmatch.fnmatchcase(cell.id, glob))

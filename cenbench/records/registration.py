@@ -32,7 +32,7 @@ class _Registration(BaseModel):
 
 def claim_digests(plan: Plan, specs: Sequence[ClaimSpec]) -> dict[str, str]:
     """Name -> digest of everything that decides how a claim is judged: sides, margin, seeds and metric."""
-    seeds = sorted({cell.seed for cell in plan.cells.values()})
+    seeds = sorted({cell.seed for cell in plan.shown})
     found = {}
     for spec in specs:
         metric = metrics().get(spec.metric or "")

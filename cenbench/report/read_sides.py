@@ -24,7 +24,7 @@ def plan_side(name: str, plan: Plan, paths: Paths) -> Side:
         found = table_places(layout)
         places |= found
         shown |= {place: columns[place[2]] for place in found}
-    cells = tuple(plan.cells.values())
+    cells = plan.shown
     return Side(name, places, shown, _records(paths, cells))
 
 
