@@ -35,7 +35,8 @@ def load_imagenet(encoder: ResNet, depth: int, folder: Path) -> None:
         )
     with path.open("rb") as file:
         state = load_tensors(file, path)
-    start_encoder(encoder, state, _official_name, path)
+    layout = "ImageNet weights in torchvision's layout"
+    start_encoder(encoder, state, _official_name, path, layout)
 
 
 def _official_name(name: str) -> str:
