@@ -18,9 +18,9 @@ def start_encoder(
 ) -> None:
     """Load `state`, which was read from `path`, into every modality of `encoder`.
 
-    `name_in` gives the name that a tensor of the encoder has in `state`, `layout` describes such weights in words. Norms
-    are (C,) or (1, C) there. Raises `UserError` if a tensor is absent or has another shape. Fusion operators keep their
-    random start.
+    `name_in` gives the name that a tensor of the encoder has in `state`, and `layout` says in words what such weights
+    are. Norms are (C,) or (1, C) there. Raises `UserError` if a tensor is absent or has another shape. Fusion operators
+    keep their random start.
     """
     own = encoder.state_dict()
     pretrained = {name: tensor for name, tensor in own.items() if not name.startswith("fusions.")}
