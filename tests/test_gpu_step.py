@@ -14,6 +14,7 @@ from cenbench.data.batches import SegmentationBatches, TranslationBatches
 from cenbench.data.prepared import Prepared
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.specs import dataset_key
+from cenbench.nn.exchange import own_parts
 from cenbench.train.prefetch import for_device
 from cenbench.train.recorded_step import PLAIN_STEPS
 from cenbench.train.segmentation import SegmentationTrainer
@@ -68,6 +69,28 @@ def test_a_replayed_step_is_the_step(prepared_checkout: Checkout, changes: dict[
             assert trainer.recorded.replaying
     bfloat16 = cell.protocol.precision == "bfloat16"
     torch.testing.assert_close(losses[True], losses[False], rtol=2e-2 if bfloat16 else 1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_the_recorded_gradients_are_those_of_the_last_step(prepared_checkout: Checkout, recorded: bool) -> None:
+    """A replay writes the gradients and the scaling factors it began with where the recording of them reads: what it
+    adds to the task's gradient is the l1 term's part, so that subtracting it leaves the gradient of autograd.
+    """
+    cell = variant(prepared_checkout, "translation", EXCHANGE)
+    trainer = trainer_of(cell, prepared_checkout.root / "data" / "prepared", torch.device("cuda"))
+    assert isinstance(trainer, TranslationTrainer)
+    if not recorded:
+        trainer.recorded = None
+    run(trainer, 0, PLAIN_STEPS + 2)
+    norms, weight = trainer.sparsity.norms.values(), cell.protocol.l1_weight(len(cell.streams))
+    for _ in range(2):
+        before_MN = torch.cat([norm.weight.detach().clone() for norm in norms], dim=1)
+        run(trainer, PLAIN_STEPS + 2, PLAIN_STEPS + 3)
+        gamma_MN, gradient_MN, _ = trainer.sparsity.observed(weight)
+        own_MN = torch.cat([own_parts(norm.modalities, norm.channels) for norm in norms], dim=1).to(before_MN.device)
+        expected_MN = torch.cat([norm.weight.grad for norm in norms], dim=1) - weight * before_MN.sign() * own_MN
+        torch.testing.assert_close(gradient_MN, expected_MN, rtol=0, atol=0)
+        assert not torch.equal(gamma_MN, before_MN), "a step was taken"
 
 
 def test_a_state_of_a_recorded_training_is_continued(prepared_checkout: Checkout) -> None:

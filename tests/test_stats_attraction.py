@@ -12,9 +12,11 @@ from published import edit_sealed, make_root, publish
 
 from cenbench.metrics.inputs.gammas import GammaArrays, gamma_metrics, own_parts
 from cenbench.nn.exchange import own_parts as network_parts
-from cenbench.records.gammas import gamma_numbers
+from cenbench.records.gammas import gamma_numbers, read_gammas
 from cenbench.records.read import read_record
+from cenbench.report.attraction_note import attraction_note
 from cenbench.stats.attraction import attraction_probability, calibration, gaussian_departure
+from cenbench.train.gamma_file import Gammas
 
 DRAWS = 200_000
 
@@ -72,6 +74,37 @@ def test_recovery_and_overlap_by_hand() -> None:
     assert found["theorem_excess_pct"] == pytest.approx(25)
     none = gamma_metrics(replace(gammas, theta=0.05, small_gradient_TL=shares[:0], probability_TL=shares[:0]))
     assert none == {}, "nothing is small, and nothing was recorded"
+
+
+def test_a_page_tells_the_shares_and_how_the_gradients_differ_from_gaussian_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan, paths = make_root(tmp_path, tiny=True)
+    cell = next(cell for cell in plan.cells.values() if cell.l1 != "none")
+    publish(paths, cell)
+    record = read_record(paths, cell)
+    gammas = read_gammas(record)
+    assert isinstance(gammas, Gammas)
+    assert "Half of the gradients are zero" in attraction_note(record)
+    random = np.random.default_rng(5)
+    for draws, words in (
+        (random.standard_normal(DRAWS), "about Gaussian"),
+        (random.standard_t(2, DRAWS), "not Gaussian"),
+    ):
+        deciles = np.quantile(np.abs(draws), np.arange(1, 10) / 10)
+        layer = gammas.layers["norm"]
+        layers = {
+            "norm": replace(layer, gradient_deciles_TMD=np.broadcast_to(deciles, layer.gradient_deciles_TMD.shape))
+        }
+        tenths = np.full(gammas.probability_tenths_TMD.shape, 0.5)
+        changed = replace(gammas, layers=layers, probability_tenths_TMD=tenths, small_gradient_tenths_TMD=tenths + 0.25)
+        monkeypatch.setattr("cenbench.report.attraction_note.read_gammas", lambda record, changed=changed: changed)
+        note = attraction_note(record)
+        assert words in note
+        assert "zero attracts 75.0 % of the channels" in note
+        assert "50.0 % are predicted" in note
+        assert "differ by 25.0 points" in note
+    assert attraction_note(replace(record, cell=cell.model_copy(update={"l1": "none"}))) == ""
 
 
 @pytest.mark.parametrize(("modalities", "channels"), [(1, 5), (2, 16), (3, 16), (4, 7)])

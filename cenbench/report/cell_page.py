@@ -14,6 +14,7 @@ from cenbench.matrix.metrics import metrics
 from cenbench.paths import record_target
 from cenbench.records.read import CellRecord
 from cenbench.regular_file import open_regular
+from cenbench.report.attraction_note import attraction_note
 from cenbench.report.corollary_note import corollary_note
 from cenbench.report.curves import training_charts
 from cenbench.report.environment import page_templates
@@ -40,6 +41,7 @@ def render_cell_page(preset: str, record: CellRecord, shown_in: Sequence[str]) -
         parameters=_parameters(record.document.get("parameters", {})),
         exchange=exchange_text(record.exchange),
         exchange_note=exchange_note(record.exchange),
+        attraction_note=attraction_note(record),
         corollary_note=corollary_note(preset, cell),
         charts=training_charts(record.history),
         samples=_samples(record),
