@@ -33,7 +33,7 @@ README = REPOSITORY / "README.md"
 
 INLINE = re.compile(r"`([^`]+)`")
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
-PLACEHOLDER = re.compile(r"[<*{…]|\.\.\.|[A-Z]{3,}|\bN\b|tableN")
+PLACEHOLDER = re.compile(r"[<*{…]|\.\.\.|[A-Z]{3,}|\bN\b|(table|figure)N")
 """Marks a word that stands for others: `<cell id>`, `NAME.yaml`, `tableN.yaml`."""
 WRAPPERS = ("apptainer", "srun")
 GENERATED = ("results/", "data/prepared/", "data/raw/", "reports/", "weights/")
@@ -156,7 +156,8 @@ def check_make(words: list[str], whole: bool) -> str | None:
 def snakemake_targets() -> set[str]:
     rules = (REPOSITORY / "workflow" / "rules").glob("*.smk")
     names = {name for path in rules for name in re.findall(r"^rule (\w+):", path.read_text(), flags=re.MULTILINE)}
-    return names | {path.stem for path in (REPOSITORY / "params").glob("table*.yaml")} | {"table-mine"}
+    declared = {path.stem for kind in ("table", "figure") for path in (REPOSITORY / "params").glob(f"{kind}*.yaml")}
+    return names | declared | {"table-mine"}
 
 
 @cache
