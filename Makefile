@@ -10,7 +10,7 @@ PRESET ?= demo
 SIX_MINUTES := table7,table8,table9
 TABLES ?= $(if $(filter demo,$(PRESET)),$(SIX_MINUTES),all)
 
-.PHONY: help env demo test test-slow test-faults test-same-bytes test-gpu test-cluster lint format benchmarks gpu docs clean
+.PHONY: help env demo test test-browser test-slow test-faults test-same-bytes test-gpu test-cluster lint format benchmarks gpu docs clean
 
 help: ## list all targets
 	@echo "cenbench: a benchmark harness for multimodal fusion by channel exchanging (CEN)"
@@ -33,10 +33,10 @@ demo: $(READY) ## render the demo dataset, train tables 7, 8 and 9 (TABLES=all: 
 	@echo "Done. Open reports/index.html in a browser; next: source $(BIN)/activate && cenbench show table7"
 
 test: $(READY) ## run the tests that need no GPU and no long training
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not gpu and not slow and not cluster" -n 2 --dist worksteal --durations 25 --durations-min 5
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not gpu and not slow and not cluster and not browser" -n 2 --dist worksteal --durations 25 --durations-min 5
 
 test-slow: $(READY) ## run the tests, including the long end-to-end ones (about 20 minutes on 2 cores)
-	$(BIN)/python -m pytest -m "not gpu and not cluster"
+	$(BIN)/python -m pytest -m "not gpu and not cluster and not browser"
 
 # The tests are those of the promises in docs/faults.md. The table is printed even if one fails. Cluster faults are
 # included if Slurm can run on this machine.
@@ -51,6 +51,11 @@ test-faults: $(READY) ## provoke every failure in docs/faults.md, print how many
 
 test-same-bytes: $(READY) ## run the demo twice, once interrupted, and compare every file (about 20 minutes on 2 cores)
 	$(BIN)/python -m pytest -m slow tests/test_whole_demo.py
+
+# Playwright drives the system's Chromium; its own browsers are not downloaded.
+test-browser: $(READY) ## run the tests of the pages in a browser (needs Chromium: apt-get install chromium poppler-utils)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check playwright axe-playwright-python
+	$(BIN)/python -m pytest -m browser
 
 test-gpu: $(READY) ## run the tests that need a CUDA device
 	$(BIN)/python -m pytest -m gpu

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cenbench.cli.options import Figures, Preset, Root, TableName, Tables, checkout, say, wide_console
 from cenbench.errors import UserError
+
+if TYPE_CHECKING:
+    from cenbench.matrix.claim_pairs import PlannedClaim
+    from cenbench.matrix.plan import Plan
+    from cenbench.paths import Paths
 
 
 def report(
@@ -39,7 +44,8 @@ def report(
     chosen = plan.select(tables=table, figures=figure)
     if not index:
         records = {cell_id: read_record(paths, cell) for cell_id, cell in chosen.cells.items()}
-        render_tables(plan, [layout.name for layout in chosen.tables], records, paths.reports)
+        names = [layout.name for layout in chosen.tables]
+        render_tables(plan, names, records, paths.reports, planned_claims(paths, plan))
         render_figures(plan, [layout.name for layout in chosen.figures], records, paths.reports)
         for name in (*(layout.name for layout in chosen.tables), *(layout.name for layout in chosen.figures)):
             say(f"wrote {paths.reports / preset / name}.html")
@@ -49,6 +55,16 @@ def report(
         if chosen.figures:
             render_figure_index(plan, [layout.name for layout in chosen.figures], paths.reports)
         say(f"wrote {paths.reports / 'index.html'}; open it in a browser")
+
+
+def planned_claims(paths: Paths, plan: Plan) -> tuple[PlannedClaim, ...]:
+    """The claims of the plan; none where their declaration is absent or wrong, which `cenbench claims` reports."""
+    from cenbench.matrix.claim_pairs import plan_claims
+
+    try:
+        return plan_claims(paths.params, plan)
+    except UserError:
+        return ()
 
 
 def show(

@@ -93,6 +93,17 @@ class Plan:
         self._require("figure", name, (figure.name for figure in self.figures))
         return next(figure for figure in self.figures if figure.name == name)
 
+    @cached_property
+    def _shown_by(self) -> Mapping[tuple[str, ...], tuple[str, ...]]:
+        found: dict[tuple[str, ...], list[str]] = {}
+        for cell_id in self.cells:
+            found.setdefault(self.shown_in(cell_id), []).append(cell_id)
+        return {names: tuple(ids) for names, ids in found.items()}
+
+    def shown_by(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """Ids of the cells that exactly these tables and figures show."""
+        return self._shown_by.get(names, ())
+
     def table(self, name: str) -> TableLayout:
         """The table of that name. Raises `UserError`, listing the known names, for any other."""
         self._require("table", name, (table.name for table in self.tables))

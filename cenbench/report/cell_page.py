@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +15,19 @@ from cenbench.paths import record_target
 from cenbench.records.read import CellRecord
 from cenbench.regular_file import open_regular
 from cenbench.report.attraction_note import attraction_note
+from cenbench.report.cell_context import CellContext
 from cenbench.report.corollary_note import corollary_note
 from cenbench.report.curves import training_charts
 from cenbench.report.environment import page_templates
 from cenbench.report.exchange_note import exchange_note, exchange_text
-from cenbench.report.value import heading
+from cenbench.report.value import heading, number_text
 
 LOG_LINES = 200
 _LOG_BYTES = 2**20
 
 
-def render_cell_page(preset: str, record: CellRecord, shown_in: Sequence[str]) -> str:
-    """The cell's page as HTML; `shown_in` names the tables and figures that show the cell."""
+def render_cell_page(preset: str, record: CellRecord, context: CellContext) -> str:
+    """The cell's page as HTML; `context` tells where the cell stands in its tables."""
     cell = record.cell
     measured = {metric for values in record.metrics.values() for metric in values}
     page = page_templates().get_template("cell.html")
@@ -34,7 +35,9 @@ def render_cell_page(preset: str, record: CellRecord, shown_in: Sequence[str]) -
         preset=preset,
         record=record,
         cell=cell,
-        shown_in=shown_in,
+        context=context,
+        number_text=number_text,
+        classes=_classes(record),
         heading=heading,
         metrics=[metric for metric in metrics() if metric in measured],
         stand_ins=list(dict.fromkeys(record.stand_in.values())),
@@ -49,10 +52,22 @@ def render_cell_page(preset: str, record: CellRecord, shown_in: Sequence[str]) -
         commands=_commands(preset, record),
         imported=_imported(record.provenance),
         environment=_environment(record.provenance),
-        provenance=_flat(record.provenance),
-        configuration=_flat(cell.model_dump(mode="json")),
+        provenance=_known(_flat(record.provenance)),
+        configuration=_known(_flat(cell.model_dump(mode="json"))),
         log=_log(record.log) if record.log else "",
     )
+
+
+def _classes(record: CellRecord) -> dict[str, dict[str, float | None]]:
+    """Class -> output -> IoU in percent."""
+    scores = record.document.get("per_class_iou_pct", {})
+    names = dict.fromkeys(name for values in scores.values() for name in values)
+    return {name: {stream: values.get(name) for stream, values in scores.items()} for name in names}
+
+
+def _known(flat: Mapping[str, str]) -> dict[str, str]:
+    """What has a value."""
+    return {name: value for name, value in flat.items() if value not in ("None", "", "{}")}
 
 
 def _log(path: Path) -> str:

@@ -98,7 +98,7 @@ def chart(
     numbered = {name: place for place, name in enumerate(series)}
     values = [value for line in series.values() for value in line]
     low, high = min(*([0.0] if from_zero else []), *values, values[0]), max(values)
-    y_ticks = _ticks(low, high if high > low else low + 1.0)
+    y_ticks = axis_ticks(low, high if high > low else low + 1.0)
     bottom, top = y_ticks[0], max(y_ticks[-1], high)
     x_low, x_high = min(0.0, x[0]), max(x[-1], x[0] + 1e-9)
 
@@ -119,11 +119,13 @@ def chart(
         for name, line in series.items()
         for place in ((places or numbered)[name],)
     )
-    x_ticks = tuple(Tick(x_px(value), f"{value:g}") for value in _ticks(x_low, x_high) if value <= x_high * (1 + 1e-9))
+    x_ticks = tuple(
+        Tick(x_px(value), f"{value:g}") for value in axis_ticks(x_low, x_high) if value <= x_high * (1 + 1e-9)
+    )
     return Chart(title, lines, x_ticks, tuple(Tick(y_px(value), f"{value:.4g}") for value in y_ticks), x_name=x_name)
 
 
-def _ticks(low: float, high: float, about: int = 4) -> list[float]:
+def axis_ticks(low: float, high: float, about: int = 4) -> list[float]:
     """Round values from `low` to at least `high`."""
     raw = (high - low) / about
     size = 10.0 ** math.floor(math.log10(raw))

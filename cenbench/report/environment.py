@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from functools import cache
 from pathlib import Path
 
 import jinja2
+import markupsafe
 
 from cenbench.report.latex_text import tex
 from cenbench.visible import visible
@@ -19,7 +22,7 @@ def page_templates() -> jinja2.Environment:
 
     One environment per process: it keeps the compiled templates, of which every cell's page needs two.
     """
-    return jinja2.Environment(
+    environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(FOLDER),
         autoescape=True,
         finalize=_visible,
@@ -27,6 +30,11 @@ def page_templates() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    script = (FOLDER / "page.js").read_text(encoding="utf-8")
+    environment.globals["script"] = markupsafe.Markup(script)
+    # The page's security policy runs this script and no other.
+    environment.globals["script_sha256"] = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return environment
 
 
 def _visible(value: object) -> object:

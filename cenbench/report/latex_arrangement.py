@@ -10,13 +10,13 @@ from typing import Literal
 
 from cenbench.report.latex_columns import NumberColumn, by_column, by_metric, head_lines
 from cenbench.report.latex_width import longest_word_pt, text_pt, widest_pt
+from cenbench.report.short_names import SHORT_LABELS
 from cenbench.report.table import Table
 
 Span = Literal["column", "page"]
 """`table`: one column of a paper in two columns. `table*`: the whole width, of one or two columns."""
 WIDTH_PT: dict[Span, float] = {"column": 236.0, "page": 397.0}
 """The narrowest columns in use (ICML, CVPR: 237 pt), and NeurIPS's text width."""
-SHORT_LABELS = {"Unshared": "U", "Shared": "S", "Half-channel": "half", "All-channel": "all"}
 _SETTINGS = (("footnotesize", 3.0), ("scriptsize", 3.0), ("scriptsize", 2.0))
 """Size of type (8 pt and 7 pt in a document of 10 pt) and space on each side of a column, the most readable first."""
 _LINE_PT = {"footnotesize": 9.5, "scriptsize": 8.0}

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from cenbench.errors import UserError
 from cenbench.files import read_json_object, remove, replace_folder, write_bytes, write_json, write_text
 from cenbench.matrix.cell import Cell
+from cenbench.matrix.claim_pairs import PlannedClaim
 from cenbench.matrix.figure import figure_number
 from cenbench.matrix.plan import Plan
 from cenbench.matrix.table_name import table_order
 from cenbench.paths import PUBLISHING
 from cenbench.records.read import CellRecord
 from cenbench.regular_file import read_regular
+from cenbench.report.card import card, readable_card
+from cenbench.report.cell_context import context_of
 from cenbench.report.cell_page import render_cell_page
 from cenbench.report.claims import Claims
 from cenbench.report.environment import page_templates
@@ -46,10 +49,18 @@ from cenbench.report.render_robustness import (
 )
 from cenbench.report.rendered import RenderedFigure, read_rendered, read_rendered_figure
 from cenbench.report.robustness import Robustness
+from cenbench.report.scenes import scenes, thumbnail
 from cenbench.report.table import Table, build_table
+from cenbench.report.table_claims import table_claims
 
 
-def render_tables(plan: Plan, names: Iterable[str], records: Mapping[str, CellRecord], reports: Path) -> None:
+def render_tables(
+    plan: Plan,
+    names: Iterable[str],
+    records: Mapping[str, CellRecord],
+    reports: Path,
+    claims: Sequence[PlannedClaim] = (),
+) -> None:
     """Write the named tables of the plan, and the pages of their cells, under `reports/<preset>/`.
 
     `records` holds (at least) every cell of these tables by id. The JSON is written last: if it exists, the rest is
@@ -60,10 +71,12 @@ def render_tables(plan: Plan, names: Iterable[str], records: Mapping[str, CellRe
         layout = plan.table(name)
         _write_cell_pages(plan, layout.cells, records, folder)
         table = build_table(plan.preset, layout, records)
-        write_text(folder / f"{name}.html", render_html(table))
+        decided, blocks = table_claims(claims, layout, records), scenes(table, records)
+        write_text(folder / f"{name}.html", render_html(table, records, decided, blocks))
         _write_latex(table, folder, name)
         write_text(folder / f"{name}.csv", render_csv(table))
-        write_json(folder / f"{name}.json", render_json(table))
+        shown = {"card": card(table, records, decided, thumbnail(blocks))}
+        write_json(folder / f"{name}.json", render_json(table) | shown)
 
 
 def _write_latex(table: Table, folder: Path, name: str) -> None:
@@ -91,7 +104,7 @@ def render_figures(plan: Plan, names: Iterable[str], records: Mapping[str, CellR
 
 def _write_cell_pages(plan: Plan, cells: Iterable[Cell], records: Mapping[str, CellRecord], folder: Path) -> None:
     for cell in cells:
-        page = render_cell_page(plan.preset, records[cell.id], plan.shown_in(cell.id))
+        page = render_cell_page(plan.preset, records[cell.id], context_of(plan, cell))
         _write_if_changed(folder / "cells" / f"{cell.id}.html", page)
 
 
@@ -205,4 +218,5 @@ def _summary(name: str, table: Mapping[str, Any]) -> dict[str, Any]:
         "states": table["states"],
         "verdicts": dict(words.most_common()),
         "protocol": table["protocol"][-1],
+        "card": readable_card(table.get("card")),
     }

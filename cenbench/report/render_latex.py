@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from cenbench.matrix.layout import Column
 from cenbench.matrix.metrics import metrics
 from cenbench.report.environment import latex_templates
-from cenbench.report.latex_arrangement import SHORT_LABELS, Arrangement, Panel, Span, arrange
+from cenbench.report.latex_arrangement import Arrangement, Panel, Span, arrange
 from cenbench.report.latex_columns import Form, NumberColumn, head_lines, number_columns
 from cenbench.report.latex_text import tex
 from cenbench.report.latex_width import longest_word_pt, text_pt
+from cenbench.report.short_names import SHORT_LABELS
 from cenbench.report.table import Table
 from cenbench.report.value import heading
 

@@ -278,8 +278,8 @@ class Dag:
         return self._sha256[path]
 
     def report_depends_on(self, wildcards: _Wildcards) -> str:
-        """What renders a finished table again: its declaration, and the report's code and templates."""
-        return digest([self.plan.table(wildcards.table).content(), self.index_depends_on(wildcards)])
+        """What renders a finished table again: its declaration, the claims, and the report's code and templates."""
+        return digest([self.plan.table(wildcards.table).content(), self.claims_depend_on(wildcards)])
 
     def figure_depends_on(self, wildcards: _Wildcards) -> str:
         """What draws a finished figure again: its declaration, and the report's code and templates."""

@@ -1,0 +1,37 @@
+"""The table as Markdown, for issues and README files, and the BibTeX entry to cite with it."""
+
+from __future__ import annotations
+
+from cenbench.report.table import Table
+from cenbench.report.table_view import metric_columns, shown_numbers
+from cenbench.report.value import heading
+
+BIBTEX = """@inproceedings{wang2020cen,
+  title     = {Deep Multimodal Fusion by Channel Exchanging},
+  author    = {Wang, Yikai and Huang, Wenbing and Sun, Fuchun and Xu, Tingyang and Rong, Yu and Huang, Junzhou},
+  booktitle = {Advances in Neural Information Processing Systems},
+  year      = {2020}
+}"""
+
+
+def render_markdown(table: Table) -> str:
+    """Ours, with the paper's numbers in parentheses."""
+    layout, columns = table.layout, metric_columns(table)
+    numbers = shown_numbers(table, columns)
+    heads = [*layout.stub, *(f"{layout.columns[one.column].label}: {heading(one.metric)}" for one in columns)]
+    lines = [_line(heads), _line(["---"] * len(layout.stub) + ["---:"] * len(columns))]
+    for number, row in enumerate(layout.rows):
+        cells = []
+        for place in range(len(columns)):
+            shown = numbers.get((number, place))
+            value = shown.value if shown else None
+            paper = f" ({value.paper_text})" if value and value.paper is not None else ""
+            text = value.ours_text or (shown.slot.state if shown else "") if value else ""
+            cells.append(f"{text}{paper}")
+        labels = [f"{row.group}: {row.labels[0]}" if row.group else row.labels[0], *row.labels[1:]]
+        lines.append(_line([*labels, *cells]))
+    return "\n".join(lines)
+
+
+def _line(texts: list[str]) -> str:
+    return "| " + " | ".join(text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ") for text in texts) + " |"
