@@ -118,7 +118,7 @@ def test_a_table_rendered_alone_has_no_dead_links(plan: Plan, records: dict[str,
     page = Page(folder / "demo" / "cells" / f"{ours}.html")
     assert "shown in table2, table7" in page.text
     assert [link for link in page.links if "table" in link] == [
-        f"../../index.html#demo-{n}" for n in ("table2", "table7")
+        f"../../index.html#demo-{name}" for name in ("table2", "table7", "table-controls")
     ]
     text = Page(folder / "index.html").text
     assert "Fusion methods for RGB-D" in text
