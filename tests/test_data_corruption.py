@@ -22,6 +22,7 @@ from cenbench.data.corruption import (
 from cenbench.data.exposure import scene_exposures
 from cenbench.data.manifest import ModalityEntry
 from cenbench.data.prepared import Prepared
+from cenbench.errors import UserError
 from cenbench.matrix.cell import Task
 from cenbench.matrix.condition import ACTS_ON
 
@@ -128,7 +129,7 @@ def test_only_one_input_of_one_split_changes(tmp_path: Path) -> None:
         expected = depth_noise(stored, 0.2, prepared.manifest.modalities["depth_zbuffer"], draws)
         assert (view.array("depth_zbuffer")[scene] == expected).all()
     assert view.digest == prepared.digest
-    with pytest.raises(ValueError, match="holds the split val"):
+    with pytest.raises(UserError, match="no split"):
         view.indices("train")
 
 

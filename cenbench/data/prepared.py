@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tokenize
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -105,6 +105,25 @@ class Prepared:
                 expected=", ".join(known),
             )
         return np.arange(*known[split])
+
+    def split_array(self, split: str, modality: str) -> np.ndarray:
+        """The part of `array` that holds the scenes of a split, which are adjacent; a view."""
+        rows = self.indices(split)
+        return self.array(modality)[int(rows[0]) : int(rows[-1]) + 1]
+
+    def of_split(self, split: str, replaced: Mapping[str, np.ndarray]) -> Prepared:
+        """The scenes of one split, in order and numbered from 0, with some arrays replaced by others of their shape.
+
+        It has no other split. Its digest is that of the whole dataset.
+        """
+        rows = self.indices(split)
+        scenes = self.manifest.scenes[int(rows[0]) : int(rows[-1]) + 1]
+        part = Prepared(
+            self.folder, self.manifest.model_copy(update={"splits": {split: (0, len(rows))}, "scenes": scenes})
+        )
+        part.digest = self.digest
+        part._arrays = {name: self.split_array(split, name) for name in self.manifest.modalities} | dict(replaced)
+        return part
 
     def scene_name(self, index: int) -> str:
         """The dataset's own name of a scene, or its number if scenes have no names."""
