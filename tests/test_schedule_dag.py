@@ -68,6 +68,17 @@ def test_by_default_all_tables_of_the_preset_are_made(config: dict[str, str]) ->
     assert len(whole.all_files()) == 153 + 8 * 4 + 3
 
 
+def test_a_figure_needs_its_own_files_and_cells_and_no_table() -> None:
+    whole = dag()
+    found = whole.figure_files("figure5")
+    records = {f"results/cells/{cell.id}/metrics.json" for cell in whole.plan.figure("figure5").cells}
+    drawn = {f"reports/demo/figure5.{suffix}" for suffix in ("html", "pdf", "png", "csv", "json")}
+    assert len(records) == 2
+    assert set(found) == records | drawn
+    assert set(found) <= set(whole.all_figure_files(None))
+    assert not drawn & set(whole.all_files())
+
+
 def test_another_preset_has_its_own_tables() -> None:
     paper = dag(preset="paper", tables="table3")
     assert paper.tables == ("table3",)
