@@ -19,12 +19,16 @@ import pytest
 from checkout import REPOSITORY
 from scipy import stats
 
+from cenbench.data.contact_sheet import label_colours
+from cenbench.data.manifest import Manifest, write_manifest
 from cenbench.evaluate import per_image
 from cenbench.evaluate.per_image import ConfusionCollector, PerImage
 from cenbench.evaluate.samples import side_by_side
 from cenbench.files import sha256_bytes
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.plan import Plan, load_plan
+from cenbench.matrix.specs import DatasetSpec, dataset_key
+from cenbench.paths import Paths
 from cenbench.records.read import CellRecord
 from cenbench.report.figures.build import build_figure
 from cenbench.report.figures.draw import draw
@@ -52,7 +56,7 @@ def finished(cell: Cell, folder: Path, value: float = 1.0, files: Files | None =
     """A record with these files; every measured number is `value`."""
     names = ("miou_pct", "fid", "kid_x100", "mae_x10")
     metrics = {stream: dict.fromkeys(names, value) for stream in cell.streams}
-    own = folder / cell.id
+    own = Paths(folder).cell(cell)
     for name, data in (files or {}).items():
         (own / name).parent.mkdir(parents=True, exist_ok=True)
         (own / name).write_bytes(data)
@@ -240,8 +244,6 @@ CLASSES = ("wall", "chair", "lamp")
 
 def segmented(cell: Cell, wrong: bool) -> tuple[Files, dict[str, Any]]:
     """A scene of 4 x 4 pixels, number 2 of the split: half wall, half chair; `wrong` ones take a quarter for a lamp."""
-    from cenbench.data.contact_sheet import label_colours
-
     truth_HW = np.repeat([[0], [0], [1], [1]], 4, axis=1)
     output_HW = truth_HW.copy()
     output_HW[0] = 2 if wrong else 0
@@ -255,10 +257,26 @@ def segmented(cell: Cell, wrong: bool) -> tuple[Files, dict[str, Any]]:
         "samples/thin-0002.png": side_by_side([*inputs, *shown]),
         "per_image.safetensors": per_image.to_bytes(collector.collected()),
     }
-    return files, {"per_class_iou_pct": {"ensemble": dict.fromkeys(CLASSES, 1.0)}}
+    return files, {"per_class_iou_pct": {"ensemble": dict.fromkeys(sorted(CLASSES), 1.0)}}  # as JSON has them
+
+
+def dataset_manifest(spec: DatasetSpec, classes: tuple[str, ...]) -> Manifest:
+    """That of a dataset without any array."""
+    first, splits = 0, {}
+    for split, scenes in spec.split_sizes.items():
+        splits[split] = (first, first + scenes)
+        first += scenes
+    return Manifest(
+        name=spec.name, version=spec.version, spec=spec, size_px=spec.shape_px, splits=splits, modalities={},
+        classes=classes, files={}, licence="none", citation="none",
+    )  # fmt: skip
 
 
 def test_pictures_of_segmentation_have_their_iou_and_an_error_map(demo: Plan, tmp_path: Path) -> None:
+    spec = demo.figure("figure6").cells[0].dataset
+    manifest = dataset_manifest(spec, CLASSES)
+    write_manifest(Paths(tmp_path).data / dataset_key(spec), manifest)
+
     def record(cell: Cell) -> CellRecord:
         files, document = segmented(cell, wrong=cell.fusion == "concat")
         return finished(cell, tmp_path, files=files, **document)
@@ -272,7 +290,8 @@ def test_pictures_of_segmentation_have_their_iou_and_an_error_map(demo: Plan, tm
     assert value["Concat"] == pytest.approx(100 * (4 / 8 + 1 + 0) / 3)  # wall, chair, and the lamp that is not there
     error = next(tile.picture_HW3 for tile in grid.tiles if (tile.row, tile.column) == (1, 4))
     assert [tuple(colour) for colour in error[:, 0]] == [(214, 39, 40), *[(226, 226, 226)] * 3]
-    assert [name for name, _ in grid.legend] == ["wall", "chair", "lamp"]
+    colours = ["#{:02x}{:02x}{:02x}".format(*colour) for colour in label_colours(np.arange(3)[None])[0].tolist()]
+    assert grid.legend == tuple(zip(CLASSES, colours, strict=True))
 
 
 def test_pictures_of_translation_have_their_own_error(demo: Plan, tmp_path: Path) -> None:
@@ -377,7 +396,8 @@ def test_the_drawing_on_the_page_is_described_and_takes_the_pages_colours(learni
     assert title.text == learning.layout.heading
     assert "l1 term and exchange: 2 points, from 3 at 10 to" in str(desc.text)
     assert "currentColor" in page
-    assert not re.search(r"<script|src=|href=\"http", page)
+    assert not re.search(r"src=|href=\"http", page)  # nothing is loaded
+    assert not list(svg.iter(f"{space}script"))
     texts = {text.text for text in svg.iter(f"{space}text")}
     assert {"training step", "nll ensemble", "l1 term"} <= texts  # text, not outlines
 

@@ -11,8 +11,12 @@ import numpy as np
 from PIL import Image
 
 from cenbench.data.contact_sheet import label_colours
+from cenbench.data.manifest import read_manifest
+from cenbench.errors import UserError
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.figure_layout import FigureLayout, FigureSeries
+from cenbench.matrix.specs import dataset_key
+from cenbench.paths import Paths
 from cenbench.records.per_image import NoScores, dense_counts, read_per_image
 from cenbench.records.read import CellRecord
 from cenbench.report.figures.figure import Drawn, Pictures, Problem, Tile
@@ -137,7 +141,7 @@ def _image_score(record: CellRecord, stream: str, image: int) -> float | None:
 
 def _legend(record: CellRecord, samples: Mapping[str, Mapping[str, _Sample]]) -> tuple[tuple[str, str], ...]:
     """The classes that some picture shows, with their colours."""
-    names = list(next(iter(record.document.get("per_class_iou_pct", {}).values()), {}))
+    names = _class_names(record)
     palette = label_colours(np.arange(len(names))[None])[0]
     shown = {
         tuple(colour)
@@ -150,6 +154,17 @@ def _legend(record: CellRecord, samples: Mapping[str, Mapping[str, _Sample]]) ->
     known = [(name, colour) for name, colour in zip(names, colours, strict=True) if colour in shown]
     legend = [(name, "#{:02x}{:02x}{:02x}".format(*colour)) for name, colour in known]
     return (*legend, *([("void", "#000000")] if _VOID in shown else []))
+
+
+def _class_names(record: CellRecord) -> tuple[str, ...]:
+    """In the order of their labels, as the dataset has them: the record's JSON has them by the alphabet. None of them
+    where the dataset is not here.
+    """
+    root = record.folder.parents[2]  # of results/cells/<cell id>
+    try:
+        return read_manifest(Paths(root).data / dataset_key(record.cell.dataset)).classes
+    except UserError:
+        return ()
 
 
 def _order(scene: str) -> tuple[int, str]:
