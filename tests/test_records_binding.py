@@ -16,6 +16,7 @@ from cenbench.matrix.cell import Cell
 from cenbench.matrix.plan import Plan
 from cenbench.paths import Paths
 from cenbench.records.read import read_record
+from cenbench.report.cell_context import context_of
 from cenbench.report.cell_page import render_cell_page
 from cenbench.run.share import ImportResult, export_results, import_results
 
@@ -96,8 +97,8 @@ def test_no_other_file_can_be_listed(place: Place, name: str) -> None:
 def test_files_that_a_record_does_not_list_are_not_shown(place: Place) -> None:
     plan, paths, one, _ = place
     (paths.cell(one) / "samples" / "001.png").write_bytes(b"of nobody")
-    page = render_cell_page("demo", read_record(paths, one), plan.tables_of(one.id))
-    assert 'alt="000.png"' in page
+    page = render_cell_page("demo", read_record(paths, one), context_of(plan, one))
+    assert 'alt="000.png' in page
     assert "001.png" not in page
 
 

@@ -37,6 +37,7 @@ from cenbench.records import digests
 from cenbench.records.failure import read_failure
 from cenbench.records.per_image import read_per_image
 from cenbench.records.read import State, read_record
+from cenbench.report.cell_context import context_of
 from cenbench.report.cell_page import render_cell_page
 from cenbench.report.pages import render_index, render_tables
 from cenbench.report.table import build_table
@@ -100,7 +101,7 @@ class Place:
         shown.print(render_terminal(build_table("demo", plan.table("table7"), records), 150))
         read_failure(paths, cell)
         json.dumps(status_document(plan, cells, time.time()), allow_nan=False)
-        render_cell_page("demo", records[cell.id], ())
+        render_cell_page("demo", records[cell.id], context_of(plan, cell))
         render_index(plan, ["table7"], paths.reports)
         read_step_times(plan, paths)
         found_import(paths.state(cell))

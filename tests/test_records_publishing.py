@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from cell_pages import shown_alone
 from checkout import REPOSITORY
 from published import make_root, publish
 
@@ -50,7 +51,7 @@ def test_a_reader_sees_one_record_at_a_time(place: tuple[Paths, Cell]) -> None:
             assert record.provenance.get("revision", "0.0") == str(value)
             assert record.history in ("", f"step,loss\n1,{value}\n"), "its own, or gone since"
             seen.add(value)
-        render_cell_page("demo", record, ())
+        render_cell_page("demo", record, shown_alone(record.cell))
     writer.join()
     assert not errors
     assert read_record(paths, cell).metrics["ensemble"]["miou_pct"] == 15.0

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from cell_pages import shown_alone
 from checkout import REPOSITORY
 from test_report_table import record
 
@@ -116,7 +117,7 @@ def test_the_cells_page_shows_whether_the_environment_was_the_locked_one(found: 
     plan = load_plan(REPOSITORY / "params", "demo")
     cell = next(iter(plan.cells.values()))
     provenance = {"device": "NVIDIA H100", "driver": "570.86.15"} | ({"environment": found} if found else {})
-    page = render_cell_page("demo", replace(record(cell, 1.0), provenance=provenance), ["table7"])
+    page = render_cell_page("demo", replace(record(cell, 1.0), provenance=provenance), shown_alone(cell, "table7"))
     assert ("Environment: " in page) == (said is not None)
     assert said is None or said in page
     assert "<dt>driver</dt><dd>570.86.15</dd>" in page

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cell_pages import shown_alone
 from checkout import REPOSITORY
 from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
@@ -87,7 +88,7 @@ def test_pages_show_hidden_characters(tmp_path: Path) -> None:
     failed = next(found for found in records.values() if found.state == "failed")
     for page in (
         render_html(build_table("demo", layout, records)),
-        render_cell_page("demo", failed, ["table7"]),
+        render_cell_page("demo", failed, shown_alone(failed.cell, "table7")),
     ):
         assert "evil[bold red]x[/] [/]" in page
         assert not any(is_hidden(letter) for letter in page)
