@@ -62,9 +62,9 @@ def filled(layout: TableLayout) -> Table:
     return build_table("paper", layout, records)
 
 
-def printed(table: Table) -> None:
+def printed(table: Table, width: int = WIDTH) -> None:
     """Print to memory as `cenbench show` prints to a terminal."""
-    Console(width=WIDTH, file=io.StringIO()).print(render_terminal(table, WIDTH))
+    Console(width=width, file=io.StringIO()).print(render_terminal(table, width))
 
 
 STEPS: dict[str, Callable[[Table], object]] = {

@@ -16,6 +16,7 @@ from cenbench.cli.main import app
 from cenbench.errors import UserError
 from cenbench.matrix.metrics import measured_metrics, metrics, metrics_that_need
 from cenbench.matrix.plan import Plan, load_plan
+from cenbench.matrix.table_name import table_order
 from cenbench.records.frame import results_frame, summary, write_frame
 from cenbench.records.read import CellRecord, State
 from cenbench.report.table import build_table
@@ -149,7 +150,7 @@ def test_the_summary_counts_cells_and_numbers_per_table(
     plan: Plan, records: dict[str, CellRecord], frame: pandas.DataFrame
 ) -> None:
     found = summary(frame)
-    assert list(found.index) == [table.name for table in plan.tables]
+    assert list(found.index) == sorted((table.name for table in plan.tables), key=table_order)
     for table in plan.tables:
         cells = [records[cell.id] for cell in table.cells]
         assert found.loc[table.name, "cells"] == len(cells)

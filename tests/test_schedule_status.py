@@ -364,6 +364,7 @@ def test_watching_ends_when_every_cell_has_ended(plan: Plan, paths: Paths) -> No
 def test_ctrl_c_ends_watching(plan: Plan, paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C comes while the command waits for its next look, where it spends nearly all its time."""
     monkeypatch.setattr("cenbench.cli.status.time.sleep", lambda seconds: signal.raise_signal(signal.SIGINT))
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # tests that run in the background ignore it
     result = CliRunner().invoke(app, ["status", "--watch", "--root", str(paths.root)])
     assert result.exit_code == 0
     assert "3 missing" in result.output

@@ -16,7 +16,6 @@ from cenbench.matrix.plan import Plan
 from cenbench.matrix.specs import RENDERED, dataset_key
 from cenbench.paths import Paths
 from cenbench.pretrained.used import pretrained_files, used_files
-from cenbench.records.read import read_record
 
 
 def input_checks(plan: Plan, paths: Paths) -> list[Check]:
@@ -80,6 +79,8 @@ def check_pretraining(plan: Plan, paths: Paths) -> list[Check]:
 
 
 def _check_pretraining(plan: Plan, paths: Paths, cell_id: str, starting: int) -> Check:
+    from cenbench.records.read import read_record  # imports NumPy, which most checks do without
+
     record = read_record(paths, plan.cell(cell_id))
     starts = f"{starting} cells start from it"
     if record.state == "failed":
