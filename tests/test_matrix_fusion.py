@@ -327,9 +327,16 @@ def test_stage_and_merged_change_both_ids_and_can_be_read_in_them(demo: Plan) ->
 
 
 def test_every_term_of_fusion_is_in_the_id(demo: Plan) -> None:
-    """Two cells of the plan that differ in nothing else have different ids: no two slots coincide by accident."""
+    """Two cells of the plan that differ in nothing else have different ids: no two slots coincide by accident.
+
+    Besides these terms, what tables and figures of the demo vary: table 1's head, figure 13's split, theta and lambda.
+    """
     by_terms = {
-        (str(c.task), c.fusion, c.stage, c.merged, c.convs, c.norms, c.l1, c.seed): c.id for c in demo.cells.values()
+        (
+            *(str(c.task), c.fusion, c.stage, c.merged, c.convs, c.norms, c.l1, c.seed),
+            *(getattr(c.network, "head", None), c.evaluation.split, c.protocol.theta, c.protocol.lambda_l1),
+        ): c.id
+        for c in demo.cells.values()
     }
     assert len(by_terms) == len(set(by_terms.values())) == len(demo.cells)
 

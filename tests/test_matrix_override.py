@@ -15,7 +15,10 @@ from cenbench.matrix.specs import RENDERED, TranslationEvaluation
 
 PARAMS = Path(__file__).parents[1] / "params"
 ROW = "  - {convs: shared, norms: unshared, l1: half, exchange: true}"
-COLUMN = "  - {label: Multi-modal fusion, convs: shared, norms: unshared, l1: half, exchange: true, emphasised: true}"
+COLUMN = (
+    "  - {label: Multi-modal fusion, short: Fusion, "
+    "convs: shared, norms: unshared, l1: half, exchange: true, emphasised: true}"
+)
 GROUP = "    task: shade+texture->rgb\n"
 SHARING_TABLES = ("table7", "table8", "table9")
 

@@ -521,6 +521,7 @@ def test_the_paper_preset_is_the_released_codes() -> None:
         "min_side_px": 350, "mirror": True, "precision": "float32", "gamma_init": "ones",
         "auxiliary_weight": 0.4, "exchange_own_part_only": False, "pad_depth_as_rgb": False, "selection": "last",
         "select_every_epochs": 5, "optimizer": "sgd", "schedule": "constant", "warmup_steps": 0, "train_split": "train",
+        "traced_convs": (7, 8),
     }  # fmt: skip
     assert seven.network.model_dump(exclude={"pretraining"}) == {
         "head": "refinenet", "depth": 101, "width": 64, "decoder_width": 256, "pretrained": True, "dropout": 0.5,
@@ -534,6 +535,7 @@ def test_the_paper_preset_is_the_released_codes() -> None:
         "mirror": True, "precision": "float32", "exchange_own_part_only": False,
         "two_generator_passes": False, "crop_past_edge": False, "selection": "last", "select_every_epochs": 5,
         "schedule": "constant", "warmup_steps": 0, "train_split": "train",
+        "traced_convs": (7, 8),
     }  # fmt: skip
     assert eight.network.model_dump() == {
         "head": "unet", "levels": 8, "generator_width": 64, "discriminator_width": 64, "discriminator_layers": 3,

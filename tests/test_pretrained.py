@@ -186,7 +186,7 @@ def test_the_layout_of_inception_is_checked_too(tmp_path: Path, source: Path) ->
 
 def test_the_list_shows_which_files_are_in_place_and_which_cells_need_them(tmp_path: Path) -> None:
     plan = load_plan(REPOSITORY / "params", "paper")
-    listed = {each.asset.name: each for each in weights_list.list_pretrained(plan, Paths(tmp_path))}
+    listed = {each.name: each for each in weights_list.list_pretrained(plan, Paths(tmp_path))}
     assert listed.keys() == ASSETS.keys()
     assert {each.state for each in listed.values()} == {"absent"}
     assert set(listed["resnet152"].tables) == {"table3"}

@@ -36,6 +36,7 @@ SEGMENTATION: dict[str, dict[str, Any]] = {
             "selection": "best",
             "select_every_epochs": 1,
         },
+        "evaluation": {"norm_statistics": "running"},
     },
 }
 TRANSLATION: dict[str, dict[str, Any]] = {
@@ -54,7 +55,12 @@ TRANSLATION: dict[str, dict[str, Any]] = {
             "selection": "best",
             "select_every_epochs": 1,
         },
-        "evaluation": {"dropout_at_test": True, "instance_statistics_at_test": True, "stretch_images": True},
+        "evaluation": {
+            "dropout_at_test": True,
+            "instance_statistics_at_test": True,
+            "stretch_images": True,
+            "norm_statistics": "running",
+        },
     },
 }
 VARIANTS = {
