@@ -132,7 +132,7 @@ def test_classes_that_moved_are_listed_largest_first_and_numbers_of_one_side_are
     console.print(render_comparison(found))
     assert "+10.0" in console.export_text()
     page = render_comparison_html(found)
-    assert page.index("wall") < page.index("lamp")
+    assert page.index("<td>wall<") < page.index("<td>lamp<")
     assert summary(found) in page
     assert json.dumps(render_comparison_json(found))
 
