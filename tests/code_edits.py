@@ -298,7 +298,7 @@ EDITS = (
     Edit(
         "the default of a setting that the code reads",
         lambda copy: copy.edit("SegmentationProtocol", other_field_default("scale_min")),
-        SEGMENTATION,
+        ALL,  # any cell's code may make the cell that it starts from, whose protocol is one for segmentation
     ),
     Edit(
         "a statement that is run when a module is imported",

@@ -44,6 +44,9 @@ class Reached:
         """The modules that are imported."""
         self._roots: dict[_Root, None] = {}
         """What the digest covers, each with everything it refers to."""
+        self._made: set[Node] = set()
+        """What is reached without a given object. Where a class's own member makes its objects, that counts for none of
+        the others: the member itself is reached through an object."""
         self._types: set[Node] = set()
         """Classes of given objects."""
         self._attributes: set[str] = set()
@@ -65,9 +68,10 @@ class Reached:
         for module in given:
             self._import(module)
         # In rounds, each based on what the one before found, so that the order of sets within a round does not matter.
-        made: frozenset[Node] = frozenset()
-        while made != self.nodes:
-            made, self._attributes_asked = frozenset(self.nodes), frozenset(self._attributes)
+        known: frozenset[Node] = frozenset()
+        while known != self.nodes:
+            known, self._attributes_asked = frozenset(self.nodes), frozenset(self._attributes)
+            made = frozenset(self._made)
             for type_ in list(self._types):
                 self._ask(type_, is_made=type_ in made)
             for module in given:
@@ -82,7 +86,7 @@ class Reached:
     def digest(self) -> str:
         """SHA-256 (hex)."""
         # A class that the code instantiates itself counts as a whole, except for the fields of a model.
-        counted = (root for root in self._roots if root.owner not in self.nodes or root.node.definition.is_field)
+        counted = (root for root in self._roots if root.owner not in self._made or root.node.definition.is_field)
         forms = sorted(f"{root.label} {self._closures.form(root.node, self._loaded)}" for root in counted)
         return digest([forms, sorted(self._external)])
 
@@ -90,6 +94,8 @@ class Reached:
         if root not in self._roots:
             self._roots[root] = None
             self._absorb(root.node)
+            if root.owner is None:
+                self._made |= self._closures.of(root.node).nodes
 
     def _absorb(self, node: Node) -> None:
         closure = self._closures.of(node)

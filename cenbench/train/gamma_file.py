@@ -22,7 +22,6 @@ theta. Shared scaling factors are repeated for each modality. Theorem 1's probab
 the gradient with respect to the norm's offset, which is the sum over pixels and images of that of its output. An
 imported checkpoint has no points.
 """
-# changes no number: it stores what training recorded
 
 from __future__ import annotations
 

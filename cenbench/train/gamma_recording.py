@@ -3,7 +3,6 @@
 It only observes: a step leaves its gradients and the scaling factors it began with on the device, and they are read at
 some lines of the history, where the host waits for the losses anyway.
 """
-# changes no number: it only reads what a step leaves behind
 
 from __future__ import annotations
 
