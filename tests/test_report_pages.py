@@ -26,7 +26,7 @@ from cenbench.report.latex_text import tex
 from cenbench.report.pages import render_index, render_tables
 from cenbench.report.render_csv import render_csv
 from cenbench.report.render_html import render_html
-from cenbench.report.render_json import metric_files, render_json
+from cenbench.report.render_json import file_name, metric_files, render_json
 from cenbench.report.render_latex import render_latex
 from cenbench.report.table import Table, build_table
 from cenbench.report.terminal_table import render_terminal
@@ -336,3 +336,10 @@ def test_history_is_split_into_losses_penalty_rate_and_shares() -> None:
     assert [drawn.title.split()[0] for drawn in training_charts(text)] == ["Losses", "l1", "Learning", "Share"]
     assert training_charts("") == []
     assert training_charts("step,epoch,lr\n") == []
+
+
+def test_long_labels_give_short_file_names_that_differ() -> None:
+    names = {file_name("x" * 500), file_name("x" * 499 + "y"), file_name("short label")}
+    assert len(names) == 3
+    assert max(map(len, names)) == 80
+    assert "short-label" in names

@@ -9,9 +9,12 @@ from typing import Any
 
 import pandas
 
+from cenbench.files import digest
 from cenbench.report.table import Table
 
 FORMAT = 2
+_LONGEST = 80
+"""Characters of a label in a file name: two of them and a number fit the 255 bytes that file systems allow."""
 
 
 def render_json(table: Table) -> dict[str, Any]:
@@ -52,8 +55,9 @@ def metric_files(tables: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]
 
 
 def file_name(label: str) -> str:
-    """A label with only characters that are plain in file names."""
-    return re.sub(r"[^A-Za-z0-9_+]+", "-", label).strip("-") or "-"
+    """A label with only characters that are plain in file names; a long one is cut, and ends in a digest of it all."""
+    plain = re.sub(r"[^A-Za-z0-9_+]+", "-", label).strip("-") or "-"
+    return plain if len(plain) <= _LONGEST else f"{plain[: _LONGEST - 9]}-{digest(label)[:8]}"
 
 
 def _unused(name: str, files: Mapping[str, Any]) -> str:
