@@ -164,7 +164,11 @@ def test_hostile_params_end_to_end(finished: Checkout) -> None:
     assert "<script>alert(1)" not in page
     assert "passwd" in page
     after = {path for path in finished.root.rglob("*") if ".snakemake" not in path.parts}
-    assert {path.suffix for path in after - before} <= {".pyc", ""}, "no file created by the text"
+    named = {path for path in after - before if path.is_relative_to(finished.root / "reports/demo/metrics")}
+    assert all(re.fullmatch(r"[\w+.-]{1,170}", path.name) for path in named), (
+        "one small file per slot, named by its labels"
+    )
+    assert {path.suffix for path in after - before - named} <= {".pyc", ""}, "no other file created by the text"
     assert not list(finished.root.rglob("pwned"))
     for config in (
         "preset=demo;touch pwned",
