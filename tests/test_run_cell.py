@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import time
@@ -47,13 +48,17 @@ def test_a_finished_cell_is_published_completely(finished: Checkout, kind: str) 
     assert record.state == "ok"
     assert set(record.metrics) == set(record.cell.task.streams)
     expected = {
-        "segmentation": {"miou_pct", "fwiou_pct", "pixel_acc_pct", "mean_acc_pct"},
-        "translation": {"fid", "kid_x100", "mae_x10", "rmse_x10", "mse_x10", "ssim", "psnr_db"},
+        "segmentation": {"miou_pct", "fwiou_pct", "pixel_acc_pct", "mean_acc_pct", "thin_iou_pct", "boundary_iou_pct"},
+        "translation": {"fid", "kid_x100", "mae_x10", "rmse_x10", "mse_x10", "ssim", "psnr_db"}
+        | {"mae_near_x10", "mae_away_x10"},
     }[kind]
     assert all(set(values) == expected for values in record.metrics.values())
     assert set(record.stand_in) == ({"fid", "kid_x100"} if kind == "translation" else set())
     assert sum(record.document["parameters"]["ensemble_weights"].values()) == pytest.approx(1, abs=1e-6)
-    assert {path.name for path in (record.folder / "samples").glob("*.png")} == {"000.png", "001.png"}
+    samples = {path.name for path in (record.folder / "samples").glob("*.png")}
+    hard = {name for name in samples if re.fullmatch(r"(thin|dark|bright|detail)-\d{4}\.png", name)}
+    assert hard
+    assert samples - hard == {"000.png", "001.png"}
     assert record.provenance["steps"] == 12
     assert (record.folder / "history.csv").read_text().count("\n") == 13
 

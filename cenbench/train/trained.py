@@ -201,7 +201,9 @@ def load_weights(network: nn.Module, folder: Path) -> None:
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:
-        raise _not_loaded(folder, error) from error
+        first = str(error).splitlines()[:2]
+        where = folder / WEIGHTS
+        raise UserError("these weights cannot be loaded", where=where, found=" ".join(first)) from error
 
 
 def read_weights(folder: Path) -> dict[str, Tensor]:
@@ -209,12 +211,9 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
     try:
         return dict(safetensors.torch.load_file(folder / WEIGHTS))
     except (SafetensorError, OSError) as error:
-        raise _not_loaded(folder, error) from error
-
-
-def _not_loaded(folder: Path, error: Exception) -> UserError:
-    first = str(error).splitlines()[:2]
-    return UserError("these weights cannot be loaded", where=folder / WEIGHTS, found=" ".join(first))
+        first = str(error).splitlines()[:2]
+        where = folder / WEIGHTS
+        raise UserError("these weights cannot be loaded", where=where, found=" ".join(first)) from error
 
 
 def _read_note(folder: Path) -> dict[str, Any] | None:
