@@ -35,7 +35,8 @@ from cenbench.report.figures.draw import draw
 from cenbench.report.figures.figure import Curve, Figure
 from cenbench.report.pages import render_figure_index, render_figures
 from cenbench.report.render_figure import render_figure_csv, render_figure_html
-from cenbench.stats.scaling_factors import attraction, attraction_ratio, recovery
+from cenbench.stats.attraction import attraction, attraction_ratio
+from cenbench.stats.scaling_factors import recovery
 from cenbench.train.gamma_file import Gammas, LayerGammas, to_bytes
 
 HOSTILE = "<script>alert('x')</script> & ]]> \\input{x}"

@@ -13,6 +13,18 @@ import numpy as np
 from scipy.special import erf, erfinv
 
 
+def attraction(ratio: np.ndarray) -> np.ndarray:
+    """2 Phi(ratio) - 1: theorem 1's probability that zero attracts, for lambda over the size of the gradient."""
+    probability: np.ndarray = erf(np.asarray(ratio, np.float64) / np.sqrt(2))
+    return probability
+
+
+def attraction_ratio(probability: np.ndarray) -> np.ndarray:
+    """The inverse of `attraction`; infinite for a probability of one."""
+    ratio: np.ndarray = np.sqrt(2) * erfinv(np.asarray(probability, np.float64))
+    return ratio
+
+
 def attraction_probability(lambda_l1: float, gradient: np.ndarray) -> np.ndarray:
     """2 Phi(lambda / |dL/dx'|) - 1, elementwise: P(|dL/dx' z| < lambda) for a standard normal z.
 
@@ -23,7 +35,7 @@ def attraction_probability(lambda_l1: float, gradient: np.ndarray) -> np.ndarray
         raise ValueError(f"lambda {lambda_l1} must not be negative")
     size = np.abs(np.asarray(gradient, np.float64))
     with np.errstate(divide="ignore", invalid="ignore"):
-        found: np.ndarray = erf(lambda_l1 / (np.sqrt(2.0) * size))
+        found = attraction(lambda_l1 / size)
     return np.where(size == 0, float(lambda_l1 > 0), found)
 
 
@@ -57,7 +69,7 @@ def gaussian_departure(deciles_TMD: np.ndarray) -> np.ndarray:
     the half-normal distribution with the same median. 1 where the gradients are Gaussian; over 1 in the last decile
     where their tails are heavier. NaN where the median is zero.
     """
-    quantile_D = np.sqrt(2.0) * erfinv(np.arange(1, 10) / 10)
+    quantile_D = attraction_ratio(np.arange(1, 10) / 10)
     median = np.asarray(deciles_TMD, np.float64)[..., 4:5]
     scale = np.where(median > 0, median, np.nan) / quantile_D[4]
     return np.asarray(deciles_TMD / (scale * quantile_D))

@@ -1,11 +1,10 @@
-"""What scaling factors do over a training: how many fall below the threshold and come back, and theorem 1's curve."""
+"""What scaling factors do over a training: how many fall below the threshold and come back."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special
 
 
 @dataclass(frozen=True)
@@ -25,15 +24,3 @@ def recovery(gamma_TC: np.ndarray, theta: float) -> Recovery:
         return Recovery(gamma_TC.shape[1], 0, 0)
     fallen_C = below_TC.any(axis=0)
     return Recovery(gamma_TC.shape[1], int(fallen_C.sum()), int((fallen_C & ~below_TC[-1]).sum()))
-
-
-def attraction(ratio: np.ndarray) -> np.ndarray:
-    """2 Phi(ratio) - 1: theorem 1's probability that zero attracts, for lambda over the size of the gradient."""
-    probability: np.ndarray = special.erf(np.asarray(ratio, np.float64) / np.sqrt(2))
-    return probability
-
-
-def attraction_ratio(probability: np.ndarray) -> np.ndarray:
-    """The inverse of `attraction`; infinite for a probability of one."""
-    ratio: np.ndarray = np.sqrt(2) * special.erfinv(np.asarray(probability, np.float64))
-    return ratio

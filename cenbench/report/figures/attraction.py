@@ -10,7 +10,7 @@ from cenbench.matrix.figure_layout import FigureLayout
 from cenbench.records.read import CellRecord
 from cenbench.report.figures.figure import Curve, Drawn, Panel
 from cenbench.report.figures.gammas import GammaReader
-from cenbench.stats.scaling_factors import attraction, attraction_ratio
+from cenbench.stats.attraction import attraction, attraction_ratio
 
 _LARGEST_RATIO = 4.0
 _RATIO = "\N{GREEK SMALL LETTER LAMDA} / |gradient|"
