@@ -12,11 +12,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from cenbench.errors import UserError
 from cenbench.matrix.preset import TableName, Text
 from cenbench.matrix.specs import Frozen, Name, NonNegativeFloat, PositiveFloat, PositiveInt
 from cenbench.matrix.table import Metric, Override, TermsSpec
-from cenbench.matrix.validation import short_repr, spelling_hint
+from cenbench.matrix.validation import short_repr, unknown_name
 from cenbench.matrix.yaml_file import load_model
 
 FigureKind = Literal[
@@ -111,7 +110,7 @@ class FigureSpec(Frozen):
 def figure_names(params: Path) -> list[str]:
     """Names of all declared figures, from their files: the paper's by number, then ours."""
     names = [path.stem for path in params.glob("figure*.yaml")]
-    return sorted(names, key=lambda name: (figure_number(name) or 100, name))
+    return sorted(names, key=figure_order)
 
 
 def figure_number(name: str) -> int | None:
@@ -120,14 +119,15 @@ def figure_number(name: str) -> int | None:
     return int(digits) if digits.isascii() and digits.isdigit() else None
 
 
+def figure_order(name: str) -> tuple[int, str]:
+    """Key to sort names by: the paper's figures by their number, then ours by name."""
+    return figure_number(name) or 100, name
+
+
 def load_figure(params: Path, name: str) -> FigureSpec:
     """Read `params/<name>.yaml`. Raises `UserError` for an invalid file and for an unknown name."""
     known = figure_names(params)
     if name not in known:
-        raise UserError(
-            f"unknown figure {short_repr(name)}",
-            where=params,
-            expected=", ".join(known) or "files such as figure5.yaml, but the folder has none",
-            fix=spelling_hint(name, known),
-        )
+        none = "files such as figure5.yaml, but the folder has none"
+        raise unknown_name("unknown figure", name, known, params, none)
     return load_model(params / f"{name}.yaml", FigureSpec)

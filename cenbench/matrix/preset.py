@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
 from pydantic_core.core_schema import ValidationInfo
 
-from cenbench.errors import UserError
 from cenbench.matrix.dataset_names import unknown_dataset
 from cenbench.matrix.specs import (
     DatasetSpec,
@@ -25,7 +24,7 @@ from cenbench.matrix.specs import (
     TranslationProtocol,
     check_fit,
 )
-from cenbench.matrix.validation import Issue, as_user_error, short_repr, spelling_hint
+from cenbench.matrix.validation import Issue, as_user_error, short_repr, unknown_name
 from cenbench.matrix.yaml_file import load_model
 from cenbench.visible import is_hidden
 
@@ -165,12 +164,8 @@ def load_preset(params: Path, name: str) -> Preset:
     """Read `params/presets/<name>.yaml`. Raises `UserError` for an invalid file and for an unknown name."""
     known = preset_names(params)
     if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]*", name) or name not in known:
-        raise UserError(
-            f"unknown preset {short_repr(name)}",
-            where=params / "presets",
-            expected=", ".join(known) or "one YAML file per preset, but the folder has none",
-            fix=spelling_hint(name, known),
-        )
+        none = "one YAML file per preset, but the folder has none"
+        raise unknown_name("unknown preset", name, known, params / "presets", none)
     path = params / "presets" / f"{name}.yaml"
     preset = load_model(path, Preset)
     if preset.name != name:

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from cenbench.errors import UserError
 from cenbench.matrix.cell import L1, Convs, Norms, Stage, Task
 from cenbench.matrix.metrics import metrics
 from cenbench.matrix.preset import Text
 from cenbench.matrix.specs import Frozen, Name
 from cenbench.matrix.table_name import table_order
-from cenbench.matrix.validation import Issue, as_user_error, short_repr, spelling_hint
+from cenbench.matrix.validation import Issue, as_user_error, unknown_name
 from cenbench.matrix.yaml_file import load_model
 
 if TYPE_CHECKING:
@@ -169,12 +168,8 @@ def load_table(params: Path, name: str) -> TableSpec:
     """Read `params/<name>.yaml`. Raises `UserError` for an invalid file and for an unknown name."""
     known = table_names(params)
     if name not in known:
-        raise UserError(
-            f"unknown table {short_repr(name)}",
-            where=params,
-            expected=", ".join(known) or "files such as table7.yaml, but the folder has none",
-            fix=spelling_hint(name, known),
-        )
+        none = "files such as table7.yaml, but the folder has none"
+        raise unknown_name("unknown table", name, known, params, none)
     path = params / f"{name}.yaml"
     table = load_model(path, TableSpec)
     expected = name.removeprefix("table")

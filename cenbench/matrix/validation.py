@@ -127,6 +127,12 @@ def spelling_hint(word: object, allowed: Iterable[str]) -> str | None:
     return f"did you mean {close[0]!r}?" if close else None
 
 
+def unknown_name(problem: str, name: str, known: Sequence[str], where: Path, if_none: str) -> UserError:
+    """The error for a name that is none of the `known` ones; `if_none` states what is expected where there are none."""
+    expected, hint = ", ".join(known) or if_none, spelling_hint(name, known)
+    return UserError(f"{problem} {short_repr(name)}", where=where, expected=expected, fix=hint)
+
+
 def issues_from(error: ValidationError, model: type[BaseModel]) -> list[Issue]:
     """Pydantic's errors on a file read as `model`, reworded."""
     return [issue_from(details, model) for details in error.errors(include_url=False)]

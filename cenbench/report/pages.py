@@ -11,7 +11,7 @@ from cenbench.errors import UserError
 from cenbench.files import read_json_object, remove, replace_folder, write_bytes, write_json, write_text
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.claim_pairs import PlannedClaim
-from cenbench.matrix.figure import figure_number
+from cenbench.matrix.figure import figure_order
 from cenbench.matrix.plan import Plan
 from cenbench.matrix.table_name import table_order
 from cenbench.paths import PUBLISHING
@@ -201,9 +201,7 @@ def _presets(reports: Path) -> dict[str, list[dict[str, Any]]]:
 def _figures(reports: Path) -> dict[str, list[RenderedFigure]]:
     """preset -> its figures, the paper's by number and then ours, as their JSON files say."""
     figures: dict[str, list[RenderedFigure]] = {}
-    for path in sorted(
-        reports.glob("*/figure[0-9-]*.json"), key=lambda path: (figure_number(path.stem) or 100, path.stem)
-    ):
+    for path in sorted(reports.glob("*/figure[0-9-]*.json"), key=lambda path: figure_order(path.stem)):
         if (figure := read_rendered_figure(path)) is not None:
             figures.setdefault(path.parent.name, []).append(figure)
     return figures
