@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from cenbench.matrix.methods import methods
 from cenbench.nn.exchange import ConstrainedNorm
@@ -236,6 +237,18 @@ def test_exchange_at_some_stages_only() -> None:
 def test_flops_of_a_convolution_in_closed_form() -> None:
     net = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 4, 1))
     assert count_flops(net, (1, 3, 10, 12)) == 2 * 10 * 12 * (9 * 3 * 8 + 8 * 4)
+
+
+@pytest.mark.parametrize("method", methods())
+@pytest.mark.parametrize("kind", BUILD)
+@pytest.mark.parametrize("inference", [False, True])
+def test_flops_are_those_of_torchs_counter(kind: str, method: str, inference: bool) -> None:
+    modalities = max(modalities_for(method))
+    net, shape = BUILD[kind](method, modalities), (1, modalities, 3, 64, 64)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        net.to("meta").eval()(torch.empty(shape, device="meta"))
+    with torch.inference_mode(inference):
+        assert count_flops(net, shape) == counter.get_total_flops() > 0
 
 
 def test_a_frozen_networks_head_keeps_its_norms() -> None:

@@ -102,12 +102,15 @@ def test_cosine_after_a_warm_up_is_torchs_schedule() -> None:
     assert [rate_factor(step, total, schedule="constant", warmup_steps=2) for step in range(4)] == [0.5, 1, 1, 1]
 
 
-def test_training_does_not_import_torchs_compiler() -> None:
+def test_training_and_evaluation_do_not_import_torchs_compiler() -> None:
     """It costs a second per process, which is most of the start of a small cell."""
     script = """
 import sys, torch
 from cenbench.train import segmentation, translation
+from cenbench.evaluate import segmentation, translation
+from cenbench.nn.parameters import count_flops
 from cenbench.train.optimizers import SGD, Adam
+count_flops(torch.nn.Conv2d(3, 8, 3), (1, 3, 8, 8))
 weight = torch.nn.Parameter(torch.ones(3))
 for own in (SGD([[weight]], [0.1], momentum=0.9, weight_decay=0.0), Adam([[weight]], [0.1], betas=(0.9, 0.99))):
     weight.grad = torch.ones(3)
