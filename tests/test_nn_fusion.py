@@ -245,10 +245,15 @@ def test_flops_of_a_convolution_in_closed_form() -> None:
 def test_flops_are_those_of_torchs_counter(kind: str, method: str, inference: bool) -> None:
     modalities = max(modalities_for(method))
     net, shape = BUILD[kind](method, modalities), (1, modalities, 3, 64, 64)
+    state, drawn = {name: value.clone() for name, value in net.state_dict().items()}, torch.get_rng_state()
+    with torch.inference_mode(inference):
+        found = count_flops(net, shape)
+    assert net.training, "as it was"
+    assert all(torch.equal(value, state[name]) for name, value in net.state_dict().items())
+    assert torch.equal(torch.get_rng_state(), drawn)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         net.to("meta").eval()(torch.empty(shape, device="meta"))
-    with torch.inference_mode(inference):
-        assert count_flops(net, shape) == counter.get_total_flops() > 0
+    assert found == counter.get_total_flops() > 0
 
 
 def test_a_frozen_networks_head_keeps_its_norms() -> None:

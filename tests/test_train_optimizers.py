@@ -110,7 +110,7 @@ from cenbench.train import segmentation, translation
 from cenbench.evaluate import segmentation, translation
 from cenbench.nn.parameters import count_flops
 from cenbench.train.optimizers import SGD, Adam
-count_flops(torch.nn.Conv2d(3, 8, 3), (1, 3, 8, 8))
+count_flops(torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.LeakyReLU()), (1, 3, 8, 8))
 weight = torch.nn.Parameter(torch.ones(3))
 for own in (SGD([[weight]], [0.1], momentum=0.9, weight_decay=0.0), Adam([[weight]], [0.1], betas=(0.9, 0.99))):
     weight.grad = torch.ones(3)

@@ -25,18 +25,21 @@ def count_fusion_parameters(network: nn.Module) -> int:
 
 def count_flops(network: nn.Module, shape: tuple[int, ...]) -> int:
     """Floating-point operations of one forward pass in evaluation mode: convolutions and matrix products only, two per
-    multiply-add. Nothing is computed: a copy on the meta device passes shapes through.
+    multiply-add.
+
+    Passes zeros of `shape` through a copy of the network, on its device. The meta device would compute nothing, but
+    torch's compiler is imported for its shapes: a second of every process, more than all metrics of a small cell.
     """
-    shadow = copy.deepcopy(network).to("meta").eval()
-    with _Operations() as counted, torch.no_grad():
-        shadow(torch.empty(shape, device="meta"))
+    device = next(network.parameters()).device
+    copied = copy.deepcopy(network).eval()
+    random = torch.random.fork_rng([device] if device.type == "cuda" else [])
+    with random, _Operations() as counted, torch.no_grad():
+        copied(torch.zeros(shape, device=device))
     return counted.total
 
 
 class _Operations(TorchDispatchMode):
-    """Adds up torch's own formulas, as `torch.utils.flop_counter.FlopCounterMode` does. That imports torch's compiler,
-    which takes a second of every process: more than all metrics of a small cell.
-    """
+    """Adds up torch's own formulas, as `torch.utils.flop_counter.FlopCounterMode` does, without the compiler."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -44,7 +47,7 @@ class _Operations(TorchDispatchMode):
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        """True would import the compiler, only to have it skip this mode."""
+        """By default the compiler is imported, to tell it to leave this mode alone."""
         return False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
