@@ -41,9 +41,7 @@ def count_flops(network: nn.Module, shape: tuple[int, ...]) -> int:
 class _Operations(TorchDispatchMode):
     """Adds up torch's own formulas, as `torch.utils.flop_counter.FlopCounterMode` does, without the compiler."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.total = 0
+    total: int = 0
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
