@@ -35,13 +35,15 @@ def count_flops(network: nn.Module, shape: tuple[int, ...]) -> int:
     random = torch.random.fork_rng([device] if device.type == "cuda" else [])
     with random, _Operations() as counted, torch.no_grad():
         copied(torch.zeros(shape, device=device))
-    return counted.total
+    return int(counted.total)
 
 
 class _Operations(TorchDispatchMode):
     """Adds up torch's own formulas, as `torch.utils.flop_counter.FlopCounterMode` does, without the compiler."""
 
-    total: int = 0
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.total = 0
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
