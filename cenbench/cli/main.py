@@ -22,6 +22,7 @@ from cenbench.cli import (
     data,
     doctor,
     exports,
+    log,
     pipeline,
     prune,
     reports,
@@ -56,7 +57,9 @@ app.command()(cells.plan)
 app.command()(cells.run)
 app.command()(robustness.evaluate)
 app.command()(status.status)
+app.command()(log.log)
 app.command()(reports.show)
+app.command("open")(reports.open_page)
 app.command()(reports.report)
 app.command()(claims.claims)
 app.command()(robustness.robustness)

@@ -7,8 +7,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cenbench.cli.options import Figures, Preset, Root, TableName, Tables, checkout, say, wide_console
+from cenbench.cli.options import (
+    Figures,
+    Preset,
+    Root,
+    TableName,
+    Tables,
+    checkout,
+    find_cell,
+    say,
+    wide_console,
+)
 from cenbench.errors import UserError
+from cenbench.matrix.table_name import table_name
+from cenbench.matrix.validation import short_repr, spelling_hint
 
 if TYPE_CHECKING:
     from cenbench.matrix.claim_pairs import PlannedClaim
@@ -33,7 +45,7 @@ def report(
 
     Example: [bold]cenbench report --preset study --table table7[/bold]
 
-    Next: open reports/index.html in a browser.
+    Next: [bold]cenbench open --browser[/bold] opens the index.
     """
     from cenbench.matrix.plan import load_plan
     from cenbench.records.read import read_record
@@ -109,3 +121,42 @@ def show(
             fix=f"cenbench status --preset {preset} --table {table}",
         )
     console.print(render_per_class(built.per_class))
+
+
+def open_page(
+    page: Annotated[
+        str,
+        typer.Argument(
+            metavar="PAGE",
+            parser=table_name,
+            help="A table or figure (table7, 7, figure5), claims, robustness, or a cell's id, as for `cenbench log`.",
+        ),
+    ] = "index",
+    preset: Preset = "demo",
+    browser: Annotated[bool, typer.Option("--browser", help="Also open the page in the default browser.")] = False,
+    root: Root = Path(),
+) -> None:
+    """Print the path of a page of the report; if it is not there, the command that writes it.
+
+    Example: [bold]cenbench open table7 --preset study[/bold]
+
+    Next: open that file in a browser, for example: [bold]xdg-open $(cenbench open table7)[/bold]
+    """
+    import webbrowser
+
+    from cenbench.matrix.plan import load_plan
+    from cenbench.report.page_path import PAGES, cell_page, named_page
+
+    paths = checkout(root)
+    plan = load_plan(paths.params, preset)
+    found = named_page(plan, paths.reports, page)
+    names = (*PAGES, *plan.names)
+    if found is None and ((near := spelling_hint(page, names)) or page.startswith(("table", "figure"))):
+        expected = f"{', '.join(names)}, or a cell"
+        raise UserError(f"preset {preset!r} has no page {short_repr(page)}", expected=expected, fix=near)
+    if found is None:
+        found = cell_page(plan, paths.reports, find_cell(plan, page))
+    path = found.written()
+    say(str(path))
+    if browser and not webbrowser.open(path.as_uri()):
+        raise UserError("no browser can be started here", where=path, fix="open the file on a machine that has one")

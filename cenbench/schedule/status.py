@@ -92,7 +92,7 @@ class CellStatus:
 
 def plan_status(plan: Plan, paths: Paths, now: float) -> list[CellStatus]:
     """The status of every cell of the plan at `now` (Unix seconds), in the plan's order."""
-    return [_status(plan, paths, cell, now) for cell in plan.cells.values()]
+    return [cell_status(plan, paths, cell, now) for cell in plan.cells.values()]
 
 
 def counts(cells: Sequence[CellStatus]) -> dict[Activity, int]:
@@ -130,7 +130,8 @@ def status_document(plan: Plan, cells: Sequence[CellStatus], now: float) -> dict
     return {"format": FORMAT, "preset": plan.preset, "time": now, "counts": counts(cells), "cells": entries}
 
 
-def _status(plan: Plan, paths: Paths, cell: Cell, now: float) -> CellStatus:
+def cell_status(plan: Plan, paths: Paths, cell: Cell, now: float) -> CellStatus:
+    """The status of one cell of the plan at `now` (Unix seconds)."""
     record, beat = read_record(paths, cell), read_beat(paths.state(cell))
     # Cells with the same training share the folder; the beat belongs to the cell it names.
     if beat is not None and beat.cell_id != cell.id:
