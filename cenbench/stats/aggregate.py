@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from cenbench.stats.bootstrap import stratified_interval
 
@@ -50,7 +50,7 @@ def _aggregate(
 def _middle(settings: Sequence[_Groups]) -> np.ndarray:
     """(R,) from groups of (R, n)."""
     together = np.concatenate([group for groups in settings for group in groups], axis=1)
-    trimmed: np.ndarray = stats.trim_mean(together, 0.25, axis=1)
+    trimmed: np.ndarray = scipy.stats.trim_mean(together, 0.25, axis=1)
     return trimmed
 
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from scipy.special import stdtr, stdtrit
+import scipy
 
 from cenbench.stats.multiple import holm
 from cenbench.stats.spread import ALPHA, Spread
@@ -55,9 +55,9 @@ def agreement(
     mean = math.fsum(values) / len(values)
     difference = mean - printed
     error = spread.sd * math.sqrt(1 + 1 / len(values))
-    reach = float(stdtrit(spread.df, 1 - alpha / 2)) * error + half_digit
-    p_different = 2 * float(stdtr(spread.df, -max(0.0, abs(difference) - half_digit) / error))
-    p_equivalent = float(stdtr(spread.df, -(margin - abs(difference) - half_digit) / error))
+    reach = float(scipy.special.stdtrit(spread.df, 1 - alpha / 2)) * error + half_digit
+    p_different = 2 * float(scipy.special.stdtr(spread.df, -max(0.0, abs(difference) - half_digit) / error))
+    p_equivalent = float(scipy.special.stdtr(spread.df, -(margin - abs(difference) - half_digit) / error))
     return Agreement(difference, margin, (mean - reach, mean + reach), min(1.0, p_different), p_equivalent)
 
 

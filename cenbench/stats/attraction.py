@@ -10,18 +10,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import erf, erfinv
+import scipy
 
 
 def attraction(ratio: np.ndarray) -> np.ndarray:
     """2 Phi(ratio) - 1: theorem 1's probability that zero attracts, for lambda over the size of the gradient."""
-    probability: np.ndarray = erf(np.asarray(ratio, np.float64) / np.sqrt(2))
+    probability: np.ndarray = scipy.special.erf(np.asarray(ratio, np.float64) / np.sqrt(2))
     return probability
 
 
 def attraction_ratio(probability: np.ndarray) -> np.ndarray:
     """The inverse of `attraction`; infinite for a probability of one."""
-    ratio: np.ndarray = np.sqrt(2) * erfinv(np.asarray(probability, np.float64))
+    ratio: np.ndarray = np.sqrt(2) * scipy.special.erfinv(np.asarray(probability, np.float64))
     return ratio
 
 

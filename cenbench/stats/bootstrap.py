@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from scipy import stats
+import scipy
 
 RESAMPLES = 9999
 Strata = Sequence[Sequence[float]]
@@ -28,7 +28,7 @@ def mean_interval(
     data = tuple(np.asarray(values, float) for values in strata)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # SciPy warns of the degenerate cases that None reports
-        found = stats.bootstrap(
+        found = scipy.stats.bootstrap(
             data, mean_of_means, n_resamples=resamples, confidence_level=confidence, vectorized=True, method="BCa",
             rng=np.random.default_rng(seed),
         )  # fmt: skip

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from scipy.special import stdtr
+import scipy
 
 from cenbench.stats.multiple import holm
 from cenbench.stats.paired import Comparison, compare
@@ -89,8 +89,8 @@ def _p_values(found: Comparison, margin: float, relation: Relation) -> tuple[flo
     if relation == "better":
         return found.p_better, found.p_worse
     if relation == "not worse":
-        return float(stdtr(found.df, -(found.effect + margin) / found.error)), found.p_worse
-    equivalent = float(stdtr(found.df, -(margin - abs(found.effect)) / found.error))
+        return float(scipy.special.stdtr(found.df, -(found.effect + margin) / found.error)), found.p_worse
+    equivalent = float(scipy.special.stdtr(found.df, -(margin - abs(found.effect)) / found.error))
     return equivalent, found.p_two_sided
 
 

@@ -13,8 +13,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scipy.special import stdtr, stdtrit
-from scipy.stats import nct
+import scipy
 
 from cenbench.stats.bootstrap import RESAMPLES, mean_interval
 
@@ -73,7 +72,7 @@ def compare(
     df = variance**2 / math.fsum(
         share**2 / (len(differences) - 1) for share, differences in zip(shares, strata, strict=True)
     )
-    reach = float(stdtrit(df, (1 + confidence) / 2)) * error
+    reach = float(scipy.special.stdtrit(df, (1 + confidence) / 2)) * error
     flat = [difference for differences in strata for difference in differences]
     better = sum((difference > 0) + 0.5 * (difference == 0) for difference in flat) / len(flat)
     return Comparison(
@@ -82,8 +81,8 @@ def compare(
         df=df,
         interval=(effect - reach, effect + reach),
         bootstrap=mean_interval(strata, confidence, resamples, seed) if resamples else None,
-        p_better=float(stdtr(df, -effect / error)),
-        p_worse=float(stdtr(df, effect / error)),
+        p_better=float(scipy.special.stdtr(df, -effect / error)),
+        p_worse=float(scipy.special.stdtr(df, effect / error)),
         share_better=better,
         pairs=len(flat),
     )
@@ -105,8 +104,8 @@ def seeds_needed(
 
     def power_of(count: int) -> float:
         df = len(strata) * (count - 1)
-        needed = float(stdtrit(df, 1 - alpha / 2))
-        shown = float(nct.sf(needed, df, margin / (sd / math.sqrt(count))))
+        needed = float(scipy.special.stdtrit(df, 1 - alpha / 2))
+        shown = float(scipy.stats.nct.sf(needed, df, margin / (sd / math.sqrt(count))))
         return 1.0 if math.isnan(shown) else shown  # SciPy gives NaN far beyond what any margin needs
 
     if power_of(MOST_SEEDS) < power:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scipy import stats
+import scipy
 
 ALPHA = 0.05
 FEWEST = 3
@@ -54,7 +54,7 @@ def pooled_spread(groups: Sequence[Sequence[float]], alpha: float = ALPHA) -> Sp
     own = [(group, spread) for group in groups if (spread := own_spread(group)) is not None]
     if len(own) < 2:
         return None
-    if stats.levene(*(group for group, _ in own), center="median").pvalue < alpha:
+    if scipy.stats.levene(*(group for group, _ in own), center="median").pvalue < alpha:
         return None
     df = sum(spread.df for _, spread in own)
     variance = math.fsum(spread.df * spread.sd**2 for _, spread in own) / df
