@@ -82,6 +82,11 @@ class Paths:
     def reports(self) -> Path:
         return self.root / "reports"
 
+    @property
+    def published(self) -> Path:
+        """The pages that DVC versions, with every file that they link to; the layout is that of `reports`."""
+        return self.root / "published"
+
     def cell(self, cell: Cell) -> Path:
         """Folder of the published record. Snakemake owns it and may delete its files."""
         return self.cells / cell.id

@@ -13,8 +13,10 @@ import pytest
 from checkout import REPOSITORY
 from test_report_table import cost, record
 
+from cenbench.matrix.claim_pairs import plan_claims
 from cenbench.matrix.plan import load_plan
-from cenbench.report.pages import render_index, render_tables
+from cenbench.report.claims import build_claims
+from cenbench.report.pages import render_claims_page, render_figures, render_index, render_tables
 from cenbench.report.table import Table, build_table
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -24,6 +26,7 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium"),
 ]
 NAMES = ("table2", "table6", "table7", "table8")
+FIGURE = "figure-parameters"
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +41,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Tabl
     records[gone.id] = record(gone, None, "missing", "not run yet")
     folder = tmp_path_factory.mktemp("site")
     render_tables(plan, NAMES, records, folder)
+    render_figures(plan, [FIGURE], records, folder)
+    claims = plan_claims(REPOSITORY / "params", plan)
+    declared = {claim.spec.name: "before the run" for claim in claims}
+    render_claims_page(plan, build_claims("demo", claims, records, declared), folder)
     render_index(plan, NAMES, folder)
     return folder, {name: build_table("demo", plan.table(name), records) for name in NAMES}
 
@@ -63,11 +70,14 @@ def page(browser: Any) -> Iterator[Any]:
 
 
 def pages(folder: Path) -> list[Path]:
-    return [folder / "index.html", *(folder / "demo" / f"{name}.html" for name in NAMES), some_cell(folder)]
+    named = (folder / "demo" / f"{name}.html" for name in (*NAMES, FIGURE, "claims"))
+    return [folder / "index.html", *named, some_cell(folder)]
 
 
 def some_cell(folder: Path) -> Path:
-    return sorted((folder / "demo" / "cells").glob("*.html"))[0]
+    """The page of the paper's method in table 7, which table 2 shows too."""
+    [found] = (folder / "demo" / "cells").glob("rgb+depth*.exchange.shared-convs.unshared-norms.l1-half.*")
+    return found
 
 
 def column(page: Any, label: str) -> list[float]:
@@ -153,10 +163,36 @@ def test_a_printed_table_has_every_number(
     assert expected <= printed
 
 
+@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="needs pdftotext: apt-get install poppler-utils")
+def test_a_printed_cell_has_its_siblings_numbers(
+    site: tuple[Path, dict[str, Table]], page: Any, tmp_path: Path
+) -> None:
+    folder, tables = site
+    page.goto(some_cell(folder).as_uri())
+    page.pdf(path=str(tmp_path / "page.pdf"), prefer_css_page_size=True)
+    command = ["pdftotext", "-layout", str(tmp_path / "page.pdf"), "-"]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    column = [tables["table7"].entry(row, 2) for row in range(11)]
+    expected = {entry.values[0].ours_text for entry in column if entry is not None}
+    assert {text for text in expected if text} <= set(re.findall(r"[\d.]+", printed))
+
+
+def test_a_drawing_keeps_its_letters_readable_on_a_phone(site: tuple[Path, dict[str, Table]], page: Any) -> None:
+    """It scrolls in its own frame: scaled to 390 px, its letters were 5 px high."""
+    page.set_viewport_size({"width": 390, "height": 900})
+    page.goto((site[0] / "demo" / f"{FIGURE}.html").as_uri())
+    heights = page.eval_on_selector_all(
+        ".drawing svg text", "texts => texts.map(text => text.getBoundingClientRect().height)"
+    )
+    assert heights
+    assert min(heights) >= 8
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_no_violation(site: tuple[Path, dict[str, Table]], browser: Any, scheme: str) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-playwright-python")
-    for path in (site[0] / "index.html", site[0] / "demo" / "table7.html", some_cell(site[0])):
+    named = (site[0] / "demo" / f"{name}.html" for name in ("table7", FIGURE, "claims"))
+    for path in (site[0] / "index.html", *named, some_cell(site[0])):
         context = browser.new_context(color_scheme=scheme, bypass_csp=True)
         tab = context.new_page()
         tab.goto(path.as_uri())

@@ -12,18 +12,22 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 from checkout import REPOSITORY
 from rich.console import Console
 from test_report_table import cost, record
+from tiny_dataset import write_dataset
 
 from cenbench.matrix.plan import Plan, load_plan
+from cenbench.matrix.specs import dataset_key
 from cenbench.records.read import CellRecord
 from cenbench.report.cell_context import context_of
 from cenbench.report.cell_page import render_cell_page
+from cenbench.report.claims import build_claims
 from cenbench.report.curves import chart, read_history, training_charts
 from cenbench.report.latex_text import tex
-from cenbench.report.pages import render_index, render_tables
+from cenbench.report.pages import render_index, render_published, render_tables
 from cenbench.report.render_csv import render_csv
 from cenbench.report.render_html import render_html
 from cenbench.report.render_json import file_name, metric_files, render_json
@@ -125,6 +129,30 @@ def test_a_table_rendered_alone_has_no_dead_links(plan: Plan, records: dict[str,
     assert {path.parent.name for path in (folder / "demo" / "metrics").glob("*/*.json")} == {"table2"}
 
 
+def test_published_pages_are_complete_wherever_they_are_copied(
+    plan: Plan, records: dict[str, CellRecord], tmp_path: Path
+) -> None:
+    """What DVC versions is pulled into clones that have no reports: every link has to lead to a published file."""
+    published, data = tmp_path / "published", tmp_path / "data"
+    dataset = write_dataset(data, {"rgb": np.full((4, 8, 8, 3), 90, np.uint8)}, 3)
+    [spec] = {cell.dataset for cell in plan.cells_of("table7")}
+    dataset.folder.rename(data / dataset_key(spec))
+    (published / "demo").mkdir(parents=True)
+    (published / "demo" / "table2.html").write_text("a page that is not listed any more")
+    claims = build_claims("demo", (), {}, {})
+    render_published(plan, ["table7", "table8"], ["figure5"], records, published, data, claims)
+    shutil.copytree(published, tmp_path / "clone" / "anywhere")
+    pages = list((tmp_path / "clone").rglob("*.html"))
+    names = {path.name for path in pages}
+    assert {"index.html", "claims.html", "table7.html", "figure5.html", f"{dataset_key(spec)}.html"} <= names
+    assert "table2.html" not in names
+    for path in pages:
+        for link in Page(path).links:
+            assert leads_somewhere(path, link), (path, link)
+    assert sorted(tmp_path.glob("published*")) == [published]
+    assert not list(published.rglob(".*"))
+
+
 def test_unchanged_cell_pages_are_not_rewritten(reports: Path, plan: Plan, records: dict[str, CellRecord]) -> None:
     pages = reports / "demo" / "cells"
     damaged, changed, *same = [cell.id for cell in plan.cells_of("table8")]
@@ -133,7 +161,10 @@ def test_unchanged_cell_pages_are_not_rewritten(reports: Path, plan: Plan, recor
     now = {**records, changed: record(plan.cells[changed], None, "missing", "its folder was deleted")}
     render_tables(plan, ["table8"], now, reports)
     after = {path.name: path.stat().st_mtime_ns for path in pages.iterdir()}
-    assert {name for name in before if after[name] != before[name]} == {f"{damaged}.html", f"{changed}.html"}
+    shade_and_texture = [cell.id for cell in plan.cells_of("table8") if cell.task == plan.cells[changed].task]
+    assert {name for name in before if after[name] != before[name]} == {
+        f"{name}.html" for name in (damaged, *shade_and_texture)
+    }, "the other cells of its row show that it is missing"
     assert "its folder was deleted" in (pages / f"{changed}.html").read_text()
     assert damaged in (pages / f"{damaged}.html").read_text()
     assert len(same) == 10
@@ -333,9 +364,15 @@ def test_curves_keep_every_point_inside_the_chart_and_in_order() -> None:
 def test_history_is_split_into_losses_penalty_rate_and_shares() -> None:
     text = "step,epoch,nll_rgb,l1,lr,below_theta_rgb\n20,1,2.5,300,0.01,0\n40,2,1.5,200,0.01,0.25\n"
     assert read_history(text)["nll_rgb"] == [2.5, 1.5]
-    assert [drawn.title.split()[0] for drawn in training_charts(text)] == ["Losses", "l1", "Learning", "Share"]
-    assert training_charts("") == []
-    assert training_charts("step,epoch,lr\n") == []
+    drawn = training_charts(read_history(text))
+    assert [one.title.split()[0] for one in drawn] == [
+        "Losses",
+        "l1",
+        "Learning",
+        "Share",
+    ]
+    assert training_charts({}) == []
+    assert training_charts(read_history("step,epoch,lr\n")) == []
 
 
 def test_long_labels_give_short_file_names_that_differ() -> None:

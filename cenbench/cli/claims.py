@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cenbench.cli.options import Json, Preset, Root, checkout, say, wide_console
+
+if TYPE_CHECKING:
+    from cenbench.matrix.plan import Plan
+    from cenbench.paths import Paths
+    from cenbench.report.claims import Claims
 
 
 def claims(
@@ -26,25 +31,38 @@ def claims(
     """
     import json
 
-    from cenbench.matrix.claim_pairs import plan_claims
-    from cenbench.matrix.claims import load_claims
     from cenbench.matrix.plan import load_plan
-    from cenbench.matrix.robustness import load_robustness
-    from cenbench.records.read import read_record
-    from cenbench.records.registration import declared
-    from cenbench.records.robustness import read_robustness
-    from cenbench.report.claim_images import image_interval
-    from cenbench.report.claims import build_claims
     from cenbench.report.pages import render_claims_page
     from cenbench.report.render_claims import render_claims_json
     from cenbench.report.terminal_claims import render_claims
 
     paths = checkout(root)
     plan = load_plan(paths.params, preset)
+    found = judged_claims(paths, plan, with_images=write or as_json)
+    if write:
+        render_claims_page(plan, found, paths.reports)
+        say(f"wrote {paths.reports / preset / 'claims.html'}")
+    elif as_json:
+        typer.echo(json.dumps(render_claims_json(found), indent=2))
+    else:
+        wide_console().print(render_claims(found))
+
+
+def judged_claims(paths: Paths, plan: Plan, *, with_images: bool) -> Claims:
+    """The claims, judged by the cells that are finished; with intervals over test images, which take longer."""
+    from cenbench.matrix.claim_pairs import plan_claims
+    from cenbench.matrix.claims import load_claims
+    from cenbench.matrix.robustness import load_robustness
+    from cenbench.records.read import read_record
+    from cenbench.records.registration import declared
+    from cenbench.records.robustness import read_robustness
+    from cenbench.report.claim_images import image_interval
+    from cenbench.report.claims import build_claims
+
     planned = plan_claims(paths.params, plan)
     cells = {cell.id: cell for claim in planned for cell in claim.cells}
     records = {cell_id: read_record(paths, cell) for cell_id, cell in cells.items()}
-    intervals = {claim.name: image_interval(claim, records) for claim in planned} if write or as_json else {}
+    intervals = {claim.name: image_interval(claim, records) for claim in planned} if with_images else {}
     known = {name: interval for name, interval in intervals.items() if interval is not None}
     spec = load_robustness(paths.params)
     robustness = {
@@ -54,11 +72,4 @@ def claims(
         if claim.spec.under
     }
     when = declared(paths, plan, load_claims(paths.params))
-    found = build_claims(preset, planned, records, when, known, robustness)
-    if write:
-        render_claims_page(plan, found, paths.reports)
-        say(f"wrote {paths.reports / preset / 'claims.html'}")
-    elif as_json:
-        typer.echo(json.dumps(render_claims_json(found), indent=2))
-    else:
-        wide_console().print(render_claims(found))
+    return build_claims(plan.preset, planned, records, when, known, robustness)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from cenbench.matrix.claim_pairs import PlannedClaim
     from cenbench.matrix.plan import Plan
     from cenbench.paths import Paths
+    from cenbench.records.read import CellRecord
 
 
 def report(
@@ -33,7 +34,7 @@ def report(
     table: Tables = None,
     figure: Figures = None,
     index: Annotated[
-        bool, typer.Option("--index", help="Only the index and DVC's metrics, from rendered tables and figures.")
+        bool, typer.Option("--index", help="Only the index and DVC's metrics, from what is rendered already.")
     ] = False,
     root: Root = Path(),
 ) -> None:
@@ -48,25 +49,35 @@ def report(
     Next: [bold]cenbench open --browser[/bold] opens the index.
     """
     from cenbench.matrix.plan import load_plan
-    from cenbench.records.read import read_record
-    from cenbench.report.pages import render_figure_index, render_figures, render_index, render_tables
+    from cenbench.report.dataset_pages import render_datasets
+    from cenbench.report.index import write_index
+    from cenbench.report.pages import render_figures, render_index, render_tables
 
     paths = checkout(root)
     plan = load_plan(paths.params, preset)
     chosen = plan.select(tables=table, figures=figure)
+    tables, figures = [layout.name for layout in chosen.tables], [layout.name for layout in chosen.figures]
     if not index:
-        records = {cell_id: read_record(paths, cell) for cell_id, cell in chosen.cells.items()}
-        names = [layout.name for layout in chosen.tables]
-        render_tables(plan, names, records, paths.reports, planned_claims(paths, plan))
-        render_figures(plan, [layout.name for layout in chosen.figures], records, paths.reports)
-        for name in (*(layout.name for layout in chosen.tables), *(layout.name for layout in chosen.figures)):
+        records = records_of(paths, plan, chosen)
+        render_tables(plan, tables, records, paths.reports, planned_claims(paths, plan))
+        render_figures(plan, figures, records, paths.reports)
+        for name in (*tables, *figures):
             say(f"wrote {paths.reports / preset / name}.html")
-    if index or not (table or figure):
-        if chosen.tables:
-            render_index(plan, [layout.name for layout in chosen.tables], paths.reports)
-        if chosen.figures:
-            render_figure_index(plan, [layout.name for layout in chosen.figures], paths.reports)
-        say(f"wrote {paths.reports / 'index.html'}; open it in a browser")
+    if tables and (index or not (table or figure)):
+        datasets = (cell.dataset for name in tables for cell in plan.cells_of(name))
+        render_datasets(datasets, paths.data, paths.reports / preset)
+        render_index(plan, tables, paths.reports)
+    else:
+        write_index(paths.reports)
+    say(f"wrote {paths.reports / 'index.html'}; open it in a browser")
+
+
+def records_of(paths: Paths, plan: Plan, chosen: Plan) -> dict[str, CellRecord]:
+    """The records that the pages of the chosen part of a plan are made of, by the cell's id."""
+    from cenbench.records.read import read_record
+    from cenbench.report.cell_context import related_cells
+
+    return {cell_id: read_record(paths, cell) for cell_id, cell in related_cells(plan, chosen.cells.values()).items()}
 
 
 def planned_claims(paths: Paths, plan: Plan) -> tuple[PlannedClaim, ...]:

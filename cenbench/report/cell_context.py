@@ -1,13 +1,26 @@
-"""Where a cell stands in the tables of its plan: rows and columns, the paper's numbers, other seeds, neighbours."""
+"""Where a cell stands in the tables of its plan: rows and columns, the paper's numbers, siblings, seeds, neighbours."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from cenbench.matrix.cell import Cell
+from cenbench.matrix.layout import Slot, TableLayout
 from cenbench.matrix.plan import Plan
-from cenbench.report.sides import row_name
+
+_MOST_SIBLINGS = 24
+"""Those that stand nearest in the table; a page of each cell lists them."""
+
+
+@dataclass(frozen=True)
+class Sibling:
+    """Another slot of the same column and group, or of the same row where the table ranks columns; same seed."""
+
+    name: str
+    cell_id: str
+    stream: str
+    paper: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -19,11 +32,16 @@ class CellPlace:
     column: str
     stream: str
     paper: Mapping[str, float]
+    metrics: tuple[str, ...] = ()
+    siblings: tuple[Sibling, ...] = ()
+    """In the order of the table, the cell itself included."""
 
 
 @dataclass(frozen=True)
 class CellContext:
-    """What a cell's page links to. Neighbours are shown by the same tables and figures, so their pages exist too."""
+    """What a cell's page shows besides its own record. The cells before and after it are shown by the same tables and
+    figures, so their pages exist too.
+    """
 
     shown_in: tuple[str, ...]
     places: tuple[CellPlace, ...]
@@ -37,6 +55,13 @@ class CellContext:
         found = {place.paper[metric] for place in self.places if place.stream == stream and metric in place.paper}
         return found.pop() if len(found) == 1 else None
 
+    @property
+    def related(self) -> Iterator[str]:
+        """Ids of the cells whose numbers the page shows."""
+        yield from self.seeds.values()
+        for place in self.places:
+            yield from (sibling.cell_id for sibling in place.siblings)
+
 
 def context_of(plan: Plan, cell: Cell) -> CellContext:
     """The context of a cell of the plan."""
@@ -46,10 +71,44 @@ def context_of(plan: Plan, cell: Cell) -> CellContext:
         layout = plan.table(name)
         for slot in layout.slots:
             if any(other.id == cell.id for other in slot.cells):
-                row, column = row_name(layout.rows[slot.row]), layout.columns[slot.column].label
-                places.append(CellPlace(name, row, column, slot.stream, slot.paper))
-                seeds |= {other.seed: other.id for other in slot.cells if plan.shown_in(other.id) == shown_in}
+                row, column = layout.rows[slot.row], layout.columns[slot.column]
+                siblings = tuple(_siblings(layout, slot, cell.seed))
+                text = _joined((row.group or "", *row.labels))
+                places.append(
+                    CellPlace(name, text, column.label, slot.stream, slot.paper, column.metrics, siblings),
+                )
+                seeds |= {other.seed: other.id for other in slot.cells}
     alike = plan.shown_by(shown_in)
     at = alike.index(cell.id)
     before, after = (alike[at - 1] if at else None), (alike[at + 1] if at + 1 < len(alike) else None)
     return CellContext(shown_in, tuple(places), dict(sorted(seeds.items())), before, after)
+
+
+def related_cells(plan: Plan, cells: Iterable[Cell]) -> dict[str, Cell]:
+    """The cells whose numbers the pages of these cells show, by id; these cells included."""
+    found = {cell.id: cell for cell in cells}
+    for cell in list(found.values()):
+        found |= {other: plan.cells[other] for other in context_of(plan, cell).related}
+    return found
+
+
+def _siblings(layout: TableLayout, own: Slot, seed: int) -> Iterator[Sibling]:
+    by_column = layout.ranked == "columns"
+    group = layout.rows[own.row].group
+    alike = [
+        slot
+        for slot in layout.slots
+        if (slot.row == own.row if by_column else slot.column == own.column and layout.rows[slot.row].group == group)
+    ]
+    at = alike.index(own)
+    first = max(0, min(at - _MOST_SIBLINGS // 2, len(alike) - _MOST_SIBLINGS))
+    for slot in alike[first : first + _MOST_SIBLINGS]:
+        same_seed = next((other for other in slot.cells if other.seed == seed), None)
+        if same_seed is not None:
+            row, column = _joined(layout.rows[slot.row].labels), layout.columns[slot.column].label
+            yield Sibling(column if by_column else row, same_seed.id, slot.stream, slot.paper)
+
+
+def _joined(labels: Iterable[str]) -> str:
+    """Those that are not empty, on one line."""
+    return " / ".join(filter(None, labels))

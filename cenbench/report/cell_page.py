@@ -16,19 +16,23 @@ from cenbench.records.read import CellRecord
 from cenbench.regular_file import open_regular
 from cenbench.report.attraction_note import attraction_note
 from cenbench.report.cell_context import CellContext
+from cenbench.report.cell_sources import CellSources
 from cenbench.report.corollary_note import corollary_note
-from cenbench.report.curves import training_charts
+from cenbench.report.curves import read_history, training_charts
 from cenbench.report.environment import page_templates
 from cenbench.report.exchange_note import exchange_note, exchange_text
+from cenbench.report.siblings import seeds, siblings
 from cenbench.report.value import heading, number_text
 
 LOG_LINES = 200
 _LOG_BYTES = 2**20
 
 
-def render_cell_page(preset: str, record: CellRecord, context: CellContext) -> str:
-    """The cell's page as HTML; `context` tells where the cell stands in its tables."""
+def render_cell_page(preset: str, record: CellRecord, context: CellContext, sources: CellSources | None = None) -> str:
+    """The cell's page as HTML; `context` is its place in its tables, `sources` has its siblings' and seeds' records."""
     cell = record.cell
+    sources = sources or CellSources({cell.id: record})
+    histories = [sources.history(cell_id) for cell_id in context.seeds.values()]
     measured = {metric for values in record.metrics.values() for metric in values}
     page = page_templates().get_template("cell.html")
     return page.render(
@@ -46,8 +50,14 @@ def render_cell_page(preset: str, record: CellRecord, context: CellContext) -> s
         exchange_note=exchange_note(record.exchange),
         attraction_note=attraction_note(record),
         corollary_note=corollary_note(preset, cell),
-        charts=training_charts(record.history),
+        charts=training_charts(read_history(record.history), histories),
+        curves_of=sum(map(bool, histories)),
+        siblings=siblings(context, cell.id, sources.records, preset),
+        seeds=seeds(context, record, sources.records),
+        pages=sources.pages,
         samples=_samples(record),
+        legend=sources.legend(record),
+        sample_title=_sample_title,
         shown=[*cell.task.inputs, f"target ({cell.task.target})", *cell.streams],
         commands=_commands(preset, record),
         imported=_imported(record.provenance),
@@ -88,6 +98,22 @@ def _samples(record: CellRecord) -> dict[str, str]:
     return {name: f"data:image/png;base64,{base64.b64encode(data).decode()}" for name, data in pictures.items() if data}
 
 
+_WHY = {
+    "thin": "most thin objects",
+    "dark": "darkest",
+    "bright": "brightest",
+    "detail": "most detail in the target",
+}
+"""Why a hard scene was chosen (`cenbench.evaluate.hard_scenes`)."""
+
+
+def _sample_title(name: str) -> str:
+    """`thin-0034.png` -> scene 34 (most thin objects)."""
+    why, _, number = Path(name).stem.rpartition("-")
+    scene = f"scene {int(number)}" if number.isdigit() else name
+    return f"{scene} ({_WHY.get(why, why)})" if why else scene
+
+
 def _parameters(counts: Mapping[str, Any]) -> str:
     if not counts:
         return ""
@@ -96,7 +122,7 @@ def _parameters(counts: Mapping[str, Any]) -> str:
     if "fusion" in counts:  # records of older versions hold only the total
         sentences = [f"{sentences[0]}, of which {counts['fusion']:,} for fusion"]
         sentences.append(f"Forward pass of one scene: {counts['flops'] / 1e9:,.2f} GFLOP")
-    return ". ".join([*sentences, f"Ensemble weights: {weights}."])
+    return ". ".join([*sentences, *([f"Ensemble weights: {weights}"] if weights else [])]) + "."
 
 
 def _imported(provenance: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -24,6 +25,8 @@ class Line:
     last: str
     dash: str = ""
     """Lengths of dashes and gaps, where there are more lines than colours; empty for a solid line."""
+    band: str = ""
+    """Corners of its spread, in the chart's pixels; empty without one."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +51,13 @@ class Chart:
     x_name: str = "step"
 
 
-def training_charts(history_csv: str) -> list[Chart]:
-    """Charts of losses, penalty, learning rates and shares of scaling factors and channels; empty without a history."""
-    columns = read_history(history_csv)
+def training_charts(
+    columns: Mapping[str, Sequence[float]], seeds: Sequence[Mapping[str, Sequence[float]]] = ()
+) -> list[Chart]:
+    """Charts of losses, penalty, learning rates and shares of scaling factors and channels; empty without a history.
+
+    `columns` is a history, `seeds` those of all seeds: with two or more, each line lies on their spread.
+    """
     if not columns or not columns["step"]:
         return []
     steps = columns["step"]
@@ -58,7 +65,30 @@ def training_charts(history_csv: str) -> list[Chart]:
     for name, values in columns.items():
         if name not in ("step", "epoch"):
             groups.setdefault(_title(name), {})[name] = values
-    return [chart(title, steps, series) for title, series in groups.items()]
+    bands = spread(columns, seeds)
+    return [chart(title, steps, series, bands=bands) for title, series in groups.items()]
+
+
+Band = tuple[Sequence[float], Sequence[float], Sequence[float]]
+"""x, lower and upper end."""
+
+
+def spread(columns: Mapping[str, Sequence[float]], seeds: Sequence[Mapping[str, Sequence[float]]]) -> dict[str, Band]:
+    """Name of each column that varies -> one standard deviation around the mean of the seeds, at the steps all have."""
+    whole = [seed for seed in seeds if seed and seed.keys() == columns.keys()]
+    if len(whole) < 2:
+        return {}
+    length = min(len(seed["step"]) for seed in whole)
+    if any(list(seed["step"][:length]) != list(whole[0]["step"][:length]) for seed in whole):
+        return {}
+    bands: dict[str, Band] = {}
+    for name in columns:
+        found = [[seed[name][at] for seed in whole] for at in range(length)]
+        middle, width = [statistics.fmean(values) for values in found], [statistics.stdev(values) for values in found]
+        if name not in ("step", "epoch") and any(width):
+            ends = list(zip(middle, width, strict=True))
+            bands[name] = whole[0]["step"][:length], [a - b for a, b in ends], [a + b for a, b in ends]
+    return bands
 
 
 def read_history(text: str) -> dict[str, list[float]]:
@@ -89,6 +119,7 @@ def chart(
     x_name: str = "step",
     places: Mapping[str, int] | None = None,
     from_zero: bool = True,
+    bands: Mapping[str, Band] = {},
 ) -> Chart:
     """A chart of several series over the same x. The y axis starts at zero unless a value is negative, or, without
     `from_zero`, close to the smallest value.
@@ -97,6 +128,7 @@ def chart(
     """
     numbered = {name: place for place, name in enumerate(series)}
     values = [value for line in series.values() for value in line]
+    values += [value for name in series if name in bands for end in bands[name][1:] for value in end]
     low, high = min(*([0.0] if from_zero else []), *values, values[0]), max(values)
     y_ticks = axis_ticks(low, high if high > low else low + 1.0)
     bottom, top = y_ticks[0], max(y_ticks[-1], high)
@@ -108,6 +140,10 @@ def chart(
     def y_px(value: float) -> float:
         return round(HEIGHT - _BOTTOM - (value - bottom) / (top - bottom) * (HEIGHT - _TOP - _BOTTOM), 1)
 
+    def outline(x: Sequence[float], lower: Sequence[float], upper: Sequence[float]) -> str:
+        corners = [*zip(x, upper, strict=True), *reversed(list(zip(x, lower, strict=True)))]
+        return " ".join(f"{x_px(a)},{y_px(b)}" for a, b in corners)
+
     lines = tuple(
         Line(
             name.removeprefix("below_theta_").removeprefix("exchanged_").removeprefix("nll_").removeprefix("distance_"),
@@ -115,6 +151,7 @@ def chart(
             " ".join(f"{x_px(a)},{y_px(b)}" for a, b in zip(x, line, strict=True)),
             f"{line[-1]:.4g}",
             _DASHES[place // len(_COLOURS) % len(_DASHES)],
+            outline(*bands[name]) if name in bands else "",
         )
         for name, line in series.items()
         for place in ((places or numbered)[name],)

@@ -1,29 +1,27 @@
-"""Writes the reports: each table and figure in every format, a page per cell, and the index of all presets."""
+"""Writes the reports: each table and figure in every format, a page per cell, and what DVC versions of them."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from cenbench.errors import UserError
-from cenbench.files import read_json_object, remove, replace_folder, write_bytes, write_json, write_text
+from cenbench.files import remove, replace_folder, write_bytes, write_json, write_text
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.claim_pairs import PlannedClaim
-from cenbench.matrix.figure import figure_order
 from cenbench.matrix.plan import Plan
-from cenbench.matrix.table_name import table_order
 from cenbench.paths import PUBLISHING
 from cenbench.records.read import CellRecord
 from cenbench.regular_file import read_regular
-from cenbench.report.card import card, readable_card
+from cenbench.report.card import card, figure_card
 from cenbench.report.cell_context import context_of
 from cenbench.report.cell_page import render_cell_page
+from cenbench.report.cell_sources import CellSources
 from cenbench.report.claims import Claims
-from cenbench.report.environment import page_templates
+from cenbench.report.dataset_pages import render_datasets
 from cenbench.report.figures.build import build_figure
-from cenbench.report.render_claims import FORMAT as CLAIMS_FORMAT
+from cenbench.report.index import index_lock, write_index
 from cenbench.report.render_claims import (
     claim_files,
     render_claims_html,
@@ -47,7 +45,7 @@ from cenbench.report.render_robustness import (
     render_robustness_json,
     render_robustness_latex,
 )
-from cenbench.report.rendered import RenderedFigure, read_rendered, read_rendered_figure
+from cenbench.report.rendered import read_rendered
 from cenbench.report.robustness import Robustness
 from cenbench.report.scenes import scenes, thumbnail
 from cenbench.report.table import Table, build_table
@@ -63,7 +61,8 @@ def render_tables(
 ) -> None:
     """Write the named tables of the plan, and the pages of their cells, under `reports/<preset>/`.
 
-    `records` holds (at least) every cell of these tables by id. The JSON is written last: if it exists, the rest is
+    `records` holds every cell of these tables by id, and those that their cells' pages show (`related_cells`): one that
+    it lacks is shown as missing. The JSON is written last: if it exists, the rest is
     complete.
     """
     folder = reports / plan.preset
@@ -97,19 +96,23 @@ def render_figures(plan: Plan, names: Iterable[str], records: Mapping[str, CellR
         figure = build_figure(plan.preset, layout, records)
         write_text(folder / f"{name}.html", render_figure_html(figure))
         write_bytes(folder / f"{name}.pdf", render_figure_pdf(figure))
-        write_bytes(folder / f"{name}.png", render_figure_png(figure))
+        png = render_figure_png(figure)
+        write_bytes(folder / f"{name}.png", png)
         write_text(folder / f"{name}.csv", render_figure_csv(figure))
-        write_json(folder / f"{name}.json", render_figure_json(figure))
+        write_json(folder / f"{name}.json", render_figure_json(figure) | {"card": figure_card(figure, records, png)})
 
 
-def _write_cell_pages(plan: Plan, cells: Iterable[Cell], records: Mapping[str, CellRecord], folder: Path) -> None:
+def _write_cell_pages(plan: Plan, cells: Sequence[Cell], records: Mapping[str, CellRecord], folder: Path) -> None:
+    """A page links the cells of other tables once these are rendered: whichever is rendered last has every link."""
+    rendered = [path.name.removesuffix(".html") for path in (folder / "cells").glob("*.html")]
+    sources = CellSources(records, {*rendered, *(cell.id for cell in cells)})
     for cell in cells:
-        page = render_cell_page(plan.preset, records[cell.id], context_of(plan, cell))
+        page = render_cell_page(plan.preset, records[cell.id], context_of(plan, cell), sources)
         _write_if_changed(folder / "cells" / f"{cell.id}.html", page)
 
 
 def render_index(plan: Plan, names: Iterable[str], reports: Path) -> None:
-    """Write `reports/index.html`, which lists every rendered table, and the preset's files for DVC from the named ones.
+    """Write the files for DVC from the named tables, and `reports/index.html`, which lists all that is rendered.
 
     Tables that are not rendered yet are left out of both.
     """
@@ -118,34 +121,33 @@ def render_index(plan: Plan, names: Iterable[str], reports: Path) -> None:
     _write_folder(reports / plan.preset / "metrics", metric_files(tables))
     plots = str(plots_frame(tables).to_csv(index=False, lineterminator="\n"))
     write_text(reports / plan.preset / "plots.csv", plots)
-    _write_index(reports)
+    write_index(reports)
 
 
-def render_figure_index(plan: Plan, names: Iterable[str], reports: Path) -> None:
-    """Write `reports/index.html`, and for programs `figures.json`: the named figures with their states."""
-    rendered = (read_rendered_figure(reports / plan.preset / f"{name}.json") for name in names)
-    figures = {figure.figure: figure.model_dump(exclude={"figure", "format"}) for figure in rendered if figure}
-    write_json(reports / plan.preset / "figures.json", figures)
-    _write_index(reports)
+def render_published(
+    plan: Plan,
+    tables: Sequence[str],
+    figures: Sequence[str],
+    records: Mapping[str, CellRecord],
+    folder: Path,
+    data: Path,
+    claims: Claims | None = None,
+    planned: Sequence[PlannedClaim] = (),
+) -> None:
+    """Write a folder of its own that holds the pages of these tables and figures, and every file that they link to.
 
-
-def _write_index(reports: Path) -> None:
-    claims = {path.parent.name: words for path in sorted(reports.glob("*/claims.json")) if (words := _words(path))}
-    robust = [path.parent.name for path in sorted(reports.glob("*/robustness.json"))]
-    figures = _figures(reports)
-    presets: dict[str, list[dict[str, Any]]] = {name: [] for name in (*claims, *robust, *figures)} | _presets(reports)
-    template = page_templates().get_template("index.html")
-    page = template.render(presets=presets, claims=claims, robust=robust, figures=figures)
-    write_text(reports / "index.html", page)
-
-
-def _words(path: Path) -> dict[str, int]:
-    """How many claims get each word; empty for a file that is damaged or of another version."""
-    try:
-        document = read_json_object(path)
-        return dict(document["words"]) if document["format"] == CLAIMS_FORMAT else {}
-    except (UserError, KeyError, TypeError, ValueError):
-        return {}
+    It takes the place of an older one at once; `claims` are the judged ones, whose page is left out without them.
+    """
+    fresh = folder.with_name(folder.name + PUBLISHING)
+    remove(fresh)
+    render_tables(plan, tables, records, fresh, planned)
+    render_figures(plan, figures, records, fresh)
+    render_datasets((cell.dataset for name in tables for cell in plan.cells_of(name)), data, fresh / plan.preset)
+    if claims is not None:
+        render_claims_page(plan, claims, fresh)
+    write_index(fresh)
+    remove(index_lock(fresh))
+    replace_folder(fresh, folder)
 
 
 def render_claims_page(plan: Plan, claims: Claims, reports: Path) -> None:
@@ -155,7 +157,7 @@ def render_claims_page(plan: Plan, claims: Claims, reports: Path) -> None:
     write_text(folder / "claims.tex", render_claims_latex(claims))
     _write_folder(folder / "claims-metrics", claim_files(claims))
     write_json(folder / "claims.json", render_claims_json(claims))
-    _write_index(reports)
+    write_index(reports)
 
 
 def render_robustness_page(plan: Plan, robustness: Robustness, reports: Path) -> None:
@@ -165,7 +167,7 @@ def render_robustness_page(plan: Plan, robustness: Robustness, reports: Path) ->
     write_text(folder / "robustness.tex", render_robustness_latex(robustness))
     write_text(folder / "robustness.csv", render_robustness_csv(robustness))
     write_json(folder / "robustness.json", render_robustness_json(robustness))
-    _write_index(reports)
+    write_index(reports)
 
 
 def _write_folder(folder: Path, files: Mapping[str, Mapping[str, Any]]) -> None:
@@ -187,34 +189,3 @@ def _write_if_changed(path: Path, page: str) -> None:
     except UserError:
         pass  # missing, or another page
     write_bytes(path, data)
-
-
-def _presets(reports: Path) -> dict[str, list[dict[str, Any]]]:
-    """preset -> its tables, as their JSON files say."""
-    presets: dict[str, list[dict[str, Any]]] = {}
-    for path in sorted(reports.glob("*/table*.json"), key=lambda path: (path.parent.name, table_order(path.stem))):
-        if (table := read_rendered(path)) is not None:
-            presets.setdefault(path.parent.name, []).append(_summary(path.stem, table))
-    return presets
-
-
-def _figures(reports: Path) -> dict[str, list[RenderedFigure]]:
-    """preset -> its figures, the paper's by number and then ours, as their JSON files say."""
-    figures: dict[str, list[RenderedFigure]] = {}
-    for path in sorted(reports.glob("*/figure[0-9-]*.json"), key=lambda path: figure_order(path.stem)):
-        if (figure := read_rendered_figure(path)) is not None:
-            figures.setdefault(path.parent.name, []).append(figure)
-    return figures
-
-
-def _summary(name: str, table: Mapping[str, Any]) -> dict[str, Any]:
-    words = Counter(value["verdict"]["word"] for entry in table["entries"] for value in entry["values"])
-    return {
-        "name": name,
-        "number": number if (number := name.removeprefix("table")).isdigit() else None,
-        "title": table["title"],
-        "states": table["states"],
-        "verdicts": dict(words.most_common()),
-        "protocol": table["protocol"][-1],
-        "card": readable_card(table.get("card")),
-    }

@@ -71,6 +71,9 @@ class RenderedFigure(_Strict):
     figure: str
     title: str
     states: dict[str, int]
+    caption: str = ""
+    card: Any = None
+    """Read with `cenbench.report.card.readable_card`."""
 
 
 def read_rendered_figure(path: Path) -> RenderedFigure | None:

@@ -12,6 +12,7 @@ from PIL import Image
 
 from cenbench.matrix.cell import ENSEMBLE
 from cenbench.records.read import CellRecord
+from cenbench.report.class_legend import Legend, class_names, shown_classes
 from cenbench.report.short_names import short_row
 from cenbench.report.table import Table
 
@@ -30,6 +31,8 @@ class Tile:
 
     picture: str
     error: str = ""
+    contrast: float = 0.0
+    """Standard deviation of its values, 0 to 255."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,8 @@ class Scenes:
     """Label and cell id."""
     rows: tuple[tuple[tuple[Tile, ...], tuple[Tile, ...]], ...]
     """For each scene the tiles of the inputs and the target, and of the networks' outputs."""
+    legend: Legend = ()
+    """The classes that a target or an output shows; empty for images."""
 
 
 def scenes(table: Table, records: Mapping[str, CellRecord]) -> list[Scenes]:
@@ -65,8 +70,13 @@ def scenes(table: Table, records: Mapping[str, CellRecord]) -> list[Scenes]:
 
 
 def thumbnail(blocks: Sequence[Scenes]) -> str:
-    """A picture for the card of the table; empty without samples."""
-    return blocks[0].rows[0][1][-1].picture if blocks and blocks[0].rows else ""
+    """A picture for the card of the table: of the scene whose target varies most, as a dark one shows little; empty
+    without samples.
+    """
+    if not blocks:
+        return ""
+    _, outputs = max(blocks[0].rows, key=lambda row: row[0][-1].contrast)
+    return outputs[-1].picture
 
 
 def _cells_of_row(table: Table, row: int) -> set[str]:
@@ -77,6 +87,8 @@ def _block(cells: Mapping[str, str], records: Mapping[str, CellRecord], most_byt
     first = records[next(iter(cells))]
     names = first.samples[:_MOST_SCENES]
     inputs = (*first.cell.task.inputs, first.cell.task.target)
+    names_of_classes = class_names(first) if first.cell.task.kind == "segmentation" else ()
+    coloured: list[np.ndarray] = []
     rows, used = [], 0
     for name in names:
         strips = {cell_id: _tiles(records[cell_id], name) for cell_id in cells}
@@ -85,15 +97,18 @@ def _block(cells: Mapping[str, str], records: Mapping[str, CellRecord], most_byt
         given = strips[first.cell.id][: len(inputs)]
         target = given[-1]
         shown = [_tile(picture) for picture in given]
-        outputs = [_tile(strip[_output(records[cell_id])], target) for cell_id, strip in strips.items()]
+        found = [strip[_output(records[cell_id])] for cell_id, strip in strips.items()]
+        outputs = [_tile(picture, target) for picture in found]
         size = sum(len(tile.picture) + len(tile.error) for tile in [*shown, *outputs])
         if used + size > most_bytes:
             break
         used += size
+        coloured += [target, *found]
         rows.append((tuple(shown), tuple(outputs)))
     if not rows:
         return None, used
-    return Scenes(inputs, tuple((label, cell_id) for cell_id, label in cells.items()), tuple(rows)), used
+    legend = shown_classes(names_of_classes, coloured) if names_of_classes else ()
+    return Scenes(inputs, tuple((label, cell_id) for cell_id, label in cells.items()), tuple(rows), legend), used
 
 
 def _output(record: CellRecord) -> int:
@@ -118,7 +133,7 @@ def _tiles(record: CellRecord, name: str) -> list[np.ndarray]:
 
 def _tile(picture: np.ndarray, target: np.ndarray | None = None) -> Tile:
     if target is None:
-        return Tile(_uri(picture))
+        return Tile(_uri(picture), contrast=float(picture.std()))
     distance = np.abs(picture.astype(np.int16) - target.astype(np.int16)).max(axis=2, keepdims=True)
     known = target.max(axis=2, keepdims=True) > 0  # void is black
     share = np.clip(distance / 96, 0, 1) * known

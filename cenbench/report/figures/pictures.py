@@ -10,22 +10,17 @@ from pathlib import PurePosixPath
 import numpy as np
 from PIL import Image
 
-from cenbench.data.contact_sheet import label_colours
-from cenbench.data.manifest import read_manifest
-from cenbench.errors import UserError
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.figure_layout import FigureLayout, FigureSeries
-from cenbench.matrix.specs import dataset_key
-from cenbench.paths import Paths
 from cenbench.records.per_image import NoScores, dense_counts, read_per_image
 from cenbench.records.read import CellRecord
+from cenbench.report.class_legend import VOID, Legend, class_names, shown_classes
 from cenbench.report.figures.figure import Drawn, Pictures, Problem, Tile
 from cenbench.stats.images import mean_iou_pct
 
 _GAP_PX = 2
 """Gap between two pictures of a sample (`cenbench.evaluate.samples`)."""
 _WRONG, _RIGHT = (214, 39, 40), (226, 226, 226)
-_VOID = (0, 0, 0)
 _FULL_ERROR = 128.0
 """Error in steps of 1/255 that is drawn as full red."""
 
@@ -121,7 +116,7 @@ def _error(cell: Cell, output: np.ndarray, target: np.ndarray) -> np.ndarray:
     if cell.task.kind == "segmentation":
         wrong = (output != target).any(axis=-1, keepdims=True)
         picture = np.where(wrong, _WRONG, _RIGHT)
-        return np.where((target == _VOID).all(axis=-1, keepdims=True), _VOID, picture).astype(np.uint8)
+        return np.where((target == VOID).all(axis=-1, keepdims=True), VOID, picture).astype(np.uint8)
     share = np.abs(output.astype(np.float64) - target).mean(axis=-1, keepdims=True).clip(0, _FULL_ERROR) / _FULL_ERROR
     red: np.ndarray = np.rint(share * _WRONG + (1 - share) * np.array(_RIGHT)).astype(np.uint8)
     return red
@@ -139,32 +134,11 @@ def _image_score(record: CellRecord, stream: str, image: int) -> float | None:
     return None if error is None else float(error[image])
 
 
-def _legend(record: CellRecord, samples: Mapping[str, Mapping[str, _Sample]]) -> tuple[tuple[str, str], ...]:
+def _legend(record: CellRecord, samples: Mapping[str, Mapping[str, _Sample]]) -> Legend:
     """The classes that some picture shows, with their colours."""
-    names = _class_names(record)
-    palette = label_colours(np.arange(len(names))[None])[0]
-    shown = {
-        tuple(colour)
-        for found in samples.values()
-        for sample in found.values()
-        for picture in (sample.target, *sample.outputs.values())
-        for colour in np.unique(picture.reshape(-1, 3), axis=0).tolist()
-    }
-    colours = [tuple(colour) for colour in palette.tolist()]
-    known = [(name, colour) for name, colour in zip(names, colours, strict=True) if colour in shown]
-    legend = [(name, "#{:02x}{:02x}{:02x}".format(*colour)) for name, colour in known]
-    return (*legend, *([("void", "#000000")] if _VOID in shown else []))
-
-
-def _class_names(record: CellRecord) -> tuple[str, ...]:
-    """In the order of their labels, as the dataset has them: the record's JSON has them by the alphabet. None of them
-    where the dataset is not here.
-    """
-    root = record.folder.parents[2]  # of results/cells/<cell id>
-    try:
-        return read_manifest(Paths(root).data / dataset_key(record.cell.dataset)).classes
-    except UserError:
-        return ()
+    shown = [sample for found in samples.values() for sample in found.values()]
+    pictures_HW3 = (picture for sample in shown for picture in (sample.target, *sample.outputs.values()))
+    return shown_classes(class_names(record), pictures_HW3)
 
 
 def _order(scene: str) -> tuple[int, str]:

@@ -1,0 +1,143 @@
+"""A cell's number beside those of its other seeds, and of the other rows or columns of a table that shows it."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from cenbench.records.read import CellRecord
+from cenbench.report.cell_context import CellContext, CellPlace
+from cenbench.report.value import MINUS, PLUS_MINUS, number_text, why_not_counted
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of either list; texts are empty where there is no number."""
+
+    name: str
+    cell_id: str
+    is_this: bool
+    state: str
+    numbers: tuple[str, ...]
+    papers: tuple[str, ...] = ()
+    differences: tuple[str, ...] = ()
+    """Its number minus this cell's."""
+    command: str = ""
+    """Compares the two in detail; empty for this cell."""
+
+
+@dataclass(frozen=True)
+class Siblings:
+    """The lines of one table for one output."""
+
+    table: str
+    stream: str
+    metrics: tuple[str, ...]
+    lines: tuple[Line, ...]
+    has_papers: bool
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """The seeds of one network, with the mean of an output over them once all count."""
+
+    stream: str
+    metrics: tuple[str, ...]
+    lines: tuple[Line, ...]
+    means: tuple[str, ...]
+    counted: int
+
+
+def siblings(context: CellContext, cell_id: str, records: Mapping[str, CellRecord], preset: str) -> list[Siblings]:
+    """A list per table that shows the cell, for its ensemble, or the last output that the table shows of it."""
+    last: dict[str, CellPlace] = {}
+    for place in context.places:
+        if place.table not in last or last[place.table].stream != "ensemble":
+            last[place.table] = place
+    return [_siblings(place, cell_id, records, preset) for place in last.values() if len(place.siblings) > 1]
+
+
+def _siblings(place: CellPlace, cell_id: str, records: Mapping[str, CellRecord], preset: str) -> Siblings:
+    own = _numbers(records.get(cell_id), place.stream)
+    known = {metric for one in place.siblings for metric in _numbers(records.get(one.cell_id), one.stream)}
+    metrics = tuple(metric for metric in place.metrics if metric in known)
+    lines = []
+    for sibling in place.siblings:
+        found = _numbers(records.get(sibling.cell_id), sibling.stream)
+        is_this = sibling.cell_id == cell_id
+        pairs = [(metric, own.get(metric), found.get(metric)) for metric in metrics]
+        command = f"cenbench compare {_hash(cell_id)} {_hash(sibling.cell_id)} --preset {preset}"
+        lines.append(
+            Line(
+                sibling.name,
+                sibling.cell_id,
+                is_this,
+                _state(records.get(sibling.cell_id)),
+                tuple(_ours(records.get(sibling.cell_id), sibling.stream, metric) for metric in metrics),
+                tuple(_text(metric, sibling.paper.get(metric)) for metric in metrics),
+                tuple("" if is_this or a is None or b is None else _signed(metric, b - a) for metric, a, b in pairs),
+                "" if is_this else command,
+            )
+        )
+    papers = any(text for line in lines for text in line.papers)
+    return Siblings(place.table, place.stream, metrics, tuple(lines), papers)
+
+
+def seeds(context: CellContext, record: CellRecord, records: Mapping[str, CellRecord]) -> Seeds | None:
+    """The numbers of every seed; None for a cell that has no other."""
+    if len(context.seeds) < 2:
+        return None
+    place = context.places[-1] if context.places else None
+    stream = place.stream if place else record.cell.streams[-1]
+    metrics = place.metrics if place else tuple(record.metrics.get(stream, {}))
+    lines = tuple(
+        Line(
+            f"seed {seed}",
+            cell_id,
+            cell_id == record.cell.id,
+            state=_state(records.get(cell_id)),
+            numbers=tuple(_ours(records.get(cell_id), stream, metric) for metric in metrics),
+        )
+        for seed, cell_id in context.seeds.items()
+    )
+    counting = [records[id_] for id_ in context.seeds.values() if id_ in records and not why_not_counted(records[id_])]
+    means: tuple[str, ...] = ()
+    if len(counting) == len(context.seeds):
+        means = tuple(_mean(metric, [_numbers(one, stream).get(metric) for one in counting]) for metric in metrics)
+    return Seeds(stream, metrics, lines, means, len(counting))
+
+
+def _mean(metric: str, values: Sequence[float | None]) -> str:
+    known = [value for value in values if value is not None]
+    if len(known) < len(values):
+        return ""
+    spread = statistics.stdev(known)
+    return f"{number_text(metric, statistics.mean(known))} {PLUS_MINUS} {number_text(metric, spread)}"
+
+
+def _numbers(record: CellRecord | None, stream: str) -> Mapping[str, float]:
+    return {} if record is None else record.numbers(stream)
+
+
+def _ours(record: CellRecord | None, stream: str, metric: str) -> str:
+    """A measured number, marked where a stand-in measured it."""
+    text = _text(metric, _numbers(record, stream).get(metric))
+    return f"{text}\N{DAGGER}" if text and record is not None and metric in record.stand_in else text
+
+
+def _state(record: CellRecord | None) -> str:
+    return "missing" if record is None else record.state
+
+
+def _text(metric: str, value: float | None) -> str:
+    return "" if value is None else number_text(metric, value)
+
+
+def _signed(metric: str, value: float) -> str:
+    text = number_text(metric, abs(value))
+    return text if float(text) == 0 else f"{MINUS if value < 0 else '+'}{text}"
+
+
+def _hash(cell_id: str) -> str:
+    return cell_id.rpartition(".")[2]
