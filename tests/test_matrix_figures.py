@@ -118,6 +118,13 @@ def test_a_mistake_is_reported_with_its_place(params: Path, mistake: str) -> Non
         assert words in str(caught.value)
 
 
+def test_a_figure_states_where_it_departs_from_its_preset() -> None:
+    """Figure 7 once claimed RefineNet, the head of the preset; pictures are of the first seed alone."""
+    figure = load_plan(PARAMS, "study").figure("figure7")
+    assert {cell.network.head for cell in figure.cells} == {"pspnet"}
+    assert figure.protocol_lines[-2:] == ("Preset study, one seed (1).", "Whole figure: network.head pspnet.")
+
+
 def test_every_file_parses_and_names_its_own_target() -> None:
     for name in figure_names(PARAMS):
         text = (PARAMS / f"{name}.yaml").read_text()

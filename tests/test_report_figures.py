@@ -28,6 +28,7 @@ from cenbench.files import sha256_bytes
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.plan import Plan, load_plan
 from cenbench.matrix.specs import DatasetSpec, dataset_key
+from cenbench.metrics.inputs.gammas import GammaArrays, gamma_metrics
 from cenbench.paths import Paths
 from cenbench.records.read import CellRecord
 from cenbench.report.figures.build import build_figure
@@ -37,7 +38,7 @@ from cenbench.report.index import write_index
 from cenbench.report.pages import render_figures
 from cenbench.report.render_figure import render_figure_csv, render_figure_html
 from cenbench.stats.attraction import attraction, attraction_ratio
-from cenbench.stats.scaling_factors import recovery
+from cenbench.stats.scaling_factors import recovered
 from cenbench.train.gamma_file import Gammas, LayerGammas, to_bytes
 
 HOSTILE = "<script>alert('x')</script> & ]]> \\input{x}"
@@ -202,8 +203,13 @@ def test_trajectories_count_channels_that_come_back(demo: Plan, tmp_path: Path) 
     assert sorted(one.y[1] for one in figure.panels[0].curves) == pytest.approx([0.1, 0.1, 0.1, 1.0])
 
 
-def test_recovery_of_nothing() -> None:
-    assert recovery(np.zeros((0, 5)), 0.1).fallen == 0
+def test_figure_5_counts_what_the_metric_is_a_share_of() -> None:
+    path_TC = np.random.default_rng(4).uniform(-1, 1, (6, 40))
+    found, empty = recovered(path_TC, 0.4), np.zeros((0, 1))
+    gammas = GammaArrays(0.4, path_TC, np.ones((1, 40)), empty, empty, np.array([40]))
+    assert 0 < found.recovered < found.fallen
+    assert gamma_metrics(gammas)["recovered_pct"] == pytest.approx(100 * found.recovered / found.fallen)
+    assert recovered(np.zeros((0, 5)), 0.1).fallen == 0
 
 
 def test_exchanged_share_is_weighted_by_channels_and_noted_where_nothing_is_exchanged(
@@ -401,7 +407,7 @@ def test_the_drawing_on_the_page_is_described_and_takes_the_pages_colours(learni
     assert not re.search(r"src=|href=\"http", page)  # nothing is loaded
     assert not list(svg.iter(f"{space}script"))
     texts = {text.text for text in svg.iter(f"{space}text")}
-    assert {"training step", "nll ensemble", "l1 term"} <= texts  # text, not outlines
+    assert {"training step", "negative log-likelihood (ensemble)", "l1 term"} <= texts  # text, not outlines
 
 
 def test_the_csv_holds_every_number_exactly(learning: Figure) -> None:

@@ -9,7 +9,7 @@ from cenbench.matrix.cell import Cell
 from cenbench.matrix.methods import methods
 from cenbench.matrix.preset import Preset, Segmentation, Translation
 from cenbench.matrix.specs import DatasetSpec, Evaluation, SegmentationEvaluation, TrainingProtocol
-from cenbench.matrix.table import EntrySpec, GroupSpec, RowSpec, TableSpec
+from cenbench.matrix.table import EntrySpec, GroupSpec, RowSpec, TableSpec, TermsSpec
 
 _WORDS = {
     ("l1", "none"): "-",
@@ -166,6 +166,11 @@ def override_lines(spec: TableSpec) -> tuple[str, ...]:
         entries += [(group.label, group), *((_row_name(spec, group, row), row) for row in group.rows)]
     entries += [(_row_name(spec, None, row), row) for row in spec.rows]
     entries += [(column.label, column) for column in spec.columns]
+    return departures(entries)
+
+
+def departures(entries: Iterable[tuple[str, TermsSpec]]) -> tuple[str, ...]:
+    """A line for each of these named parts of a table or figure that departs from the preset."""
     return tuple(f"{name}: {overridden}." for name, entry in entries if (overridden := _overridden(entry)))
 
 
@@ -174,6 +179,6 @@ def _row_name(spec: TableSpec, group: GroupSpec | None, row: RowSpec) -> str:
     return " / ".join([*([group.label] if group else []), *labels])
 
 
-def _overridden(entry: EntrySpec) -> str:
+def _overridden(entry: TermsSpec) -> str:
     parts = entry.override.model_dump(exclude_defaults=True)
     return ", ".join(f"{part}.{key} {value}" for part, keys in parts.items() for key, value in keys.items())

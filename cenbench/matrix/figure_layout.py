@@ -9,7 +9,7 @@ from typing import Any
 
 from cenbench.matrix.cell import ENSEMBLE, Cell
 from cenbench.matrix.cell_builder import CellBuilder, Entries, Entry
-from cenbench.matrix.describe import protocol_lines
+from cenbench.matrix.describe import departures, protocol_lines
 from cenbench.matrix.figure import FigureKind, FigureSpec, GridSpec, figure_number
 from cenbench.matrix.layout import TableLayout
 from cenbench.matrix.metrics import measured_metrics
@@ -86,7 +86,8 @@ def expand_figure(
     everything that is impossible.
     """
     drawn_once = {"seeds": preset.seeds[:1]} if spec.kind in _DRAWN_ONCE else {}
-    builder = CellBuilder(preset.model_copy(update=drawn_once))
+    shown = preset.model_copy(update=drawn_once)
+    builder = CellBuilder(shown)
     if spec.kind == "sensitivity":
         series = tuple(_grid_series(spec, _grid(spec, preset, path), builder))
     elif spec.tables:
@@ -102,7 +103,10 @@ def expand_figure(
         title=spec.title,
         caption=spec.caption,
         series=series,
-        protocol_lines=protocol_lines(preset, [cell for one in series for cell in one.cells]),
+        protocol_lines=(
+            *protocol_lines(shown, [cell for one in series for cell in one.cells]),
+            *departures([("Whole figure", spec.defaults), *((one.label, one) for one in spec.series)]),
+        ),
         metric=spec.metric,
         layer=spec.layer,
         column=spec.column,

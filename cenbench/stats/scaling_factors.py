@@ -8,19 +8,19 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class Recovery:
-    """Channels whose scaling factor was below theta at some point, and those of them that were not at a later one."""
+class Recovered:
+    """The counts behind the metric `recovered_pct`, which is the share of `fallen` that are `recovered`."""
 
-    channels: int
     fallen: int
+    """Channels whose scaling factor was below theta at some point."""
     recovered: int
-    """Of those that fell: at the last point above theta again."""
+    """Those of them that were not below it at the last point."""
 
 
-def recovery(gamma_TC: np.ndarray, theta: float) -> Recovery:
+def recovered(gamma_TC: np.ndarray, theta: float) -> Recovered:
     """Counts over channels. A channel that is below theta from the first point on counts as fallen."""
     below_TC = np.abs(gamma_TC) < theta
     if not len(below_TC):
-        return Recovery(gamma_TC.shape[1], 0, 0)
+        return Recovered(0, 0)
     fallen_C = below_TC.any(axis=0)
-    return Recovery(gamma_TC.shape[1], int(fallen_C.sum()), int((fallen_C & ~below_TC[-1]).sum()))
+    return Recovered(int(fallen_C.sum()), int((fallen_C & ~below_TC[-1]).sum()))

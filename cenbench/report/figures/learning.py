@@ -31,4 +31,10 @@ def learning_curves(layout: FigureLayout, records: Mapping[str, CellRecord]) -> 
             ends = (low, high) if len(cells) > 1 else ((), ())
             curves.append(Curve(series.label, x, y, "line", *ends, cells=tuple(cells), emphasised=series.emphasised))
     notes = [f"{len(lacking)} cells have no column {layout.column} in their history."] if lacking else []
-    return Drawn((Panel("", "training step", str(layout.column).replace("_", " "), tuple(curves)),), notes=tuple(notes))
+    return Drawn((Panel("", "training step", _axis(str(layout.column)), tuple(curves)),), notes=tuple(notes))
+
+
+def _axis(column: str) -> str:
+    """What a column of the history holds: `nll_ensemble` is the negative log-likelihood of the ensemble."""
+    output = column.removeprefix("nll_")
+    return f"negative log-likelihood ({output})" if output != column else column.replace("_", " ")

@@ -12,7 +12,7 @@ from cenbench.records.gammas import Gammas
 from cenbench.records.read import CellRecord
 from cenbench.report.figures.figure import Curve, Drawn, Line, Panel
 from cenbench.report.figures.gammas import GammaReader, conv_number, layer_at
-from cenbench.stats.scaling_factors import recovery
+from cenbench.stats.scaling_factors import recovered
 
 THETA = "\N{GREEK SMALL LETTER THETA}"
 _SIZE = "|scaling factor|"
@@ -115,7 +115,7 @@ def _own(cell: Cell, modality: int, channels: int) -> slice:
 
 def _came_back(cell: Cell, path_TMC: np.ndarray, theta: float) -> tuple[int, int]:
     counts = [
-        recovery(path_TMC[:, modality, _own(cell, modality, path_TMC.shape[2])], theta)
+        recovered(path_TMC[:, modality, _own(cell, modality, path_TMC.shape[2])], theta)
         for modality in range(path_TMC.shape[1])
     ]
     return sum(count.fallen for count in counts), sum(count.recovered for count in counts)
