@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -54,6 +55,9 @@ def number_columns(table: Table, form: Form) -> list[NumberColumn]:
                 if side == "ours" or any(value and value.paper is not None for value in values):
                     found.append(_column(number, metric, side, form, slots, values))
     return found
+
+
+_NUMBER = re.compile(r"-?\d+(\.\d+)?")
 
 
 def by_column(columns: Sequence[NumberColumn]) -> list[list[NumberColumn]]:
@@ -120,9 +124,12 @@ def _plain(text: str) -> str:
 
 
 def _format(metric: str, texts: Sequence[str]) -> str:
-    """Places before and after the decimal point, and digits of the standard deviation in parentheses."""
+    """Places before and after the decimal point, and digits of the standard deviation in parentheses.
+
+    What is no number (`2 of 3`, `failed`) stands in braces and counts for neither.
+    """
     decimals = metrics()[metric].decimals
-    numbers = [_plain(text).split(r" \pm ") for text in texts if any(letter.isdigit() for letter in text)]
+    numbers = [parts for text in texts if all(map(_NUMBER.fullmatch, parts := _plain(text).split(r" \pm ")))]
     whole = max((len(parts[0].lstrip("-").split(".")[0]) for parts in numbers), default=1)
     sign = "-" if any(parts[0].startswith("-") for parts in numbers) else ""
     digits = [len(parts[1].replace(".", "").lstrip("0")) or 1 for parts in numbers if len(parts) > 1]
