@@ -40,7 +40,7 @@ test-slow: $(READY) ## run the tests, including the long end-to-end ones (about 
 
 # The tests are those of the promises in docs/faults.md. The table is printed even if one fails. Cluster faults are
 # included if Slurm can run on this machine.
-# `make test-faults CENBENCH_KILLS=100` kills 100 times at a random moment instead of 10.
+# `make test-faults CENBENCH_KILLS=100` kills 100 times at a random moment instead of 4.
 FAULTS := results/faults.jsonl
 test-faults: $(READY) ## provoke every failure in docs/faults.md, print how many tries were survived (CENBENCH_KILLS=100: more)
 	@mkdir -p results && rm -f $(FAULTS)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from checkout import Checkout
 from faults import Tally
+from versioned import put_under_version
 
 LONG = "test_train_killed.py"
 """Minutes in one process. First in the order, so that the other process runs everything else beside it."""
@@ -46,6 +47,20 @@ def checkout(prepared_checkout: Checkout, tmp_path: Path) -> Checkout:
 def finished(finished_checkout: Checkout, tmp_path: Path) -> Checkout:
     """A copy of the finished checkout, with its file times, that the test may change."""
     return Checkout(Path(shutil.copytree(finished_checkout.root, tmp_path / "checkout", symlinks=True)))
+
+
+@pytest.fixture(scope="session")
+def versioned_checkout(finished_checkout: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """A finished checkout under git and DVC, after `dvc repro` and a commit. Do not change it: use `versioned`."""
+    root = tmp_path_factory.mktemp("session") / "versioned"
+    shutil.copytree(finished_checkout.root, root, symlinks=True)
+    return put_under_version(Checkout(root))
+
+
+@pytest.fixture
+def versioned(versioned_checkout: Checkout, tmp_path: Path) -> Checkout:
+    """A copy of the versioned checkout, with its file times, that the test may change."""
+    return Checkout(Path(shutil.copytree(versioned_checkout.root, tmp_path / "checkout", symlinks=True)))
 
 
 TALLIES = pytest.StashKey[list[Tally]]()

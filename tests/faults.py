@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-KILLS = int(os.environ.get("CENBENCH_KILLS", "10"))
+KILLS = int(os.environ.get("CENBENCH_KILLS", "4"))
 """How often a training is killed at a random moment; `make test-faults CENBENCH_KILLS=100` for more."""
 DOCUMENT = Path(__file__).parents[1] / "docs" / "faults.md"
 OUT = "CENBENCH_FAULTS_OUT"

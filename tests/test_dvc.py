@@ -7,15 +7,8 @@ from pathlib import Path
 
 import pytest
 from checkout import Checkout
-from versioned import put_under_version
 
 WEIGHTS = "results/state/*/weights.safetensors"
-
-
-@pytest.fixture
-def versioned(finished: Checkout) -> Checkout:
-    """A finished checkout under git and DVC, after `dvc repro` and a commit."""
-    return put_under_version(finished)
 
 
 def trained(checkout: Checkout) -> dict[str, int]:

@@ -30,17 +30,16 @@ def trained(checkout: Checkout) -> dict[str, int]:
     return {path.parent.name: path.stat().st_mtime_ns for path in checkout.root.glob(WEIGHTS)}
 
 
-def test_a_second_clone_adopts_data_and_cells_and_trains_nothing(finished: Checkout, tmp_path: Path) -> None:
-    put_under_version(finished)
-    finished.run("python", "-m", "cenbench", "results", "export", ARCHIVE)
-    finished.run("dvc", "add", ARCHIVE)
-    finished.run("dvc", "remote", "add", "-d", "store", str(tmp_path / "store"))
-    commit(finished)
-    finished.run("dvc", "push")
+def test_a_second_clone_adopts_data_and_cells_and_trains_nothing(versioned: Checkout, tmp_path: Path) -> None:
+    versioned.run("python", "-m", "cenbench", "results", "export", ARCHIVE)
+    versioned.run("dvc", "add", ARCHIVE)
+    versioned.run("dvc", "remote", "add", "-d", "store", str(tmp_path / "store"))
+    commit(versioned)
+    versioned.run("dvc", "push")
 
-    other = clone(finished, tmp_path / "other")
+    other = clone(versioned, tmp_path / "other")
     other.run("dvc", "pull")
-    assert other.bytes_of("data/prepared/*/*.npy") == finished.bytes_of("data/prepared/*/*.npy")
+    assert other.bytes_of("data/prepared/*/*.npy") == versioned.bytes_of("data/prepared/*/*.npy")
     assert other.planned()["cell"] == 3, "results are not shared yet: Snakemake would train"
     output = other.run("python", "-m", "cenbench", "results", "import", ARCHIVE)
     assert "3 cells imported" in output
@@ -49,7 +48,7 @@ def test_a_second_clone_adopts_data_and_cells_and_trains_nothing(finished: Check
     other.snakemake("all_tables")
     assert trained(other) == before
     for pattern in ("results/cells/*/metrics.json", "results/cells/*/samples/*", "reports/demo/table*.html", WEIGHTS):
-        assert other.bytes_of(pattern) == finished.bytes_of(pattern), pattern
+        assert other.bytes_of(pattern) == versioned.bytes_of(pattern), pattern
     assert "Running stage" not in other.run("dvc", "repro")
 
     # Snakemake knows what it was told: a change afterwards concerns the cells it concerns.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from itertools import pairwise
 from pathlib import Path
@@ -93,10 +94,11 @@ def loads_or_explains(params: Path) -> None:
         assert plan_cost(plan).elapsed_s >= 0  # a plan that loads has a cost
 
 
+EXAMPLES = int(os.environ.get("CENBENCH_EXAMPLES", "40"))
 COMMON = settings(deadline=None, derandomize=True)  # the same examples everywhere: a failure is repeatable
 
 
-@settings(COMMON, max_examples=120)
+@settings(COMMON, max_examples=EXAMPLES)
 @given(data=st.data(), name=st.sampled_from(FILES), changes=st.integers(1, 3))
 def test_changed_values_give_a_plan_or_a_user_error(params: Path, data: st.DataObject, name: str, changes: int) -> None:
     tree = yaml.safe_load((PARAMS / name).read_text())
@@ -109,7 +111,7 @@ def test_changed_values_give_a_plan_or_a_user_error(params: Path, data: st.DataO
         shutil.copy(PARAMS / name, params / name)
 
 
-@settings(COMMON, max_examples=100)
+@settings(COMMON, max_examples=EXAMPLES)
 @given(
     name=st.sampled_from((*FILES, NUMBERS)),
     where=st.floats(0, 1),
@@ -128,7 +130,7 @@ def test_damaged_text_gives_a_plan_or_a_user_error(params: Path, name: str, wher
         shutil.copy(PARAMS / name, params / name)
 
 
-@settings(COMMON, max_examples=60)
+@settings(COMMON, max_examples=EXAMPLES)
 @given(content=st.binary(max_size=40), name=st.sampled_from((*FILES, NUMBERS)))
 def test_any_bytes_give_a_user_error(params: Path, content: bytes, name: str) -> None:
     try:
@@ -140,7 +142,7 @@ def test_any_bytes_give_a_user_error(params: Path, content: bytes, name: str) ->
 
 
 @given(name=st.text(max_size=30).filter(lambda name: name not in ("demo", "study", "paper")))
-@settings(COMMON, max_examples=60)
+@settings(COMMON, max_examples=EXAMPLES)
 def test_any_other_preset_name_is_a_user_error(name: str) -> None:
     with pytest.raises(UserError, match="unknown preset"):
         load_plan(PARAMS, name)
@@ -206,7 +208,7 @@ def test_what_is_not_a_readable_file_is_a_user_error(params: Path, name: str, pl
         shutil.copy(PARAMS / name, path)
 
 
-@settings(COMMON, max_examples=60)
+@settings(COMMON, max_examples=EXAMPLES)
 @given(data=st.data())
 def test_pipeline_gives_a_plan_or_a_user_error(params: Path, data: st.DataObject) -> None:
     keys = st.sampled_from(["preset", "tables", "tabels"])

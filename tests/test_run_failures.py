@@ -95,7 +95,7 @@ def test_non_finite_loss(
 LITTLE_MEMORY = """
 import resource, sys
 from pathlib import Path
-import torch, torch._dynamo
+import torch
 from cenbench.matrix.plan import load_plan
 from cenbench.evaluate import segmentation
 from cenbench.run.cell import run_cell

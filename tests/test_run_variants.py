@@ -1,4 +1,4 @@
-"""Cells of every kind run from training to their record in this process, twice to the same bytes."""
+"""Cells of every kind run from training to their record in this process, some twice, to the same bytes."""
 
 from __future__ import annotations
 
@@ -70,6 +70,16 @@ VARIANTS = {
 }
 
 
+TWICE = {
+    ("segmentation", "self-att"),
+    ("segmentation", "own part"),
+    ("segmentation", "official"),
+    ("translation", "bfloat16"),
+    ("translation", "official"),
+}
+"""Run twice, to the same bytes: among them they have every source of random numbers."""
+
+
 def variant(checkout: Checkout, kind: str, changes: dict[str, Any]) -> Cell:
     """A plain cell of the checkout's demo preset with these fields changed."""
     return changed(plain_cell(load_plan(checkout.root / "params", "demo"), kind), changes)
@@ -100,7 +110,7 @@ def changed(plain: Cell, changes: dict[str, Any]) -> Cell:
 def test_variant_runs_to_its_record(prepared_checkout: Checkout, tmp_path: Path, kind: str, name: str) -> None:
     cell = variant(prepared_checkout, kind, VARIANTS[kind, name])
     documents = []
-    for attempt in ("first", "second"):
+    for attempt in ("first", "second") if (kind, name) in TWICE else ("first",):
         paths = Paths(tmp_path / attempt)
         paths.root.mkdir()
         (paths.root / "data").symlink_to(prepared_checkout.root / "data")
@@ -111,7 +121,7 @@ def test_variant_runs_to_its_record(prepared_checkout: Checkout, tmp_path: Path,
         assert all(math.isfinite(number) for values in record.metrics.values() for number in values.values())
         history = (record.folder / "history.csv").read_bytes()
         documents.append(((record.folder / "metrics.json").read_bytes(), history))
-    assert documents[0] == documents[1], "the same cell gives the same bytes"
+    assert documents[0] == documents[-1], "the same cell gives the same bytes"
     assert (b"fusion_penalty" in documents[0][1]) == (cell.fusion == "align")
     assert (b"nll_auxiliary" in documents[0][1]) == (cell.network.head == "pspnet")
 

@@ -24,8 +24,8 @@ KEPT = ("metrics.json", "history.csv", "weights.safetensors", "gammas.safetensor
 REPORT = ("table*.csv", "table*.tex", "table*.json", "table*.html", "index.html", "plots.csv", "metrics/*/*.json")
 # Durable moments (an fsync or a rename): of the first state, in the middle of training, and from the end backwards
 # those of weights, note, samples, metrics.json and report, file by file.
-SOME = (2, 40, -70, -48, -26, -9)
-WRITES = range(1, 116, 8) if KILLS >= 100 else SOME
+ALL = range(1, 116, 8)
+DEATHS, FULL_DISKS = (ALL, ALL) if KILLS >= 100 else ((2, -48, -26), (40, -70, -9))
 
 
 def kept(root: Path) -> dict[str, bytes]:
@@ -64,8 +64,8 @@ def runs(request: pytest.FixtureRequest, prepared_checkout: Checkout, tmp_path_f
     cell = [cell for cell in cells if cell.task.kind == request.param][-1]
     draw = random.Random(f"{request.param} 4")
     moments = [f"at{draw.uniform(0, 0.9):.9f},whole" for _ in range((KILLS + 1) // 2)]
-    deaths = ["die7,die6,whole", *(f"die{number},whole" for number in WRITES)]
-    plans = ["whole", *deaths, *(f"full{number},whole" for number in WRITES), *moments]
+    deaths = ["die7,die6,whole", *(f"die{number},whole" for number in DEATHS)]
+    plans = ["whole", *deaths, *(f"full{number},whole" for number in FULL_DISKS), *moments]
     command = [sys.executable, str(REPOSITORY / "tests" / "cell_process.py"), str(root), cell.id, *plans]
     environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
