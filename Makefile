@@ -55,7 +55,7 @@ test-same-bytes: $(READY) ## run the demo twice, once interrupted, and compare e
 # Playwright drives the system's Chromium; its own browsers are not downloaded.
 test-browser: $(READY) ## run the tests of the pages in a browser (needs Chromium: apt-get install chromium poppler-utils)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check playwright axe-playwright-python
-	$(BIN)/python -m pytest -m browser
+	$(BIN)/python -m pytest -m browser tests/test_report_browser.py
 
 test-gpu: $(READY) ## run the tests that need a CUDA device
 	$(BIN)/python -m pytest -m gpu
@@ -87,4 +87,4 @@ docs: $(READY) ## build the documentation as a site (site/index.html); fails on 
 	@echo "Done. Open site/index.html in a browser, or serve it while you edit: $(BIN)/mkdocs serve"
 
 clean: ## remove what the pipeline has made (keeps the environment)
-	rm -rf results data/prepared .snakemake reports/demo reports/index.html
+	rm -rf results data/prepared .snakemake reports/demo reports/index.html published

@@ -62,7 +62,7 @@ def test_a_changed_row_trains_only_its_cell_and_metrics_diff_shows_it(versioned:
 
 def test_deleted_data_and_tables_are_restored_from_the_cache_without_training(versioned: Checkout) -> None:
     before = trained(versioned)
-    for path in (*versioned.root.glob("data/prepared/*/*.npy"), versioned.root / "reports/demo/table7.html"):
+    for path in (*versioned.root.glob("data/prepared/*/*.npy"), versioned.root / "published/demo/table7.html"):
         path.unlink()
     versioned.run("dvc", "checkout")
     assert versioned.planned() == {}

@@ -15,6 +15,7 @@ from pathlib import Path
 import boto3
 import pytest
 from checkout import Checkout
+from test_report_pages import Page, leads_somewhere
 from versioned import clone, commit, put_under_version
 
 from cenbench.matrix.plan import load_plan
@@ -40,6 +41,10 @@ def test_a_second_clone_adopts_data_and_cells_and_trains_nothing(versioned: Chec
     other = clone(versioned, tmp_path / "other")
     other.run("dvc", "pull")
     assert other.bytes_of("data/prepared/*/*.npy") == versioned.bytes_of("data/prepared/*/*.npy")
+    pages = list(other.root.glob("published/**/*.html"))
+    assert len(pages) > 2 + 3, "two tables, three cells, and the index"
+    for page in pages:
+        assert all(leads_somewhere(page, link) for link in Page(page).links), page
     assert other.planned()["cell"] == 3, "results are not shared yet: Snakemake would train"
     output = other.run("python", "-m", "cenbench", "results", "import", ARCHIVE)
     assert "3 cells imported" in output

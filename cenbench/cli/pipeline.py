@@ -20,8 +20,8 @@ PAGES, FIGURES = "pages", "figures"
 
 def pipeline(
     stage: Annotated[
-        Literal["check", "dataset", "tables", "claims", "pages", "figures"],
-        typer.Argument(metavar="STAGE", help="A stage of dvc.yaml: check, dataset, tables, claims, pages or figures."),
+        Literal["check", "dataset", "tables", "claims", "pages"],
+        typer.Argument(metavar="STAGE", help="A stage of dvc.yaml: check, dataset, tables, claims or pages."),
     ],
 ) -> None:
     """Run one stage of dvc.yaml, for the preset and tables that params/pipeline.yaml names.
@@ -32,7 +32,6 @@ def pipeline(
     """
     from cenbench.cli.claims import claims
     from cenbench.cli.data import prepare
-    from cenbench.cli.reports import report
 
     root = checkout(Path()).root
     asked = read_asked(root)
@@ -47,13 +46,25 @@ def pipeline(
         claims(preset=asked.plan.preset, write=True)
         return
     if stage == "pages":
-        report(preset=asked.plan.preset, table=read_pages(root, asked))
-        return
-    if stage == "figures":
-        report(preset=asked.plan.preset, figure=read_figures(root, asked))
+        _publish(asked, read_pages(root, asked), read_figures(root, asked))
         return
     config = [f"preset={asked.plan.preset}", f"tables={','.join(asked.tables)}"]
     os.execv(sys.executable, [sys.executable, "-m", "snakemake", "all_tables", "--config", *config])
+
+
+def _publish(asked: Dag, tables: list[str], figures: list[str]) -> None:
+    """Write the folder that DVC versions: these pages and the claims, and every file that they link to."""
+    from cenbench.cli.claims import judged_claims
+    from cenbench.cli.options import say
+    from cenbench.cli.reports import planned_claims, records_of
+    from cenbench.report.pages import render_published
+
+    paths, plan = asked.paths, asked.plan
+    records = records_of(paths, plan, plan.select(tables=tables, figures=figures))
+    planned = planned_claims(paths, plan)
+    claims = judged_claims(paths, plan, with_images=True) if planned else None
+    render_published(plan, tables, figures, records, paths.published, paths.data, claims, planned)
+    say(f"wrote {paths.published / 'index.html'}; open it in a browser")
 
 
 def read_asked(root: Path) -> Dag:
