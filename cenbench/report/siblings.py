@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from cenbench.matrix.metrics import metrics as all_metrics
 from cenbench.records.read import CellRecord
 from cenbench.report.cell_context import CellContext, CellPlace
 from cenbench.report.value import MINUS, PLUS_MINUS, number_text, why_not_counted
@@ -24,7 +25,7 @@ class Line:
     differences: tuple[str, ...] = ()
     """Its number minus this cell's."""
     command: str = ""
-    """Compares the two in detail; empty for this cell."""
+    """Compares the two in detail; empty for this cell, and for one without numbers."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def _siblings(place: CellPlace, cell_id: str, records: Mapping[str, CellRecord],
                 tuple(_ours(records.get(sibling.cell_id), sibling.stream, metric) for metric in metrics),
                 tuple(_text(metric, sibling.paper.get(metric)) for metric in metrics),
                 tuple("" if is_this or a is None or b is None else _signed(metric, b - a) for metric, a, b in pairs),
-                "" if is_this else command,
+                "" if is_this or not found else command,
             )
         )
     papers = any(text for line in lines for text in line.papers)
@@ -90,7 +91,9 @@ def seeds(context: CellContext, record: CellRecord, records: Mapping[str, CellRe
         return None
     place = context.places[-1] if context.places else None
     stream = place.stream if place else record.cell.streams[-1]
-    metrics = place.metrics if place else tuple(record.metrics.get(stream, {}))
+    measured = {metric for id_ in context.seeds.values() for metric in _numbers(records.get(id_), stream)}
+    shown = {metric for one in context.places for metric in one.metrics} or measured
+    metrics = tuple(metric for metric in all_metrics() if metric in measured & shown)
     lines = tuple(
         Line(
             f"seed {seed}",
