@@ -9,10 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from checkout import REPOSITORY
+from test_report_figures import finished, history
 from test_report_table import cost, record
+from tiny_dataset import write_dataset
 
+from cenbench.data.contact_page import contact_page
 from cenbench.matrix.claim_pairs import plan_claims
 from cenbench.matrix.plan import load_plan
 from cenbench.report.claims import build_claims
@@ -27,6 +31,7 @@ pytestmark = [
 ]
 NAMES = ("table2", "table6", "table7", "table8")
 FIGURE = "figure-parameters"
+SHEET = "demo/datasets/a-dataset.html"
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +43,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Tabl
         for place, cell in enumerate(plan.cells.values())
     }
     gone = plan.cells_of("table7")[1]
+    folder, checkout = tmp_path_factory.mktemp("site"), tmp_path_factory.mktemp("checkout")
+    for place, cell in enumerate(plan.cells_of("table7")):
+        curves = history("nll_ensemble", 3.0, 1.0)
+        records[cell.id] = finished(cell, checkout, 10.0 + place / 7, files=curves, parameters=cost(place))
     records[gone.id] = record(gone, None, "missing", "not run yet")
-    folder = tmp_path_factory.mktemp("site")
+    rgb = np.full((4, 8, 8, 3), 90, np.uint8)
+    rgb[:, :4] = 200
+    contact_page(write_dataset(checkout, {"rgb": rgb, "semantic": rgb[..., 0] // 50}, 3), [3], folder / SHEET)
     render_tables(plan, NAMES, records, folder)
     render_figures(plan, [FIGURE], records, folder)
     claims = plan_claims(REPOSITORY / "params", plan)
@@ -71,7 +82,7 @@ def page(browser: Any) -> Iterator[Any]:
 
 def pages(folder: Path) -> list[Path]:
     named = (folder / "demo" / f"{name}.html" for name in (*NAMES, FIGURE, "claims"))
-    return [folder / "index.html", *named, some_cell(folder)]
+    return [folder / "index.html", *named, some_cell(folder), folder / SHEET]
 
 
 def some_cell(folder: Path) -> Path:
@@ -192,7 +203,7 @@ def test_a_drawing_keeps_its_letters_readable_on_a_phone(site: tuple[Path, dict[
 def test_axe_finds_no_violation(site: tuple[Path, dict[str, Table]], browser: Any, scheme: str) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-playwright-python")
     named = (site[0] / "demo" / f"{name}.html" for name in ("table7", FIGURE, "claims"))
-    for path in (site[0] / "index.html", *named, some_cell(site[0])):
+    for path in (site[0] / "index.html", *named, some_cell(site[0]), site[0] / SHEET):
         context = browser.new_context(color_scheme=scheme, bypass_csp=True)
         tab = context.new_page()
         tab.goto(path.as_uri())
