@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -94,3 +95,9 @@ def test_of_two_controllers_started_at_once_one_works(finished: Checkout) -> Non
     assert f"process {winner.pid} on" in refused
     assert len(list(finished.root.glob("reports/demo/table*.html"))) == 2
     assert not (finished.root / ".snakemake" / "controller.json").exists(), "a hold ends with its process"
+
+
+def test_every_rule_is_described_in_snakemakes_list(checkout: Checkout) -> None:
+    listed = [line for line in checkout.snakemake("--list").splitlines() if not line.startswith("Using ")]
+    assert [line for line in listed if not re.fullmatch(r"[\w-]+ \(.{10,}\)", line)] == []
+    assert any(line.startswith("table7 (Table 7. ") for line in listed)

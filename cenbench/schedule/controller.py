@@ -15,12 +15,14 @@ from typing import Any, Protocol
 
 from cenbench.errors import UserError
 from cenbench.schedule.controller_lock import hold_working_directory
+from cenbench.schedule.interruption import Interruption
 
 
 class Workflow(Protocol):
     """The part of Snakemake's workflow that is used here."""
 
     dag: Any
+    scheduler: Any
 
     @property
     def dryrun(self) -> bool: ...
@@ -42,6 +44,8 @@ class Controller:
     """Gives the files to make again whatever Snakemake finds: it compares times and its own notes, never contents.
     Called before Snakemake looks at any file, with whether this process works; if so, it holds the working directory.
     """
+    started: Callable[[Interruption], None] = lambda interruption: None
+    """Called once, when this process begins to work."""
     _begun: bool = False
 
     @property
@@ -67,6 +71,10 @@ class Controller:
                 if self.works:
                     atexit.register(hold_working_directory(self.root).close)
                 workflow.dag.forcefiles.update(self.made_again(self.works))
+                if self.works:
+                    interruption = Interruption()
+                    interruption.watch()
+                    self.started(interruption)
             except UserError as error:
                 print(error, file=sys.stderr, flush=True)
                 raise SystemExit(1) from None

@@ -27,6 +27,7 @@ from cenbench.records.read import read_record
 from cenbench.records.verify import set_aside
 from cenbench.schedule.controller import Controller, Workflow
 from cenbench.schedule.remaining_cost import remaining_lines
+from cenbench.schedule.run_progress import RunProgress
 from cenbench.sha256_cache import known_sha256
 
 log = logging.getLogger("cenbench")
@@ -86,7 +87,10 @@ class Dag:
         names = [table.name for table in plan.tables]
         chosen = names if asked == ALL else [plan.table(table_name(str(word).strip())).name for word in words]
         dag = cls(plan, paths, tuple(dict.fromkeys(chosen)), report_code, table_damage=table_damage)
-        return dag if workflow is None else replace(dag, controller=Controller(root, workflow, dag.made_again))
+        if workflow is None:
+            return dag
+        progress = RunProgress(plan, paths, workflow)
+        return replace(dag, controller=Controller(root, workflow, dag.made_again, progress.start))
 
     @property
     def works(self) -> bool:
@@ -146,6 +150,10 @@ class Dag:
     def every_table(self) -> list[str]:
         """Names of all tables of the preset; each is a target of its own."""
         return [table.name for table in self.plan.tables]
+
+    def title_of(self, shown: str) -> str:
+        """The title of a table or figure, which describes its target in `snakemake --list`."""
+        return (self.plan.figure(shown) if shown in self.every_figure else self.plan.table(shown)).heading
 
     @property
     def asked_tables(self) -> str:

@@ -8,6 +8,7 @@
 # `exec`, because a shell in between would be killed by the SIGTERM that tells the cell to save its state, and the cell
 # with it.
 rule cell:
+    "Train and evaluate one cell, and publish its record"
     input:
         MATRIX.begin,
         manifest=MATRIX.manifest_of,

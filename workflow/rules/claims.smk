@@ -6,6 +6,7 @@ localrules:
 
 
 rule claims:
+    "Judge the claims of the paper from the cells they need: reports/PRESET/claims.html"
     input:
         MATRIX.begin,
         MATRIX.claim_records,

@@ -2,6 +2,7 @@
 
 
 rule dataset:
+    "Prepare one dataset: render it, or read its official files"
     input:
         MATRIX.begin,
     output:

@@ -7,13 +7,14 @@ localrules:
 
 
 rule all_figures:
+    "Every figure of the preset"
     input:
         MATRIX.begin,
         MATRIX.all_figure_files,
 
 
-# Tables, figures and claims.
 rule everything:
+    "Every table, every figure and the claims"
     input:
         MATRIX.begin,
         MATRIX.all_files,
@@ -22,6 +23,7 @@ rule everything:
 
 
 rule figure:
+    "Draw one figure from the records of its cells"
     input:
         MATRIX.begin,
         MATRIX.figure_records,
@@ -58,3 +60,5 @@ for name_of_figure in MATRIX.every_figure:
         input:
             MATRIX.begin,
             MATRIX.input_function(name_of_figure),
+
+    workflow.get_rule(name_of_figure).docstring = MATRIX.title_of(name_of_figure)

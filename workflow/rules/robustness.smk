@@ -6,6 +6,7 @@ localrules:
 
 
 rule cell_robustness:
+    "Evaluate one trained cell with corrupted and absent inputs"
     input:
         MATRIX.begin,
         metrics="results/cells/{cell}/metrics.json",
@@ -24,6 +25,7 @@ rule cell_robustness:
 
 
 rule robustness:
+    "Trained cells evaluated again with corrupted and absent inputs: reports/PRESET/robustness.html"
     input:
         MATRIX.begin,
         MATRIX.robustness_files,

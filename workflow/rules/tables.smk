@@ -10,6 +10,7 @@ localrules:
 # Every file is requested by name, so that a deleted one is made again. The targets that are not asked for hold no list of
 # them: these inputs are functions.
 rule all_tables:
+    "The default: every table of the preset, or those of --config tables=7,8, and their index"
     default_target: True
     input:
         MATRIX.begin,
@@ -17,6 +18,7 @@ rule all_tables:
 
 
 rule index:
+    "List the tables in reports/index.html"
     input:
         MATRIX.begin,
         expand("reports/{preset}/{table}.json", preset=PRESET, table=MATRIX.tables),
@@ -33,6 +35,7 @@ rule index:
 
 
 rule table:
+    "Render one table from the records of its cells"
     input:
         MATRIX.begin,
         MATRIX.metrics_of,
@@ -63,3 +66,5 @@ for number in MATRIX.every_table:
         input:
             MATRIX.begin,
             MATRIX.input_function(number),
+
+    workflow.get_rule(number).docstring = MATRIX.title_of(number)
