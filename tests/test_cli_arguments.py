@@ -93,3 +93,16 @@ def test_inside_a_folder_of_a_checkout_the_message_names_the_checkout(tmp_path: 
         checkout(tmp_path / "params")
     assert caught.value.fix == f"--root {tmp_path}"
     assert checkout(tmp_path).root == tmp_path
+
+
+def test_alone_it_says_where_to_start_and_in_a_checkout_lists_its_commands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    outside = CliRunner().invoke(app, [])
+    assert outside.exit_code == 2
+    assert f"cd {REPOSITORY}" in outside.output and "make demo" in outside.output
+    monkeypatch.chdir(REPOSITORY / "docs")
+    inside = CliRunner().invoke(app, [])
+    assert inside.exit_code == 2
+    assert "doctor" in inside.output and "make demo" not in inside.output

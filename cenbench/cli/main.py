@@ -9,6 +9,7 @@ from __future__ import annotations
 import signal
 import sys
 import traceback
+from pathlib import Path
 
 import typer
 
@@ -32,6 +33,7 @@ from cenbench.cli import (
     suggest_lambda,
     weights,
 )
+from cenbench.cli.options import where_to_start
 from cenbench.cli.output_encoding import accept_any_encoding
 from cenbench.errors import CellFailed, Stopped, UserError
 from cenbench.redact import redacted
@@ -45,7 +47,7 @@ app = typer.Typer(
     "Start with [bold]cenbench doctor[/bold], which checks the machine, then [bold]cenbench plan[/bold]. "
     "[bold]cenbench COMMAND --help[/bold] explains each command with an example.",
     rich_markup_mode="rich",
-    no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -80,9 +82,12 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def _options(
+    context: typer.Context,
     version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
 ) -> None:
-    pass
+    if context.invoked_subcommand is None:
+        typer.echo(where_to_start(Path()) or context.get_help())
+        raise typer.Exit(2)
 
 
 def main() -> None:

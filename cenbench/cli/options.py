@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -79,6 +80,21 @@ def checkout(root: Path) -> Paths:
             fix=f"--root {above}" if above else "change to the checkout, or name it with --root",
         )
     return Paths(root)
+
+
+def where_to_start(folder: Path) -> str | None:
+    """What to type first, where `folder` is in no checkout; None inside of one."""
+    if any(_is_checkout(parent) for parent in (folder, *folder.resolve().parents)):
+        return None
+    installed = Path(__file__).parents[2]
+    get = f"cd {shlex.quote(str(installed))}" if _is_checkout(installed) else "git clone URL && cd cenbench"
+    return visible(
+        f"cenbench works in a checkout of its repository, and this folder is in none: {folder.resolve()}\n\n"
+        f"Start with:\n"
+        f"  {get}\n"
+        f"  make demo            trains the demo and writes reports/index.html; docs/start.md describes it\n\n"
+        f"cenbench --help lists all commands; --root names a checkout from elsewhere."
+    )
 
 
 def _is_checkout(folder: Path) -> bool:
