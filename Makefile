@@ -10,6 +10,12 @@ PRESET ?= demo
 SIX_MINUTES := table7,table8,table9
 TABLES ?= $(if $(filter demo,$(PRESET)),$(SIX_MINUTES),all)
 
+# Runs a command that can be resumed, and says how. After Ctrl-C, make ends by that signal, without an error of its own.
+define resumable
+trap 'interrupted=1' INT; echo '$(1)'; $(1); status=$$?; \
+if [ -n "$$interrupted" ]; then kill -INT $$PPID; exit 0; fi; exit $$status
+endef
+
 .PHONY: help env demo test test-browser test-slow test-faults test-same-bytes test-gpu test-cluster lint format benchmarks gpu docs clean
 
 help: ## list all targets
@@ -28,7 +34,7 @@ $(READY): constraints.txt pyproject.toml
 	@touch $@
 
 demo: $(READY) ## render the demo dataset, train tables 7, 8 and 9 (TABLES=all: all tables), write reports/index.html
-	$(BIN)/snakemake all_tables --config preset=$(PRESET) tables=$(TABLES)
+	@$(call resumable,$(BIN)/snakemake all_tables --config preset=$(PRESET) tables=$(TABLES))
 	@echo
 	@echo "Done. Open reports/index.html in a browser; next: source $(BIN)/activate && cenbench show table7"
 

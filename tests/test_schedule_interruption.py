@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
+import pytest
 from checkout import REPOSITORY
 
 INTERRUPTED = """
@@ -38,3 +43,48 @@ def test_interrupted_jobs_are_not_shown_as_errors_and_the_last_line_says_how_to_
 
 def test_without_ctrl_c_errors_are_shown_and_nothing_is_said() -> None:
     assert lines_of(pressed=False) == ["before", "job failed"]
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Path:
+    """A folder with this Makefile and an environment in which `snakemake` runs the text of `run.sh`."""
+    for name in ("Makefile", "constraints.txt", "pyproject.toml"):
+        shutil.copy(REPOSITORY / name, tmp_path)
+    programs = tmp_path / ".venv" / "bin"
+    programs.mkdir(parents=True)
+    (programs / "snakemake").write_text('#!/bin/bash\n. ./run.sh "$@"\n')
+    (programs / "snakemake").chmod(0o755)
+    (programs.parent / ".ready").touch()
+    return tmp_path
+
+
+def make_demo(folder: Path, script: str, *, interrupt: bool) -> tuple[int, str]:
+    """Exit status and output of `make demo`, which gets Ctrl-C once its snakemake has printed `working`."""
+    (folder / "run.sh").write_text(script)
+    usual = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731  # it may be ignored in the background
+    pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    process = subprocess.Popen(["make", "demo"], cwd=folder, start_new_session=True, preexec_fn=usual, **pipe)
+    assert process.stdout is not None
+    output = ""
+    while interrupt and "working" not in output.splitlines():
+        output += process.stdout.readline()
+    if interrupt:
+        os.killpg(process.pid, signal.SIGINT)
+    rest, _ = process.communicate(timeout=60)
+    return process.returncode, output + rest
+
+
+def test_make_demo_ends_without_an_error_of_make(demo: Path) -> None:
+    script = "trap 'echo how to resume; exit 1' INT\necho working\nsleep 60 & wait\n"
+    status, output = make_demo(demo, script, interrupt=True)
+    assert status == -signal.SIGINT
+    assert "***" not in output and "Done" not in output
+    assert output.splitlines()[-1] == "how to resume"
+    assert output.splitlines()[0].startswith(".venv/bin/snakemake all_tables --config preset=demo")
+
+
+@pytest.mark.parametrize(("script", "status", "words"), [("exit 1", 2, "Error 1"), ("exit 0", 0, "Done.")])
+def test_make_demo_otherwise_ends_as_its_snakemake_does(demo: Path, script: str, status: int, words: str) -> None:
+    found, output = make_demo(demo, script, interrupt=False)
+    assert found == status
+    assert words in output
