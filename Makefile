@@ -28,6 +28,7 @@ env: $(READY) ## create the locked Python environment in .venv
 # torch is installed first and pinned, so that the packages after it keep the build that fits this machine.
 $(READY): constraints.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "cenbench needs Python 3.11 or newer, this is %s; try: make PYTHON=python3.12" % sys.version.split()[0])'
+	@echo "installing into $(VENV): 2 GB of disk with torch for CPUs, several more with torch for CUDA; $$(df -h --output=avail . | tail -1 | tr -d ' ') free"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
