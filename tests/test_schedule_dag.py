@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 from checkout import REPOSITORY
-from published import make_root, put_manifest
+from published import make_root, publish, put_manifest
 
+from cenbench.data.manifest import FileEntry, read_manifest, write_manifest
 from cenbench.errors import UserError
+from cenbench.files import sha256_bytes
 from cenbench.report.rendered import table_damage
 from cenbench.schedule.dag import Dag
 
@@ -152,3 +154,46 @@ def test_damaged_manifests_and_tables_are_made_again(tmp_path: Path) -> None:
     table.unlink()
     manifest.unlink()
     assert again(False) == []
+
+
+def declare(manifest: Path, name: str, sha256: str) -> None:
+    """Give the dataset a file of six bytes."""
+    files = {name: FileEntry(bytes=6, sha256=sha256)}
+    write_manifest(manifest.parent, read_manifest(manifest.parent).model_copy(update={"files": files}))
+
+
+@pytest.mark.parametrize("damage", ["another digest in the manifest", "a flipped bit", "a shorter file", "no file"])
+def test_a_dataset_that_differs_from_its_manifest_is_prepared_again_by_the_run_that_reads_it(
+    tmp_path: Path, damage: str
+) -> None:
+    """Before any cell fails because of it. A dry run shows it once the file was read, and writes nothing."""
+    plan, paths = make_root(tmp_path, tiny=True)
+    again = Dag(plan, paths, ("table7",), "").made_again
+    path = put_manifest(paths, plan.datasets[0])
+    array = path.with_name("rgb.npy")
+    array.write_bytes(b"pixels")
+    declare(path, array.name, sha256_bytes(b"pixels"))
+    assert again(False) == []
+    assert not paths.verified.exists()
+    assert again(True) == []
+
+    if damage == "another digest in the manifest":
+        declare(path, array.name, "0" * 64)
+        assert again(False) == [path.relative_to(tmp_path).as_posix()]
+    elif damage == "a flipped bit":
+        array.write_bytes(b"pixemt")
+    elif damage == "a shorter file":
+        array.write_bytes(b"pix")
+    else:
+        array.unlink()
+    assert again(True) == [path.relative_to(tmp_path).as_posix()]
+    assert again(False) == again(True)
+
+
+def test_a_dataset_that_no_unfinished_cell_reads_is_not_read(tmp_path: Path) -> None:
+    plan, paths = make_root(tmp_path, tiny=True)
+    path = put_manifest(paths, plan.datasets[0])
+    declare(path, "rgb.npy", "0" * 64)
+    for cell in plan.cells.values():
+        publish(paths, cell)
+    assert Dag(plan, paths, ("table7",), "").made_again(True) == []

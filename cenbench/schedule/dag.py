@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from cenbench.data.manifest import MANIFEST, Damaged, is_prepared, read_manifest
+from cenbench.data.manifest import MANIFEST
 from cenbench.errors import UserError
 from cenbench.files import digest, sha256_file
 from cenbench.matrix.claim_pairs import plan_claims
@@ -26,8 +26,10 @@ from cenbench.records.digests import evaluation_code, pretraining_code, robustne
 from cenbench.records.read import read_record
 from cenbench.records.verify import set_aside
 from cenbench.schedule.controller import Controller, Workflow
+from cenbench.schedule.damaged_datasets import damaged_manifests
 from cenbench.schedule.remaining_cost import remaining_lines
 from cenbench.schedule.run_progress import RunProgress
+from cenbench.schedule.status import FINISHED
 from cenbench.sha256_cache import known_sha256
 
 log = logging.getLogger("cenbench")
@@ -106,9 +108,11 @@ class Dag:
         date: a dataset may come with old file times, and its notes may be lost or touched. A process that works sets
         damaged records aside.
         """
-        targets, reasons = [*self._damaged_manifests(), *self._damaged_tables()], Counter[str]()
+        targets, reasons, read_soon = [*self._damaged_tables()], Counter[str](), set[str]()
         for cell in self.plan.cells.values():
             record = read_record(self.paths, cell, None if works else self._read_sha256)
+            if record.state not in FINISHED:
+                read_soon.add(dataset_key(cell.dataset))
             if record.state not in ("damaged", "stale", "failed"):
                 continue
             targets.append(record_target(cell))
@@ -120,24 +124,7 @@ class Dag:
                 reasons[f"{record.state}: {(record.reason or '').splitlines()[0]}"] += 1
         for reason, count in reasons.items():
             log.warning("%d cell%s made again, %s", count, "s" if count > 1 else "", reason)
-        return targets
-
-    def _damaged_manifests(self) -> Iterator[str]:
-        """Prepared again before the cells that read them. A manifest that the file system does not give is none."""
-        for spec in self.plan.datasets:
-            folder = dataset_key(spec)
-            try:
-                if not is_prepared(self.paths.data / folder):
-                    continue
-                found = dataset_key(read_manifest(self.paths.data / folder).spec)
-                problem = None if found == folder else f"{MANIFEST} is that of {found}"
-            except Damaged as error:
-                problem = error.problem
-            except UserError:
-                continue  # the cells report it
-            if problem is not None:
-                log.warning("dataset %s is prepared again: %s", folder, problem)
-                yield (RELATIVE.data / folder / MANIFEST).as_posix()
+        return [*damaged_manifests(self.plan, self.paths, read_soon, works), *targets]
 
     def _damaged_tables(self) -> Iterator[str]:
         for name in self.every_table:
