@@ -9,8 +9,16 @@ from cenbench.matrix.cell import Cell
 from cenbench.matrix.specs import DatasetSpec, Network, SegmentationNet, TranslationNet
 
 BYTES_PER_PARAMETER = 4
-RECORD_BYTES = 2_000_000
-"""Metrics, history, sample pictures, log and page of a cell."""
+TEXT_BYTES = 300_000
+"""Metrics, provenance, both copies of the history, logs, and the page without its pictures."""
+PNG_BYTES_PER_PIXEL = {"rgb": 1.5, "semantic": 0.05}
+"""Of a photograph and of labels drawn as colours."""
+OTHER_PNG_BYTES_PER_PIXEL = 0.6
+"""Of other modalities, which are drawn in grays."""
+CONFUSED_PAIRS = 100
+"""Pairs of a true and a predicted class in an image, of all its pixels; there are about as many near boundaries."""
+GAMMAS_BYTES = 2 * 2**20
+"""Most bytes of the recorded scaling factors (`cenbench.train.gamma_file`)."""
 FILES_PER_CELL = 25
 BYTES_PER_PIXEL = {"synthrooms": 21, "taskonomy": 18}
 """Bytes per pixel over all stored modalities; the other datasets store RGB, depth and a label: 6."""
@@ -51,8 +59,54 @@ def _generator(network: TranslationNet) -> float:
 
 
 def finished_bytes(cell: Cell) -> float:
-    """Disk space of a finished cell: its weights and its record."""
-    return BYTES_PER_PARAMETER * parameters(cell) + RECORD_BYTES
+    """Disk space of a finished cell: its weights, its record, and its page, which holds the pictures in base64.
+
+    The scaling factors lie beside the weights and in the record.
+    """
+    record = TEXT_BYTES + per_image_bytes(cell) + 2 * gammas_bytes(cell) + sample_bytes(cell) * (1 + 4 / 3)
+    return BYTES_PER_PARAMETER * parameters(cell) + record
+
+
+def sample_bytes(cell: Cell) -> float:
+    """The sample pictures: the first scenes and the hard ones, each with its inputs, target and outputs."""
+    height, width = cell.dataset.shape_px
+    is_segmentation = cell.task.kind == "segmentation"
+    shown = (*cell.task.inputs, cell.task.target, *(cell.task.target for _ in cell.streams))
+    hard = 4 if is_segmentation else 2
+    pictures = cell.evaluation.samples + hard if cell.evaluation.samples else 0
+    rates = (PNG_BYTES_PER_PIXEL.get(name, OTHER_PNG_BYTES_PER_PIXEL) for name in shown)
+    return pictures * height * width * sum(rates)
+
+
+def per_image_bytes(cell: Cell) -> float:
+    """The per-image scores: six bytes per pair of classes of each image and output, or eight per mean."""
+    scenes = cell.dataset.split_sizes.get(cell.evaluation.split, cell.dataset.val_scenes)
+    pairs_and_means = 6 * 2 * CONFUSED_PAIRS if cell.task.kind == "segmentation" else 8 * 10
+    return float(scenes * len(cell.streams) * pairs_and_means)
+
+
+def gammas_bytes(cell: Cell) -> float:
+    """The recorded scaling factors: at most 200 points of a dozen shares per layer, and of one or two whole layers."""
+    layers, traced_channels = _norms(cell.network)
+    numbers = 12 * layers + 20 + traced_channels
+    return float(min(GAMMAS_BYTES, 200 * 4 * len(cell.task.inputs) * numbers))
+
+
+@singledispatch
+def _norms(network: Network) -> tuple[int, int]:
+    """Constrained norms of the encoder, and channels of those that are traced."""
+    raise TypeError(f"no estimate for {type(network).__name__}")
+
+
+@_norms.register
+def _norms_of_segmenter(network: SegmentationNet) -> tuple[int, int]:
+    return {18: 16, 34: 32, 50: 16, 101: 33, 152: 50}[network.depth], 2 * 2 * network.width
+
+
+@_norms.register
+def _norms_of_generator(network: TranslationNet) -> tuple[int, int]:
+    norms = max(network.levels - 2, 1)
+    return norms, min(2**norms, 8) * network.generator_width
 
 
 def state_bytes(cell: Cell) -> float:
