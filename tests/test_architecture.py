@@ -159,7 +159,8 @@ def test_the_document_shows_the_rules(sources: Sources) -> None:
             "schedule.dag schedule.remaining_cost records.read records.per_image report.terminal_status cli.main",
             ("torch", "pandas", "torchvision", "mitsuba", "scipy.stats", "scipy.special"),
         ),
-        ("report.pages report.rendered", ("torch", "mitsuba", "scipy.stats", "scipy.special")),
+        ("report.pages", ("torch", "mitsuba", "scipy.stats", "scipy.special")),
+        ("report.rendered report.code", ("torch", "pandas", "scipy", "matplotlib")),
         (
             "train.segmentation train.translation evaluate.segmentation evaluate.translation metrics.ssim"
             " metrics.psnr_db run.cell",

@@ -24,6 +24,8 @@ _FileName = Annotated[str, Field(pattern=rf"^({HISTORY}|{GAMMAS}|{PER_IMAGE}|{SA
 """No other file belongs to a record; none of these names leads out of its folder."""
 _Seconds = Annotated[float, Field(ge=0, le=1e10)]
 _Share = Annotated[float, Field(ge=0, le=1)]
+Score = Annotated[float, Field(ge=-1e30, le=1e30)]
+"""A metric's value; sums and squares of many such numbers are still finite."""
 _Count = Annotated[int, Field(ge=0, le=10**15)]
 
 
@@ -35,7 +37,7 @@ class _Parameters(_Strict):
     total: _Count = 0
     fusion: _Count = 0
     flops: Annotated[int, Field(ge=0, le=10**19)] = 0
-    ensemble_weights: dict[str, float] = {}
+    ensemble_weights: dict[str, Score] = {}
 
 
 class _Exchange(_Strict):
@@ -54,13 +56,13 @@ class _Record(_Strict):
     files: dict[_FileName, _Sha256]
     weights_sha256: _Sha256 | None
     origin: Literal["trained", "imported"] | None = None
-    metrics: dict[str, dict[str, float]]
-    other_norm_statistics: dict[NormStatistics, dict[str, dict[str, float]]] = {}
+    metrics: dict[str, dict[str, Score]]
+    other_norm_statistics: dict[NormStatistics, dict[str, dict[str, Score]]] = {}
     """`metrics` with the norm statistics that the cell's evaluation does not name."""
     stand_in: dict[str, str]
     parameters: _Parameters
     exchange: _Exchange | None = None
-    per_class_iou_pct: dict[str, dict[str, float | None]] = {}
+    per_class_iou_pct: dict[str, dict[str, Score | None]] = {}
     confusion: dict[str, list[str]] = {}
 
     @model_validator(mode="after")

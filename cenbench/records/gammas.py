@@ -40,6 +40,8 @@ def read_gammas(record: CellRecord) -> Gammas | NoGammas:
     modalities = {len(layer.final_MC) for layer in gammas.layers.values()}
     if modalities != {len(record.cell.task.inputs)}:
         return NoGammas(f"{path} is of a network with another number of modalities")
+    if not gammas.traced or not all(layer.final_MC.size for layer in gammas.layers.values()):
+        return NoGammas(f"{path} is of no network: it traces no layer, or holds one without channels")
     return gammas
 
 

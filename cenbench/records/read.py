@@ -80,7 +80,7 @@ class CellRecord:
     @property
     def history(self) -> str:
         """CSV of the training's losses (`cenbench.train.history`); empty if it cannot be read."""
-        return (self.read_file(HISTORY) or b"").decode()
+        return (self.read_file(HISTORY) or b"").decode(errors="replace")
 
     @property
     def weights_sha256(self) -> str | None:

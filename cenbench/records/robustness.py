@@ -18,6 +18,7 @@ from cenbench.matrix.condition import Condition
 from cenbench.matrix.specs import dataset_key
 from cenbench.paths import Paths
 from cenbench.records.digests import data_digest, robustness_code
+from cenbench.records.document import Score
 from cenbench.records.read import CellRecord
 from cenbench.regular_file import Missing
 
@@ -35,7 +36,7 @@ class _Document(BaseModel):
     weights_sha256: _Sha256 | None
     digests: dict[str, str | None]
     conditions: list[str]
-    scores: dict[str, dict[str, dict[str, float]]]
+    scores: dict[str, dict[str, dict[str, Score]]]
     skipped: str | None = None
 
 

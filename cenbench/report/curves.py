@@ -12,6 +12,9 @@ from dataclasses import dataclass
 WIDTH, HEIGHT = 460.0, 190.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 8.0, 10.0, 24.0
 _COLOURS = ("#1f6feb", "#d1570c", "#1a7f37", "#8250df", "#bf3989", "#57606a", "#9a6700", "#0a7ea4")
+_LARGEST = 1e38
+"""Of a number in a history: about the largest float32."""
+_SMALLEST_RANGE = 1e-30
 _DASHES = ("", "6 3", "2 2", "8 2 2 2")
 
 
@@ -92,11 +95,15 @@ def spread(columns: Mapping[str, Sequence[float]], seeds: Sequence[Mapping[str, 
 
 
 def read_history(text: str) -> dict[str, list[float]]:
-    """The columns of a history.csv; empty if it has no rows."""
-    rows = list(csv.reader(io.StringIO(text)))
-    if len(rows) < 2:
+    """The columns of a history.csv, `step` among them; empty if it has no rows, or is not a table of such numbers."""
+    try:
+        names, *rows = csv.reader(io.StringIO(text))
+        columns = dict(zip(names, zip(*(map(float, row) for row in rows), strict=True), strict=True))
+    except (ValueError, csv.Error):
         return {}
-    return {name: [float(row[place]) for row in rows[1:]] for place, name in enumerate(rows[0])}
+    values = (value for column in columns.values() for value in column)
+    plain = len(columns) == len(names) and all(abs(value) <= _LARGEST for value in values)  # False for NaN
+    return {name: list(column) for name, column in columns.items()} if plain and "step" in columns else {}
 
 
 def _title(name: str) -> str:
@@ -130,9 +137,11 @@ def chart(
     values = [value for line in series.values() for value in line]
     values += [value for name in series if name in bands for end in bands[name][1:] for value in end]
     low, high = min(*([0.0] if from_zero else []), *values, values[0]), max(values)
-    y_ticks = axis_ticks(low, high if high > low else low + 1.0)
+    is_flat = high - low <= max(_SMALLEST_RANGE, 1e-12 * abs(low))
+    y_ticks = axis_ticks(low, low + max(1.0, 1e-6 * abs(low)) if is_flat else high)
     bottom, top = y_ticks[0], max(y_ticks[-1], high)
-    x_low, x_high = min(0.0, x[0]), max(x[-1], x[0] + 1e-9)
+    x_low = min(0.0, *x)
+    x_high = max(*x, x_low + 1e-9 * max(1.0, abs(x_low)))
 
     def x_px(value: float) -> float:
         return round(_LEFT + (value - x_low) / (x_high - x_low) * (WIDTH - _LEFT - _RIGHT), 1)

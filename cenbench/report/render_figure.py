@@ -8,8 +8,8 @@ from cenbench.report.environment import page_templates
 from cenbench.report.figures.draw import draw
 from cenbench.report.figures.figure import Figure
 from cenbench.report.figures.page_svg import page_svg
+from cenbench.report.rendered import FIGURE_FORMAT
 
-FORMAT = 1
 _MOST_LINES = 500
 """Lines of numbers on the page; the CSV has all of them."""
 
@@ -47,7 +47,7 @@ def render_figure_json(figure: Figure) -> dict[str, Any]:
     """What the index shows of it."""
     layout = figure.layout
     return {
-        "format": FORMAT,
+        "format": FIGURE_FORMAT,
         "preset": figure.preset,
         "figure": layout.name,
         "kind": layout.kind,

@@ -10,9 +10,9 @@ from typing import Any
 import pandas
 
 from cenbench.files import digest
+from cenbench.report.rendered import TABLE_FORMAT
 from cenbench.report.table import Table
 
-FORMAT = 2
 _LONGEST = 80
 """Characters of a label in a file name: two of them and a number fit the 255 bytes that file systems allow."""
 
@@ -21,7 +21,7 @@ def render_json(table: Table) -> dict[str, Any]:
     """Everything that the table's page shows, as plain values."""
     layout = table.layout
     return {
-        "format": FORMAT,
+        "format": TABLE_FORMAT,
         "preset": table.preset,
         "table": layout.name,
         "title": layout.title,

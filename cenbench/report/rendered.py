@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from cenbench.errors import UserError
 from cenbench.files import read_json_object
 from cenbench.regular_file import Missing
-from cenbench.report.render_figure import FORMAT as FIGURE_FORMAT
-from cenbench.report.render_json import FORMAT
 
+TABLE_FORMAT, FIGURE_FORMAT = 2, 1
+"""Versions of the files. They are here because the Snakefile reads the files and must not import what renders them."""
 log = logging.getLogger("cenbench")
 _Place = Annotated[int, Field(ge=0)]
 
@@ -84,13 +84,13 @@ def read_rendered_figure(path: Path) -> RenderedFigure | None:
 
 def read_rendered(path: Path) -> dict[str, Any] | None:
     """The table in the file; None if it is missing, of another version (until it is rendered again), or damaged."""
-    return _whole(path, FORMAT, _Rendered)
+    return _whole(path, TABLE_FORMAT, _Rendered)
 
 
 def table_damage(path: Path) -> str | None:
     """Why the table in the file cannot be read; None if it can, or if there is none of this version."""
     try:
-        _read(path, FORMAT, _Rendered)
+        _read(path, TABLE_FORMAT, _Rendered)
     except _Damaged as damage:
         return str(damage)
     return None

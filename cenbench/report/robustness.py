@@ -131,7 +131,8 @@ def _network(
     for condition in planned.spec.conditions(cells[0]):
         measured = finished[0].scores.get(condition.key, {}) if finished else {}
         for stream, values in measured.items():
-            scores += [one for metric in values if (one := _score(finished, condition, stream, metric)) is not None]
+            known = (metric for metric in values if metric in metrics())
+            scores += [one for metric in known if (one := _score(finished, condition, stream, metric)) is not None]
     return RobustNetwork(name, tuple(cell.id for cell in cells), len(finished), tuple(scores))
 
 
