@@ -7,6 +7,7 @@ import io
 import json
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -137,16 +138,32 @@ def test_classes_that_moved_are_listed_largest_first_and_numbers_of_one_side_are
     assert json.dumps(render_comparison_json(found))
 
 
-def with_images(folder: Path, counts_NKK: np.ndarray, picture: bytes) -> SavedRecord:
-    """A record whose ensemble has these confusion counts, and whose first two images have pictures."""
+def with_images(folder: Path, counts_NKK: np.ndarray, picture: bytes, hard: Sequence[int] = ()) -> SavedRecord:
+    """A record whose ensemble has these confusion counts; its first two images and the hard ones have pictures."""
     collector = ConfusionCollector(["ensemble"], counts_NKK.shape[1])
     collector.add(counts_NKK[:, None])
     files = {"per_image.safetensors": to_bytes(collector.collected())}
     files |= {f"samples/{number:03d}.png": picture + bytes([number]) for number in range(2)}
+    files |= {f"samples/thin-{number:04d}.png": picture + bytes([number]) for number in hard}
     for name, data in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(data)
     return saved(1.0, folder=folder, files={name: sha256_bytes(data) for name, data in files.items()})
+
+
+def test_a_picture_is_that_of_its_image_where_hard_scenes_have_pictures_too(plan: Plan, tmp_path: Path) -> None:
+    cells = plan.table("table7").slots[0].cells[:1]
+    places, before = network_places(cells), np.full((20, 3, 3), 5)
+    after = before.copy()
+    after[[1, 2, 17], 0] = [0, 40, 3]
+    first = with_images(tmp_path / "a", before, b"A", hard=(17,))
+    second = with_images(tmp_path / "b", after, b"B", hard=(17,))
+    one, other = (
+        Side(name, places, dict.fromkeys(places, ("miou_pct",)), {cells[0].id: record})
+        for name, record in (("A", first), ("B", second))
+    )
+    pictures = {image.image: image.picture_a for image in build_comparison(one, other, {}).images}
+    assert pictures == {1: b"A\x01", 2: None, 17: b"A\x11"}
 
 
 def test_images_that_moved_most_are_shown_side_by_side(plan: Plan, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ and scaling factors that hold anything, in a record that lists them with their d
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import logging
 import math
@@ -25,17 +26,25 @@ from test_records_fuzz import KINDS, VALUES
 from test_report_figures import figure_of, finished
 
 from cenbench.errors import UserError
+from cenbench.evaluate import per_image
+from cenbench.evaluate.per_image import ConfusionCollector
+from cenbench.evaluate.samples import side_by_side
 from cenbench.files import digest, write_json
+from cenbench.matrix.cell import Cell
+from cenbench.matrix.claim_pairs import plan_claims
 from cenbench.matrix.plan import Plan, load_plan
 from cenbench.matrix.robustness import RobustnessPlan, plan_robustness
 from cenbench.paths import Paths
 from cenbench.records.gammas import NoGammas, gamma_numbers, read_gammas
-from cenbench.records.read import read_record
+from cenbench.records.read import CellRecord, read_record
 from cenbench.records.robustness import State, read_robustness, write_robustness
+from cenbench.report.claim_images import image_interval
 from cenbench.report.curves import read_history, training_charts
-from cenbench.report.pages import render_figure_index
+from cenbench.report.index import write_index
 from cenbench.report.render_robustness import render_robustness_html, render_robustness_json
 from cenbench.report.robustness import build_robustness
+from cenbench.report.scenes import scenes
+from cenbench.report.table import build_table
 from cenbench.run.share import export_results, import_results
 from cenbench.train.gamma_file import Gammas, LayerGammas, to_bytes
 
@@ -163,35 +172,33 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("reports")
 
 
-def index_with(demo: Plan, reports: Path, name: str, content: bytes) -> str:
+def index_with(reports: Path, name: str, content: bytes) -> str:
     """The index of a preset with one damaged file among the three."""
     for other, document in RENDERED.items():
         write_json(reports / "demo" / f"{other}.json", document)
     (reports / "demo" / f"{name}.json").write_bytes(content)
-    render_figure_index(demo, ["figure5"], reports)
+    write_index(reports)
     return (reports / "index.html").read_text()
 
 
 @pytest.mark.parametrize("name", RENDERED)
-def test_a_damaged_file_is_left_out_of_the_index(
-    demo: Plan, reports: Path, name: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_damaged_file_is_left_out_of_the_index(reports: Path, name: str, caplog: pytest.LogCaptureFixture) -> None:
     link = f"demo/{name}.html"
-    assert link in index_with(demo, reports, name, json.dumps(RENDERED[name]).encode())
+    assert link in index_with(reports, name, json.dumps(RENDERED[name]).encode())
     for content in KINDS.values():
         caplog.clear()
         with caplog.at_level(logging.WARNING):
-            assert link not in index_with(demo, reports, name, content)
+            assert link not in index_with(reports, name, content)
         assert name == "claims" or f"{name}.json is damaged" in caplog.text
 
 
 @pytest.mark.parametrize("name", RENDERED)
 @FUZZED
 @given(data=st.data())
-def test_no_value_stops_the_index(demo: Plan, reports: Path, name: str, data: st.DataObject) -> None:
+def test_no_value_stops_the_index(reports: Path, name: str, data: st.DataObject) -> None:
     document = json.loads(json.dumps(RENDERED[name]))
     changed(document, data)
-    index_with(demo, reports, name, json.dumps(document).encode())
+    index_with(reports, name, json.dumps(document).encode())
 
 
 # ---------------------------------------------------------------- archives
@@ -317,3 +324,35 @@ def test_no_scaling_factors_stop_a_figure_or_a_metric(demo: Plan, tmp_path: Path
     assert all(map(math.isfinite, numbers.values()))
     if kind in ("nothing", "no channels", "three modalities", "no traced layer"):
         assert isinstance(read_gammas(record), NoGammas)
+
+
+def test_claims_are_judged_whatever_the_images_hold(tmp_path: Path) -> None:
+    """One test image, no labelled pixel, one class or none: then there is no interval over images, or a finite one."""
+    plan = load_plan(REPOSITORY / "params", "study")
+    claim = next(claim for claim in plan_claims(REPOSITORY / "params", plan) if claim.spec.metric == "miou_pct")
+    streams = claim.cells[0].streams
+    for classes, images, pixels in itertools.product((0, 1, 3), (0, 1, 5), (0, 1)):
+        collector = ConfusionCollector(streams, classes)
+        collector.add(np.full((images, len(streams), classes, classes), pixels))
+        files = {"per_image.safetensors": per_image.to_bytes(collector.collected())}
+        interval = image_interval(claim, {cell.id: finished(cell, tmp_path, files=files) for cell in claim.cells})
+        assert interval is None or all(map(math.isfinite, interval))
+        assert classes * pixels * images == 0 or interval is not None
+
+
+STRANGE = ["a-", "-1", "dark-x", "dark-\N{SUPERSCRIPT TWO}", "dark--3", "dark-99999999999999999999", "dark-0999"]
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_no_sample_picture_stops_a_figure_or_a_table(demo: Plan, tmp_path: Path, name: str) -> None:
+    """Of any name, and of another size in each cell."""
+
+    def record(cell: Cell) -> CellRecord:
+        side = 32 + len(cell.fusion) + len(cell.l1)
+        tiles = [np.zeros((side, side, 3), np.uint8)] * (len(cell.task.inputs) + 1 + len(cell.streams))
+        files = {f"samples/{name}.png": side_by_side(tiles), "samples/000.png": side_by_side(tiles)}
+        return finished(cell, tmp_path, files=files)
+
+    figure_of(demo, "figure6", record)
+    records = {cell.id: record(cell) for cell in demo.table("table7").cells}
+    scenes(build_table("demo", demo.table("table7"), records), records)

@@ -27,9 +27,12 @@ def read_per_image(record: CellRecord) -> PerImage | NoScores:
     if data is None:
         return NoScores(f"{record.folder / FILE} cannot be read, or has changed since it was written")
     try:
-        return from_bytes(data)
+        scores = from_bytes(data)
     except ValueError as error:
         return NoScores(f"{record.folder / FILE} cannot be read: {error}")
+    if any(counts.classes < 1 for counts in scores.confusion.values()):
+        return NoScores(f"{record.folder / FILE} cannot be read: confusion counts of no class")
+    return scores
 
 
 def dense_counts(confusion: ImageConfusion) -> np.ndarray:

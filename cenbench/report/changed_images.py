@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 
 import numpy as np
 
@@ -15,6 +17,7 @@ from cenbench.stats.images import resampled_mean, scores_of_images
 
 MOST_IMAGES = 10
 MOST_PICTURES = 4
+_SAMPLE = re.compile(r"(?:[a-z]+-)?([0-9]{1,9})\.png")
 _OF_CONFUSION, _OF_PIXELS = "miou_pct", "mae_x10"
 
 
@@ -46,7 +49,7 @@ def changed_images(pairs: Iterable[tuple[str, str, SavedRecord, SavedRecord]]) -
             continue
         found += [(one, first, second) for one in _of_pair(cell_a, cell_b, first, second)]
     found.sort(key=lambda item: -abs(item[0].effect))
-    sampled = [item for item in found if item[0].image < min(len(item[1].samples), len(item[2].samples))]
+    sampled = [item for item in found if all(item[0].image in _pictures(record) for record in item[1:])]
     shown = {id(item): item for item in (*found[:MOST_IMAGES], *sampled[:MOST_PICTURES])}
     pictured = {id(item) for item in sampled[:MOST_PICTURES]}
     images = [_with_pictures(*item) if key in pictured else item[0] for key, item in shown.items()]
@@ -83,6 +86,11 @@ def _scores(record: SavedRecord) -> tuple[str, np.ndarray] | None:
 
 
 def _with_pictures(one: ChangedImage, first: SavedRecord, second: SavedRecord) -> ChangedImage:
-    names = first.samples[one.image], second.samples[one.image]
-    pictures = first.read_file(names[0]), second.read_file(names[1])
-    return replace(one, picture_a=pictures[0], picture_b=pictures[1])
+    pictures = (record.read_file(_pictures(record)[one.image]) for record in (first, second))
+    return replace(one, picture_a=next(pictures), picture_b=next(pictures))
+
+
+def _pictures(record: SavedRecord) -> dict[int, str]:
+    """Place in the split -> name of a sample that shows it: `000.png`, or `thin-0012.png` for a hard scene."""
+    found = ((_SAMPLE.fullmatch(PurePosixPath(name).name), name) for name in record.samples)
+    return {int(match[1]): name for match, name in found if match is not None}

@@ -22,8 +22,9 @@ from cenbench.stats.images import (
 def image_interval(claim: PlannedClaim, records: Mapping[str, CellRecord]) -> tuple[float, float] | None:
     """95 % interval of the claim's mean effect over resampled test images, the trained networks held fixed.
 
-    None where a cell has no per-image scores, as under a condition, where the claim is about a fixed number, or where
-    the metric is not a function of their sums (FID, KID).
+    None where a cell has no per-image scores, as under a condition, where the claim is about a fixed number, where the
+    metric is not a function of their sums (FID, KID), or where it is undefined for some of the drawn images, as the IoU
+    of classes that occur in few of them.
     """
     if claim.spec.under is not None or claim.spec.against is not None:
         return None
@@ -39,7 +40,7 @@ def image_interval(claim: PlannedClaim, records: Mapping[str, CellRecord]) -> tu
     ]
     sign = 1 if metrics()[claim.spec.metric or ""].better == "higher" else -1
     low, high = np.quantile(sign * np.mean(means, axis=0), [0.025, 0.975])
-    return float(low), float(high)
+    return (float(low), float(high)) if np.isfinite([low, high]).all() else None
 
 
 def _resampled(record: CellRecord, stream: str, metric: str) -> np.ndarray | None:

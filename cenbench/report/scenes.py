@@ -92,7 +92,7 @@ def _block(cells: Mapping[str, str], records: Mapping[str, CellRecord], most_byt
     rows, used = [], 0
     for name in names:
         strips = {cell_id: _tiles(records[cell_id], name) for cell_id in cells}
-        if not all(strips.values()):
+        if not all(strips.values()) or len({strip[0].shape for strip in strips.values()}) > 1:
             break
         given = strips[first.cell.id][: len(inputs)]
         target = given[-1]

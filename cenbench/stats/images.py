@@ -67,7 +67,8 @@ def _mean_accuracy(pooled_RKK: np.ndarray) -> np.ndarray:
 
 def _pixel_accuracy(pooled_RKK: np.ndarray) -> np.ndarray:
     hits, truth, _ = _sums(pooled_RKK)
-    share: np.ndarray = 100 * hits.sum(1) / truth.sum(1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share: np.ndarray = 100 * hits.sum(1) / truth.sum(1)
     return share
 
 
@@ -76,9 +77,11 @@ def _sums(pooled_RKK: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _mean_where(hits_RK: np.ndarray, total_RK: np.ndarray) -> np.ndarray:
-    """Percent, the mean over the classes that occur."""
+    """Percent, the mean over the classes that occur; NaN where none does."""
+    occurs_RK = total_RK > 0
     with np.errstate(invalid="ignore", divide="ignore"):
-        share: np.ndarray = 100 * np.nanmean(np.where(total_RK > 0, hits_RK / total_RK, np.nan), axis=1)
+        share_RK = np.where(occurs_RK, hits_RK / total_RK, 0.0)
+        share: np.ndarray = 100 * (share_RK.sum(axis=1) / occurs_RK.sum(axis=1))
     return share
 
 

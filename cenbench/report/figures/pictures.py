@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -21,6 +22,8 @@ from cenbench.stats.images import mean_iou_pct
 _GAP_PX = 2
 """Gap between two pictures of a sample (`cenbench.evaluate.samples`)."""
 _WRONG, _RIGHT = (214, 39, 40), (226, 226, 226)
+_HARD_SCENE = re.compile(r"[a-z]+-[0-9]{1,9}")
+"""Why a scene was chosen, and its place in the split (`cenbench.evaluate.samples`)."""
 _FULL_ERROR = 128.0
 """Error in steps of 1/255 that is drawn as full red."""
 
@@ -63,7 +66,7 @@ def _samples(record: CellRecord) -> Iterator[tuple[str, _Sample]]:
     count = len(cell.task.inputs) + 1 + len(cell.streams)
     for name in record.samples:
         scene = PurePosixPath(name).stem
-        if "-" not in scene:
+        if _HARD_SCENE.fullmatch(scene) is None:
             continue  # one of the first samples of the split
         data = record.read_file(name)
         tiles = _split(data, count) if data is not None else None
