@@ -271,13 +271,13 @@ HISTORIES = {
 def test_what_is_no_history_is_none(kind: str) -> None:
     text = HISTORIES[kind].decode(errors="replace")
     assert read_history(text) == {}
-    assert training_charts(text) == []
+    assert training_charts(read_history(text)) == []
 
 
 @pytest.mark.parametrize("values", ["0,0", "5e-324,5e-324", "1e38,-1e38", "-7,-7", "1e15,1.000000000000001e15"])
 def test_a_history_of_extreme_numbers_is_drawn(values: str) -> None:
     first, second = values.split(",")
-    assert len(training_charts(f"step,l1\n-5,{first}\n-7,{second}\n")) == 1
+    assert len(training_charts(read_history(f"step,l1\n-5,{first}\n-7,{second}\n"))) == 1
 
 
 @FUZZED
@@ -286,7 +286,7 @@ def test_any_rows_are_read_or_are_none(rows: list[list[float | str]], head: str)
     text = "\n".join([f"step,{head}", *(",".join(map(str, row)) for row in rows)])
     for values in read_history(text).values():
         assert all(math.isfinite(value) for value in values)
-    training_charts(text)
+    training_charts(read_history(text))
 
 
 def gammas(T: int = 2, M: int = 2, channels: int = 2, *, traced: bool = True, value: float = 1.0) -> bytes:
