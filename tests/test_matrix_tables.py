@@ -385,7 +385,7 @@ def is_printed_there(line: dict[str, str], slot: Slot, table: TableLayout) -> bo
     )
 
 
-@pytest.mark.parametrize("name", table_names(PARAMS))
+@pytest.mark.parametrize("name", CELLS)
 def test_every_number_of_the_paper_is_in_the_slot_it_was_printed_in(
     tables: Mapping[str, TableLayout], name: str
 ) -> None:
