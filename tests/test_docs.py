@@ -120,12 +120,17 @@ def cenbench_command() -> typer.core.TyperGroup:
     return typer.main.get_command(app)
 
 
+def command_line_options(command: typer.core.TyperGroup) -> set[str]:
+    """Options of the group itself, such as `cenbench --version`."""
+    return {option for parameter in command.params for option in parameter.opts} | {"--help"}
+
+
 def check_cenbench(words: list[str], whole: bool) -> str | None:
     """Parse with the command's own parser; `whole`: missing arguments are wrong too."""
     command = cenbench_command()
     while words and (commands := getattr(command, "commands", None)):
         name, *words = words
-        if name in ("--help", "--version"):
+        if name.startswith("--") and name in command_line_options(command):
             return None
         if name not in commands:
             return f"no command {name}"

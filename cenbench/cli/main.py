@@ -48,7 +48,7 @@ app = typer.Typer(
     "[bold]cenbench COMMAND --help[/bold] explains each command with an example.",
     rich_markup_mode="rich",
     invoke_without_command=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
 )
 app.add_typer(data.app, name="data")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from cenbench.cli import completion
 from cenbench.errors import UserError
 from cenbench.matrix.table_name import table_name
 from cenbench.paths import Paths
@@ -19,21 +20,31 @@ if TYPE_CHECKING:  # each command imports what it needs, so that the others star
     from cenbench.matrix.plan import Plan
 
 
-Preset = Annotated[str, typer.Option(help="A preset of params/presets/: demo, study, paper, or your own.")]
+Preset = Annotated[
+    str,
+    typer.Option(
+        help="A preset of params/presets/: demo, study, paper, or your own.", autocompletion=completion.presets
+    ),
+]
 Root = Annotated[
     Path, typer.Option(help="The checkout to work in: holds params/, data/, results/, reports/.", file_okay=False)
 ]
 CellId = Annotated[
     str,
     typer.Argument(
-        metavar="CELL", help="The cell's id as in `cenbench plan`; a unique start of it, or of its hash, is enough."
+        metavar="CELL",
+        help="The cell's id as in `cenbench plan`; a unique start of it, or of its hash, is enough.",
+        autocompletion=completion.cells,
     ),
 ]
 Device = Annotated[str, typer.Option(help="cpu, cuda, or auto (CUDA if available).")]
 TableName = Annotated[
     str,
     typer.Argument(
-        metavar="TABLE|FIGURE", parser=table_name, help="A table or figure of the preset, e.g. table7, 7 or figure5."
+        metavar="TABLE|FIGURE",
+        parser=table_name,
+        help="A table or figure of the preset, e.g. table7, 7 or figure5.",
+        autocompletion=completion.tables_and_figures,
     ),
 ]
 Tables = Annotated[
@@ -43,12 +54,16 @@ Tables = Annotated[
         metavar="TABLE",
         parser=table_name,
         help="Only this table, e.g. table7 or 7; repeatable. Default: all tables.",
+        autocompletion=completion.tables,
     ),
 ]
 Figures = Annotated[
     list[str] | None,
     typer.Option(
-        "--figure", metavar="FIGURE", help="Only this figure, e.g. figure7; repeatable. Default: all figures."
+        "--figure",
+        metavar="FIGURE",
+        help="Only this figure, e.g. figure7; repeatable. Default: all figures.",
+        autocompletion=completion.figures,
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for scripts (see docs/status.md).")]
