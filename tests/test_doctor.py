@@ -25,7 +25,7 @@ from cenbench.doctor.check import Check
 from cenbench.doctor.command import Output, ask, run
 from cenbench.doctor.device import PROBE, check_device
 from cenbench.doctor.environment import check_packages, check_python, check_revision, check_user
-from cenbench.doctor.inputs import check_dataset, check_space, check_weights, needed_bytes
+from cenbench.doctor.inputs import absent_inputs, check_dataset, check_space, check_weights, needed_bytes
 from cenbench.doctor.profile_link import profile_link_checks
 from cenbench.doctor.site import next_command
 from cenbench.matrix.cell import Cell
@@ -194,6 +194,20 @@ def test_datasets(tmp_path: Path) -> None:
     assert check_dataset("tiny", key, data, raw, "demo").found == "damaged: rgb.npy"
     (prepared.folder / "manifest.json").write_text("{")
     assert check_dataset("tiny", key, data, raw, "demo").outcome == "problem"
+
+
+def test_only_what_the_asked_cells_would_miss_is_absent(paper: Plan, tmp_path: Path) -> None:
+    kinds = {kind: next(cell for cell in paper.cells.values() if cell.task.kind == kind) for kind in TASKS}
+    for kind, (dataset, file) in TASKS.items():
+        data, weights = absent_inputs(paper, Paths(tmp_path), [kinds[kind].id])
+        assert data.startswith(f"Absent: data {dataset}: neither")
+        assert f"fix: put the official files in {tmp_path / 'data' / 'raw' / dataset}" in data
+        assert weights.startswith("Absent: weights: 1 of 1 cells would be skipped")
+        assert file in weights
+    assert absent_inputs(paper, Paths(tmp_path), []) == []
+
+
+TASKS = {"segmentation": ("nyudv2", "resnet"), "translation": ("taskonomy", "inception")}
 
 
 def test_absent_weights_are_reported_with_the_number_of_skipped_cells(paper: Plan, tmp_path: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from checkout import REPOSITORY
 from published import make_root, publish, put_manifest
 
 from cenbench.data.manifest import FileEntry, read_manifest, write_manifest
+from cenbench.doctor.inputs import absent_inputs
 from cenbench.errors import UserError
 from cenbench.files import sha256_bytes
 from cenbench.report.rendered import table_damage
@@ -50,6 +53,22 @@ def test_chosen_tables_need_only_their_own_files_and_cells(asked: object) -> Non
     assert len(narrowed.all_files()) == 11 + 12 + 2 * 4 + 3, "no target twice"
     assert narrowed.tables == ("table7", "table8")
     assert narrowed.asked_tables == "--table table7 --table table8"
+
+
+def test_a_dry_run_ends_with_what_its_cells_would_miss(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    shutil.copytree(REPOSITORY / "params", tmp_path / "params")
+    asked = Dag.from_config({"preset": "paper"}, tmp_path, absent_inputs=absent_inputs)
+    cell = next(iter(asked.plan.cells))
+    job = SimpleNamespace(rule=SimpleNamespace(name="cell"), wildcards=Wildcards(cell=cell))
+    waiting = SimpleNamespace(needrun_jobs=lambda exclude_finished: [job])
+    asked.end(SimpleNamespace(dryrun=True, dag=waiting))
+    said = capfd.readouterr().err
+    assert f"1 of {len(asked.plan.cells)} cells of preset paper would be submitted" in said
+    assert "Absent: data nyudv2: neither" in said
+    assert "Absent: weights: 1 of 1 cells would be skipped" in said
+    assert said.count("fix: ") == 2
+    asked.end(SimpleNamespace(dryrun=False, dag=waiting))
+    assert capfd.readouterr().err == ""
 
 
 def test_a_single_number_as_snakemake_reads_it() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 
 from cenbench.data.manifest import MANIFEST, is_prepared, read_manifest
@@ -25,6 +25,19 @@ def input_checks(plan: Plan, paths: Paths) -> list[Check]:
         for dataset in plan.datasets
     ]
     return [*datasets, check_weights(plan.cells, paths), *check_pretraining(plan, paths), check_space(plan, paths)]
+
+
+def absent_inputs(plan: Plan, paths: Paths, cell_ids: Collection[str]) -> list[str]:
+    """What these cells would miss, data and weights, a line each: the first thing to know before jobs are submitted."""
+    cells = {cell_id: plan.cell(cell_id) for cell_id in cell_ids}
+    read = {dataset_key(cell.dataset) for cell in cells.values()}
+    checks = [
+        check_dataset(dataset.name, key, paths.data, paths.raw / dataset.name, plan.preset)
+        for dataset in plan.datasets
+        if (key := dataset_key(dataset)) in read
+    ]
+    wrong = [check for check in (*checks, check_weights(cells, paths)) if check.outcome != "ok"]
+    return [f"Absent: {check.name}: {check.found}\n  fix: {check.fix}" for check in wrong]
 
 
 def check_dataset(name: str, key: str, data: Path, raw: Path, preset: str) -> Check:

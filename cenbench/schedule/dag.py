@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -61,6 +61,8 @@ class Dag:
     """The Snakemake process that asks; None outside of one."""
     table_damage: Callable[[Path], str | None] = lambda path: None
     """Why the JSON of a table cannot be read (`cenbench.report.rendered`); None if it can, or is missing."""
+    absent_inputs: Callable[[Plan, Paths, Collection[str]], list[str]] = lambda plan, paths, cells: []
+    """What these cells need and do not have, a line each (`cenbench.doctor.inputs`)."""
     _sha256: dict[Path, str] = field(default_factory=dict, compare=False)
     """Of pretrained files, in a process that writes no notes of them."""
 
@@ -72,6 +74,7 @@ class Dag:
         report_code: str = "",
         workflow: Workflow | None = None,
         table_damage: Callable[[Path], str | None] = lambda path: None,
+        absent_inputs: Callable[[Plan, Paths, Collection[str]], list[str]] = lambda plan, paths, cells: [],
     ) -> Dag:
         """Read `--config preset=NAME tables=table7,8`; by default all tables of the preset.
 
@@ -88,7 +91,8 @@ class Dag:
         words = asked if isinstance(asked, list) else str(asked).split(",")
         names = [table.name for table in plan.tables]
         chosen = names if asked == ALL else [plan.table(table_name(str(word).strip())).name for word in words]
-        dag = cls(plan, paths, tuple(dict.fromkeys(chosen)), report_code, table_damage=table_damage)
+        shown = tuple(dict.fromkeys(chosen))
+        dag = cls(plan, paths, shown, report_code, table_damage=table_damage, absent_inputs=absent_inputs)
         if workflow is None:
             return dag
         progress = RunProgress(plan, paths, workflow)
@@ -159,11 +163,12 @@ class Dag:
         return " ".join(f"--figure {name}" for name in names)
 
     def end(self, workflow: Workflow) -> None:
-        """After a dry run, print the cost of the cells that a real run would submit."""
+        """After a dry run, print the cost of the cells that a real run would submit, and what they would miss."""
         found = workflow.dryrun and workflow.dag is not None
         jobs = workflow.dag.needrun_jobs(exclude_finished=False) if found else ()
         if cells := {job.wildcards.cell for job in jobs if job.rule.name == "cell"}:
-            print("", *remaining_lines(self.plan, self.paths, cells), sep="\n", file=sys.stderr)
+            lines = remaining_lines(self.plan, self.paths, cells)
+            print("", *lines, *self.absent_inputs(self.plan, self.paths, cells), sep="\n", file=sys.stderr)
 
     def all_files(self, wildcards: object = None) -> list[str]:
         """All files of a finished run: records of cells, tables, and their index."""

@@ -5,6 +5,7 @@ import sys
 from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, workflow.basedir)
+from cenbench.doctor.inputs import absent_inputs
 from cenbench.doctor.profile_link import profile_link_note
 from cenbench.errors import UserError
 from cenbench.redact import redacted
@@ -22,7 +23,9 @@ try:
     # Not called DAG: Snakemake runs rule files in its own namespace, which has a class of that name.
     # `MATRIX.begin` is an input function of every rule: with it a real run takes hold of this folder. Before, a dry run is
     # not known to be one, so reading the rules changes nothing.
-    MATRIX = Dag.from_config(config, Path.cwd(), report_code(), workflow, table_damage)
+    MATRIX = Dag.from_config(
+        config, Path.cwd(), report_code(), workflow, table_damage, absent_inputs
+    )
 except UserError as error:
     raise WorkflowError(redacted(str(error)))
 
