@@ -49,8 +49,10 @@ class _LegendEntry:
 def contact_page(prepared: Prepared, indices: Iterable[int], path: Path) -> None:
     """Write an HTML page with one row per scene, one picture per modality, and a legend of the classes.
 
-    Raises `UserError` for a scene that does not exist, or if no scene is requested.
+    Raises `UserError` for a scene that does not exist, or if there is no scene or no modality to show.
     """
+    if not prepared.manifest.modalities:
+        raise UserError(f"dataset {prepared.folder.name} has no modality to show", where=prepared.folder)
     rows = list(indices)
     count = len(prepared.array(next(iter(prepared.manifest.modalities))))
     for index in rows:
