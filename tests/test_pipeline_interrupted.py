@@ -71,6 +71,7 @@ def fail_one_of_three(checkout: Checkout) -> None:
     assert checkout.planned("table7")["cell"] == 1, "also if its table is requested, whose page exists"
 
 
+@pytest.mark.slow  # test_of_two_controllers_started_at_once_one_works is its short form
 def test_two_controllers_at_once_do_not_disturb_each_other(
     checkout: Checkout, finished_checkout: Checkout, faults: Callable[[str], Tally]
 ) -> None:
