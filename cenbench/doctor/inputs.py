@@ -28,7 +28,10 @@ def input_checks(plan: Plan, paths: Paths) -> list[Check]:
 
 
 def absent_inputs(plan: Plan, paths: Paths, cell_ids: Collection[str]) -> list[str]:
-    """What these cells would miss, data and weights, a line each: the first thing to know before jobs are submitted."""
+    """What these cells would miss, data and weights, a line each: the first thing to know before jobs are submitted.
+
+    For a dry run: writes nothing, so pretrained files are not checked, only looked for.
+    """
     cells = {cell_id: plan.cell(cell_id) for cell_id in cell_ids}
     read = {dataset_key(cell.dataset) for cell in cells.values()}
     checks = [
@@ -36,7 +39,7 @@ def absent_inputs(plan: Plan, paths: Paths, cell_ids: Collection[str]) -> list[s
         for dataset in plan.datasets
         if (key := dataset_key(dataset)) in read
     ]
-    wrong = [check for check in (*checks, check_weights(cells, paths)) if check.outcome != "ok"]
+    wrong = [check for check in (*checks, _check_presence(cells, paths)) if check.outcome != "ok"]
     return [f"Absent: {check.name}: {check.found}\n  fix: {check.fix}" for check in wrong]
 
 
@@ -73,6 +76,11 @@ def check_weights(cells: Mapping[str, Cell], paths: Paths) -> Check:
             used_files(cell, paths)
     except UserError as error:
         return Check("weights", "problem", f"{error.where}: {error.problem}", error.fix)
+    return _check_presence(cells, paths)
+
+
+def _check_presence(cells: Mapping[str, Cell], paths: Paths) -> Check:
+    """The same without a look into the files, which would note their digests."""
     needed = {cell_id: pretrained_files(cell) for cell_id, cell in cells.items()}
     names = dict.fromkeys(name for files in needed.values() for name in files)
     absent = [name for name in names if not (paths.weights / name).is_file()]
