@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from cenbench.data.contact_sheet import label_colours, small, to_picture
+from cenbench.data.png_uri import png_uri
 from cenbench.data.prepared import Prepared
 from cenbench.data.statistics import label_shares
 from cenbench.errors import UserError
@@ -141,4 +141,4 @@ def _depth_picture(stored_HW: np.ndarray, hole_HW: np.ndarray, near: float, far:
 def _data_uri(picture: np.ndarray) -> str:
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, format="PNG")
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    return png_uri(buffer.getvalue())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import re
 from collections.abc import Mapping, Sequence
@@ -10,6 +9,7 @@ from typing import Any
 
 from PIL import Image
 
+from cenbench.data.png_uri import png_uri
 from cenbench.records.read import CellRecord
 from cenbench.report.figures.figure import Figure
 from cenbench.report.table import Table
@@ -51,7 +51,7 @@ def _thumbnail(png: bytes) -> str:
     image.thumbnail(_FIGURE_PX, Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
     image.quantize(64).save(buffer, format="PNG", optimize=True)
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    return png_uri(buffer.getvalue())
 
 
 def finding(claims: Sequence[TableClaim]) -> str:

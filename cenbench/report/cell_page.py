@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import os
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cenbench.data.png_uri import png_uri
 from cenbench.errors import UserError
 from cenbench.matrix.metrics import metrics
 from cenbench.paths import record_target
@@ -95,7 +95,7 @@ def _log(path: Path) -> str:
 def _samples(record: CellRecord) -> dict[str, str]:
     """File name -> picture as a data URI, so that a copied page is complete."""
     pictures = {Path(name).name: record.read_file(name) for name in record.samples}
-    return {name: f"data:image/png;base64,{base64.b64encode(data).decode()}" for name, data in pictures.items() if data}
+    return {name: png_uri(data) for name, data in pictures.items() if data}
 
 
 _WHY = {

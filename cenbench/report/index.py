@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cenbench.data.png_uri import png_uri
 from cenbench.errors import UserError
 from cenbench.file_lock import file_lock
 from cenbench.files import read_json_object, write_text
@@ -92,7 +92,7 @@ def _datasets(reports: Path) -> dict[str, dict[str, str]]:
             data = read_regular(path.with_suffix(".png"), _LARGEST_STRIP)
         except UserError:
             data = b""
-        uri = f"data:image/png;base64,{base64.b64encode(data).decode()}" if data else ""
+        uri = png_uri(data) if data else ""
         found.setdefault(path.parent.parent.name, {})[path.stem] = uri
     return found
 

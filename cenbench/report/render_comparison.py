@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from cenbench.data.png_uri import png_uri
 from cenbench.matrix.metrics import metrics
 from cenbench.report.changed_images import ChangedImage
 from cenbench.report.comparison import ComparedClass, ComparedNumber, SideComparison
@@ -61,7 +61,7 @@ def render_comparison_html(comparison: SideComparison) -> str:
             classes=moved_classes(comparison),
             effect=effect,
             image_effect=image_effect,
-            data_uri=_data_uri,
+            data_uri=png_uri,
             number_text=number_text,
             summary=summary(comparison),
         )
@@ -96,10 +96,6 @@ def effect(number: ComparedNumber) -> str:
 def image_effect(image: ChangedImage) -> str:
     """How much better B is on one image."""
     return f"{image.effect:+.{metrics()[image.metric].decimals}f}".replace("-", MINUS)
-
-
-def _data_uri(picture: bytes) -> str:
-    return f"data:image/png;base64,{base64.b64encode(picture).decode()}"
 
 
 def moved_classes(comparison: SideComparison) -> Sequence[ComparedClass]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from cenbench.data.png_uri import png_uri
 from cenbench.matrix.cell import ENSEMBLE
 from cenbench.records.read import CellRecord
 from cenbench.report.class_legend import Legend, class_names, shown_classes
@@ -147,4 +147,4 @@ def _uri(picture: np.ndarray) -> str:
     image.thumbnail((_LARGEST_PX, _LARGEST_PX), Image.Resampling.NEAREST)
     buffer = io.BytesIO()
     image.quantize(128).save(buffer, format="PNG", optimize=True)
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    return png_uri(buffer.getvalue())
