@@ -10,13 +10,15 @@ PRESET ?= demo
 SIX_MINUTES := table7,table8,table9
 TABLES ?= $(if $(filter demo,$(PRESET)),$(SIX_MINUTES),all)
 
-# Runs a command that can be resumed, and says how. After Ctrl-C, make ends by that signal, without an error of its own.
+# Runs a command that can be resumed. After Ctrl-C, make ends by that signal, without an error of its own; a second
+# argument is printed first, for a command that does not itself say how to resume.
 define resumable
 trap 'interrupted=1' INT; echo '$(1)'; $(1); status=$$?; \
-if [ -n "$$interrupted" ]; then kill -INT $$PPID; exit 0; fi; exit $$status
+if [ -n "$$interrupted" ]; then $(if $(2),echo '$(2)'; )kill -INT $$PPID; exit 0; fi; exit $$status
 endef
+RESUME := interrupted: run the same command to resume
 
-.PHONY: help env demo test test-browser test-slow test-faults test-same-bytes test-gpu test-cluster lint format benchmarks gpu docs clean
+.PHONY: help env demo test test-browser browser-packages test-slow test-faults test-same-bytes test-gpu test-cluster lint format benchmarks gpu docs clean
 
 help: ## list all targets
 	@echo "cenbench: a benchmark harness for multimodal fusion by channel exchanging (CEN)"
@@ -28,10 +30,10 @@ env: $(READY) ## create the locked Python environment in .venv
 # torch is installed first and pinned, so that the packages after it keep the build that fits this machine.
 $(READY): constraints.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "cenbench needs Python 3.11 or newer, this is %s; try: make PYTHON=python3.12" % sys.version.split()[0])'
-	@echo "installing into $(VENV): 2 GB of disk with torch for CPUs, several more with torch for CUDA; $$(df -h --output=avail . | tail -1 | tr -d ' ') free"
+	@echo "installing into $(VENV): 0.5 GB to download and 2 GB of disk with torch for CPUs, several GB of each with torch for CUDA; $$(df -h --output=avail . | tail -1 | tr -d ' ') of disk free"
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@$(call resumable,$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch,$(RESUME))
+	@$(call resumable,$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]",$(RESUME))
 	@touch $@
 
 demo: $(READY) ## render the demo dataset, train tables 7, 8 and 9 (TABLES=all: all tables), write reports/index.html
@@ -60,9 +62,13 @@ test-same-bytes: $(READY) ## run the demo twice, once interrupted, and compare e
 	$(BIN)/python -m pytest -m slow tests/test_whole_demo.py
 
 # Playwright drives the system's Chromium; its own browsers are not downloaded.
-test-browser: $(READY) ## run the tests of the pages in a browser (needs Chromium: apt-get install chromium poppler-utils)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check playwright axe-playwright-python
-	$(BIN)/python -m pytest -m browser tests/test_report_browser.py
+test-browser: $(READY) ## run the tests of the pages in Chromium (if it is missing, prints how to install it)
+	@.ci/install-browser --check
+	@$(MAKE) --no-print-directory browser-packages
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m browser tests/test_report_browser.py
+
+browser-packages: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[browser]'
 
 test-gpu: $(READY) ## run the tests that need a CUDA device
 	$(BIN)/python -m pytest -m gpu
