@@ -22,8 +22,8 @@ def recipe() -> tuple[dict[str, str], dict[str, str]]:
 
 
 def installs(text: str) -> list[list[str]]:
-    """The arguments of every `pip install`, in order."""
-    lines = (line.strip() for line in text.splitlines())
+    """The arguments of every `pip install`, in order; in the Makefile some are the first argument of a $(call)."""
+    lines = (line.strip().removesuffix(",$(RESUME))") for line in text.splitlines())
     return [shlex.split(line.split("pip ", 1)[1]) for line in lines if "-m pip install" in line]
 
 

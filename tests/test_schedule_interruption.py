@@ -58,12 +58,12 @@ def demo(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def make_demo(folder: Path, script: str, *, interrupt: bool) -> tuple[int, str]:
-    """Exit status and output of `make demo`, which gets Ctrl-C once its snakemake has printed `working`."""
+def make(folder: Path, target: str, script: str, *, interrupt: bool) -> tuple[int, str]:
+    """Exit status and output of a target, which gets Ctrl-C once the program that it runs has printed `working`."""
     (folder / "run.sh").write_text(script)
     usual = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731  # it may be ignored in the background
     pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    process = subprocess.Popen(["make", "demo"], cwd=folder, start_new_session=True, preexec_fn=usual, **pipe)
+    process = subprocess.Popen(["make", target], cwd=folder, start_new_session=True, preexec_fn=usual, **pipe)
     assert process.stdout is not None
     output = ""
     while interrupt and "working" not in output.splitlines():
@@ -77,15 +77,30 @@ def make_demo(folder: Path, script: str, *, interrupt: bool) -> tuple[int, str]:
 @pytest.mark.slow  # failed once in 28 runs, on a busy machine and for a reason not yet seen: it may not stop a landing
 def test_make_demo_ends_without_an_error_of_make(demo: Path) -> None:
     script = "trap 'echo how to resume; exit 1' INT\necho working\nsleep 60 & wait\n"
-    status, output = make_demo(demo, script, interrupt=True)
+    status, output = make(demo, "demo", script, interrupt=True)
     assert status == -signal.SIGINT
     assert "***" not in output and "Done" not in output
     assert output.splitlines()[-1] == "how to resume"
     assert output.splitlines()[0].startswith(".venv/bin/snakemake all_tables --config preset=demo")
 
 
+@pytest.mark.slow  # it sends signals as the test above does
+def test_make_env_says_how_to_resume(demo: Path) -> None:
+    (demo / ".venv" / ".ready").unlink()
+    (demo / ".venv" / "bin" / "python").write_text("#!/bin/bash\n. ./run.sh\n")
+    (demo / ".venv" / "bin" / "python").chmod(0o755)
+    makefile = (demo / "Makefile").read_text()
+    (demo / "Makefile").write_text(makefile.replace("$(PYTHON) -m venv $(VENV)", "@true"))
+    script = "trap 'exit 1' INT\necho working\nsleep 60 & wait\n"
+    status, output = make(demo, "env", script, interrupt=True)
+    assert status == -signal.SIGINT
+    assert "GB to download" in output.splitlines()[0]
+    assert output.splitlines()[-1] == "interrupted: run the same command to resume"
+    assert not (demo / ".venv" / ".ready").exists()
+
+
 @pytest.mark.parametrize(("script", "status", "words"), [("exit 1", 2, "Error 1"), ("exit 0", 0, "Done.")])
 def test_make_demo_otherwise_ends_as_its_snakemake_does(demo: Path, script: str, status: int, words: str) -> None:
-    found, output = make_demo(demo, script, interrupt=False)
+    found, output = make(demo, "demo", script, interrupt=False)
     assert found == status
     assert words in output
