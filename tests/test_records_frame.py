@@ -17,7 +17,7 @@ from cenbench.errors import UserError
 from cenbench.matrix.metrics import measured_metrics, metrics, metrics_that_need
 from cenbench.matrix.plan import Plan, load_plan
 from cenbench.matrix.table_name import table_order
-from cenbench.records.frame import results_frame, summary, write_frame
+from cenbench.records.frame import compact, results_frame, summary, write_frame
 from cenbench.records.read import CellRecord, State
 from cenbench.report.table import build_table
 
@@ -120,6 +120,20 @@ def test_the_frame_depends_on_nothing_but_plan_and_records(
     pandas.testing.assert_frame_equal(results_frame(plan, shuffled), frame, check_exact=True)
 
 
+def test_the_compact_frame_holds_every_number_and_what_tells_its_cells_apart(frame: pandas.DataFrame) -> None:
+    short = compact(frame)
+    finished = frame[frame["state"] == "ok"].dropna(subset="value")
+    numbers = short.melt(id_vars=["cell_id", "stream"], value_vars=list(finished["metric"].unique())).dropna()
+    keys = ["cell_id", "stream", "metric"]
+    numbers = numbers.rename(columns={"variable": "metric"})[[*keys, "value"]].sort_values(keys, ignore_index=True)
+    expected = finished[[*keys, "value"]].sort_values(keys, ignore_index=True)
+    pandas.testing.assert_frame_equal(numbers, expected, check_exact=True, check_dtype=False)
+    terms = [name for name in short if name not in ("cell_id", "stream", "tables", *expected["metric"].unique())]
+    assert not short.drop_duplicates("cell_id")[terms].duplicated().any()
+    assert "network.width" in frame
+    assert "network.width" not in short, "every cell of a kind has the same"
+
+
 def test_csv_reads_back_exactly(frame: pandas.DataFrame, tmp_path: Path) -> None:
     write_frame(frame, tmp_path / "a.csv")
     again = pandas.read_csv(tmp_path / "a.csv", dtype=frame.dtypes.to_dict())
@@ -171,6 +185,9 @@ def test_the_command(tmp_path: Path) -> None:
     frame = pandas.read_csv(tmp_path / "all.csv")
     assert set(frame["state"]) == {"missing"}
     assert frame["value"].isna().all()
+    short = CliRunner().invoke(app, ["results", "frame", *root, "--compact", "--out", str(tmp_path / "short.csv")])
+    assert short.exit_code == 0, short.output
+    assert len(pandas.read_csv(tmp_path / "short.csv")) == 0
 
 
 STATES_SHOWN = ["ok", "failed", "skipped", "stale", "missing", "damaged"]

@@ -22,6 +22,10 @@ app = typer.Typer(
 @app.command("frame")
 def frame_command(
     out: Annotated[Path | None, typer.Option(help="Write every number to this .csv or .parquet file.")] = None,
+    short: Annotated[
+        bool,
+        typer.Option("--compact", help="With --out: finished cells only, one line per cell and stream, to publish."),
+    ] = False,
     preset: Preset = "demo",
     root: Root = Path(),
 ) -> None:
@@ -33,7 +37,7 @@ def frame_command(
     """
     from cenbench.cli.options import wide_console
     from cenbench.matrix.plan import load_plan
-    from cenbench.records.frame import read_frame, summary, write_frame
+    from cenbench.records.frame import compact, read_frame, summary, write_frame
     from cenbench.report.terminal_frame import summary_table
 
     paths = checkout(root)
@@ -41,6 +45,11 @@ def frame_command(
     if out is None:
         wide_console().print(summary_table(summary(frame)))
         say(f"next: cenbench results frame --preset {preset} --out {preset}.csv   (every number)")
+        return
+    if short:
+        finished = compact(frame)
+        write_frame(finished, out)
+        say(f"{out}: {finished['cell_id'].nunique()} finished cells of {frame['cell_id'].nunique()}, one line a stream")
         return
     write_frame(frame, out)
     say(f"{out}: {len(frame)} lines, {frame['value'].count()} of them with an up-to-date number")

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _SETTINGS = ("dataset", "network", "protocol", "evaluation")
 """Parts of a cell that a preset or an override sets field by field."""
+_RUN = ("train_s", "trained_steps", "steps")
 _FLOATS = ("value", "outdated_value", "train_s")
 
 
@@ -78,7 +79,7 @@ def _lines(plan: Plan, cell: Cell, record: CellRecord) -> Iterator[dict[str, Any
                 "value": numbers.get(metric) if record.state == "ok" else None,
                 "outdated_value": numbers.get(metric) if record.state == "stale" else None,
                 "stand_in": record.stand_in.get(metric),
-                **{name: record.provenance.get(name) for name in ("train_s", "trained_steps", "steps")},
+                **{name: record.provenance.get(name) for name in _RUN},
                 "params": counts.get("total"),
                 **_settings(cell),
             }
@@ -104,6 +105,25 @@ def _settings(cell: Cell) -> dict[str, Any]:
         for part in _SETTINGS
         for field, value in document[part].items()
     }
+
+
+def compact(frame: pandas.DataFrame) -> pandas.DataFrame:
+    """The finished cells of a frame, small enough to commit: one line per cell and output stream, a column per metric.
+
+    Only cells in the state `ok` have lines. A setting that all cells of one kind (segmentation, translation) share is
+    left out, as are the columns of the run (`train_s`, ...) and of the training's digest. What is left is what a cell
+    is, what makes it differ from the others of its kind, and its numbers.
+    """
+    known = ("cell_id", "stream", "tables", "kind", "task", "fusion")
+    finished = frame[frame["state"] == "ok"].dropna(subset="value")
+    numbers = finished.pivot_table(index=["cell_id", "stream"], columns="metric", values="value", aggfunc="first")
+    left_out = {*_RUN, "training_id", "state", "reason", "metric", "value", "outdated_value", "stand_in"}
+    terms = frame.drop_duplicates(["cell_id", "stream"]).drop(columns=[*left_out])
+    values = terms.groupby("kind").nunique(dropna=False).max()
+    varying = set(values.index[values > 1])
+    terms = terms[[name for name in terms if name in known or name in varying]]
+    order = [*known, *(name for name in terms if name not in known)]
+    return terms[order].merge(numbers.reset_index(), on=["cell_id", "stream"])
 
 
 def summary(frame: pandas.DataFrame) -> pandas.DataFrame:
