@@ -19,8 +19,12 @@ RUNS = 400
 SLACK = 3 * math.sqrt(0.025 * 0.975 / RUNS)
 
 
-def word(*strata: list[float], margin: float = 1.0, relation: Relation = "better", every: bool = False) -> str:
-    found = evidence(strata, margin, relation, every=every)
+def seeded(*settings: list[float]) -> list[dict[int, float]]:
+    return [dict(enumerate(values)) for values in settings]
+
+
+def word(*settings: list[float], margin: float = 1.0, relation: Relation = "better", every: bool = False) -> str:
+    found = evidence(seeded(*settings), margin, relation, every=every)
     return claim_words([found])[0] if found else "undecided"
 
 
@@ -50,7 +54,7 @@ def test_among_many_claims_of_noise_hardly_any_holds(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("cenbench.stats.paired.mean_interval", lambda *arguments: None)
     generator, wrong = np.random.default_rng(3), 0
     for _ in range(RUNS):
-        found = [evidence(generator.normal(0, 1, (2, 3)).tolist(), 1e-9) for _ in range(10)]
+        found = [evidence(seeded(*generator.normal(0, 1, (2, 3)).tolist()), 1e-9) for _ in range(10)]
         wrong += "holds" in claim_words([one for one in found if one])
     assert wrong / RUNS < 0.025 + SLACK
 
@@ -80,13 +84,13 @@ def test_a_claim_about_every_setting_needs_each_of_them() -> None:
     assert word(strong, strong, every=True) == "holds"
     assert word(strong, weak, every=True) == "undecided"
     assert word(strong, opposite, every=True) == "contradicted"
-    found = evidence([strong, opposite], 1.0, every=True)
+    found = evidence(seeded(strong, opposite), 1.0, every=True)
     assert found is not None
     assert found.comparison.effect == -10.0, "the setting that speaks most against it"
 
 
 def test_more_claims_need_more_evidence() -> None:
-    one = evidence([[1.0, 2.0, 3.0, 2.0]], 1.0)
+    one = evidence(seeded([1.0, 2.0, 3.0, 2.0]), 1.0)
     assert one is not None
     assert claim_words([one]) == ["holds"]
     assert claim_words([one] * 20) == ["undecided"] * 20
@@ -95,21 +99,22 @@ def test_more_claims_need_more_evidence() -> None:
 @pytest.mark.parametrize("margin", [0.0, -1.0])
 def test_a_margin_that_is_not_positive_is_refused(margin: float) -> None:
     with pytest.raises(ValueError, match="must be positive"):
-        evidence([[1.0, 2.0]], margin)
+        evidence(seeded([1.0, 2.0]), margin)
 
 
 def test_the_interquartile_mean_is_scipys_trimmed_mean() -> None:
     values = np.random.default_rng(0).normal(size=(4, 5))
-    found = interquartile_mean(values.tolist(), resamples=200)
+    found = interquartile_mean(seeded(*values.tolist()), resamples=200)
     assert found.value == pytest.approx(stats.trim_mean(values.ravel(), 0.25))
     assert found.interval[0] < found.value < found.interval[1]
 
 
 def test_the_probability_of_improvement_is_mann_and_whitneys_statistic() -> None:
     generator = np.random.default_rng(1)
-    pairs = [(generator.normal(1, 1, 5).round(1), generator.normal(0, 1, 4).round(1)) for _ in range(3)]
+    pairs = [(generator.normal(1, 1, 5).round(1), generator.normal(0, 1, 5).round(1)) for _ in range(3)]
     expected = [stats.mannwhitneyu(a, b).statistic / (len(a) * len(b)) for a, b in pairs]
-    found = probability_of_improvement([(a.tolist(), b.tolist()) for a, b in pairs], resamples=200)
+    runs = [dict(enumerate(zip(a.tolist(), b.tolist(), strict=True))) for a, b in pairs]
+    found = probability_of_improvement(runs, resamples=200)
     assert found.value == pytest.approx(np.mean(expected))
     assert 0 <= found.interval[0] <= found.value <= found.interval[1] <= 1
 

@@ -17,6 +17,7 @@ from cenbench.records.registration import Declared
 from cenbench.records.robustness import RobustnessRecord
 from cenbench.report.value import why_not_counted
 from cenbench.stats.aggregate import Aggregate, interquartile_mean, probability_of_improvement
+from cenbench.stats.bootstrap import Settings
 from cenbench.stats.claims import ClaimWord, Evidence, claim_words, evidence
 from cenbench.stats.paired import Comparison, seeds_needed
 
@@ -98,20 +99,20 @@ def build_claims(
     `robustness` holds the cells of claims about what is lost under a condition.
     """
     shown: list[JudgedClaim] = []
-    found: list[tuple[int, Evidence, list[list[float]]]] = []
+    found: list[tuple[int, Evidence, Settings]] = []
     for place, claim in enumerate(planned):
         numbers = counting_numbers(claim, records, robustness or {})
         shown.append(_unjudged(preset, claim, records, len(numbers), declared[claim.spec.name]))
         if claim.settings and len(numbers) == len(claim.cells):
-            strata = differences(claim, numbers)
-            one = evidence(strata, claim.spec.margin_in(preset), claim.spec.relation, every=claim.spec.every)
-            shown[place] = _with_aggregates(shown[place], claim, numbers, strata)
+            settings = differences(claim, numbers)
+            one = evidence(settings, claim.spec.margin_in(preset), claim.spec.relation, every=claim.spec.every)
+            shown[place] = _with_aggregates(shown[place], claim, numbers, settings)
             if one is None:
-                shown[place] = replace(shown[place], why=_why_nothing(strata))
+                shown[place] = replace(shown[place], why=_why_nothing(settings))
             else:
-                found.append((place, one, strata))
-    for (place, one, strata), word in zip(found, claim_words([one for _, one, _ in found]), strict=True):
-        shown[place] = _with_word(shown[place], one, word, strata)
+                found.append((place, one, settings))
+    for (place, one, settings), word in zip(found, claim_words([one for _, one, _ in found]), strict=True):
+        shown[place] = _with_word(shown[place], one, word, settings)
     if images:
         shown = [replace(claim, images=images.get(claim.name)) for claim in shown]
     return Claims(preset, tuple(shown))
@@ -148,10 +149,10 @@ def _number(claim: PlannedClaim, record: CellRecord, robustness: Mapping[str, Ro
     return math.nan if value is None or before is None else value - before
 
 
-def differences(claim: PlannedClaim, numbers: Numbers) -> list[list[float]]:
-    """For each setting the differences of equal seeds, positive where the claim's better side is better."""
+def differences(claim: PlannedClaim, numbers: Numbers) -> Settings:
+    """For each setting the difference of each seed, positive where the claim's better side is better."""
     return [
-        [_signed(claim, numbers[better.id] - _other(claim, numbers, worse)) for better, worse in setting.pairs]
+        {a.seed: _signed(claim, numbers[a.id] - _other(claim, numbers, b)) for a, b in setting.pairs}
         for setting in claim.settings
     ]
 
@@ -196,22 +197,20 @@ def _unjudged(
     )
 
 
-def _with_aggregates(
-    shown: JudgedClaim, claim: PlannedClaim, numbers: Numbers, strata: Sequence[Sequence[float]]
-) -> JudgedClaim:
-    def side(cells: Sequence[Cell]) -> list[float]:
-        return [_signed(claim, numbers[cell.id]) for cell in cells]
-
-    runs = [(side([a for a, _ in setting.pairs]), side([b for _, b in setting.pairs])) for setting in claim.settings]
-    middle = interquartile_mean(strata) if len(strata) > 1 else None
-    improvement = None if claim.spec.against is not None else probability_of_improvement(runs)
+def _with_aggregates(shown: JudgedClaim, claim: PlannedClaim, numbers: Numbers, settings: Settings) -> JudgedClaim:
+    middle = interquartile_mean(settings) if len(settings) > 1 else None
+    improvement = None
+    if claim.spec.against is None:
+        signed = {cell_id: _signed(claim, number) for cell_id, number in numbers.items()}
+        runs = [{a.seed: (signed[a.id], signed[b.id]) for a, b in setting.pairs} for setting in claim.settings]
+        improvement = probability_of_improvement(runs)
     return replace(shown, middle=middle, improvement=improvement)
 
 
-def _with_word(shown: JudgedClaim, one: Evidence, word: ClaimWord, strata: Sequence[Sequence[float]]) -> JudgedClaim:
+def _with_word(shown: JudgedClaim, one: Evidence, word: ClaimWord, settings: Settings) -> JudgedClaim:
     needed = None
     if word == "undecided":
-        needed = seeds_needed(strata, one.margin)
+        needed = seeds_needed(settings, one.margin)
     why = {
         "holds": "shown by the paired seeds",
         "contradicted": "the paired seeds show the opposite",
@@ -221,7 +220,7 @@ def _with_word(shown: JudgedClaim, one: Evidence, word: ClaimWord, strata: Seque
     return replace(shown, word=word, why=why, comparison=one.comparison, seeds_needed=needed)
 
 
-def _why_nothing(strata: Sequence[Sequence[float]]) -> str:
-    if any(len(values) < 2 for values in strata):
+def _why_nothing(settings: Settings) -> str:
+    if any(len(setting) < 2 for setting in settings):
         return "one seed has no spread to judge by"
     return "the differences of the seeds are all equal, which shows no spread to judge by"

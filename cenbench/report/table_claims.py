@@ -76,9 +76,9 @@ def _table_claims(
             continue
         numbers = counting_numbers(claim, records, {})
         complete = len(numbers) == len(claim.cells)
-        strata = differences(claim, numbers) if complete else []
-        found = compare(strata) if strata else None
-        every = [value for group in strata for value in group]
+        settings = differences(claim, numbers) if complete else []
+        found = compare(settings) if settings else None
+        every = [difference for setting in settings for difference in setting.values()]
         yield TableClaim(
             name=claim.name,
             text=claim.spec.text,

@@ -5,46 +5,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import scipy
 
-from cenbench.stats.bootstrap import stratified_interval
+from cenbench.stats.bootstrap import Settings, interval_over_seeds
 
 _Groups = tuple[np.ndarray, ...]
 
 
 @dataclass(frozen=True)
 class Aggregate:
-    """A statistic over settings and its 95 % interval from a stratified bootstrap."""
+    """A statistic over settings and its 95 % interval from a bootstrap over seeds."""
 
     value: float
     interval: tuple[float, float]
 
 
-def interquartile_mean(strata: Sequence[Sequence[float]], resamples: int = 2000, seed: int = 0) -> Aggregate:
+def interquartile_mean(settings: Settings, resamples: int = 2000, seed: int = 0) -> Aggregate:
     """The mean of the middle half of all values."""
-    return _aggregate([(np.asarray(values, float),) for values in strata], _middle, resamples, seed)
+    groups = [(tuple(setting), (np.array(list(setting.values())),)) for setting in settings]
+    return _aggregate(groups, _middle, resamples, seed)
 
 
 def probability_of_improvement(
-    pairs: Sequence[tuple[Sequence[float], Sequence[float]]], resamples: int = 2000, seed: int = 0
+    settings: Sequence[Mapping[int, tuple[float, float]]], resamples: int = 2000, seed: int = 0
 ) -> Aggregate:
     """How likely a run of A is above a run of B, in a setting drawn at random; ties count half.
 
-    `pairs` holds the runs of A and of B of each setting, larger is better.
+    `settings` holds of each setting seed -> (run of A, run of B), larger is better.
     """
-    groups = [(np.asarray(a, float), np.asarray(b, float)) for a, b in pairs]
+    groups = [(tuple(setting), tuple(np.array(list(setting.values())).T)) for setting in settings]
     return _aggregate(groups, _above, resamples, seed)
 
 
 def _aggregate(
-    groups: Sequence[_Groups], statistic: Callable[[Sequence[_Groups]], np.ndarray], resamples: int, seed: int
+    settings: Sequence[tuple[tuple[int, ...], _Groups]],
+    statistic: Callable[[Sequence[_Groups]], np.ndarray],
+    resamples: int,
+    seed: int,
 ) -> Aggregate:
-    [value] = statistic([tuple(group[None] for group in setting) for setting in groups])
-    return Aggregate(float(value), stratified_interval(groups, statistic, resamples=resamples, seed=seed))
+    [value] = statistic([tuple(group[None] for group in groups) for _, groups in settings])
+    return Aggregate(float(value), interval_over_seeds(settings, statistic, resamples=resamples, seed=seed))
 
 
 def _middle(settings: Sequence[_Groups]) -> np.ndarray:

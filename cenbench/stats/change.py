@@ -36,9 +36,10 @@ def change(a: Mapping[int, float], b: Mapping[int, float], *, higher_is_better: 
     if not common:
         return None
     sign = 1 if higher_is_better else -1
-    differences = [sign * (b[seed] - a[seed]) for seed in common]
+    differences = {seed: sign * (b[seed] - a[seed]) for seed in common}
     before, after = (math.fsum(side[seed] for seed in common) / len(common) for side in (a, b))
-    return Change(before, after, math.fsum(differences) / len(common), len(common), compare([differences], resamples=0))
+    effect = math.fsum(differences.values()) / len(common)
+    return Change(before, after, effect, len(common), compare([differences], resamples=0))
 
 
 def change_words(changes: Sequence[Change], margins: Sequence[float | None], alpha: float = 0.05) -> list[ChangeWord]:

@@ -8,6 +8,7 @@ from typing import Literal
 
 import scipy
 
+from cenbench.stats.bootstrap import Settings
 from cenbench.stats.multiple import holm
 from cenbench.stats.paired import Comparison, compare
 
@@ -31,9 +32,9 @@ class Evidence:
 
 
 def evidence(
-    strata: Sequence[Sequence[float]], margin: float, relation: Relation = "better", *, every: bool = False
+    settings: Settings, margin: float, relation: Relation = "better", *, every: bool = False
 ) -> Evidence | None:
-    """Test a claim on the paired differences of each setting (A minus B, positive where A is better).
+    """Test a claim on the differences of each setting's seeds (A minus B, positive where A is better).
 
     With `every`, the claim is a conjunction over settings: the largest p-value is a valid one for all of them (an
     intersection-union test), and the smallest one against it is corrected for their number (Bonferroni).
@@ -41,7 +42,7 @@ def evidence(
     """
     if margin <= 0:
         raise ValueError(f"margin {margin} must be positive")
-    groups = [[differences] for differences in strata] if every else [strata]
+    groups = [[setting] for setting in settings] if every else [settings]
     found = [compare(group) for group in groups]
     known = [comparison for comparison in found if comparison is not None]
     if not known or len(known) < len(found):

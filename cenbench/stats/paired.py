@@ -1,21 +1,21 @@
 """Is A better than B? Judged by differences of equal seeds, in one or several settings that are equal but for A and B.
 
 Equal seeds share their order of data and, where shapes allow, their initial weights, so their difference has less
-noise than the numbers themselves. Settings (say, the four pairs of table 7) are strata: each weighs the same, and
-scatter is taken within them, never between.
+noise than the numbers themselves. For the same reason a seed's differences in several settings rise and fall together,
+all the more where settings share a network. So the seed is the unit: every setting weighs the same, and scatter is
+taken between seeds, as for clusters.
 """
 
 from __future__ import annotations
 
 import math
-import statistics
 from bisect import bisect_left
-from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import scipy
 
-from cenbench.stats.bootstrap import RESAMPLES, mean_interval
+from cenbench.stats.bootstrap import RESAMPLES, Settings, mean_interval
 
 MOST_SEEDS = 1000
 
@@ -28,12 +28,12 @@ class Comparison:
     """Mean over settings of the mean difference over seeds."""
     error: float
     """Its standard error."""
-    df: float
-    """Degrees of freedom (Welch and Satterthwaite's over several settings)."""
+    df: int
+    """Degrees of freedom: one less than there are seeds."""
     interval: tuple[float, float]
     """t interval at the confidence asked for."""
     bootstrap: tuple[float, float] | None
-    """Bootstrap interval (BCa), seeds resampled within their settings; None where undefined or not asked for."""
+    """Bootstrap interval (BCa) over seeds; None where undefined or not asked for."""
     p_better: float
     """One-sided: that A is not better."""
     p_worse: float
@@ -54,33 +54,43 @@ class Comparison:
         return -margin < low and high < margin
 
 
+def seed_effects(settings: Settings) -> np.ndarray:
+    """(S,): what each seed says of the effect. Their mean is the mean over settings of the mean over seeds.
+
+    Where every setting has every seed, a seed's mean over settings. Otherwise the effect plus S times the seed's
+    influence on it, so that the standard error of their mean is the cluster-robust one (Liang and Zeger, "Longitudinal
+    data analysis using generalized linear models", 1986) with seeds as clusters and the usual S / (S - 1).
+    """
+    means = [math.fsum(setting.values()) / len(setting) for setting in settings]
+    influence = {seed: 0.0 for setting in settings for seed in setting}
+    for setting, mean in zip(settings, means, strict=True):
+        for seed, difference in setting.items():
+            influence[seed] += (difference - mean) / len(setting) / len(settings)
+    return math.fsum(means) / len(means) + len(influence) * np.array(list(influence.values()))
+
+
 def compare(
-    strata: Sequence[Sequence[float]], *, confidence: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
+    settings: Settings, *, confidence: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
 ) -> Comparison | None:
     """Compare by the differences (A minus B, better is positive) of the seeds of each setting.
 
-    None where nothing can be said: a setting with fewer than two pairs, or differences without any scatter.
+    None where nothing can be said: a setting with fewer than two seeds, or seeds without any scatter.
     """
-    if not strata or any(len(differences) < 2 for differences in strata):
+    if not settings or any(len(setting) < 2 for setting in settings):
         return None
-    means = [math.fsum(differences) / len(differences) for differences in strata]
-    shares = [statistics.variance(differences) / len(differences) / len(strata) ** 2 for differences in strata]
-    variance = math.fsum(shares)
-    if variance <= 0:
+    seeds = seed_effects(settings)
+    effect, error, df = float(seeds.mean()), float(seeds.std(ddof=1)) / math.sqrt(len(seeds)), len(seeds) - 1
+    if error <= 1e-12 * max(1.0, abs(effect)):  # equal but for rounding
         return None
-    effect, error = math.fsum(means) / len(means), math.sqrt(variance)
-    df = variance**2 / math.fsum(
-        share**2 / (len(differences) - 1) for share, differences in zip(shares, strata, strict=True)
-    )
     reach = float(scipy.special.stdtrit(df, (1 + confidence) / 2)) * error
-    flat = [difference for differences in strata for difference in differences]
+    flat = [difference for setting in settings for difference in setting.values()]
     better = sum((difference > 0) + 0.5 * (difference == 0) for difference in flat) / len(flat)
     return Comparison(
         effect=effect,
         error=error,
         df=df,
         interval=(effect - reach, effect + reach),
-        bootstrap=mean_interval(strata, confidence, resamples, seed) if resamples else None,
+        bootstrap=mean_interval(seeds, confidence, resamples, seed) if resamples else None,
         p_better=float(scipy.special.stdtr(df, -effect / error)),
         p_worse=float(scipy.special.stdtr(df, effect / error)),
         share_better=better,
@@ -88,22 +98,18 @@ def compare(
     )
 
 
-def seeds_needed(
-    strata: Sequence[Sequence[float]], margin: float, *, alpha: float = 0.05, power: float = 0.8
-) -> int | None:
-    """Seeds per setting that would show a true difference of the margin with this power, at the scatter seen so far.
+def seeds_needed(settings: Settings, margin: float, *, alpha: float = 0.05, power: float = 0.8) -> int | None:
+    """Seeds that would show a true difference of the margin with this power, at the scatter seen so far.
 
     None where no scatter is known or more than `MOST_SEEDS` would be needed.
     """
-    found = compare(strata, resamples=0)
+    found = compare(settings, resamples=0)
     if found is None:
         return None
-    # The error shrinks with the root of the seeds; `error` belongs to the mean count of seeds seen.
-    seen = sum(map(len, strata)) / len(strata)
-    sd = found.error * math.sqrt(seen)
+    sd = found.error * math.sqrt(found.df + 1)
 
     def power_of(count: int) -> float:
-        df = len(strata) * (count - 1)
+        df = count - 1
         needed = float(scipy.special.stdtrit(df, 1 - alpha / 2))
         shown = float(scipy.stats.nct.sf(needed, df, margin / (sd / math.sqrt(count))))
         return 1.0 if math.isnan(shown) else shown  # SciPy gives NaN far beyond what any margin needs
