@@ -19,7 +19,7 @@ from cenbench.report.value import why_not_counted
 from cenbench.stats.aggregate import Aggregate, interquartile_mean, probability_of_improvement
 from cenbench.stats.bootstrap import Settings
 from cenbench.stats.claims import ClaimWord, Evidence, claim_words, evidence
-from cenbench.stats.paired import Comparison, seeds_needed
+from cenbench.stats.paired import Comparison, seed_effects, seeds_needed
 
 Word = ClaimWord | Literal["not measured yet", "not judged here"]
 Numbers = Mapping[str, float]
@@ -223,4 +223,4 @@ def _with_word(shown: JudgedClaim, one: Evidence, word: ClaimWord, settings: Set
 def _why_nothing(settings: Settings) -> str:
     if any(len(setting) < 2 for setting in settings):
         return "one seed has no spread to judge by"
-    return "the differences of the seeds are all equal, which shows no spread to judge by"
+    return f"every seed shows {seed_effects(settings).mean():+.3g}: without spread, there is nothing to judge by"
