@@ -186,6 +186,8 @@ def test_a_figure_of_one_layer_shows_the_one_that_it_names(demo: Plan, tmp_path:
     figure = figure_of(demo, "figure11", lambda cell: finished(cell, tmp_path, files=gammas(cell, first, second)))
     assert [panel.x_label.rpartition(", ")[2] for panel in figure.panels] == ["convolution 3"] * 3
     assert figure.panels[0].note.splitlines()[1] == "shade 0 %"
+    assert "no constrained norm after convolution 7: convolution 3 is shown" in figure.notes[0]
+    assert not figure_of(demo, "figure12", lambda cell: finished(cell, tmp_path, files=gammas(cell, first))).notes
 
 
 def test_trajectories_count_channels_that_come_back(demo: Plan, tmp_path: Path) -> None:
@@ -200,6 +202,7 @@ def test_trajectories_count_channels_that_come_back(demo: Plan, tmp_path: Path) 
     assert "3 constrained scaling factors of all modalities fell below" in figure.notes[0]
     assert "1 of them ended above it" in figure.notes[0]
     assert len(figure.panels[0].curves) == 4
+    assert [line.at for line in figure.panels[0].lines] == [0.5], "no factor of the first modality comes near to -theta"
     assert sorted(one.y[1] for one in figure.panels[0].curves) == pytest.approx([0.1, 0.1, 0.1, 1.0])
 
 
@@ -243,6 +246,42 @@ def test_attraction_shows_measured_shares_at_their_predicted_probability(demo: P
     assert measured.y == pytest.approx(np.linspace(0.05, 0.95, 10) / 2, abs=1e-7)
     on_curve = curve(figure, 0, "Translation, exchange")
     assert 2 * stats.norm.cdf(on_curve.x) - 1 == pytest.approx(measured.x, abs=1e-7)
+
+
+def test_the_theorem_is_held_against_the_gradients_of_each_layer(demo: Plan, tmp_path: Path) -> None:
+    """Two layers: at the first, 30 points fewer channels are attracted than predicted, its gradients have twice a
+    Gaussian's last decile; at the second nothing differs.
+    """
+    gaussian_D = stats.norm.ppf(0.5 + np.arange(1, 10) / 20)
+    tails_D = np.array([*gaussian_D[:8], 2 * gaussian_D[8]])
+
+    def record(cell: Cell) -> CellRecord:
+        M = len(cell.task.inputs)
+        shares_TM, zero_TMC = np.full((2, M), 0.5, np.float32), np.zeros((2, M, 4), np.float32)
+        layers = {
+            f"norms.{place}": LayerGammas(
+                True,
+                zero_TMC[0],
+                shares_TM,
+                measured,
+                shares_TM,
+                np.tile(deciles_D, (2, M, 1)).astype(np.float32),
+                zero_TMC,
+            )
+            for place, (measured, deciles_D) in enumerate([(shares_TM - 0.3, tails_D), (shares_TM, gaussian_D)])
+        }
+        tenths_TMD = np.full((2, M, 10), 0.5, np.float32)
+        recorded = Gammas(0.5, 0.02, np.array([10, 20]), layers, tenths_TMD, (tenths_TMD - 0.15).astype(np.float32))
+        return finished(cell, tmp_path, files={"gammas.safetensors": to_bytes(recorded)})
+
+    figure = figure_of(demo, "figure4", record)
+    by_layer = curve(figure, 2, "Translation, exchange")
+    assert by_layer.x == (2.0, 3.0), "the U-Net's first convolution has no norm"
+    assert by_layer.y == pytest.approx((-0.3, 0.0), abs=1e-7)
+    [note] = [note for note in figure.notes if note.startswith("Translation")]
+    assert "zero attracts 35.0 % of the channels, theorem 1 predicts 50.0 %" in note
+    assert "at convolution 2, by \N{MINUS SIGN}30.0 points" in note
+    assert "the last decile of |gradient| is 2.0 times a Gaussian's" in note
 
 
 # ---------------------------------------------------------------- pictures

@@ -59,4 +59,5 @@ def _unfinished(records: Sequence[CellRecord]) -> tuple[Problem, ...]:
 def _stand_ins(layout: FigureLayout, finished: Mapping[str, CellRecord]) -> tuple[str, ...]:
     """What replaced the paper's instrument behind the figure's metric."""
     labels = (record.stand_in.get(layout.metric or "") for record in finished.values())
-    return tuple(dict.fromkeys(f"{label}: not comparable with the paper's numbers." for label in labels if label))
+    known = dict.fromkeys(f"{label[0].upper()}{label[1:]}" for label in labels if label)
+    return tuple(f"{label}: not comparable with the paper's numbers." for label in known)

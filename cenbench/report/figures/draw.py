@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 _PANELS_PER_ROW = 3
 _ROW_IN = 2.1
-_DASHES = ("-", "--", ":")
-"""Of the first curves that use each colour, of the second, of the third."""
+_EMPTY_IN = 0.5
+_DASHES = ("-", "--", "-.", ":")
+"""Of the first curve, the second and so on, so that one that lies under another is still seen."""
 _PNG_DPI = 200
 _LEGEND_LETTERS = 110
 """Letters in one line of the legend, with room for the marks."""
@@ -59,9 +60,9 @@ def _canvas(figure: Figure) -> Canvas:
     if figure.pictures is not None:
         return draw_pictures(figure.pictures)
     panels = figure.panels
-    columns = min(_PANELS_PER_ROW, max(1, len(panels)))
+    columns = 2 if len(panels) == 4 else min(_PANELS_PER_ROW, max(1, len(panels)))
     rows = math.ceil(max(1, len(panels)) / columns)
-    height_in = _ROW_IN * rows + 0.45
+    height_in = _ROW_IN * rows + 0.45 if panels else _EMPTY_IN
     canvas = Canvas(figsize=(TEXT_WIDTH_IN, height_in), layout="constrained")
     axes = canvas.subplots(rows, columns, squeeze=False)
     colours = _colours(panels)
@@ -86,7 +87,8 @@ def _colours(panels: tuple[Panel, ...]) -> dict[str, _Look]:
     """Label -> how it looks, the same in all panels; what is emphasised has the first colour."""
     curves = [curve for panel in panels for curve in panel.curves]
     labels = dict.fromkeys(curve.label for curve in sorted(curves, key=lambda curve: not curve.emphasised))
-    dashes = itertools.chain.from_iterable(itertools.repeat(dash, len(COLOURS)) for dash in itertools.cycle(_DASHES))
+    # One further in each round of colours, so that no two of the first 32 look alike.
+    dashes = (_DASHES[(place + place // len(COLOURS)) % len(_DASHES)] for place in itertools.count())
     looks = map(_Look, itertools.cycle(COLOURS), itertools.cycle(MARKERS), dashes)
     return dict(zip(labels, looks, strict=False))
 
@@ -135,9 +137,9 @@ def _draw_curve(axis: Axes, curve: Curve, look: _Look) -> None:
         return
     width = 0.4 if curve.faint else 1.6 if curve.emphasised else 1.1
     if curve.mark == "steps":
-        axis.plot(curve.x, curve.y, color=colour, linewidth=width, label=label, drawstyle="steps-mid")
+        axis.step(curve.x, curve.y, where="mid", color=colour, linestyle=look.dash, linewidth=width, label=label)
         return
-    alpha = 0.6 if curve.faint else 1
-    axis.plot(curve.x, curve.y, color=colour, linestyle=look.dash, linewidth=width, label=label, alpha=alpha)
+    alpha, dash = (0.6, "-") if curve.faint else (1, look.dash)
+    axis.plot(curve.x, curve.y, color=colour, linestyle=dash, linewidth=width, label=label, alpha=alpha)
     if curve.low:
         axis.fill_between(curve.x, curve.low, curve.high, color=colour, alpha=0.2, linewidth=0)

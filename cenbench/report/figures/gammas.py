@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from cenbench.matrix.cell import Cell
@@ -41,7 +41,23 @@ class GammaReader:
 
 def conv_number(cell: Cell, gammas: Gammas, layer: str) -> int:
     """Number of the encoder's convolution that this norm follows, counted from 1."""
-    return _FIRST_CONV[cell.task.kind] + list(gammas.layers).index(layer)
+    return first_conv(cell) + list(gammas.layers).index(layer)
+
+
+def first_conv(cell: Cell) -> int:
+    """Number of the convolution that the first constrained norm follows."""
+    return _FIRST_CONV[cell.task.kind]
+
+
+def other_layer_notes(asked: int | None, shown: Iterable[int]) -> tuple[str, ...]:
+    """That a figure about one convolution shows another, in networks that have no constrained norm after that one."""
+    others = sorted({number for number in shown if number != asked})
+    if asked is None or not others:
+        return ()
+    return (
+        f"These networks have no constrained norm after convolution {asked}: convolution "
+        f"{' or '.join(map(str, others))} is shown instead.",
+    )
 
 
 def layer_at(cell: Cell, gammas: Gammas, number: int, *, traced: bool) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from cenbench.matrix.figure_layout import FigureLayout, FigureSeries
 from cenbench.records.gammas import Gammas
 from cenbench.records.read import CellRecord
 from cenbench.report.figures.figure import Curve, Drawn, Line, Panel
-from cenbench.report.figures.gammas import GammaReader, conv_number, layer_at
+from cenbench.report.figures.gammas import GammaReader, conv_number, layer_at, other_layer_notes
 from cenbench.stats.scaling_factors import recovered
 
 THETA = "\N{GREEK SMALL LETTER THETA}"
@@ -21,6 +22,8 @@ _MOST_POINTS = 50
 """Points of a single channel's path that are drawn."""
 _MOST_LAYERS = 6
 """Layers that have a line of their own in the exchanged share."""
+_LINE_SHARE = 0.1
+"""Of a panel's height that one line of its note takes."""
 
 
 def scaling_factors(layout: FigureLayout, records: Mapping[str, CellRecord]) -> Drawn:
@@ -31,15 +34,17 @@ def scaling_factors(layout: FigureLayout, records: Mapping[str, CellRecord]) -> 
     edges = np.linspace(0.0, float(largest) or 1.0, _BINS + 1)
     panels = [_distribution(series, factors, edges) for series, factors in found]
     top = max((y for panel in panels for curve in panel.curves for y in curve.y), default=1.0)
-    limits = (0.0, 1.15 * top)
-    return Drawn(tuple(_with_limits(panel, limits) for panel in panels), problems=reader.problems)
+    lines = max((len(panel.note.splitlines()) for panel in panels), default=0)
+    limits = (0.0, top / max(0.25, 0.95 - _LINE_SHARE * lines))  # the note lies above the outlines
+    notes = other_layer_notes(layout.layer, [factors.conv for _, factors in found if factors.conv is not None])
+    return Drawn(tuple(replace(panel, y_limits=limits) for panel in panels), notes=notes, problems=reader.problems)
 
 
 class _Factors:
     """|scaling factors| of the seeds of one series, by modality."""
 
-    def __init__(self, theta: float, where: str) -> None:
-        self.theta, self.where = theta, where
+    def __init__(self, theta: float, conv: int | None) -> None:
+        self.theta, self.conv = theta, conv
         self.values: dict[str, np.ndarray] = {}
         self.cells: list[str] = []
 
@@ -54,12 +59,12 @@ class _Factors:
 def _final(layout: FigureLayout, series: FigureSeries, reader: GammaReader) -> _Factors | None:
     factors = None
     for record, gammas in reader.of(series):
-        names, where = list(gammas.layers), "all layers"
+        names, conv = list(gammas.layers), None
         if layout.layer is not None:
             name = layer_at(record.cell, gammas, layout.layer, traced=False)
             names = [name] if name else []
-            where = f"convolution {conv_number(record.cell, gammas, name)}" if name else ""
-        factors = factors or _Factors(gammas.theta, where)
+            conv = conv_number(record.cell, gammas, name) if name else None
+        factors = factors or _Factors(gammas.theta, conv)
         factors.add(record, [gammas.layers[name].final_MC for name in names])
     return factors
 
@@ -72,18 +77,14 @@ def _distribution(series: FigureSeries, factors: _Factors, edges: np.ndarray) ->
         share_pct = tuple((100 * counts / max(1, len(values))).tolist())
         curves.append(Curve(name, centres, share_pct, "steps", cells=tuple(factors.cells)))
     below = [f"{name} {100 * np.mean(values < factors.theta):.0f} %" for name, values in factors.values.items()]
-    size = f"{_SIZE}, {factors.where}"
+    size = f"{_SIZE}, {'all layers' if factors.conv is None else f'convolution {factors.conv}'}"
     note = "\n".join([f"below {THETA}", *below])
     return Panel(series.label, size, "share (%)", tuple(curves), lines=(Line(factors.theta, THETA),), note=note)
 
 
-def _with_limits(panel: Panel, limits: tuple[float, float]) -> Panel:
-    return Panel(**{**{name: getattr(panel, name) for name in panel.__dataclass_fields__}, "y_limits": limits})
-
-
 def trajectories(layout: FigureLayout, records: Mapping[str, CellRecord]) -> Drawn:
     """A panel per series: each channel's scaling factor over the steps, of the first modality and the first seed."""
-    reader, panels, notes = GammaReader(records), [], []
+    reader, panels, notes, shown = GammaReader(records), [], [], []
     for series in layout.series:
         found = [(record, gammas) for record, gammas in reader.of(series) if len(gammas.step_T)]
         shares = []
@@ -92,6 +93,7 @@ def trajectories(layout: FigureLayout, records: Mapping[str, CellRecord]) -> Dra
             path = gammas.layers[layer].path_TMC if layer else None
             if layer is None or path is None:
                 continue
+            shown.append(conv_number(record.cell, gammas, layer))
             shares.append(_came_back(record.cell, path, gammas.theta))
             if place == 0:
                 panels.append(_paths(series, record, gammas, layer, path[:, 0]))
@@ -102,6 +104,7 @@ def trajectories(layout: FigureLayout, records: Mapping[str, CellRecord]) -> Dra
                 f"{series.label}: {fallen} constrained scaling factors of all modalities fell below {THETA} {seeds}; "
                 f"{back} of them ended above it."
             )
+    notes += other_layer_notes(layout.layer, shown)
     return Drawn(tuple(panels), notes=tuple(notes), problems=reader.problems)
 
 
@@ -132,7 +135,7 @@ def _paths(series: FigureSeries, record: CellRecord, gammas: Gammas, layer: str,
         curves.append(Curve(label, steps, values, cells=(record.cell.id,), faint=True))
     curves.sort(key=lambda curve: curve.label, reverse=True)
     title = f"{series.label}, convolution {conv_number(record.cell, gammas, layer)}"
-    signs = (1, -1) if path_TC.min() < 0 else (1,)
+    signs = (1, -1) if path_TC.min() < -gammas.theta / 2 else (1,)  # where a factor comes near to it
     lines = tuple(Line(sign * gammas.theta, THETA if sign > 0 else f"-{THETA}", "y") for sign in signs)
     return Panel(title, "training step", f"scaling factor ({record.cell.task.inputs[0]})", tuple(curves), lines=lines)
 
