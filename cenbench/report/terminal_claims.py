@@ -34,10 +34,16 @@ def render_claims(claims: Claims) -> RenderableType:
 
 
 def render_needs(planned: Sequence[PlannedClaim]) -> Table:
-    """What each claim of a preset needs: its cells, or what has to be measured first."""
+    """What each claim of a preset needs; those that it cannot judge have one line for each reason."""
     table = borderless("claim", ">cells", ">settings", "needs", title="claims")
+    reasons: dict[str, list[str]] = {}
     for claim in planned:
+        if claim.why_not is not None:
+            reasons.setdefault(claim.why_not, []).append(claim.name)
+            continue
         under = f" under {claim.spec.under.condition.key}" if claim.spec.under else ""
-        needs = claim.why_not or f"{', '.join(claim.spec.tables)}: {claim.spec.metric} of {claim.stream}{under}"
-        add_row(table, claim.name, len(claim.cells) or "", len(claim.settings) or "", needs)
+        needs = f"{', '.join(claim.spec.tables)}: {claim.spec.metric} of {claim.stream}{under}"
+        add_row(table, claim.name, len(claim.cells), len(claim.settings), needs)
+    for reason, names in reasons.items():
+        add_row(table, ", ".join(names) if len(names) <= 3 else f"{len(names)} claims", "", "", reason)
     return table
