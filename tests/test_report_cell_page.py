@@ -25,7 +25,7 @@ from cenbench.report.cell_context import context_of, related_cells
 from cenbench.report.cell_page import render_cell_page
 from cenbench.report.cell_sources import CellSources
 from cenbench.report.class_legend import class_names, shown_classes
-from cenbench.report.curves import chart, read_history, spread
+from cenbench.report.curves import chart, history_problem, read_history, spread
 from cenbench.report.siblings import seeds, siblings
 
 
@@ -156,3 +156,41 @@ def test_a_dataset_that_is_not_here_has_no_legend(ours: Cell, tmp_path: Path) ->
     assert class_names(finished(ours, tmp_path)) == ()
     put_manifest(Paths(tmp_path), ours.dataset)
     assert class_names(finished(ours, tmp_path)) == (), "a dataset without classes"
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "is empty"),
+        ("step,nll\n", "has no rows"),
+        ("step,nll\n1,words\n", "not a table of numbers"),
+        ("step,nll\n1,2,3\n", "not a table of numbers"),
+        ("step,step\n1,2\n", "not a table of numbers"),
+        ("epoch,nll\n1,2\n", "no column step"),
+        ("step,nll,lr\n1,nan,1e39\n", "beyond float32: nll, lr"),
+    ],
+)
+def test_a_history_that_cannot_be_drawn_is_named_with_its_reason(text: str, why: str) -> None:
+    assert read_history(text) == {}
+    assert why in history_problem(text)
+
+
+def test_a_history_that_can_be_drawn_has_no_problem() -> None:
+    assert history_problem("step,nll\n1,2.5\n") == ""
+
+
+def test_a_cells_page_states_why_it_has_no_curves(study: Plan, ours: Cell, tmp_path: Path) -> None:
+    damaged = finished(ours, tmp_path, 20.0, files={"history.csv": b"step,nll\n1,words\n"})
+    page = Page(render_cell_page("study", damaged, context_of(study, ours), CellSources({ours.id: damaged})))
+    assert "No curves: history.csv has no rows, or is not a table of numbers" in page.text
+
+
+def test_siblings_without_a_number_are_listed_apart(study: Plan, ours: Cell, records: dict[str, CellRecord]) -> None:
+    context = context_of(study, ours)
+    table7 = [slot.cells[0] for slot in study.table("table7").slots if slot.column == 2]
+    absent = {cell.id: record(cell, None, "missing", "not run yet") for cell in table7[:3]}
+    [found] = [one for one in siblings(context, ours.id, records | absent, "study") if one.table == "table7"]
+    assert [line.cell_id for line in found.without] == list(absent)
+    assert {line.cell_id for line in found.lines} == {cell.id for cell in table7[3:]}
+    page = Page(render_cell_page("study", records[ours.id], context, CellSources(records | absent)))
+    assert "3 more cells have no number yet" in page.text

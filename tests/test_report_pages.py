@@ -22,6 +22,7 @@ from tiny_dataset import write_dataset
 from cenbench.matrix.plan import Plan, load_plan
 from cenbench.matrix.specs import dataset_key
 from cenbench.records.read import CellRecord
+from cenbench.report import terminal_table
 from cenbench.report.cell_context import context_of
 from cenbench.report.cell_page import render_cell_page
 from cenbench.report.claims import build_claims
@@ -33,7 +34,6 @@ from cenbench.report.render_html import render_html
 from cenbench.report.render_json import file_name, metric_files, render_json
 from cenbench.report.render_latex import render_latex
 from cenbench.report.table import Table, build_table
-from cenbench.report.terminal_table import render_terminal
 
 HOSTILE = "<script>alert('x')</script> \\input{/etc/passwd} 100% & _x_ #1 $y$ {z} ~ ^ | \" \N{SNOWMAN}"
 
@@ -311,10 +311,10 @@ def test_the_page_of_a_cell_states_its_fusion_and_cost(plan: Plan, records: dict
     assert "rgb" not in page.cells, "a modality has no output of its own"
 
 
-def printed(table: Table, width: int, drawn_for: int | None = None) -> str:
+def printed(table: Table, width: int) -> str:
     """The table as a terminal of that width shows it, with styles."""
     console = Console(width=width, record=True, file=io.StringIO())
-    console.print(render_terminal(table, width if drawn_for is None else drawn_for))
+    console.print(terminal_table.render_terminal(table, width))
     return console.export_text(styles=True)
 
 
@@ -327,28 +327,39 @@ def test_the_terminal_shows_our_number_beside_the_papers(plan: Plan, records: di
 
 
 @pytest.mark.parametrize("name", ["table2", "table6", "table7", "table8"])
-def test_a_terminal_shows_rows_drawn_together_as_rows_drawn_one_by_one(
-    plan: Plan, records: dict[str, CellRecord], name: str
+def test_a_terminal_shows_rows_drawn_together_as_rich_draws_their_text(
+    plan: Plan, records: dict[str, CellRecord], name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Rows are drawn together, which is much faster, if nothing wraps; in a narrow terminal they are drawn singly."""
+    """Where nothing wraps, rows are drawn together by an object of ours, which is much faster."""
     table = build_table("demo", plan.table(name), records)
-    assert printed(table, 300) == printed(table, 300, drawn_for=0)
-    assert printed(table, 60) == printed(table, 60, drawn_for=0)
+    ours, columns = printed(table, 300), terminal_table._columns
+    monkeypatch.setattr(
+        terminal_table, "_columns", lambda rows: [terminal_table._text(one.lines) for one in columns(rows)]
+    )
+    assert printed(table, 300) == ours
 
 
 def test_a_terminal_of_80_columns_names_every_group_and_label(plan: Plan, records: dict[str, CellRecord]) -> None:
     """Groups that begin alike were once cut to the same name."""
     for name in ("table2", "table4", "table6", "table8"):
         table = build_table("demo", plan.table(name), records)
-        letters = re.sub(r"[^\w+]", "", re.sub(r"\x1b\[[0-9;]*m", "", column_by_column(printed(table, 80))))
+        text = re.sub(r"\x1b\[[0-9;]*m", "", printed(table, 80))
+        letters = re.sub(r"[^\w+]", "", text)
         for row in table.layout.rows:
             assert re.sub(r"[^\w+]", "", row.group or "") in letters
-        assert "\N{HORIZONTAL ELLIPSIS}" not in printed(table, 80)
+        assert "\N{HORIZONTAL ELLIPSIS}" not in text
+        assert max(map(len, text.splitlines())) <= 80
 
 
-def column_by_column(text: str) -> str:
-    """The first column of a drawn table, its lines joined."""
-    return "".join(line[1:].split("\N{BOX DRAWINGS LIGHT VERTICAL}")[0] for line in text.splitlines())
+def test_a_terminal_of_80_columns_breaks_no_number_and_no_label() -> None:
+    layout = load_plan(REPOSITORY / "params", "study").table("table7")
+    table = build_table("study", layout, {cell.id: record(cell, 10.0 + cell.seed) for cell in layout.cells})
+    text = re.sub(r"\x1b\[[0-9;]*m", "", printed(table, 80))
+    assert "Half-channel" in text
+    for entry in table.entries:
+        assert "\N{PLUS-MINUS SIGN}" in entry.values[0].ours_text
+        assert entry.values[0].ours_text in text
+        assert f"({entry.values[0].paper_text})" in text
 
 
 def test_curves_keep_every_point_inside_the_chart_and_in_order() -> None:

@@ -18,11 +18,11 @@ from cenbench.report.attraction_note import attraction_note
 from cenbench.report.cell_context import CellContext
 from cenbench.report.cell_sources import CellSources
 from cenbench.report.corollary_note import corollary_note
-from cenbench.report.curves import read_history, training_charts
+from cenbench.report.curves import history_problem, read_history, training_charts
 from cenbench.report.environment import page_templates
 from cenbench.report.exchange_note import exchange_note, exchange_text
 from cenbench.report.siblings import seeds, siblings
-from cenbench.report.value import heading, number_text
+from cenbench.report.value import heading, is_imported, number_text
 
 LOG_LINES = 200
 _LOG_BYTES = 2**20
@@ -51,6 +51,7 @@ def render_cell_page(preset: str, record: CellRecord, context: CellContext, sour
         attraction_note=attraction_note(record),
         corollary_note=corollary_note(preset, cell),
         charts=training_charts(read_history(record.history), histories),
+        no_curves=history_problem(record.history) if record.state == "ok" and not is_imported(record) else "",
         curves_of=sum(map(bool, histories)),
         siblings=siblings(context, cell.id, sources.records, preset),
         seeds=seeds(context, record, sources.records),

@@ -95,15 +95,33 @@ def spread(columns: Mapping[str, Sequence[float]], seeds: Sequence[Mapping[str, 
 
 
 def read_history(text: str) -> dict[str, list[float]]:
-    """The columns of a history.csv, `step` among them; empty if it has no rows, or is not a table of such numbers."""
+    """The columns of a history.csv, `step` among them; empty if `history_problem` has something to say of it."""
+    columns = _columns(text)
+    return {} if _problem(columns) else columns
+
+
+def history_problem(text: str) -> str:
+    """Why a history.csv has no curves; empty where it has."""
+    return _problem(_columns(text)) if text.strip() else "history.csv is empty, or its content is not the published one"
+
+
+def _columns(text: str) -> dict[str, list[float]]:
+    """Name -> values; empty if the text is not a table of numbers, or a name stands twice."""
     try:
         names, *rows = csv.reader(io.StringIO(text))
         columns = dict(zip(names, zip(*(map(float, row) for row in rows), strict=True), strict=True))
     except (ValueError, csv.Error):
         return {}
-    values = (value for column in columns.values() for value in column)
-    plain = len(columns) == len(names) and all(abs(value) <= _LARGEST for value in values)  # False for NaN
-    return {name: list(column) for name, column in columns.items()} if plain and "step" in columns else {}
+    return {name: list(column) for name, column in columns.items()} if len(columns) == len(names) else {}
+
+
+def _problem(columns: Mapping[str, Sequence[float]]) -> str:
+    if not columns:
+        return "history.csv has no rows, or is not a table of numbers"
+    if "step" not in columns:
+        return "history.csv has no column step"
+    odd = [name for name, values in columns.items() if not all(abs(value) <= _LARGEST for value in values)]  # or NaN
+    return f"history.csv has values that are infinite, not a number or beyond float32: {', '.join(odd)}" if odd else ""
 
 
 def _title(name: str) -> str:

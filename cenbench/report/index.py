@@ -10,14 +10,15 @@ from typing import Any
 from cenbench.data.png_uri import png_uri
 from cenbench.errors import UserError
 from cenbench.file_lock import file_lock
-from cenbench.files import read_json_object, write_text
+from cenbench.files import write_text
 from cenbench.matrix.figure import figure_order
 from cenbench.matrix.table_name import table_order
 from cenbench.regular_file import read_regular
 from cenbench.report.card import readable_card
 from cenbench.report.environment import page_templates
-from cenbench.report.render_claims import FORMAT as CLAIMS_FORMAT
+from cenbench.report.judged_claims import read_judged
 from cenbench.report.rendered import RenderedFigure, read_rendered, read_rendered_figure
+from cenbench.report.short_names import first_sentence
 
 _LARGEST_STRIP = 400_000
 """Bytes of a dataset's picture on the index; a larger one is left out."""
@@ -36,34 +37,21 @@ def index_lock(reports: Path) -> Path:
 
 def render_index_html(reports: Path) -> str:
     """The index as HTML: a function of the files under `reports` alone."""
-    claims = {path.parent.name: words for path in sorted(reports.glob("*/claims.json")) if (words := _words(path))}
+    judged = {path.parent.name: found for path in sorted(reports.glob("*/claims.json")) if (found := read_judged(path))}
     robust = [path.parent.name for path in sorted(reports.glob("*/robustness.json"))]
     figures, datasets = _figures(reports), _datasets(reports)
-    presets: dict[str, list[dict[str, Any]]] = {name: [] for name in (*claims, *robust, *figures)}
+    presets: dict[str, list[dict[str, Any]]] = {name: [] for name in (*judged, *robust, *figures)}
     presets |= _presets(reports)
     page = page_templates().get_template("index.html")
     return page.render(
         presets=presets,
-        claims=claims,
+        judged=judged,
         robust=robust,
         figures=figures,
         datasets=datasets,
         readable_card=readable_card,
-        first_sentence=_first_sentence,
+        first_sentence=first_sentence,
     )
-
-
-def _first_sentence(text: str) -> str:
-    return text.partition(". ")[0].rstrip(".") + "."
-
-
-def _words(path: Path) -> dict[str, int]:
-    """How many claims get each word; empty for a file that is damaged or of another version."""
-    try:
-        document = read_json_object(path)
-        return dict(document["words"]) if document["format"] == CLAIMS_FORMAT else {}
-    except (UserError, KeyError, TypeError, ValueError):
-        return {}
 
 
 def _presets(reports: Path) -> dict[str, list[dict[str, Any]]]:
@@ -104,7 +92,7 @@ def _summary(name: str, table: Mapping[str, Any]) -> dict[str, Any]:
         "number": number if (number := name.removeprefix("table")).isdigit() else None,
         "title": table["title"],
         "states": table["states"],
-        "verdicts": dict(words.most_common()),
+        "verdicts": {} if set(words) <= {"none", "not comparable"} else dict(words.most_common()),
         "protocol": table["protocol"][-1],
         "card": readable_card(table.get("card")),
     }

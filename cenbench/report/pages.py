@@ -70,7 +70,7 @@ def render_tables(
         layout = plan.table(name)
         _write_cell_pages(plan, layout.cells, records, folder)
         table = build_table(plan.preset, layout, records)
-        decided, blocks = table_claims(claims, layout, records), scenes(table, records)
+        decided, blocks = table_claims(plan.preset, claims, layout, records), scenes(table, records)
         write_text(folder / f"{name}.html", render_html(table, records, decided, blocks))
         _write_latex(table, folder, name)
         write_text(folder / f"{name}.csv", render_csv(table))

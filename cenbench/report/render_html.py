@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from cenbench.matrix.metrics import metrics
 from cenbench.records.read import CellRecord
+from cenbench.report.card import finding
 from cenbench.report.curves import Chart, chart, read_history
 from cenbench.report.environment import page_templates
 from cenbench.report.markdown import BIBTEX, render_markdown
@@ -14,10 +15,10 @@ from cenbench.report.per_class import class_names, class_text
 from cenbench.report.render_latex import render_latex
 from cenbench.report.scatter import scatter_chart
 from cenbench.report.scenes import Scenes
-from cenbench.report.short_names import short_row
+from cenbench.report.short_names import first_sentence, short_row
 from cenbench.report.slope import slope_charts
 from cenbench.report.table import Table
-from cenbench.report.table_claims import TableClaim
+from cenbench.report.table_claims import TableClaim, claim_cards
 from cenbench.report.table_view import JUDGED, metric_columns, shown_numbers
 from cenbench.report.value import heading
 
@@ -52,7 +53,9 @@ def render_html(
             layout=table.layout,
             facts=_facts(table),
             miniature=_miniature(table),
-            claims=claims,
+            finding=finding(claims),
+            cards=claim_cards(claims),
+            unmeasured=[claim for claim in claims if claim.effect is None],
             slopes=slope_charts(table),
             columns=columns,
             numbers=shown_numbers(table, columns),
@@ -61,11 +64,11 @@ def render_html(
             decimals={metric: metrics()[metric].decimals for metric in table.layout.metrics},
             heading=heading,
             marks=MARKS,
-            verdicts=dict(words.most_common()),
+            verdicts={} if set(words) == {"not comparable"} else dict(words.most_common()),
             whys=dict(incomparable.most_common()),
             scenes=blocks,
             factors=list(_factors(table, known)) if known else [],
-            scatter=scatter_chart(table),
+            scatter=scatter_chart(table, known),
             classes=class_names(table.per_class),
             class_text=class_text,
             latex=render_latex(table),
@@ -89,11 +92,11 @@ def _facts(table: Table) -> list[str]:
 
 
 def _miniature(table: Table) -> str:
-    """How the numbers were made, where none of them can be compared with the paper's; otherwise empty."""
+    """What the numbers were measured on, where none of them can be compared with the paper's; otherwise empty."""
     words = {value.verdict.word for entry in table.entries for value in entry.values}
     if "not comparable" not in words or words & set(JUDGED):
         return ""
-    return table.layout.protocol_lines[0] if table.layout.protocol_lines else ""
+    return first_sentence(table.layout.protocol_lines[0]) if table.layout.protocol_lines else ""
 
 
 def _factors(table: Table, records: Mapping[str, CellRecord]) -> Iterator[Chart]:

@@ -1,55 +1,96 @@
-"""Score against parameters: one point per network, as a picture in a page."""
+"""Score against parameters: one labelled point per network, as a picture in a page."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import markupsafe
 
 from cenbench.matrix.metrics import metrics
+from cenbench.records.read import CellRecord
 from cenbench.report.curves import axis_ticks
 from cenbench.report.environment import page_templates
-from cenbench.report.sides import row_name
+from cenbench.report.short_names import short_row
 from cenbench.report.table import Table
 
-WIDTH, HEIGHT, LEFT, BOTTOM = 640.0, 300.0, 56.0, 40.0
+WIDTH, HEIGHT, LEFT, BOTTOM = 760.0, 320.0, 56.0, 40.0
+_LABEL_PX = 150.0
+"""Width that the longest label takes right of its point."""
+_LINE_PX = 13.0
 _LEAST_RANGE = 1.02
 """Ratio of the most to the fewest parameters from which on the picture shows anything."""
+_MOST_LABELS = 30
 
 
-def scatter_chart(table: Table) -> markupsafe.Markup | None:
-    """None where the table does not show parameters, or the networks hardly differ in them."""
-    layout = table.layout
-    place = next((n for n, column in enumerate(layout.columns) if column.emphasised), None)
-    points = []
-    for number, row in enumerate(layout.rows):
-        slot = None if place is None else table.entry(number, place)
-        numbers = {
-            value.metric: value.ours
-            for column in range(len(layout.columns))
-            if (entry := table.entry(number, column)) is not None
-            for value in entry.values
-            if value.ours is not None
-        }
-        if slot is not None and slot.values[0].ours is not None and "params_m" in numbers:
-            points.append((row_name(row), numbers["params_m"], slot.values[0].ours, slot.values[0].metric))
-    if not points or max(x for _, x, _, _ in points) < _LEAST_RANGE * min(x for _, x, _, _ in points):
+@dataclass(frozen=True)
+class Point:
+    """A network, in pixels of the picture; its label may be moved up or down so that it covers no other."""
+
+    label: str
+    x: float
+    y: float
+    label_y: float
+
+
+def scatter_chart(table: Table, records: Mapping[str, CellRecord]) -> markupsafe.Markup | None:
+    """None where fewer than two networks are finished, or the networks hardly differ in their parameters."""
+    found = list(_networks(table, records))
+    sizes = [params for _, params, _, _ in found]
+    if len(found) < 2 or max(sizes) < _LEAST_RANGE * min(sizes):
         return None
-    x_ticks = axis_ticks(min(x for _, x, _, _ in points), max(x for _, x, _, _ in points))
-    y_ticks = axis_ticks(min(y for _, _, y, _ in points), max(y for _, _, y, _ in points))
+    x_ticks = axis_ticks(min(sizes), max(sizes))
+    y_ticks = axis_ticks(min(y for _, _, y, _ in found), max(y for _, _, y, _ in found))
 
     def x_px(value: float) -> float:
-        return round(LEFT + (value - x_ticks[0]) / (x_ticks[-1] - x_ticks[0]) * (WIDTH - LEFT - 12), 1)
+        return round(LEFT + (value - x_ticks[0]) / (x_ticks[-1] - x_ticks[0]) * (WIDTH - LEFT - _LABEL_PX), 1)
 
     def y_px(value: float) -> float:
-        return round(HEIGHT - BOTTOM - (value - y_ticks[0]) / (y_ticks[-1] - y_ticks[0]) * (HEIGHT - BOTTOM - 12), 1)
+        return round(HEIGHT - BOTTOM - (value - y_ticks[0]) / (y_ticks[-1] - y_ticks[0]) * (HEIGHT - BOTTOM - 24), 1)
 
     drawn = page_templates().get_template("scatter.html").render(
         width=WIDTH,
         height=HEIGHT,
         left=LEFT,
+        right=WIDTH - _LABEL_PX,
         bottom=HEIGHT - BOTTOM,
-        points=[(label, x_px(x), y_px(y)) for label, x, y, _ in points],
+        points=_labelled([(label, x_px(params), y_px(y)) for label, params, y, _ in found]),
         x_ticks=[(x_px(value), f"{value:g}") for value in x_ticks],
         y_ticks=[(y_px(value), f"{value:g}") for value in y_ticks],
-        y_title=metrics()[points[0][3]].title,
+        y_title=metrics()[found[0][3]].title,
     )  # fmt: skip
     return markupsafe.Markup(drawn)
+
+
+def _networks(table: Table, records: Mapping[str, CellRecord]) -> Iterator[tuple[str, float, float, str]]:
+    """Label, parameters in millions, score and its metric of each row, by the emphasised column."""
+    layout = table.layout
+    place = next((number for number, column in enumerate(layout.columns) if column.emphasised), None)
+    for row in range(len(layout.rows)) if place is not None else ():
+        slot = table.entry(row, place or 0)
+        record = records.get(slot.cells[0]) if slot is not None else None
+        params = record.numbers(slot.stream).get("params_m") if record is not None and slot is not None else None
+        if slot is not None and params is not None and slot.values[0].ours is not None:
+            group = layout.rows[row].group
+            yield (
+                " ".join(filter(None, [group, short_row(layout, row)])),
+                params,
+                slot.values[0].ours,
+                slot.values[0].metric,
+            )
+
+
+def _labelled(points: Sequence[tuple[str, float, float]]) -> list[Point]:
+    """Labels from top to bottom, each at least a line below those of the points close to it; none with many points."""
+    placed: list[Point] = []
+    for label, x, y in sorted(points, key=lambda point: point[2]):
+        near = [point.label_y for point in placed if abs(point.x - x) < _LABEL_PX]
+        placed.append(
+            Point(
+                label if len(points) <= _MOST_LABELS else "",
+                x,
+                y,
+                max(y, max(near, default=y) + _LINE_PX if near else y),
+            )
+        )
+    return placed

@@ -1,4 +1,4 @@
-"""Names of a table's networks where space is short: U/U · half · exchange."""
+"""Texts where space is short: a network's name as U/U · half · exchange, the first sentence of a text."""
 
 from __future__ import annotations
 
@@ -19,3 +19,7 @@ def short_row(layout: TableLayout, row: int) -> str:
             named.append(SHORT_LABELS.get(label, label))
     words = groupby(named, key=lambda label: label in ("U", "S"))
     return " · ".join(text for letters, group in words for text in (["/".join(group)] if letters else group)) or "-"
+
+
+def first_sentence(text: str) -> str:
+    return text.partition(". ")[0].rstrip(".") + "."

@@ -36,6 +36,9 @@ class Siblings:
     stream: str
     metrics: tuple[str, ...]
     lines: tuple[Line, ...]
+    """Those with a number, and this cell."""
+    without: tuple[Line, ...]
+    """Those without any number yet."""
     has_papers: bool
 
 
@@ -81,8 +84,10 @@ def _siblings(place: CellPlace, cell_id: str, records: Mapping[str, CellRecord],
                 "" if is_this or not found else command,
             )
         )
-    papers = any(text for line in lines for text in line.papers)
-    return Siblings(place.table, place.stream, metrics, tuple(lines), papers)
+    shown = tuple(line for line in lines if line.is_this or any(line.numbers))
+    without = tuple(line for line in lines if line not in shown)
+    papers = any(text for line in shown for text in line.papers)
+    return Siblings(place.table, place.stream, metrics, shown, without, papers)
 
 
 def seeds(context: CellContext, record: CellRecord, records: Mapping[str, CellRecord]) -> Seeds | None:
@@ -93,7 +98,8 @@ def seeds(context: CellContext, record: CellRecord, records: Mapping[str, CellRe
     stream = place.stream if place else record.cell.streams[-1]
     measured = {metric for id_ in context.seeds.values() for metric in _numbers(records.get(id_), stream)}
     shown = {metric for one in context.places for metric in one.metrics} or measured
-    metrics = tuple(metric for metric in all_metrics() if metric in measured & shown)
+    measured = {metric for metric in measured & shown if not all_metrics()[metric].is_cost}  # equal for all seeds
+    metrics = tuple(metric for metric in all_metrics() if metric in measured)
     lines = tuple(
         Line(
             f"seed {seed}",

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from rich import box
 from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions, RenderResult
+from rich.console import Console, ConsoleOptions, JustifyMethod, RenderResult
 from rich.measure import Measurement
 from rich.segment import Segment
 from rich.table import Table as RichTable
@@ -22,6 +23,10 @@ from cenbench.visible import visible
 _STYLES = {"reproduced": "green", "off": "red", "not comparable": "dim", "inconclusive": "", "none": ""}
 _AROUND_COLUMN = 3
 """Characters that the border and the padding add to each column."""
+_BETWEEN_COLUMNS = 2
+"""Characters between two columns without borders."""
+_LONGEST_NUMBER = 16
+"""Characters up to which a line is not broken, such as `101.86 ± 0.45`; longer are the lists of seeds."""
 _Cell = Sequence[tuple[str, str]]
 """The lines of a cell, each with its style."""
 
@@ -29,17 +34,22 @@ _Cell = Sequence[tuple[str, str]]
 def render_terminal(table: Table, width: int) -> RichTable:
     """Each slot as `ours (paper)`, one line per metric, for a terminal `width` characters wide.
 
-    The caption states how the numbers were made.
+    Where that is too wide, the paper's numbers have lines of their own, and the table has no borders. The caption
+    states how the numbers were made.
     """
     layout = table.layout
+    rows = [_cells(table, number, row, one_line=True) for number, row in enumerate(layout.rows)]
+    headings = [*layout.stub, *(column.label for column in layout.columns)]
+    fits = _natural_width([[[(name, "")] for name in headings], *rows]) <= width
     shown = RichTable(title=literal(_title(table)), caption=literal(_caption(table)))
-    for name in layout.stub:
-        shown.add_column(literal(name), overflow="fold")  # an ellipsis would make two groups look alike
-    for column in layout.columns:
-        shown.add_column(literal(column.label), justify="right", overflow="fold")
-    rows = [_cells(table, number, row) for number, row in enumerate(layout.rows)]
-    headings = [[(name, "")] for name in (*layout.stub, *(column.label for column in layout.columns))]
-    fits = _natural_width([headings, *rows]) <= width
+    if not fits:
+        rows = [_cells(table, number, row, one_line=False) for number, row in enumerate(layout.rows)]
+        shown.box, shown.show_edge, shown.pad_edge, shown.collapse_padding = box.SIMPLE_HEAD, False, False, True
+    least = [None] * len(headings) if fits else _least_widths(headings, rows, width)
+    for place, name in enumerate(headings):
+        justify: JustifyMethod = "left" if place < len(layout.stub) else "right"
+        # not an ellipsis, which would make two groups look alike
+        shown.add_column(literal(name), justify=justify, overflow="fold", min_width=least[place])
     previous: str | None = None
     for group, numbers in groupby(range(len(rows)), key=lambda number: layout.rows[number].group):
         if group != previous:
@@ -55,10 +65,21 @@ def render_terminal(table: Table, width: int) -> RichTable:
     return shown
 
 
-def _cells(table: Table, number: int, row: Row) -> list[_Cell]:
-    """One row of the table: its labels, then its slots."""
+def _least_widths(headings: Sequence[str], rows: Sequence[Sequence[_Cell]], width: int) -> Sequence[int | None]:
+    """For each column the width at which no number and no word is broken; none where these do not fit together."""
+    words = [max(map(cell_len, visible(name).split()), default=0) for name in headings]
+    lines = [[text for row in rows for text, _ in row[place]] for place in range(len(headings))]
+    least = [
+        max([word, *(cell_len(text) for text in texts if len(text) <= _LONGEST_NUMBER)])
+        for word, texts in zip(words, lines, strict=True)
+    ]
+    return least if sum(least) + _BETWEEN_COLUMNS * (len(least) - 1) <= width else [None] * len(least)
+
+
+def _cells(table: Table, number: int, row: Row, *, one_line: bool) -> list[_Cell]:
+    """One row of the table: its labels, then its slots, each number on one line with the paper's or not."""
     slots = (table.entry(number, column) for column in range(len(table.layout.columns)))
-    return [*([(visible(label), "")] for label in row.labels), *map(_slot, slots)]
+    return [*([(visible(label), "")] for label in row.labels), *(_slot(slot, one_line) for slot in slots)]
 
 
 def _natural_width(rows: Iterable[Sequence[_Cell]]) -> int:
@@ -101,20 +122,21 @@ def _text(cell: _Cell) -> Text:
     return Text("\n").join(Text(text, style) for text, style in cell)
 
 
-def _slot(entry: FilledSlot | None) -> _Cell:
+def _slot(entry: FilledSlot | None, one_line: bool) -> _Cell:
     if entry is None:
         return []
-    lines = [_value(value) for value in entry.values if value.numbers]
-    if entry.state != "ok":
+    lines = [line for value in entry.values if value.numbers for line in _value(value, one_line)]
+    if entry.state != "ok" and not (lines and entry.state == "missing"):  # numbers count the missing seeds themselves
         lines.append((entry.state_text, "bold red" if entry.state in ("failed", "damaged") else "yellow"))
     return lines
 
 
-def _value(value: Value) -> tuple[str, str]:
-    mark = "\N{DAGGER}" if value.stand_in else ""
-    paper = f" ({value.paper_text})" if value.paper is not None else ""
+def _value(value: Value, one_line: bool) -> list[tuple[str, str]]:
+    ours = value.ours_text + ("\N{DAGGER}" if value.stand_in else "")
+    paper = [] if value.paper is None else [f"({value.paper_text})"]
     style = _STYLES[value.verdict.word]
-    return f"{value.ours_text}{mark}{paper}", f"bold {style}".strip() if value.best else style
+    lines = [" ".join([ours, *paper])] if one_line else [ours, *paper]
+    return [(line, f"bold {style}".strip() if value.best else style) for line in lines]
 
 
 def _title(table: Table) -> str:

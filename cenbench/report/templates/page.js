@@ -165,5 +165,6 @@
     });
     row.cells[0].prepend(box, " ");
   }
+  tools.append(make("a", { className: "button", href: `${table.dataset.table}.csv`, textContent: "CSV" }));
   tools.prepend(search, ...selects, make("details", {}, make("summary", { textContent: "Columns" }), columns), ...(papers.length ? [paper] : []));
 })();

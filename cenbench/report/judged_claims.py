@@ -1,0 +1,102 @@
+"""The judged claims of a preset as the index shows them: read from claims.json, which may be damaged."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cenbench.errors import UserError
+from cenbench.files import read_json_object
+from cenbench.matrix.metrics import metrics
+from cenbench.report.claim_texts import effect_number
+from cenbench.report.interval_mark import IntervalMark, interval_mark, reach
+from cenbench.report.render_claims import FORMAT
+
+_LEANING = {"holds": "for", "contradicted": "against", "equal within the margin": "open", "undecided": "open"}
+_MOST = 8
+"""How many claims the index shows; the claims' page has all."""
+
+
+@dataclass(frozen=True)
+class JudgedLine:
+    """One claim: its verdict, its effect and the picture of its interval."""
+
+    text: str
+    output: str
+    word: str
+    leaning: str
+    effect: str
+    mark: IntervalMark
+
+
+@dataclass(frozen=True)
+class JudgedClaims:
+    words: Mapping[str, int]
+    """How many claims get each word."""
+    lines: tuple[JudgedLine, ...]
+    """The first claims: those that hold, then those that are contradicted, then the undecided ones."""
+
+
+@dataclass(frozen=True)
+class _Read:
+    text: str
+    metric: str
+    stream: str
+    word: str
+    margin: float
+    effect: float
+    interval: tuple[float, float]
+
+
+def read_judged(path: Path) -> JudgedClaims | None:
+    """None for a file that is damaged or of another version; a single claim that cannot be read is left out."""
+    try:
+        document = read_json_object(path)
+        if document["format"] != FORMAT:
+            return None
+        counts = {str(word): int(count) for word, count in dict(document["words"]).items()}
+        words = {word: counts[word] for word in sorted(counts, key=lambda word: [*_LEANING, word].index(word))}
+        found = [claim for one in document["claims"] if (claim := _read(one)) is not None]
+    except (UserError, KeyError, TypeError, ValueError):
+        return None
+    found.sort(key=lambda claim: list(_LEANING).index(claim.word))
+    return JudgedClaims(words, tuple(_lines(found[:_MOST]))) if words else None
+
+
+def _read(claim: Any) -> _Read | None:
+    """One claim with an effect; None for every other."""
+    try:
+        comparison = claim["comparison"]
+        low, high = map(float, comparison["interval"])
+        found = _Read(
+            str(claim["text"]),
+            str(claim["metric"]),
+            str(claim["stream"]),
+            str(claim["word"]),
+            0.0 if claim["margin"] is None else float(claim["margin"]),
+            float(comparison["effect"]),
+            (low, high),
+        )
+    except (KeyError, TypeError, ValueError):
+        return None
+    numbers = (found.effect, found.margin, *found.interval)
+    return found if found.word in _LEANING and found.metric in metrics() and all(map(math.isfinite, numbers)) else None
+
+
+def _lines(claims: list[_Read]) -> Iterator[JudgedLine]:
+    ends: dict[str, list[float]] = {}
+    for claim in claims:
+        ends.setdefault(claim.metric, []).extend((claim.effect, claim.margin, *claim.interval))
+    for claim in claims:
+        low, high = (effect_number(claim.metric, end) for end in claim.interval)
+        yield JudgedLine(
+            claim.text,
+            f"{metrics()[claim.metric].title}, {claim.stream}",
+            claim.word,
+            _LEANING[claim.word],
+            f"{effect_number(claim.metric, claim.effect)} [{low}, {high}]",
+            interval_mark(claim.effect, claim.interval, reach(ends[claim.metric]), claim.margin),
+        )

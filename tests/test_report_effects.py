@@ -1,0 +1,142 @@
+"""Effects and intervals as a table's page and the index draw them, and the points of score against parameters."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+from pathlib import Path
+
+import pytest
+from checkout import REPOSITORY
+from test_report_table import cost, record
+
+from cenbench.matrix.plan import load_plan
+from cenbench.report.index import render_index_html
+from cenbench.report.interval_mark import WIDTH, interval_mark, reach
+from cenbench.report.judged_claims import read_judged
+from cenbench.report.render_claims import FORMAT
+from cenbench.report.scatter import _labelled, scatter_chart
+from cenbench.report.table import build_table
+from cenbench.report.table_claims import TableClaim, claim_cards
+from cenbench.stats.claims import Relation
+
+
+def claim(
+    interval: tuple[float, float] | None, relation: Relation = "better", text: str = "A is better."
+) -> TableClaim:
+    effect = None if interval is None else sum(interval) / 2
+    return TableClaim("a", text, "", "miou_pct", "rgb", effect, interval, 5, 5, 10, 10, 5, relation, 1.0)
+
+
+def test_a_mark_keeps_the_order_and_the_signs_of_its_numbers() -> None:
+    numbers = random.Random(0)
+    for _ in range(100):
+        low, effect, high = sorted(numbers.uniform(-5, 5) for _ in range(3))
+        mark = interval_mark(effect, (low, high), reach([low, high]), 0.5)
+        assert 0 <= mark.low <= mark.at <= mark.high <= WIDTH
+        assert mark.zero == WIDTH / 2
+        for value, at in ((low, mark.low), (effect, mark.at), (high, mark.high)):
+            assert (value > 0) == (at > mark.zero) or abs(at - mark.zero) < 0.1
+
+
+def test_effects_of_one_metric_share_a_scale() -> None:
+    [card] = claim_cards([claim((1.0, 3.0)), claim((2.0, 6.0))])
+    (_, small), (_, large) = card.lines
+    assert large.at - large.zero == pytest.approx(2 * (small.at - small.zero), abs=0.2)
+
+
+@pytest.mark.parametrize(
+    ("interval", "relation", "leaning"),
+    [
+        ((0.1, 0.3), "better", "for"),
+        ((-0.1, 0.3), "better", "open"),
+        ((-0.3, -0.1), "better", "against"),
+        ((-0.3, -0.1), "not worse", "for"),
+        ((-1.3, -0.1), "not worse", "against"),
+        ((-1.3, 0.1), "not worse", "open"),
+        ((-0.9, 0.9), "equal", "for"),
+        ((-1.1, 0.9), "equal", "open"),
+        ((0.5, 1.5), "equal", "against"),
+        (None, "better", "open"),
+    ],
+)
+def test_a_claim_leans_by_its_interval_and_the_margin_of_its_relation(
+    interval: tuple[float, float] | None, relation: Relation, leaning: str
+) -> None:
+    assert claim(interval, relation).leaning == leaning
+
+
+def test_a_statement_on_several_outputs_is_one_card_that_is_open_where_they_differ() -> None:
+    same = claim_cards([claim((1.0, 3.0)), claim((2.0, 6.0)), claim(None)])
+    assert [(len(card.lines), card.leaning) for card in same] == [(2, "for")]
+    mixed = claim_cards([claim((1.0, 3.0)), claim((-3.0, -1.0)), claim((1.0, 2.0), text="B is better.")])
+    assert [(len(card.lines), card.leaning) for card in mixed] == [(2, "open"), (1, "for")]
+
+
+def judged(**changed: object) -> dict[str, object]:
+    entry = {"text": "A is better.", "metric": "miou_pct", "stream": "rgb", "word": "holds", "margin": 1.0}
+    return {**entry, "comparison": {"effect": 2.0, "interval": [1.0, 3.0]}, **changed}
+
+
+def written(folder: Path, claims: object) -> Path:
+    path = folder / "study" / "claims.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps({"format": FORMAT, "words": {"undecided": 3, "holds": 1}, "claims": claims}))
+    return path
+
+
+def test_the_index_shows_decided_claims_first_with_their_intervals(tmp_path: Path) -> None:
+    claims = [judged(word="undecided", text="B <b>is</b> better."), judged(), judged(comparison=None)]
+    found = read_judged(written(tmp_path, claims))
+    assert found is not None
+    assert list(found.words) == ["holds", "undecided"]
+    assert [(line.text, line.leaning) for line in found.lines] == [("A is better.", "for"), (claims[0]["text"], "open")]
+    assert found.lines[0].effect == "+2.00 [+1.00, +3.00]"
+    page = render_index_html(tmp_path)
+    assert page.index("A is better.") < page.index("B &lt;b&gt;is&lt;/b&gt; better.")
+    assert "+2.00 [+1.00, +3.00]" in page
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"metric": "no-such-metric"},
+        {"metric": None},
+        {"word": "wonderful"},
+        {"comparison": {"effect": "NaN", "interval": [0, 1]}},
+        {"comparison": {"effect": 1, "interval": [0]}},
+        {"comparison": 3},
+        {"margin": []},
+    ],
+)
+def test_a_claim_that_cannot_be_read_is_left_out(tmp_path: Path, odd: dict[str, object]) -> None:
+    found = read_judged(written(tmp_path, [judged(**odd), judged(), "not a claim"]))
+    assert found is not None
+    assert len(found.lines) == 1
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"format": 1}', '{"format": 1, "words": 3, "claims": []}'])
+def test_a_damaged_file_of_claims_is_left_out(tmp_path: Path, text: str) -> None:
+    path = written(tmp_path, [])
+    path.write_text(text)
+    assert read_judged(path) is None
+    assert "No tables yet" in render_index_html(tmp_path)
+
+
+def test_score_against_parameters_has_a_point_for_every_row_though_no_column_shows_parameters() -> None:
+    layout = load_plan(REPOSITORY / "params", "demo").table("table7")
+    records = {cell.id: record(cell, 10.0 + n, parameters=cost(n)) for n, cell in enumerate(layout.cells)}
+    drawn = scatter_chart(build_table("demo", layout, records), records)
+    assert drawn is not None
+    assert drawn.count("<circle") == len(layout.rows)
+    assert "S/U · half · exchange" in drawn
+    equal = {cell.id: record(cell, 10.0 + n, parameters=cost(0)) for n, cell in enumerate(layout.cells)}
+    assert scatter_chart(build_table("demo", layout, equal), equal) is None
+
+
+def test_no_label_covers_another() -> None:
+    numbers = random.Random(1)
+    points = [(str(n), numbers.uniform(0, 60), numbers.uniform(0, 200)) for n in range(12)]
+    heights = sorted(point.label_y for point in _labelled(points))
+    assert all(below - above >= 12 for above, below in itertools.pairwise(heights))
