@@ -1,14 +1,22 @@
-"""`cenbench export`: write a finished cell's predictions as files."""
+"""`cenbench export` and `export-history`: a finished cell's predictions and training curves for other tools."""
 
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cenbench.cli.options import CellId, Device, Preset, Root, checkout, find_cell, say
+from cenbench.cli import completion
+from cenbench.cli.options import CellId, Device, Preset, Root, Tables, checkout, find_cell, say
+from cenbench.errors import UserError
+
+
+class Tool(StrEnum):
+    tensorboard = "tensorboard"
+    wandb = "wandb"
 
 
 def export(
@@ -32,3 +40,45 @@ def export(
     chosen = find_cell(load_plan(paths.params, preset), cell)
     written = export_cell(chosen, paths, out, stream, device, bar=sys.stderr.isatty())
     say(f"{out}: {written} predictions of {stream}, described in predictions.json")
+
+
+def export_history(
+    to: Annotated[Tool, typer.Option("--to", help="The tool whose format to write.")],
+    out: Annotated[Path, typer.Option(help="Folder to write to; each cell gets a run of its own.")],
+    cells: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="CELL",
+            help="Ids of cells, or unique starts of them or of their hashes.",
+            autocompletion=completion.cells,
+        ),
+    ] = None,
+    table: Tables = None,
+    preset: Preset = "demo",
+    root: Root = Path(),
+) -> None:
+    """Write training curves and results of finished cells for TensorBoard, or as offline runs of Weights & Biases.
+
+    Example: [bold]cenbench export-history --table table7 --to tensorboard --out runs[/bold]
+
+    With --table, cells that are not finished are left out.
+
+    Next: tensorboard --logdir OUT, or wandb sync OUT/wandb/offline-run-*.
+    """
+    from cenbench.matrix.plan import load_plan
+    from cenbench.records.read import read_record
+    from cenbench.report.exported_history import WRITERS, exported_history
+
+    paths = checkout(root)
+    plan = load_plan(paths.params, preset)
+    named = [find_cell(plan, text) for text in cells or ()]
+    shown = plan.select(tables=table).cells.values() if table else ()
+    finished = [cell for cell in shown if read_record(paths, cell).state == "ok"]
+    chosen = list({cell.id: cell for cell in (*named, *finished)}.values())
+    if not chosen:
+        problem = "no cell of these tables is finished" if table else "no cells to export"
+        raise UserError(problem, fix=None if table else "name cells, or tables with --table")
+    histories = [exported_history(read_record(paths, cell)) for cell in chosen]
+    for history in histories:
+        WRITERS[to](history, out)
+    say(f"{out}: {len(histories)} runs for {to}")
