@@ -163,7 +163,16 @@ RENDERED = {
         ],
     },
     "figure5": {"format": 1, "figure": "figure5", "title": "f", "states": {"ok": 2, "failed": 1}},
-    "claims": {"format": 1, "words": {"holds": 2, "open": 1}},
+    "claims": {
+        "format": 1,
+        "words": {"holds": 2, "open": 1},
+        "claims": [
+            {
+                **{"text": "A is better.", "metric": "miou_pct", "stream": "rgb", "word": "holds", "margin": 1.0},
+                "comparison": {"effect": 2.0, "interval": [1.0, 3.0]},
+            }
+        ],
+    },
 }
 
 
