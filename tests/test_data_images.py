@@ -34,10 +34,15 @@ def png(kind: int, bits: int, rows: list[bytes], *chunks: tuple[bytes, bytes], s
     width, height = size
     parts = [(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0)), *chunks]
     parts += [(b"IDAT", zlib.compress(b"".join(b"\0" + row for row in rows))), (b"IEND", b"")]
-    packed = [
-        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in parts
+    return png_of(*parts)
+
+
+def png_of(*chunks: tuple[bytes, bytes]) -> bytes:
+    """A PNG of these chunks, with their checksums."""
+    joined = [
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks
     ]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(joined)
 
 
 def as_palette(grays: np.ndarray, order: list[int]) -> bytes:
@@ -126,6 +131,78 @@ def test_unexpected_channels_and_depths_are_refused_before_decoding() -> None:
         assert problem in refusal(data, **settings).problem
 
 
+def packed(rows: np.ndarray) -> bytes:
+    return zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows))
+
+
+def chunked(*parts: tuple[bytes, bytes], bits: int = 8, colour_type: int = 0, compression: int = 0) -> bytes:
+    """A PNG of the size of `LABELS` with these chunks between its header and its end."""
+    header = (b"IHDR", struct.pack(">IIBBBBB", WIDTH, HEIGHT, bits, colour_type, compression, 0, 0))
+    return png_of(header, *parts, (b"IEND", b""))
+
+
+@pytest.mark.parametrize("interlaced", [False, True])
+@pytest.mark.parametrize(("array", "settings"), [(LABELS, {}), (DEPTH, {"bits": 16}), (RGB, {"channels": 3})])
+def test_missing_pixel_data_is_not_read_as_zeros(interlaced: bool, array: np.ndarray, settings: dict[str, int]) -> None:
+    """A whole zlib stream, with right checksums, that ends some bytes or rows too early. Pillow fills in zeros."""
+    stored = array.astype(">u2") if array.dtype == np.uint16 else array
+    passes = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+    parts = [stored[y::down, x::across] for x, y, across, down in passes] if interlaced else [stored]
+    rows = b"".join(b"\0" + np.ascontiguousarray(row).tobytes() for part in parts for row in part)
+    bits, colour_type = 8 * array.dtype.itemsize, 2 if array.ndim == 3 else 0
+    header = (b"IHDR", struct.pack(">IIBBBBB", WIDTH, HEIGHT, bits, colour_type, 0, 0, interlaced))
+    whole = png_of(header, (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    np.testing.assert_array_equal(read(whole, **settings), array)
+    for missing in (1, 200, len(rows)):
+        cut = png_of(header, (b"IDAT", zlib.compress(rows[:-missing])), (b"IEND", b""))
+        assert f"{missing} of {len(rows)} bytes of pixel data are missing" in str(refusal(cut, **settings).found)
+
+
+def test_chunks_that_leave_open_what_is_stored_are_refused() -> None:
+    palette = bytes(value for gray in (0, 3, 7, 26, 33) for value in [gray] * 3)
+    pixels = (b"IDAT", packed(LABELS))
+    twice = struct.pack(">IIBBBBB", WIDTH, HEIGHT, 16, 0, 0, 0, 0)
+    for data, found in (
+        (chunked((b"IHDR", twice), (b"IDAT", packed(DEPTH.astype(">u2")))), "two chunks b'IHDR'"),
+        (chunked((b"PLTE", palette), (b"PLTE", palette[::-1]), pixels, colour_type=3), "two chunks b'PLTE'"),
+        (chunked((b"ABCD", b""), pixels), "unknown chunk b'ABCD'"),
+        (chunked(pixels, compression=1), "unknown way of storing pixels"),
+        (png_of((b"CgBI", bytes(4)), (b"IEND", b"")), "the first chunk is b'CgBI'"),
+    ):
+        assert found in str(refusal(data).found)
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [(b"gAMA", struct.pack(">I", 22727)), (b"sRGB", b"\0"), (b"sBIT", b"\5"), (b"tRNS", b"\0\7"), (b"bKGD", b"\0\3"),
+     (b"cHRM", bytes(32)), (b"iCCP", b"a\0\0" + zlib.compress(b"profile")), (b"tIME", bytes(7))],
+)  # fmt: skip
+def test_chunks_about_display_change_no_value(extra: tuple[bytes, bytes]) -> None:
+    np.testing.assert_array_equal(read(chunked(extra, (b"IDAT", packed(LABELS)))), LABELS)
+
+
+def test_a_jpeg_whose_rest_is_zeros_is_refused() -> None:
+    """As after an unfinished download into a file of full size: zeros decode to gray without an error."""
+    settings = {"channels": 3, "formats": ("JPEG", "PNG")}
+    noise = np.random.default_rng(4).integers(0, 256, (64, 64, 3)).astype(np.uint8)
+    for options in ({}, {"progressive": True}, {"exif": Image.Exif(), "comment": b"\xff\xd9"}):
+        whole = encoded(Image.fromarray(noise), "JPEG", **options)
+        read(whole, **settings)
+        read(whole + b"padding", **settings)
+        for length in (len(whole) - 2, len(whole) - 500, len(whole) // 2):
+            assert "cannot be read" in refusal(whole[:length] + bytes(len(whole) - length), **settings).problem
+
+
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [(b"", "an empty file"), (b"  <!DOCTYPE html>", "an HTML or XML page"), (bytes(500), "zeros"),
+     (b"version https://git-lfs.github.com/spec/v1", "git-lfs"), (b"II*\0", "a TIFF"), (b"RIFF....WEBPVP8 ", "a WebP"),
+     (b"\x93NUMPY", "a NumPy array"), (b"\x89PNG\n\x1a\n", "transferred as text"), (b"iVBO", "begin with 69 56 42 4f")],
+)  # fmt: skip
+def test_a_file_that_is_no_image_is_described(data: bytes, found: str) -> None:
+    assert found in str(refusal(data).found)
+
+
 def test_an_animation_is_refused() -> None:
     frames = [Image.fromarray(LABELS + shift) for shift in range(2)]
     data = encoded(frames[0], save_all=True, append_images=frames[1:])
@@ -176,6 +253,11 @@ def test_masks_whose_palettes_were_renumbered_are_refused(tmp_path: Path) -> Non
     with pytest.raises(UserError, match="1 of 10 masks have another palette") as caught:
         NYUDv2().scan(tmp_path, spec)
     assert "masks/000003.png" in str(caught.value.found)
+    data = path.read_bytes()  # the palette may lie behind a long chunk
+    long = struct.pack(">I", 9000) + b"tEXt" + b"a\0" + b"x" * 8998
+    path.write_bytes(data[:33] + long + struct.pack(">I", zlib.crc32(long[4:])) + data[33:])
+    with pytest.raises(UserError, match="1 of 10 masks have another palette"):
+        NYUDv2().scan(tmp_path, spec)
     labels = official_nyudv2.semantic(3)[official_nyudv2.ROWS, official_nyudv2.COLUMNS]
     path.write_bytes(as_palette(labels, [255, *range(40)][::-1]))
     sample = next(sample for sample in NYUDv2().scan(tmp_path, spec).samples if sample.id == "000003")

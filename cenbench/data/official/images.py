@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from cenbench.data.official.png import bits_per_channel, check_chunks, is_png
+from cenbench.data.official.image_format import check_jpeg_end, kind_of
+from cenbench.data.official.png import check_chunks, check_pixels, is_png, read_header
 from cenbench.data.reading import GET_AGAIN, read_bytes
 from cenbench.errors import UserError
 
@@ -50,13 +51,15 @@ def read_image(
             check_chunks(stored)
         with _opened(stored) as image:
             _check_header(path, image, stored, _tuple(channels), _tuple(bits), size, formats)
+            _check_complete(stored)
             image.load()
             array = _values(path, image, palette_indices)
             bits_found = _bits(image, stored)
     except Image.DecompressionBombError as error:
         raise _bad(path, "is too large to decode", str(error), f"at most {MOST_PIXELS:,} pixels") from error
     except _DAMAGED as error:
-        raise _bad(path, "cannot be read: truncated, or not an image", str(error), "a complete PNG or JPEG") from error
+        found = kind_of(stored) if isinstance(error, UnidentifiedImageError) else str(error)
+        raise _bad(path, "cannot be read: truncated, or not an image", found, "a complete PNG or JPEG") from error
     return array.astype(np.uint16 if bits_found == 16 else np.uint8)
 
 
@@ -94,9 +97,17 @@ def _check_header(
         raise _bad(path, "has an unexpected number of channels", f"{count} ({image.mode})", _or(channels))
 
 
+def _check_complete(stored: bytes) -> None:
+    """Raise ValueError for missing pixels that a decoder would fill without a word."""
+    if is_png(stored):
+        check_pixels(stored)
+    else:
+        check_jpeg_end(stored)
+
+
 def _bits(image: Image.Image, stored: bytes) -> int:
     """Bits per channel of the decoded values: fewer than 8 are expanded to 8."""
-    return max(8, bits_per_channel(stored)) if image.format == "PNG" else 8
+    return max(8, read_header(stored).bits) if image.format == "PNG" else 8
 
 
 def _values(path: Path, image: Image.Image, palette_indices: bool) -> np.ndarray:

@@ -12,7 +12,7 @@ import numpy as np
 from cenbench.data.official.adapter import Sample, Split, Unusable, read_excluded
 from cenbench.data.official.images import check_labels, metres_to_units, read_image
 from cenbench.data.official.nearness import check_unit
-from cenbench.data.official.png import palette
+from cenbench.data.official.png import read_palette
 from cenbench.data.reading import file_system_errors, read_lines
 from cenbench.errors import UserError
 from cenbench.matrix.specs import DatasetSpec
@@ -24,8 +24,6 @@ UNITS_PER_METRE = 5000.0
 """Of the depth as it is prepared, and as the released folder stores it."""
 WHOLE, CROPPED = (480, 640), (468, 625)
 _FIX = "copy it from semantic_segmentation/data/nyudv2 of the released code (github.com/yikaiw/CEN)"
-_PALETTE_WITHIN = 4096
-"""Bytes at the start of a PNG that contain its palette."""
 TOP, LEFT = 6, 7
 """Colour and labels are cropped from the camera's 480 x 640: 6 rows above and below, 7 columns left, 8 right."""
 
@@ -92,7 +90,7 @@ def _check_palettes(raw: Path, masks: list[str]) -> None:
     coloured: dict[str, bytes] = {}
     for name in masks:
         with file_system_errors(raw / name), (raw / name).open("rb") as file:
-            colours = palette(file.read(_PALETTE_WITHIN))
+            colours = read_palette(file)
         if colours and not colours[0::3] == colours[1::3] == colours[2::3]:
             coloured[name] = colours
     whole = max(coloured.values(), key=len, default=b"")
