@@ -181,6 +181,7 @@ MAT_FAULTS = {
         "do not exist: 3", ("trainNdxs 77", "trainNdxs 13", "testNdxs 0"),
     ),
     "halves share frames": Fault(lambda raw: write_splits(raw, (1, 2, 5), (5, 3)), "share frames", ("[5]",)),
+    "a frame twice": Fault(lambda raw: write_splits(raw, (1, 2, 5, 2), VAL), "trainNdxs names frames twice", ("[2]",)),
     "too few": Fault(lambda raw: write_splits(raw, TRAIN, VAL[:2]), "too few samples for val"),
     "no mapping": Fault(lambda raw: (raw / "classMapping40.mat").unlink(), "classMapping40.mat is missing"),
     "another mapping": Fault(
@@ -236,6 +237,17 @@ FOLDER_FAULTS = {
     ),
     "a line that leads outside": Fault(
         lambda raw: (raw / "val.txt").write_text("../a.png\tmasks/000002.png\tdepth/000002.png\n"), "unexpected format"
+    ),
+    "a line twice": Fault(
+        lambda raw: (raw / "val.txt").write_text(2 * "rgb/000002.png\tmasks/000002.png\tdepth/000002.png\n"),
+        "a list names samples twice", ("val.txt", "000002"),
+    ),
+    "two samples of one name": Fault(
+        lambda raw: (raw / "val.txt").write_text(
+            "rgb/000002.png\tmasks/000002.png\tdepth/000002.png\n"
+            "./rgb/000002.png\tmasks/000004.png\tdepth/000004.png\n"
+        ),
+        "a list names samples twice", ("val.txt", "000002"),
     ),
     "lists share samples": Fault(
         lambda raw: (raw / "val.txt").write_bytes((raw / "train.txt").read_bytes()), "share samples", ("000005",)

@@ -101,6 +101,57 @@ def test_a_unit_that_makes_rooms_too_deep_is_refused(folders: dict[str, Path], t
         prepared(asking(NYUDV2, depth_units_per_metre=1000), copied(folders, "folder", tmp_path), tmp_path)
 
 
+def test_a_large_value_that_stands_for_missing_depth_is_refused(folders: dict[str, Path], tmp_path: Path) -> None:
+    """65535 would be 13.1 m, more than the sensor measures; some broken pixels are left as they are."""
+    raw = copied(folders, "folder", tmp_path)
+    path = raw / f"depth/{FRAMES[2]:06d}.png"
+    depth = official_nyudv2.depth(FRAMES[2])
+    depth[:3] = 65535
+    write_image(path, depth)
+    prepared(NYUDV2, raw, tmp_path)
+    depth[:40] = 65535
+    write_image(path, depth)
+    for spec in (NYUDV2, asking(NYUDV2, depth_units_per_metre=5000)):
+        with pytest.raises(UserError, match="beyond what its sensor measures") as caught:
+            prepared(spec, raw, tmp_path / "again")
+        assert caught.value.where == path
+        assert "25600 pixels over 11 m, up to 13.11 m" in str(caught.value.found)
+        assert "65535" in str(caught.value.fix)
+
+
+@pytest.mark.parametrize("name", ["folder", "mat"])
+def test_a_dataset_without_any_depth_is_refused(folders: dict[str, Path], tmp_path: Path, name: str) -> None:
+    raw = copied(folders, name, tmp_path)
+    if name == "mat":
+        with h5py.File(raw / "nyu_depth_v2_labeled.mat", "r+") as file:
+            file["depths"][:] = 0
+    else:
+        for frame in FRAMES:
+            write_image(raw / f"depth/{frame:06d}.png", np.zeros(official_nyudv2.WHOLE, np.uint16))
+    with pytest.raises(UserError, match="no image has any depth"):
+        prepared(NYUDV2, raw, tmp_path)
+
+
+def test_depth_of_the_mat_file_that_is_not_in_metres_is_refused(folders: dict[str, Path], tmp_path: Path) -> None:
+    raw = copied(folders, "mat", tmp_path)
+    with h5py.File(raw / "nyu_depth_v2_labeled.mat", "r+") as file:
+        file["depths"][:] = file["depths"][:] / 10  # as fractions of the largest depth
+    with pytest.raises(UserError, match="under 3 m: it is stored in another unit") as caught:
+        prepared(NYUDV2, raw, tmp_path)
+    assert "its depth is in metres" in str(caught.value.fix)
+
+
+def test_plain_millimetres_of_sunrgbd_are_refused(folders: dict[str, Path], tmp_path: Path) -> None:
+    """Read as rotated bits, seven of eight distances would become 8 m without a word."""
+    raw = copied(folders, "sunrgbd", tmp_path)
+    for path in raw.rglob("depth*/*.png"):
+        stored = np.array(Image.open(path))
+        write_image(path, (stored >> 3) | (stored << 13))
+    with pytest.raises(UserError, match="in another way than SUN RGB-D publishes it") as caught:
+        prepared(SUNRGBD, raw, tmp_path)
+    assert "rotated left by three" in str(caught.value.expected)
+
+
 def test_the_mat_file_states_its_unit(folders: dict[str, Path], tmp_path: Path) -> None:
     with pytest.raises(UserError, match="holds depth in metres"):
         prepared(asking(NYUDV2, depth_units_per_metre=1000), folders["mat"], tmp_path)

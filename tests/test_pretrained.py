@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import os
+import tarfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -118,7 +121,23 @@ def spoiled(source: Path, path: Path, how: str) -> Path:
     if how == "cut short":
         path.write_bytes(source.read_bytes()[:100_000])
         return path
-    if how == "malice":
+    if how == "one bit":
+        data = bytearray(source.read_bytes())
+        data[len(data) // 2] ^= 8
+        path.write_bytes(data)
+        return path
+    first = state["conv1.weight"]
+    if how in ("int8", "bool", "complex64", "float8_e4m3fn"):
+        state["conv1.weight"] = first.to(getattr(torch, how))
+    elif how == "quantised":
+        state["conv1.weight"] = torch.quantize_per_tensor(first, 0.1, 0, torch.qint8)
+    elif how == "sparse":
+        state["conv1.weight"] = first.to_sparse()
+    elif how == "meta":
+        state["conv1.weight"] = first.to("meta")
+    elif how == "variance":
+        state["layer1.0.bn1.running_var"][3] = -1
+    elif how == "malice":
         state["conv1.weight"] = Malice(path.with_name("was-run"))
     elif how == "key":
         del state["layer2.1.bn2.running_var"]
@@ -137,7 +156,16 @@ def spoiled(source: Path, path: Path, how: str) -> Path:
 @pytest.mark.parametrize(
     ("how", "message"),
     [
-        ("cut short", r"(?s)truncated, damaged, or another kind.*bad\.pth"),
+        ("cut short", r"(?s)truncated or damaged.*bad\.pth"),
+        ("one bit", r"(?s)truncated or damaged.*bad\.pth.*wrong checksum of \S+/data/\d+"),
+        ("int8", r"(?s)not floating-point.*conv1\.weight.*int8"),
+        ("bool", r"(?s)not floating-point.*conv1\.weight.*bool"),
+        ("complex64", r"(?s)not floating-point.*conv1\.weight.*complex64"),
+        ("float8_e4m3fn", r"(?s)not floating-point.*conv1\.weight.*float8_e4m3fn"),
+        ("quantised", r"(?s)not plain tensors.*conv1\.weight.*quantised"),
+        ("sparse", r"(?s)not plain tensors.*conv1\.weight.*sparse"),
+        ("meta", r"(?s)not plain tensors.*conv1\.weight.*meta"),
+        ("variance", r"(?s)a variance is negative.*layer1\.0\.bn1\.running_var.*-1"),
         ("malice", r"(?s)could run arbitrary code.*bad\.pth.*the type exec"),
         ("key", r"(?s)torchvision's layout.*layer2\.1\.bn2\.running_var.*no such key"),
         ("more", r"(?s)torchvision's layout.*layer5\.weight.*does not have"),
@@ -154,6 +182,56 @@ def test_a_file_of_another_network_is_reported_and_not_added(
         add_weights(NAME, bad, tmp_path / "weights", own="mine")
     assert not (tmp_path / "weights").exists()
     assert not (tmp_path / "was-run").exists()
+
+
+def script(path: Path) -> None:
+    torch.jit.save(torch.jit.script(torch.nn.Linear(1, 1)), path)
+
+
+def zip_of_weights(path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("resnet18.pth", b"weights")
+
+
+def tar_of_weights(path: Path) -> None:
+    """As torch wrote them before version 0.4, or anyone's own archive."""
+    with tarfile.open(path, "w") as archive:
+        archive.addfile(tarfile.TarInfo("storages"))
+
+
+KINDS: dict[str, tuple[Callable[[Path], object], str]] = {
+    "TorchScript": (script, r"(?s)a TorchScript archive.*torch\.jit\.load"),
+    "a zip": (zip_of_weights, r"(?s)a zip archive that torch\.save did not write.*resnet18\.pth.*unpack it"),
+    "a tar": (tar_of_weights, r"(?s)another kind of file.*a tar archive.*unpack it"),
+    "a page": (lambda path: path.write_text("<html>"), r"(?s)another kind of file.*an HTML"),
+    "a pointer": (lambda path: path.write_text("version https://git-lfs.github.com/spec/v1"), "git lfs pull"),
+    "HDF5": (lambda path: path.write_bytes(b"\x89HDF\r\n\x1a\n"), "an HDF5 file"),
+    "nothing": (lambda path: path.touch(), "an empty file"),
+    "a folder": (lambda path: path.mkdir(), r"(?s)not a regular file.*a directory"),
+    "a pipe": (os.mkfifo, r"(?s)not a regular file.*a pipe"),
+    "a link to itself": (lambda path: path.symlink_to(path.name), r"(?s)cannot be accessed.*ELOOP"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_another_kind_of_file_is_named(tmp_path: Path, kind: str) -> None:
+    write, message = KINDS[kind]
+    write(tmp_path / "bad.pth")
+    with pytest.raises(UserError, match=message) as caught:
+        add_weights(NAME, tmp_path / "bad.pth", tmp_path / "weights", own="mine")
+    assert caught.value.where == tmp_path / "bad.pth"
+
+
+def test_a_file_without_checksums_is_read(source: Path, tmp_path: Path) -> None:
+    compute = torch.serialization.get_crc32_options()
+    torch.serialization.set_crc32_options(False)
+    try:
+        torch.save(torch.load(source, weights_only=True), tmp_path / "fast.pth")
+    finally:
+        torch.serialization.set_crc32_options(compute)
+    with zipfile.ZipFile(tmp_path / "fast.pth") as archive:
+        assert archive.testzip() is not None
+    add_weights(NAME, tmp_path / "fast.pth", tmp_path / "weights", own="written without checksums")
 
 
 def test_old_files_without_counters_and_own_weights_with_other_classes_are_accepted(

@@ -17,8 +17,11 @@ from cenbench.metrics.inputs.torchvision_shim import import_torchvision
 from cenbench.pretrained.catalog import ASSETS, EMBEDDED, INCEPTION_FILE, Asset
 from cenbench.pretrained.state_dicts import StateDict, is_safetensors, names_in, read_entries, read_state_dicts
 from cenbench.pretrained.used import own_note
+from cenbench.regular_file import Missing
 
 _COUNTER = ".num_batches_tracked"
+_VARIANCE = ".running_var"
+_FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 _UNUSED = ("fc.",)
 """The classifier is not used: the user's own weights may have other classes."""
 _ANCHORS = {False: ("conv1.weight", "layer1.0.conv1.weight"), True: ("Conv2d_1a_3x3.conv.weight",)}
@@ -61,9 +64,11 @@ def add_weights(
     in place (without `replace`).
     """
     asset = find_asset(name)
-    if not source.is_file():
-        raise UserError("no such file", where=source, fix=f"{asset.file} is published at {asset.url}")
-    sha256 = sha256_file(source)
+    try:
+        sha256 = sha256_file(source)
+    except Missing:
+        fix = f"{asset.file} is published at {asset.url}"
+        raise UserError("no such file", where=source, fix=fix) from None
     _check_identity(asset, source, sha256, own)
     with tempfile.TemporaryDirectory() as folder:
         found = find_weights(asset, source, key)
@@ -158,7 +163,7 @@ def _problem(asset: Asset, found: StateDict, source: Path) -> UserError | None:
         if asset.file != INCEPTION_FILE:
             shapes = {name: tuple(value.shape) for name, value in tensors.items()}
             _check_shapes(_resnet_shapes(asset.name), shapes, source)
-        _check_finite(tensors, source)
+        _check_values(tensors, source)
     except UserError as error:
         return error
     return None
@@ -182,7 +187,7 @@ def _tensors(found: StateDict, source: Path) -> dict[str, Tensor]:
 def _check_inception(plain: Path) -> None:
     from cenbench.metrics.inputs.inception import read_inception
 
-    _check_finite(read_inception(plain).state_dict(), plain)
+    _check_values(read_inception(plain).state_dict(), plain)
 
 
 def _is_plain(found: StateDict, source: Path) -> bool:
@@ -222,10 +227,22 @@ def _check_shapes(expected: dict[str, tuple[int, ...]], found: dict[str, tuple[i
             raise UserError(problem, where=source, key=key, found=found[key], expected=expected[key])
 
 
-def _check_finite(state: dict[str, Tensor], source: Path) -> None:
+def _check_values(state: dict[str, Tensor], source: Path) -> None:
+    """Refuse what would be loaded as other numbers than were trained (quantised, complex), or cannot be at all."""
     for key, value in state.items():
+        if value.layout != torch.strided or value.device.type != "cpu" or value.is_quantized:
+            kind = "quantised" if value.is_quantized else f"{value.layout}, on device {value.device.type}"
+            raise UserError("these weights are not plain tensors", where=source, key=key, found=kind)
+        if not key.endswith(_COUNTER) and value.dtype not in _FLOATS:
+            expected = ", ".join(str(dtype).removeprefix("torch.") for dtype in _FLOATS)
+            found = str(value.dtype).removeprefix("torch.")
+            raise UserError(
+                "these weights are not floating-point numbers", where=source, key=key, found=found, expected=expected
+            )
         if not bool(value.isfinite().all()):
             raise UserError("these weights are not finite", where=source, key=key, found="infinity or NaN")
+        if key.endswith(_VARIANCE) and bool((value < 0).any()):
+            raise UserError("a variance is negative", where=source, key=key, found=float(value.min()))
 
 
 def _copy(source: Path, path: Path, sha256: str) -> None:

@@ -13,10 +13,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from cenbench.data.official.image_format import check_jpeg_end, kind_of
+from cenbench.data.official.jpeg import check_jpeg_end
 from cenbench.data.official.png import check_chunks, check_pixels, is_png, read_header
 from cenbench.data.reading import GET_AGAIN, read_bytes
 from cenbench.errors import UserError
+from cenbench.file_kind import kind_of
 
 MOST_PIXELS = 2**26
 """More than any image of these datasets has; a compressed image of more could fill the memory (decompression bomb)."""

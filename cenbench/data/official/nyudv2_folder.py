@@ -5,13 +5,14 @@ Source: paper.md#nyudv2.
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
 from cenbench.data.official.adapter import Sample, Split, Unusable, read_excluded
 from cenbench.data.official.images import check_labels, metres_to_units, read_image
-from cenbench.data.official.nearness import check_unit
+from cenbench.data.official.nearness import check_farthest, check_unit
 from cenbench.data.official.png import read_palette
 from cenbench.data.reading import file_system_errors, read_lines
 from cenbench.errors import UserError
@@ -45,6 +46,11 @@ def scan(raw: Path, spec: DatasetSpec) -> tuple[list[Sample], list[Sample], tupl
     unusable, excluded = Unusable(), read_excluded(raw)
     for split, name in LISTS.items():
         samples[split] = [_sample(raw, split, number, line) for number, line in read_lines(raw / name, fix=_FIX)]
+        if twice := sorted(name for name, times in Counter(s.id for s in samples[split]).items() if times > 1):
+            raise UserError(
+                "a list names samples twice", where=raw / name, found=", ".join(twice[:20]), expected="each once",
+                fix=f"remove the second line of each from {name}",
+            )  # fmt: skip
         for sample in samples[split]:
             if sample.id in excluded:
                 continue
@@ -60,7 +66,11 @@ def scan(raw: Path, spec: DatasetSpec) -> tuple[list[Sample], list[Sample], tupl
     )
     if spec.depth_units_per_metre is None:
         depths = [sample.files["depth"] for half in samples.values() for sample in half if sample.id not in excluded]
-        check_unit(raw, depths, lambda name: _depth(raw / name), UNITS_PER_METRE)
+        check_unit(
+            raw, depths, lambda name: _depth(raw / name), UNITS_PER_METRE,
+            fix="state the unit in the preset, for millimetres dataset: {depth_units_per_metre: 1000}; if the scenes "
+            f"really are that near, dataset: {{depth_units_per_metre: {UNITS_PER_METRE:g}}}",
+        )  # fmt: skip
     return samples["train"], samples["val"], tuple(LISTS.values())
 
 
@@ -74,6 +84,7 @@ def read(raw: Path, spec: DatasetSpec, sample: Sample) -> tuple[np.ndarray, np.n
     if spec.depth_units_per_metre is not None:
         metres_HW = depth_HW / spec.depth_units_per_metre
         depth_HW = metres_to_units(metres_HW, UNITS_PER_METRE, raw / sample.files["depth"])
+    check_farthest(depth_HW, UNITS_PER_METRE, raw / sample.files["depth"])
     return rgb_HWC, crop(depth_HW), semantic_HW
 
 

@@ -18,6 +18,7 @@ from scipy.io import loadmat
 from cenbench.data.official.adapter import Sample, Split, Unusable
 from cenbench.data.official.hdf5 import stored_dataset
 from cenbench.data.official.images import metres_to_units
+from cenbench.data.official.nearness import check_unit
 from cenbench.data.official.nyudv2_folder import UNITS_PER_METRE, WHOLE, crop
 from cenbench.data.reading import read_bytes
 from cenbench.errors import UserError
@@ -58,8 +59,26 @@ def scan(raw: Path, spec: DatasetSpec) -> tuple[list[Sample], list[Sample], tupl
         raise UserError(
             "the split's halves share frames", where=raw / SPLITS, found=twice[:20], expected="none in both"
         )
+    for name, numbers in (("trainNdxs", train), ("testNdxs", val)):
+        found, times = np.unique(numbers, return_counts=True)
+        if (times > 1).any():
+            raise UserError(
+                f"{name} names frames twice", where=raw / SPLITS, key=name, found=found[times > 1].tolist()[:20],
+                expected="each once", fix=f"get {SPLITS} again",
+            )  # fmt: skip
     class_mapping(raw)
+    _check_metres(raw, spec)
     return _samples(train, "train"), _samples(val, "val"), (LABELED, SPLITS, MAPPING)
+
+
+def _check_metres(raw: Path, spec: DatasetSpec) -> None:
+    """Raise `UserError` if the depth of the frames, wherever it may come from, is no depth of rooms in metres."""
+    with _open(raw) as file:
+        depths = stored_dataset(file, _DEPTHS[spec.depth], raw / LABELED, complete=False)
+        check_unit(
+            raw / LABELED, map(str, range(len(depths))), lambda number: np.asarray(depths[int(number)]), 1.0,
+            fix=f"get {LABELED} again as published: its depth is in metres",
+        )  # fmt: skip
 
 
 def _samples(numbers: np.ndarray, split: Split) -> list[Sample]:

@@ -25,6 +25,7 @@ from cenbench.data.official.adapter import (
     choose,
 )
 from cenbench.data.official.images import read_image, resize_bilinear, resize_nearest
+from cenbench.data.official.nearness import check_rotation
 from cenbench.data.official.raw_files import RawFiles
 from cenbench.data.official.sunrgbd_toolbox import CLASSES, Frame, Labels, read_frames, split_of, to_training_labels
 from cenbench.errors import UserError
@@ -85,6 +86,8 @@ class SUNRGBD(Adapter):
         wrong.refuse(
             raw, "files of the official lists are missing", "unpack SUNRGBD.zip here, or put the zip itself here"
         )
+        depths = [{**sample.files, **sample.members}["depth"] for sample in chosen]
+        check_rotation(raw, depths, lambda name: _image(files, name, channels=1, bits=16))
         return Scan(chosen, _modalities(spec.depth), tuple(sources), notes=_raw_among_filled(raw, spec, chosen))
 
     def read(self, raw: Path, spec: DatasetSpec, sample: Sample) -> dict[str, np.ndarray]:
@@ -92,10 +95,8 @@ class SUNRGBD(Adapter):
         files, paths = _raw(raw), {**sample.files, **sample.members}
 
         def image(role: str, channels: int, bits: int, size: tuple[int, int] | None = None) -> np.ndarray:
-            path = paths[role]
             formats = ("JPEG", "PNG") if role == "rgb" else ("PNG",)
-            where, data = files.where(path), files.read(path)
-            return read_image(where, channels=channels, bits=bits, size=size, data=data, formats=formats)
+            return _image(files, paths[role], channels=channels, bits=bits, size=size, formats=formats)
 
         rgb = image("rgb", 3, 8)
         size = rgb.shape[0], rgb.shape[1]
@@ -109,6 +110,20 @@ class SUNRGBD(Adapter):
             "depth_zbuffer": resize_nearest(depth, spec.shape_px),
             "semantic": resize_nearest(labels, spec.shape_px),
         }
+
+
+def _image(
+    files: RawFiles,
+    path: str,
+    *,
+    channels: int,
+    bits: int,
+    size: tuple[int, int] | None = None,
+    formats: tuple[str, ...] = ("PNG",),
+) -> np.ndarray:
+    """See `read_image`; from the folder or its zips."""
+    where, data = files.where(path), files.read(path)
+    return read_image(where, channels=channels, bits=bits, size=size, data=data, formats=formats)
 
 
 def _modalities(depths: Literal["filled", "raw"]) -> dict[str, ModalityDeclaration]:

@@ -1,4 +1,5 @@
-"""What a file that should be an image begins with, in words; and whether a JPEG has an end."""
+"""What the first bytes of a file say it is, in words, for the message about a file of another kind than expected."""
+# changes no number: how a mistake is reported
 
 from __future__ import annotations
 
@@ -16,6 +17,8 @@ _BEGINNINGS: tuple[tuple[bytes, str], ...] = (
     (b"\0\0\0\x0cJXL ", "a JPEG XL"),
     (b"\x93NUMPY", "a NumPy array"),
     (b"\x89HDF", "an HDF5 file"),
+    (b"\x08\x07\x12\x07pytorch", "an ONNX network"),
+    (b"\x08\x06\x12\x07pytorch", "an ONNX network"),
     (b"v/1\x01", "an OpenEXR image"),
     (b"qoif", "a QOI image"),
     (b"PK\x03\x04", "a zip archive"),
@@ -30,12 +33,10 @@ _BEGINNINGS: tuple[tuple[bytes, str], ...] = (
     (b"\x89PNG\r\r\n", "a PNG whose line ends were converted (transferred as text)"),
     (b"\xef\xbf\xbdPNG", "a PNG that was decoded as text"),
 )
-_STANDALONE = range(0xD0, 0xD8)
-"""Markers of restarts, in the middle of compressed data."""
 
 
 def kind_of(data: bytes) -> str:
-    """What the bytes of a file that is no readable PNG or JPEG are, in words."""
+    """What a file is whose first bytes (512 are enough) are `data`, in words."""
     if not data:
         return "an empty file"
     for beginning, name in _BEGINNINGS:
@@ -49,18 +50,6 @@ def kind_of(data: bytes) -> str:
         return "an HTML or XML page, perhaps of a failed download"
     if not any(data[:4096]):
         return "zeros, perhaps of an unfinished download"
+    if data[257:262] == b"ustar":
+        return "a tar archive"
     return f"bytes that begin with {data[:8].hex(' ')}"
-
-
-def check_jpeg_end(data: bytes) -> None:
-    """Raise ValueError for a JPEG without its end marker, such as a download whose rest is zeros: those decode too."""
-    place = 2
-    while (place := data.find(b"\xff", place)) >= 0 and place + 1 < len(data):
-        marker = data[place + 1]
-        if marker == 0xD9:
-            return
-        if marker in (0x00, 0x01, 0xFF) or marker in _STANDALONE:
-            place += 1 if marker == 0xFF else 2
-        else:
-            place += 2 + int.from_bytes(data[place + 2 : place + 4])
-    raise ValueError("the end is missing")
