@@ -28,6 +28,8 @@ _PUNCTUATION = {
     "\N{NON-BREAKING HYPHEN}": "-", "\N{EN DASH}": "--", "\N{EM DASH}": "---", "\N{HORIZONTAL ELLIPSIS}": r"\dots{}",
     "\N{LEFT SINGLE QUOTATION MARK}": "`", "\N{RIGHT SINGLE QUOTATION MARK}": "'",
     "\N{LEFT DOUBLE QUOTATION MARK}": "``", "\N{RIGHT DOUBLE QUOTATION MARK}": "''",
+    "\N{FIGURE DASH}": "--", "\N{HORIZONTAL BAR}": "---", "\N{SINGLE LOW-9 QUOTATION MARK}": ",",
+    "\N{DOUBLE LOW-9 QUOTATION MARK}": ",{},", "\N{FRACTION SLASH}": "/",
     "¡": "!`", "¿": "?`", "§": r"\S{}", "¶": r"\P{}", "©": r"\copyright{}", "£": r"\pounds{}",
     "®": r"\textsuperscript{R}", "\N{TRADE MARK SIGN}": r"\textsuperscript{TM}", "\N{EURO SIGN}": "EUR",
 }  # fmt: skip
@@ -44,7 +46,8 @@ _MATH = {
     "↔": r"\leftrightarrow", "↕": r"\updownarrow", "↖": r"\nwarrow", "↗": r"\nearrow", "↘": r"\searrow",
     "↙": r"\swarrow", "↦": r"\mapsto", "⇐": r"\Leftarrow", "⇑": r"\Uparrow", "⇒": r"\Rightarrow", "⇓": r"\Downarrow",
     "⇔": r"\Leftrightarrow", "⟵": r"\longleftarrow", "⟶": r"\longrightarrow", "¼": r"\frac14", "½": r"\frac12",
-    "¾": r"\frac34", "Ω": r"\Omega",
+    "¾": r"\frac34", "Ω": r"\Omega", "∆": r"\Delta", "⁻": "^{-}", "₋": "_{-}", "′": "'", "″": "''", "‹": "<",
+    "›": ">", "ϑ": r"\vartheta", "ϕ": r"\phi", "ϵ": r"\epsilon", "ϱ": r"\varrho", "ϖ": r"\varpi", "ϐ": r"\beta",
 }  # fmt: skip
 _SMALL = (
     r"\alpha \beta \gamma \delta \epsilon \zeta \eta \theta \iota \kappa \lambda \mu \nu \xi \pi \rho "
@@ -66,14 +69,16 @@ def tex(text: object) -> str:
     A character that plain LaTeX cannot print is given as its code point (`U+4E2D`); a hidden one becomes a space.
     """
     plain = unicodedata.normalize("NFC", visible(str(text), " "))
-    written = "".join(_apart(before, letter) + _character(letter) for before, letter in pairwise(f" {plain}"))
+    characters = [" ", *map(_character, plain)]
+    written = "".join(_apart(before, after) + after for before, after in pairwise(characters))
     # After the end of a row or a rule, these would be taken as an option of it.
     return f"{{}}{written}" if plain.lstrip().startswith(("[", "*")) else written
 
 
-def _apart(before: str, letter: str) -> str:
-    """Keeps two letters from becoming one, such as a dash from two hyphens."""
-    return "{}" if before == letter and letter in "-,'" else ""
+def _apart(before: str, after: str) -> str:
+    """Keeps two characters, as LaTeX source, from becoming one, such as a dash from two hyphens, or ¿ from ?`."""
+    joined = before[-1:] + after[:1]
+    return "{}" if joined in ("--", ",,", "''", "``", "?`", "!`") else ""
 
 
 def _character(letter: str) -> str:
