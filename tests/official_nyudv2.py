@@ -181,7 +181,7 @@ MAT_FAULTS = {
         "do not exist: 3", ("trainNdxs 77", "trainNdxs 13", "testNdxs 0"),
     ),
     "halves share frames": Fault(lambda raw: write_splits(raw, (1, 2, 5), (5, 3)), "share frames", ("[5]",)),
-    "a frame twice": Fault(lambda raw: write_splits(raw, (1, 2, 5, 2), VAL), "trainNdxs names frames twice", ("[2]",)),
+    "a frame twice": Fault(lambda raw: write_splits(raw, (1, 3, 5, 3), VAL), "trainNdxs names frames twice", ("[3]",)),
     "too few": Fault(lambda raw: write_splits(raw, TRAIN, VAL[:2]), "too few samples for val"),
     "no mapping": Fault(lambda raw: (raw / "classMapping40.mat").unlink(), "classMapping40.mat is missing"),
     "another mapping": Fault(
