@@ -42,6 +42,7 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
 SHARED = (
     "cpus",
     "errors",
+    "file_kind",
     "file_lock",
     "files",
     "paths",

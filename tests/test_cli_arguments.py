@@ -9,7 +9,7 @@ from checkout import REPOSITORY
 from typer.testing import CliRunner
 
 from cenbench.cli.main import app
-from cenbench.cli.options import checkout, find_cell, table_name
+from cenbench.cli.options import checkout, figure_name, find_cell, table_name
 from cenbench.errors import UserError
 from cenbench.matrix.plan import Plan, load_plan
 
@@ -47,9 +47,25 @@ def test_too_short_or_unknown_abbreviations_are_refused(plan: Plan, text: str) -
         find_cell(plan, text)
 
 
-@pytest.mark.parametrize(("given", "name"), [("7", "table7"), ("table7", "table7"), ("07", "table07"), ("x7", "x7")])
+@pytest.mark.parametrize(("given", "name"), [("7", "table7"), ("table7", "table7"), ("07", "table07"), ("x7", "x7"),
+                                           ("table 7", "table7"), ("Table7", "table7"), (" table-7 ", "table7"),
+                                           ("figure 5", "figure5"), ("table-tune", "table-tune"), ("７", "７")])  # fmt: skip
 def test_a_table_may_be_given_by_its_number(given: str, name: str) -> None:
     assert table_name(given) == name
+
+
+@pytest.mark.parametrize(("given", "name"), [("5", "figure5"), ("Figure 5", "figure5"), ("figure-exchange",) * 2])
+def test_a_figure_may_be_given_by_its_number(given: str, name: str) -> None:
+    assert figure_name(given) == name
+
+
+def test_the_path_of_a_cell_is_as_good_as_its_id(plan: Plan) -> None:
+    """As a shell completes it, or as it is copied from a listing or an address."""
+    for cell_id, cell in [*plan.cells.items()][:3]:
+        for text in (f"{cell_id}/", f"results/cells/{cell_id}", f"/home/a/results/cells/{cell_id}/metrics.json",
+                     f"./results/cells/{cell_id[:-3]}/", f"reports/demo/cells/{cell_id}.html",
+                     f"results/logs/{cell_id}.log"):  # fmt: skip
+            assert find_cell(plan, text) is cell
 
 
 def test_commands_accept_a_table_number(plan: Plan) -> None:

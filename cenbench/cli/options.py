@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,7 +11,7 @@ from rich.console import Console
 
 from cenbench.cli import completion
 from cenbench.errors import UserError
-from cenbench.matrix.table_name import table_name
+from cenbench.matrix.table_name import figure_name, table_name
 from cenbench.paths import Paths
 from cenbench.visible import visible
 
@@ -62,7 +62,8 @@ Figures = Annotated[
     typer.Option(
         "--figure",
         metavar="FIGURE",
-        help="Only this figure, e.g. figure7; repeatable. Default: all figures.",
+        parser=figure_name,
+        help="Only this figure, e.g. figure7 or 7; repeatable. Default: all figures.",
         autocompletion=completion.figures,
     ),
 ]
@@ -71,6 +72,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for 
 _PIPED_WIDTH = 200
 _LISTED = 10
 _SHORTEST = 4
+_FILES_OF_A_CELL = ("metrics.json", "history.csv", "provenance.json", "per_image.safetensors", "run.log")
 
 
 def say(text: str) -> None:
@@ -119,8 +121,10 @@ def _is_checkout(folder: Path) -> bool:
 def find_cell(plan: Plan, text: str) -> Cell:
     """The cell whose id is `text`, or the only one whose id or hash begins with it, or whose hash ends with it.
 
-    Abbreviations have at least four characters, as in git. `UserError` if no cell matches, or more than one.
+    Abbreviations have at least four characters, as in git. The path of the cell's folder, as a shell completes it, is
+    as good as its id. `UserError` if no cell matches, or more than one.
     """
+    text = _last_part(text)
     if text in plan.cells or len(text) < _SHORTEST:
         return plan.cell(text)
     found = [cell_id for cell_id in plan.cells if _abbreviates(text, cell_id)]
@@ -132,6 +136,13 @@ def find_cell(plan: Plan, text: str) -> Cell:
             fix=f"list all ids: cenbench plan --preset {plan.preset}" if len(found) > _LISTED else None,
         )
     return plan.cell(found[0] if found else text)
+
+
+def _last_part(text: str) -> str:
+    """The id at the end of a path such as results/cells/ID/ or reports/demo/cells/ID.html."""
+    path = PurePath(text)
+    part = path.parent.name if path.name in _FILES_OF_A_CELL else path.name
+    return part.removesuffix(".html").removesuffix(".log") or text
 
 
 def _abbreviates(text: str, cell_id: str) -> bool:

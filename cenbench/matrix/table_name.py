@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import re
+
+_OF_THE_PAPER = re.compile(r"(table|figure|)[ _-]?([0-9]+)", re.IGNORECASE)
+
 
 def table_name(text: str) -> str:
-    """`table7` for `7`; any other text unchanged."""
-    return f"table{text}" if text.isascii() and text.isdigit() else text
+    """`table7` for `7`, `Table 7` or `table-7`, likewise `figure5`; any other text unchanged."""
+    found = _OF_THE_PAPER.fullmatch(text.strip())
+    return f"{found[1].lower() or 'table'}{found[2]}" if found else text
+
+
+def figure_name(text: str) -> str:
+    """`figure5` for `5` or `Figure 5`; any other text unchanged."""
+    return table_name(f"figure{text}" if _OF_THE_PAPER.fullmatch(f"figure{text}") else text)
 
 
 def table_order(name: str) -> tuple[int, int, str]:
