@@ -8,6 +8,7 @@ from typing import Any
 from cenbench.report import claim_texts
 from cenbench.report.claims import Claims
 from cenbench.report.environment import latex_templates, page_templates
+from cenbench.report.interval_mark import IntervalMark, interval_mark, reach
 from cenbench.report.render_json import file_name
 
 FORMAT = 1
@@ -19,7 +20,29 @@ _TEXTS = {
 
 def render_claims_html(claims: Claims) -> str:
     """The page of the claims."""
-    return page_templates().get_template("claims.html").render(claims=claims, **_TEXTS)
+    waiting = [claim for claim in claims.judged if claim.comparison is None and claim.word == "undecided"]
+    page = page_templates().get_template("claims.html")
+    return page.render(
+        claims=claims,
+        shown=[claim for claim in claims.judged if claim not in waiting],
+        waiting=waiting,
+        marks=_marks(claims),
+        leaning={"holds": "for", "contradicted": "against"},
+        **_TEXTS,
+    )
+
+
+def _marks(claims: Claims) -> dict[str, IntervalMark]:
+    """Name of each claim with an effect -> the picture of its interval; those of one metric have one scale."""
+    known = {claim.name: (claim.metric, claim.margin or 0.0, claim.comparison) for claim in claims.judged}
+    drawn = {name: (metric, margin, found) for name, (metric, margin, found) in known.items() if found is not None}
+    ends: dict[str | None, list[float]] = {}
+    for metric, margin, found in drawn.values():
+        ends.setdefault(metric, []).extend((found.effect, margin, *found.interval))
+    return {
+        name: interval_mark(found.effect, found.interval, reach(ends[metric]), margin)
+        for name, (metric, margin, found) in drawn.items()
+    }
 
 
 def render_claims_latex(claims: Claims) -> str:
