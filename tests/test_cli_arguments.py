@@ -80,6 +80,7 @@ def test_commands_accept_a_table_number(plan: Plan) -> None:
     assert numbered == named
     assert numbered.count("metrics.json") == len(plan.select(tables=["table7", "table8"]).cells)
     assert "Table 7." in output("show", "7")
+    assert output("show", "7", "--markdown").startswith("**Table 7.")
 
 
 COMMANDS = (

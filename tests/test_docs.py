@@ -93,7 +93,7 @@ def shell_commands(text: str) -> Iterator[list[str]]:
         for line in block.replace("\\\n", " ").splitlines():
             words = shlex.split(line, comments=True)
             while words:
-                end = next((place for place, word in enumerate(words) if word in ("&&", "|", ";")), len(words))
+                end = next((place for place, word in enumerate(words) if word in ("&&", "|", ";", ">")), len(words))
                 yield words[:end]
                 words = words[end + 1 :]
 

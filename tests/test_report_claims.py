@@ -32,7 +32,7 @@ from cenbench.records.robustness import RobustnessRecord
 from cenbench.report.claim_texts import effect_text, metric_text
 from cenbench.report.claims import Claims, JudgedClaim, build_claims
 from cenbench.report.pages import render_claims_page
-from cenbench.report.readme_claims import claims_markdown, read_published, with_claims
+from cenbench.report.readme_claims import claims_markdown, finding, parts, read_published, with_part
 from cenbench.report.render_claims import render_claims_html, render_claims_json, render_claims_latex
 
 PARAMS = REPOSITORY / "params"
@@ -263,9 +263,11 @@ def test_dense_counts_are_those_that_were_collected() -> None:
 
 
 def test_the_readme_shows_the_published_claims_of_the_study() -> None:
-    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     published = read_published(REPOSITORY)
-    assert with_claims(readme, claims_markdown(published)) == readme, "run: python -m cenbench.report.readme_claims"
+    for file, texts in parts(published).items():
+        text = (REPOSITORY / file).read_text(encoding="utf-8")
+        for name, part in texts.items():
+            assert with_part(text, name, part) == text, f"{file}: run python -m cenbench.report.readme_claims"
     known = {claim.name for claim in load_claims(PARAMS)}
     shown = [claim["name"].partition(" (")[0] for claim in (published or {"claims": []})["claims"]]
     assert set(shown) <= known, "the published claims are of an earlier declaration"
@@ -274,16 +276,25 @@ def test_the_readme_shows_the_published_claims_of_the_study() -> None:
 def test_the_readme_table_is_that_of_the_claims(planned: tuple[PlannedClaim, ...], tmp_path: Path) -> None:
     claims = built(planned, records_of(planned, helpful), "after numbers were seen")
     write_json(tmp_path / "reports" / "study" / "claims.json", render_claims_json(claims))
-    lines = claims_markdown(read_published(tmp_path)).splitlines()
+    lines = claims_markdown(read_published(tmp_path), undecided=True).splitlines()
     judged = [claim for claim in claims.claims if claim.comparison]
     assert len(lines) == 4 + len(judged)
     for line, claim in zip(lines[4:], judged, strict=True):
         assert line.startswith(f"| {claim.text} ({claim.stream}) | {effect_text(claim)} | ")
         assert line.endswith(f"| {claim.word} (declared after numbers were seen) |")
-    assert "has not been run" in claims_markdown(read_published(tmp_path / "nowhere"))
-    assert "has not been run" in claims_markdown(
-        render_claims_json(built(planned, records_of(planned, lambda _: None)))
-    )
+    short = claims_markdown(read_published(tmp_path), undecided=False).splitlines()
+    assert set(short) == {
+        line for line in lines if not line.endswith("| undecided (declared after numbers were seen) |")
+    }
+    found = finding(read_published(tmp_path))
+    for name in ("exchange-over-none", "fusion-over-parallel-translation"):
+        [claim] = [claim for claim in judged if claim.name == name]
+        assert effect_text(claim).replace("+", "") in " ".join(found.split())
+    nothing = render_claims_json(built(planned, records_of(planned, lambda _: None)))
+    for document in (None, nothing):
+        assert "has not been run" in claims_markdown(document, undecided=True)
+        assert "Nothing is published yet" in finding(document)
+    assert read_published(tmp_path / "nowhere") is None
     write_json(tmp_path / "reports" / "study" / "claims.json", {"format": 0})
     with pytest.raises(UserError, match="another version"):
         read_published(tmp_path)

@@ -96,6 +96,9 @@ def show(
     per_class: Annotated[
         bool, typer.Option("--per-class", help="Print the IoU of each class instead; segmentation tables only.")
     ] = False,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print it as Markdown, for issues and README files; tables only.")
+    ] = False,
     root: Root = Path(),
 ) -> None:
     """Print one table in the terminal, each of our numbers beside the paper's; or the numbers of one figure.
@@ -107,6 +110,7 @@ def show(
     from cenbench.matrix.plan import load_plan
     from cenbench.records.read import read_record
     from cenbench.report.figures.build import build_figure
+    from cenbench.report.markdown import render_markdown
     from cenbench.report.table import build_table
     from cenbench.report.terminal_figure import render_figure_lines
     from cenbench.report.terminal_per_class import render_per_class
@@ -114,6 +118,9 @@ def show(
 
     paths = checkout(root)
     is_figure = table.startswith("figure")
+    if markdown and (is_figure or per_class):
+        what = "a figure" if is_figure else "the IoU of each class"
+        raise UserError(f"{what} has no Markdown", key="--markdown", fix="cenbench show table7 --markdown")
     whole = load_plan(paths.params, preset)
     plan = whole.select(figures=[table]) if is_figure else whole.select(tables=[table])
     records = {cell_id: read_record(paths, cell) for cell_id, cell in plan.cells.items()}
@@ -122,6 +129,9 @@ def show(
         console.print(render_figure_lines(build_figure(preset, plan.figures[0], records)))
         return
     built = build_table(preset, plan.tables[0], records)
+    if markdown:
+        say(render_markdown(built))
+        return
     if not per_class:
         console.print(render_terminal(built, console.width))
         return

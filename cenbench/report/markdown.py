@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cenbench.report.table import Table
 from cenbench.report.table_view import metric_columns, shown_numbers
+from cenbench.report.terminal_table import caption_text
 from cenbench.report.value import heading
 
 BIBTEX = """@inproceedings{wang2020cen,
@@ -15,7 +16,7 @@ BIBTEX = """@inproceedings{wang2020cen,
 
 
 def render_markdown(table: Table) -> str:
-    """Ours, with the paper's numbers in parentheses."""
+    """Ours, with the paper's numbers in parentheses, under the table's heading and above its notes."""
     layout, columns = table.layout, metric_columns(table)
     numbers = shown_numbers(table, columns)
     heads = [*layout.stub, *(f"{layout.columns[one.column].label}: {heading(one.metric)}" for one in columns)]
@@ -26,11 +27,14 @@ def render_markdown(table: Table) -> str:
             shown = numbers.get((number, place))
             value = shown.value if shown else None
             paper = f" ({value.paper_text})" if value and value.paper is not None else ""
+            mark = "\N{DAGGER}" if value and value.stand_in and value.ours_text else ""
             text = value.ours_text or (shown.slot.state if shown else "") if value else ""
-            cells.append(f"{text}{paper}")
+            cells.append(f"{text}{mark}{paper}")
         labels = [f"{row.group}: {row.labels[0]}" if row.group else row.labels[0], *row.labels[1:]]
         lines.append(_line([*labels, *cells]))
-    return "\n".join(lines)
+    heads_above = [f"**{layout.heading}.** Ours (paper)", ""]
+    notes = [f"{line}  " for line in caption_text(table).splitlines()]  # two spaces end a line in Markdown
+    return "\n".join([*heads_above, *lines, "", *notes]).rstrip()
 
 
 def _line(texts: list[str]) -> str:

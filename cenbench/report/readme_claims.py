@@ -1,12 +1,14 @@
-"""The claims of the study as a table of the README, from the published `reports/study/claims.json`.
+"""The published claims of the study: the README's finding and table, and the whole table of the study's own report.
 
-`python -m cenbench.report.readme_claims` rewrites that part of README.md; a test fails if it is out of date.
+`python -m cenbench.report.readme_claims` writes them from `reports/study/claims.json`; a test fails if one is out of
+date.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 from cenbench.errors import UserError
@@ -17,8 +19,9 @@ from cenbench.report.render_claims import FORMAT
 
 PRESET = "study"
 COMMAND = "python -m cenbench.report.readme_claims"
-BEGIN, END = f"<!-- claims of the study: written by `{COMMAND}` -->\n", "<!-- end of claims -->\n"
 _LATE = "after numbers were seen"
+_FOUND = {"exchange-over-none": "mean IoU by {} points", "fusion-over-parallel-translation": "FID by {}"}
+"""The claims of the README's first sentence on results, all of exchange against the same networks without it."""
 
 
 def read_published(root: Path) -> dict[str, Any] | None:
@@ -33,9 +36,33 @@ def read_published(root: Path) -> dict[str, Any] | None:
     return document
 
 
-def claims_markdown(document: Mapping[str, Any] | None) -> str:
-    """The table, or a sentence where there is nothing to show yet."""
-    lines = [] if document is None else list(_lines(document))
+def parts(document: Mapping[str, Any] | None) -> dict[str, dict[str, str]]:
+    """File -> name of each part that is written into it -> its text."""
+    report = f"reports/{PRESET}/README.md"
+    return {
+        "README.md": {"finding": finding(document), "claims": claims_markdown(document, undecided=False)},
+        report: {"claims": claims_markdown(document, undecided=True)},
+    }
+
+
+def finding(document: Mapping[str, Any] | None) -> str:
+    """What exchange gives, with intervals: one sentence. What will show it, where it has not been measured."""
+    claims = {claim["name"]: claim for claim in (document or {"claims": []})["claims"] if claim["comparison"]}
+    if not _FOUND.keys() <= claims.keys():
+        return f"Nothing is published yet: `snakemake everything --config preset={PRESET}` makes the study.\n"
+    gains = " and ".join(text.format(_gain(claims[name])) for name, text in _FOUND.items())
+    seeds = min(claims[name]["seeds"] for name in _FOUND)
+    sentences = (
+        f"**Exchanging channels improves {gains}**, against the same networks without exchange (mean over settings, "
+        f"95 % interval, {seeds} seeds; small networks on rendered rooms; FID of a stand-in for Inception). "
+        f"[The whole study](reports/{PRESET}/README.md)."
+    )
+    return fill(sentences, width=120, break_on_hyphens=False) + "\n"
+
+
+def claims_markdown(document: Mapping[str, Any] | None, *, undecided: bool) -> str:
+    """The claims that have an effect as a table, or a sentence where there is nothing to show yet."""
+    lines = [] if document is None else list(_lines(document, undecided))
     if not lines:
         return (
             f"No claim is judged yet: the present declaration of `{PRESET}` has not been run.\n"
@@ -43,37 +70,53 @@ def claims_markdown(document: Mapping[str, Any] | None) -> str:
         )
     assert document is not None
     words = ", ".join(f"{count} {word}" for word, count in document["words"].items())
+    if waiting := sum(claim["finished"] < len(claim["cells"]) for claim in document["claims"]):
+        words += f"; {waiting} of the undecided ones wait for cells"
     heading = ["| claim | effect [95 %] | margin | seeds | verdict |", "|---|---|---|---|---|"]
     return "\n".join([f"Claims: {words}.", "", *heading, *lines]) + "\n"
 
 
-def with_claims(readme: str, table: str) -> str:
-    """The README with the table between its two markers. Raises ValueError where it lacks them."""
-    before, begin, rest = readme.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"README.md lacks the lines {BEGIN!r} and {END!r}")
-    return f"{before}{BEGIN}\n{table}\n{END}{after}"
+def with_part(text: str, name: str, part: str) -> str:
+    """The text with this part between its two markers. Raises ValueError where it lacks them."""
+    begin, end = f"<!-- {name} of the study: written by `{COMMAND}` -->\n", f"<!-- end of {name} -->\n"
+    before, found_begin, rest = text.partition(begin)
+    _, found_end, after = rest.partition(end)
+    if not found_begin or not found_end:
+        raise ValueError(f"the text lacks the lines {begin!r} and {end!r}")
+    return f"{before}{begin}\n{part}\n{end}{after}"
 
 
-def _lines(document: Mapping[str, Any]) -> Iterator[str]:
-    """A line for each claim that has an effect."""
+def _gain(claim: Mapping[str, Any]) -> str:
+    effect, low, high = _numbers(claim)
+    return f"{effect.lstrip('+')} [{low.lstrip('+')}, {high.lstrip('+')}]"
+
+
+def _numbers(claim: Mapping[str, Any]) -> tuple[str, str, str]:
+    """The effect and its interval."""
+    comparison, metric = claim["comparison"], claim["metric"]
+    low, high = comparison["interval"]
+    return effect_number(metric, comparison["effect"]), effect_number(metric, low), effect_number(metric, high)
+
+
+def _lines(document: Mapping[str, Any], undecided: bool) -> Iterator[str]:
+    """A line for each claim that has an effect; `undecided` says whether those are among them."""
     for claim in document["claims"]:
-        comparison = claim["comparison"]
-        if comparison is None:
+        if claim["comparison"] is None or (claim["word"] == "undecided" and not undecided):
             continue
-        values = (comparison["effect"], *comparison["interval"])
-        effect, low, high = (effect_number(claim["metric"], value) for value in values)
+        effect, low, high = _numbers(claim)
         late = f" (declared {_LATE})" if claim["declared"] == _LATE else ""
         text = f"{claim['text']} ({claim['stream']})".replace("|", "\\|")
         yield f"| {text} | {effect} [{low}, {high}] | {claim['margin']:g} | {claim['seeds']} | {claim['word']}{late} |"
 
 
 def main(root: Path) -> None:
-    """Rewrite the README's part in this checkout."""
-    path = root / "README.md"
-    table = claims_markdown(read_published(root))
-    write_text(path, with_claims(path.read_text(encoding="utf-8"), table))
+    """Rewrite these parts of the files of this checkout."""
+    for name, texts in parts(read_published(root)).items():
+        path = root / name
+        text = path.read_text(encoding="utf-8")
+        for part, content in texts.items():
+            text = with_part(text, part, content)
+        write_text(path, text)
 
 
 if __name__ == "__main__":

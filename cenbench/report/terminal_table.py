@@ -41,7 +41,7 @@ def render_terminal(table: Table, width: int) -> RichTable:
     rows = [_cells(table, number, row, one_line=True) for number, row in enumerate(layout.rows)]
     headings = [*layout.stub, *(column.label for column in layout.columns)]
     fits = _natural_width([[[(name, "")] for name in headings], *rows]) <= width
-    shown = RichTable(title=literal(_title(table)), caption=literal(_caption(table)))
+    shown = RichTable(title=literal(title_text(table)), caption=literal(caption_text(table)))
     if not fits:
         rows = [_cells(table, number, row, one_line=False) for number, row in enumerate(layout.rows)]
         shown.box, shown.show_edge, shown.pad_edge, shown.collapse_padding = box.SIMPLE_HEAD, False, False, True
@@ -139,13 +139,15 @@ def _value(value: Value, one_line: bool) -> list[tuple[str, str]]:
     return [(line, f"bold {style}".strip() if value.best else style) for line in lines]
 
 
-def _title(table: Table) -> str:
+def title_text(table: Table) -> str:
+    """Heading and metrics of the table, on two lines."""
     layout, shown = table.layout, table.column_metrics
     metrics = "; ".join(metrics if len(shown) == 1 else f"{columns}: {metrics}" for metrics, columns in shown.items())
     return f"{layout.heading}\n{metrics}; ours (paper)"
 
 
-def _caption(table: Table) -> str:
+def caption_text(table: Table) -> str:
+    """What its numbers may be compared with, what its marks mean, and how the numbers were made."""
     whys = {value.verdict.why: value.verdict.word for entry in table.entries for value in entry.values}
     incomparable = [f"{word}: {why}" for why, word in whys.items() if word == "not comparable"]
     marks = [f"\N{DAGGER} {label}" for label in table.stand_ins]
