@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from checkout import REPOSITORY
+from test_report_figures import finished
 from test_report_table import cost, record
 
 from cenbench.matrix.plan import load_plan
@@ -16,6 +17,7 @@ from cenbench.report.index import render_index_html
 from cenbench.report.interval_mark import WIDTH, interval_mark, reach
 from cenbench.report.judged_claims import read_judged
 from cenbench.report.render_claims import FORMAT
+from cenbench.report.render_html import render_html
 from cenbench.report.scatter import _labelled, scatter_chart
 from cenbench.report.table import build_table
 from cenbench.report.table_claims import TableClaim, claim_cards
@@ -98,6 +100,13 @@ def test_the_index_shows_decided_claims_first_with_their_intervals(tmp_path: Pat
     assert "+2.00 [+1.00, +3.00]" in page
 
 
+def test_many_claims_that_hold_leave_room_for_the_contradicted_ones(tmp_path: Path) -> None:
+    found = read_judged(written(tmp_path, [*[judged()] * 40, judged(word="contradicted", text="B is better.")]))
+    assert found is not None
+    assert found.lines[-1].text == "B is better."
+    assert len(found.lines) < 20
+
+
 @pytest.mark.parametrize(
     "odd",
     [
@@ -140,3 +149,13 @@ def test_no_label_covers_another() -> None:
     points = [(str(n), numbers.uniform(0, 60), numbers.uniform(0, 200)) for n in range(12)]
     heights = sorted(point.label_y for point in _labelled(points))
     assert all(below - above >= 12 for above, below in itertools.pairwise(heights))
+
+
+@pytest.mark.parametrize(
+    ("name", "heading"), [("table7", "S/U · half · exchange:"), ("table8", "Shade+Texture to RGB, Fusion:")]
+)
+def test_curves_of_scaling_factors_are_named_by_what_is_ranked(tmp_path: Path, name: str, heading: str) -> None:
+    layout = load_plan(REPOSITORY / "params", "demo").table(name)
+    files = {"history.csv": b"step,below_theta_rgb\n0,0.1\n10,0.8\n"}
+    records = {cell.id: finished(cell, tmp_path, 1.0 + n, files=files) for n, cell in enumerate(layout.cells)}
+    assert f"<figcaption>{heading}" in render_html(build_table("demo", layout, records), records)

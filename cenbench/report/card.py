@@ -62,10 +62,8 @@ def finding(claims: Sequence[TableClaim]) -> str:
     first = next((claim for claim in measured if claim.leaning != "open"), measured[0])
     word = {"for": "Shown here", "against": "The opposite is seen here", "open": "Open here"}[first.leaning]
     favoured = sum((claim.effect or 0) > 0 for claim in measured)
-    return (
-        f"{word}: {first.text.rstrip('.')} ({first.effect_text}). "
-        f"{favoured} of {len(measured)} claims point the paper's way."
-    )
+    counted = f" {favoured} of {len(measured)} claims point the paper's way." if len(measured) > 1 else ""
+    return f"{word}: {first.text.rstrip('.')} ({first.effect_text}).{counted}"
 
 
 def readable_card(found: object) -> dict[str, str]:

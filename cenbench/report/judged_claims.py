@@ -16,8 +16,8 @@ from cenbench.report.interval_mark import IntervalMark, interval_mark, reach
 from cenbench.report.render_claims import FORMAT
 
 _LEANING = {"holds": "for", "contradicted": "against", "equal within the margin": "open", "undecided": "open"}
-_MOST = 8
-"""How many claims the index shows; the claims' page has all."""
+_MOST = {"holds": 8, "contradicted": 8, "equal within the margin": 3, "undecided": 3}
+"""How many claims of each word the index shows; the claims' page has all."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class JudgedClaims:
     words: Mapping[str, int]
     """How many claims get each word."""
     lines: tuple[JudgedLine, ...]
-    """The first claims: those that hold, then those that are contradicted, then the undecided ones."""
+    """The first of those that hold, then of those that are contradicted, then of the undecided ones."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,8 @@ def read_judged(path: Path) -> JudgedClaims | None:
         found = [claim for one in document["claims"] if (claim := _read(one)) is not None]
     except (UserError, KeyError, TypeError, ValueError):
         return None
-    found.sort(key=lambda claim: list(_LEANING).index(claim.word))
-    return JudgedClaims(words, tuple(_lines(found[:_MOST]))) if words else None
+    shown = [claim for word, most in _MOST.items() for claim in [one for one in found if one.word == word][:most]]
+    return JudgedClaims(words, tuple(_lines(shown))) if words else None
 
 
 def _read(claim: Any) -> _Read | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
+from cenbench.matrix.layout import Slot
 from cenbench.matrix.metrics import metrics
 from cenbench.records.read import CellRecord
 from cenbench.report.card import finding
@@ -99,9 +100,17 @@ def _miniature(table: Table) -> str:
     return first_sentence(table.layout.protocol_lines[0]) if table.layout.protocol_lines else ""
 
 
+def _network(table: Table, slot: Slot) -> str:
+    """What tells it from the table's other networks: its row or, where columns are ranked, its group and column."""
+    layout = table.layout
+    if layout.ranked == "rows":
+        return short_row(layout, slot.row)
+    return ", ".join(filter(None, [layout.rows[slot.row].group, layout.columns[slot.column].head]))
+
+
 def _factors(table: Table, records: Mapping[str, CellRecord]) -> Iterator[Chart]:
     """The share of scaling factors below the threshold by step, for the first networks that constrain any."""
-    names = {slot.cells[0].id: short_row(table.layout, slot.row) for slot in reversed(table.layout.slots)}
+    names = {slot.cells[0].id: _network(table, slot) for slot in reversed(table.layout.slots)}
     drawn = 0
     for cell in table.layout.cells:
         if cell.id not in names or cell.l1 == "none" or records[cell.id].state != "ok" or drawn == _MOST_FACTORS:
