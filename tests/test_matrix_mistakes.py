@@ -16,11 +16,13 @@ from cenbench.cli.pipeline import read_asked
 from cenbench.data.adapters import ADAPTERS
 from cenbench.errors import UserError
 from cenbench.matrix import metrics as metrics_module
+from cenbench.matrix.claims import load_claims
 from cenbench.matrix.dataset_names import dataset_names
 from cenbench.matrix.declared import read_constants
 from cenbench.matrix.key_lines import key_lines
 from cenbench.matrix.methods import _read as read_method
 from cenbench.matrix.plan import load_plan
+from cenbench.matrix.robustness import load_robustness
 from cenbench.matrix.slot_issues import SlotIssue, merged
 from cenbench.matrix.specs import RENDERED
 from cenbench.matrix.validation import Issue, as_user_error
@@ -211,12 +213,96 @@ def test_an_empty_plug_in_and_one_that_cannot_be_read_are_reported(tmp_path: Pat
         read(path)
     assert caught.value.where == path
     (tmp_path / "folder.py").mkdir()
-    with pytest.raises(UserError, match="cannot read this file: Is a directory"):
+    with pytest.raises(UserError, match=r"folder\.py is not a regular file"):
         read(tmp_path / "folder.py")
     if os.getuid():  # root can read everything
         path.chmod(0)
-        with pytest.raises(UserError, match="cannot read this file: Permission denied"):
+        with pytest.raises(UserError, match=r"mine\.py cannot be accessed: Permission denied"):
             read(path)
+
+
+METRIC = b'TITLE = "x"\nUNIT = ""\nBETTER = "higher"\nDECIMALS = 1\nNEEDS = "pixels"\nPERFECT = None\n'
+METHOD = b'LABEL = "x"\nACTS = "points"\nMERGES = True\nINPUTS = (2, None)\n'
+MASKED = b'LABEL = "x"\nACTS = "norms"\nMERGES = False\nINPUTS = (2, 2)\nFIXED_MASK = True\n'
+
+
+@pytest.mark.parametrize(
+    ("read", "content", "message", "key"),
+    [
+        (metrics_module._read, METRIC, "must define compute", "compute"),
+        (metrics_module._read, METRIC + b"def compute(total, count): ...\n", "must define values", "values"),
+        (metrics_module._read, METRIC + b"def compute(sets): ...\n", "compute cannot be called", "compute (line 7)"),
+        (metrics_module._read, METRIC + b"def compute(a, b, c): ...\n", "cannot be called", "compute (line 7)"),
+        (metrics_module._read, METRIC + b"def compute(a, b, *, c): ...\n", "cannot be called", "compute (line 7)"),
+        (metrics_module._read, METRIC + b"async def compute(a, b): ...\n", "cannot be called", "compute (line 7)"),
+        (metrics_module._read, METRIC + b"class compute: ...\n", "cannot be called", "compute (line 7)"),
+        (metrics_module._read, METRIC + b"if 0:\n  def Compute(): ...\n", "must define compute", "compute"),
+        (read_method, METHOD, "must define Operator", "Operator"),
+        (read_method, METHOD + b"class operator: ...\n", "must define Operator", "Operator"),
+        (read_method, MASKED, "must define mask", "mask"),
+    ],
+)
+def test_a_plug_in_without_what_it_must_define_is_reported(
+    tmp_path: Path, read: object, content: bytes, message: str, key: str
+) -> None:
+    """Before anything runs: not when the first cell of it has trained."""
+    path = tmp_path / "mine.py"
+    path.write_bytes(content)
+    assert callable(read)
+    with pytest.raises(UserError, match=message) as caught:
+        read(path)
+    assert (caught.value.where, caught.value.key) == (path, key)
+    assert "__init__.py" in str(caught.value.fix)
+
+
+@pytest.mark.parametrize(
+    ("read", "content"),
+    [
+        (metrics_module._read, METRIC + b"def compute(a, b, c=1): ...\nvalues = len\n"),
+        (metrics_module._read, METRIC + b"def compute(*a): ...\nfrom x import y as values\n"),
+        (metrics_module._read, METRIC + b"@cache\ndef compute(): ...\nif 1:\n  def values(): ...\n"),
+        (read_method, METHOD + b"from x import Operator\n"),
+        (read_method, METHOD + b"Operator = make()\n"),
+        (read_method, MASKED + b"def mask(modalities, channels): ...\n"),
+    ],
+)
+def test_a_plug_in_may_define_it_in_any_way(tmp_path: Path, read: object, content: bytes) -> None:
+    path = tmp_path / "mine.py"
+    path.write_bytes(content)
+    assert callable(read)
+    assert read(path).name == "mine"
+
+
+@pytest.mark.parametrize("read", [read_method, metrics_module._read], ids=["fusion", "metric"])
+@pytest.mark.parametrize("name", ["my-own.py", "my own.py", "meïn.py"])
+def test_a_plug_in_whose_file_cannot_be_imported_is_reported(tmp_path: Path, read: object, name: str) -> None:
+    """`my-own.py` would take the place of `my_own.py`, whose method has that name."""
+    path = tmp_path / name
+    path.write_bytes((METHOD if read is read_method else METRIC) + b"def compute(a, b): ...\nvalues = Operator = len\n")
+    assert callable(read)
+    with pytest.raises(UserError, match="file has its") as caught:
+        read(path)
+    assert caught.value.where == path
+
+
+def test_a_pipe_or_a_link_that_leads_nowhere_is_reported(params: Path) -> None:
+    for file in ("claims.yaml", "robustness.yaml", "table7.yaml", "presets/demo.yaml"):
+        path = params / file
+        path.unlink()
+        for make, message in (
+            (lambda path: path.symlink_to("nowhere.yaml"), "missing file"),
+            (lambda path: path.symlink_to(path.name), "ELOOP"),
+            (os.mkfifo, "not a regular file"),
+            (Path.mkdir, "not a regular file"),
+        ):
+            make(path)
+            with pytest.raises(UserError, match=message) as caught:
+                {"claims.yaml": load_claims, "robustness.yaml": load_robustness}.get(file, read_yaml)(
+                    params if file in ("claims.yaml", "robustness.yaml") else path
+                )
+            assert caught.value.where == path
+            path.rmdir() if make is Path.mkdir else path.unlink()
+        shutil.copy(PARAMS / file, path)
 
 
 def test_constants_that_are_not_literals_are_marked_so(tmp_path: Path) -> None:

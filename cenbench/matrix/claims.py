@@ -16,7 +16,7 @@ from cenbench.matrix.condition import Under
 from cenbench.matrix.preset import TableName, Text
 from cenbench.matrix.specs import Frozen, Name, PositiveFloat
 from cenbench.matrix.table import Metric, TaskText
-from cenbench.matrix.yaml_file import load_model
+from cenbench.matrix.yaml_file import is_given, load_model
 
 Relation = Literal["better", "not worse", "equal"]
 FILE = "claims.yaml"
@@ -126,6 +126,6 @@ def load_claims(params: Path) -> tuple[ClaimSpec, ...]:
 
     Raises `UserError` for an invalid file; names are checked by `plan_claims`.
     """
-    if not (params / FILE).exists():
+    if not is_given(params / FILE):
         return ()
     return load_model(params / FILE, ClaimsSpec).claims

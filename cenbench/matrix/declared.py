@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from cenbench.errors import UserError
+from cenbench.regular_file import read_regular
+
+_MOST_BYTES = 2**24
 
 
 def read_constants(path: Path) -> dict[str, Any]:
@@ -18,11 +21,55 @@ def read_constants(path: Path) -> dict[str, Any]:
     return dict(_literals(_parse(path)))
 
 
+def check_defines(path: Path, name: str, parameters: tuple[str, ...] | None, fix: str) -> None:
+    """Raise `UserError` unless the file defines `name`; given `parameters`, a function that can be called with these.
+
+    A name that is imported or assigned counts as defined: what it stands for is not known here.
+    """
+    found = dict(_defined(_parse(path)))
+    call = name if parameters is None else f"def {name}({', '.join(parameters)})"
+    if name not in found:
+        raise UserError(f"this file must define {name}", where=path, key=name, found="nothing", expected=call, fix=fix)
+    node = found[name]
+    if parameters is None or node is None:
+        return
+    if not isinstance(node, ast.FunctionDef) or not _accepts(node.args, len(parameters)):
+        raise UserError(
+            f"{name} cannot be called with what it is given",
+            where=path,
+            key=f"{name} (line {node.lineno})",
+            found=ast.unparse(node).strip().splitlines()[0].rstrip(":"),
+            expected=call,
+            fix=fix,
+        )
+
+
+def _accepts(arguments: ast.arguments, count: int) -> bool:
+    """Whether a function can be called with that many positional arguments."""
+    places = len(arguments.posonlyargs) + len(arguments.args)
+    required = [default for default in arguments.kw_defaults if default is None]
+    return places - len(arguments.defaults) <= count <= (count if arguments.vararg else places) and not required
+
+
+def _defined(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | None]]:
+    """Names that a module binds at its top level, with the definition if it is one."""
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name, None if node.decorator_list else node
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            yield from ((alias.asname or alias.name.partition(".")[0], None) for alias in node.names)
+        else:
+            bound = (inner for inner in ast.walk(node) if isinstance(inner, ast.Name | ast.FunctionDef | ast.ClassDef))
+            for inner in bound:
+                if not isinstance(inner, ast.Name):
+                    yield inner.name, None
+                elif isinstance(inner.ctx, ast.Store):
+                    yield inner.id, None
+
+
 def _parse(path: Path) -> ast.Module:
     try:
-        return ast.parse(path.read_bytes().decode("utf-8"), filename=str(path))
-    except OSError as error:
-        raise UserError(f"cannot read this file: {error.strerror}", where=path) from error
+        return ast.parse(read_regular(path, _MOST_BYTES).decode("utf-8"), filename=str(path))
     except UnicodeDecodeError as error:
         newlines = error.object[: error.start].count(b"\n")
         raise UserError("this file is not UTF-8 text", where=path, key=f"line {newlines + 1}") from error

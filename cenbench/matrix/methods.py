@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from cenbench.errors import UserError
-from cenbench.matrix.declared import describe_constant, read_constants
+from cenbench.matrix.declared import check_defines, describe_constant, read_constants
 
 Acts = Literal["points", "norms", "nowhere"]
 _DECLARED = ("LABEL", "ACTS", "MERGES", "INPUTS")
@@ -101,6 +102,13 @@ def _read(path: Path) -> Method:
             fix = f"see {_FOLDER / '__init__.py'}"
             problem = "a fusion method's file must declare this"
             raise UserError(problem, where=path, key=name, found=found, expected=expected, fix=fix)
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", path.stem):
+        raise UserError("a fusion method's file has its name, with _ for -", where=path, expected="a-z, 0-9 and _")
+    fix = f"see {_FOLDER / '__init__.py'}"
+    if acts == "points":
+        check_defines(path, "Operator", None, fix)
+    if declared.get("FIXED_MASK", False):
+        check_defines(path, "mask", None, fix)
     fewest, most = declared["INPUTS"]
     return Method(
         name=path.stem.replace("_", "-"),

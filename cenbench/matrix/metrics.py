@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from cenbench.errors import UserError
-from cenbench.matrix.declared import describe_constant, read_constants
+from cenbench.matrix.declared import check_defines, describe_constant, read_constants
 
 Needs = Literal["confusion", "thin", "boundaries", "features", "pixels", "edges", "network", "exchange", "gammas"]
 Better = Literal["higher", "lower", "neither"]
@@ -21,6 +21,18 @@ _MEASURED: dict[str, tuple[Needs, ...]] = {
     "translation": ("features", "pixels", "edges"),
 }
 """Kind of task -> what its metrics are computed from, besides the network."""
+_COMPUTE: dict[Needs, tuple[str, ...]] = {
+    "confusion": ("confusion_KK",),
+    "thin": ("confusion_LL",),
+    "boundaries": ("confusion_LL",),
+    "features": ("sets",),
+    "pixels": ("total", "count"),
+    "edges": ("errors",),
+    "network": ("counts",),
+    "exchange": ("overall", "stream"),
+    "gammas": ("gammas",),
+}
+"""What `compute` is given, as `cenbench/metrics/__init__.py` explains it."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +99,10 @@ def _read(path: Path) -> Metric:
             )
     if not re.fullmatch(r"[a-z][a-z0-9_]*", path.stem):
         raise UserError("a metric's file has its key for a name", where=path, expected="a-z, 0-9 and _")
+    fix = f"see {_FOLDER / '__init__.py'}"
+    check_defines(path, "compute", _COMPUTE[constants["NEEDS"]], fix)
+    if constants["NEEDS"] == "pixels":
+        check_defines(path, "values", ("image_BSCHW", "target_BCHW"), fix)
     values = (constants[name] for name in ("TITLE", "UNIT", "BETTER", "DECIMALS", "NEEDS", "PERFECT"))
     return Metric(path.stem, *values)
 

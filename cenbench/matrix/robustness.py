@@ -18,7 +18,7 @@ from cenbench.matrix.preset import TableName, preset_names
 from cenbench.matrix.specs import Frozen, Name, PositiveFloat
 from cenbench.matrix.table import table_names
 from cenbench.matrix.validation import Issue, as_user_error, short_repr, spelling_hint
-from cenbench.matrix.yaml_file import load_model
+from cenbench.matrix.yaml_file import is_given, load_model
 
 FILE = "robustness.yaml"
 EXPOSED_DATASETS = ("synthrooms",)
@@ -107,7 +107,7 @@ def load_robustness(params: Path) -> RobustnessSpec:
 
     Raises one `UserError` for an invalid file, and for unknown presets, tables and fusion methods.
     """
-    if not (params / FILE).exists():
+    if not is_given(params / FILE):
         return RobustnessSpec()
     spec = load_model(params / FILE, RobustnessSpec)
     if issues := list(_unknown_names(spec, params)):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +20,7 @@ from pydantic import BaseModel, ValidationError
 from cenbench.errors import UserError
 from cenbench.matrix.key_lines import Location
 from cenbench.matrix.validation import Issue, as_user_error, dotted_key, issues_from, short_repr
+from cenbench.regular_file import Missing, read_regular
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _SCALARS = (
@@ -31,6 +33,7 @@ _SCALARS = (
 _MAX_DEPTH = 16
 _MAX_SIZE = 2_000_000
 """Keys, values and characters of a file with its aliases expanded; table 3, the largest, has about 6,000."""
+_MOST_BYTES = 2**24
 _FIX = "see the comments at the top of the file, or compare with the version in git: git diff params"
 
 
@@ -97,11 +100,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
     and column if known.
     """
     try:
-        tree = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
-    except FileNotFoundError as error:
+        tree = yaml.load(read_regular(path, _MOST_BYTES).decode("utf-8"), Loader=_Loader)
+    except Missing as error:
         raise UserError("missing file", where=path, fix="restore it: git checkout -- params") from error
-    except OSError as error:
-        raise UserError(f"cannot read this file: {error.strerror}", where=path) from error
     except UnicodeDecodeError as error:
         raise UserError("this file is not UTF-8 text", where=path, found=f"byte {error.start}", fix=_FIX) from error
     except yaml.MarkedYAMLError as error:
@@ -119,6 +120,11 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if issues:
         raise as_user_error(path, issues)
     return tree
+
+
+def is_given(path: Path) -> bool:
+    """Whether there is anything of that name, even a link that leads nowhere: reading it then reports that."""
+    return os.path.lexists(path)
 
 
 def load_model(path: Path, model: type[_Model]) -> _Model:
