@@ -19,6 +19,7 @@ from cenbench.regular_file import is_system_error, open_regular, unreadable
 from cenbench.strict_json import read_strict
 
 _SEAL = "sha256"
+_UNSUPPORTED = (errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.EPERM, errno.EACCES, errno.EISDIR)
 REPLACED = ".replaced"
 """Suffix of a folder that another one takes the place of."""
 Guard = Callable[[], None]
@@ -64,8 +65,9 @@ def atomic_path(path: Path, guard: Guard = unguarded) -> Iterator[Path]:
             os.close(handle)
             temporary = Path(name)
             yield temporary
-            temporary.chmod(0o644)  # mkstemp makes 0600, but these files are shared
-            with temporary.open("rb+") as file:
+            with _unsupported_is_fine():
+                temporary.chmod(0o644)  # mkstemp makes 0600, but these files are shared
+            with temporary.open("rb+") as file, _unsupported_is_fine():
                 os.fsync(file.fileno())
             guard()
             temporary.replace(path)
@@ -108,11 +110,24 @@ def remove(path: Path) -> None:
 
 def _sync_folder(folder: Path) -> None:
     """Make a rename durable: the folder's entry must reach the disk too."""
-    handle = os.open(folder, os.O_RDONLY)
+    with _unsupported_is_fine():
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+@contextmanager
+def _unsupported_is_fine() -> Iterator[None]:
+    """Pass over what a file system does not offer at all, as mounts of CIFS, FUSE and object stores: modes of files,
+    syncing a folder, or opening one. An error of a disk is none of these.
+    """
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        yield
+    except OSError as error:
+        if error.errno not in _UNSUPPORTED:
+            raise
 
 
 def write_bytes(path: Path, data: bytes, guard: Guard = unguarded) -> None:

@@ -32,6 +32,9 @@ _FIXES = {
     errno.ENOTDIR: "replace the file by the folder of this name",
     errno.ELOOP: "remove the link that leads to itself",
     errno.EMFILE: "raise the limit of open files (ulimit -n), then rerun the command",
+    errno.ENOSPC: "free space, then rerun the command",
+    errno.EDQUOT: "free space or raise the quota, then rerun the command",
+    errno.ENAMETOOLONG: "use a shorter name, or a folder nearer to the root",
     errno.EROFS: "make the file system writable, or work in a folder on another one (--root)",
 }
 

@@ -145,6 +145,16 @@ FAULTS = {
         "no depth can be computed",
         (FRAMES[5][2], "baseline"),
     ),
+    "a camera file of huge numbers": Fault(
+        lambda raw: (raw / path_of("camera", 5)).write_text(
+            '{"extrinsic": {"baseline": 1' + "0" * 400 + '}, "intrinsic": {"fx": 1}}'
+        ),
+        "not a camera file",
+        (FRAMES[5][2],),
+    ),
+    "a camera file nested too deeply": Fault(
+        lambda raw: (raw / path_of("camera", 5)).write_text("[" * 200_000), "not a camera file", (FRAMES[5][2],)
+    ),
     "no camera file": Fault(
         lambda raw: (raw / path_of("camera", 5)).write_text("{"), "not a camera file", (FRAMES[5][2],)
     ),

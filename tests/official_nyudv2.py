@@ -181,6 +181,18 @@ MAT_FAULTS = {
         "do not exist: 3", ("trainNdxs 77", "trainNdxs 13", "testNdxs 0"),
     ),
     "halves share frames": Fault(lambda raw: write_splits(raw, (1, 2, 5), (5, 3)), "share frames", ("[5]",)),
+    "a split of text": Fault(
+        lambda raw: savemat(raw / "splits.mat", {"trainNdxs": ["a", "b"], "testNdxs": [2, 3]}),
+        "trainNdxs has unexpected contents", ("whole numbers",),
+    ),
+    "a split with fractions": Fault(
+        lambda raw: savemat(raw / "splits.mat", {"trainNdxs": [1.0, 2.5], "testNdxs": [3, np.nan]}),
+        "trainNdxs has unexpected contents", ("2.5",),
+    ),
+    "a mapping of cells": Fault(
+        lambda raw: savemat(raw / "classMapping40.mat", {"mapClass": np.array([[1], ["x"]], object)}),
+        "mapClass has unexpected contents",
+    ),
     "a frame twice": Fault(lambda raw: write_splits(raw, (1, 3, 5, 3), VAL), "trainNdxs names frames twice", ("[3]",)),
     "too few": Fault(lambda raw: write_splits(raw, TRAIN, VAL[:2]), "too few samples for val"),
     "no mapping": Fault(lambda raw: (raw / "classMapping40.mat").unlink(), "classMapping40.mat is missing"),

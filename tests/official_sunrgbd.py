@@ -185,6 +185,15 @@ def never_written(raw: Path) -> None:
         file["SUNRGBD2Dseg/seglabel"][3, 0] = empty.ref
 
 
+def compound(raw: Path) -> None:
+    """The label of frame 3 is a struct of fields."""
+    with h5py.File(raw / LABELS, "r+") as file:
+        shape = file["#refs#/3"].shape
+        del file["#refs#/3"]
+        fields = file.create_dataset("#refs#/3", data=np.zeros(shape, [("real", "f4"), ("imag", "f4")]))
+        file["SUNRGBD2Dseg/seglabel"][3, 0] = fields.ref
+
+
 def both_labels(raw: Path) -> None:
     (raw / "sunrgbd_train_test_labels").mkdir()
 
@@ -218,6 +227,7 @@ FAULTS = {
     "a label never written": Fault(
         never_written, "does not hold all values", ("SUNRGBD2Dseg(4)", "2 of 2 chunks that were never written")
     ),
+    "a label of fields": Fault(compound, "damaged", ("SUNRGBD2Dseg(4)", "'real'")),
     "two versions of the labels": Fault(both_labels, "side by side", ("sunrgbd_train_test_labels", LABELS)),
     "split of absent images": Fault(split_of_another_release, "names 2 images", ("absent_1", "absent_2")),
 }

@@ -5,6 +5,7 @@ Source: paper.md#taskonomy.
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -169,6 +170,21 @@ TINY_FAULTS = {
     "a line of the table not as published": Fault(
         lambda raw: (raw / "train_val_test_tiny.csv").write_text("id,train,val,test\nhanson,yes,no,no\n"),
         "unexpected format", ("line 2", "hanson,yes,no,no"),
+    ),
+    "a building in two splits": Fault(
+        lambda raw: (raw / "train_val_test_tiny.csv").write_text("id,train,val,test\nhanson,1,1,0\n"),
+        "unexpected format", ("line 2", "hanson,1,1,0"),
+    ),
+    "a building twice": Fault(
+        lambda raw: (raw / "train_val_test_tiny.csv").write_text("hanson,1,0,0\nhanson,1,0,0\nhanson,0,1,0\n"),
+        "names one twice, in two splits", ("line 3", "train and val"),
+    ),
+    "a folder whose name is not UTF-8": Fault(
+        lambda raw: [
+            (folder := raw / domain / "taskonomy/corozal").rename(folder.with_name(os.fsdecode(b"coroza\xff")))
+            for domain in DOMAINS
+        ],
+        "cannot be part of the name of a view", ("coroza",),
     ),
     "both layouts": Fault(
         lambda raw: shutil.copytree(raw / "rgb/taskonomy/hanson", raw / "hanson/rgb"), "two copies of Taskonomy"

@@ -40,6 +40,39 @@ def test_a_full_disk_is_reported_and_leaves_the_old_file(
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("number", [errno.ENOTSUP, errno.EINVAL, errno.ENOSYS, errno.EPERM])
+def test_a_file_system_without_modes_or_syncing_is_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """As mounts of CIFS, FUSE and object stores are: what they do not offer cannot be had."""
+
+    def unsupported(*arguments: object, **options: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", unsupported)
+    monkeypatch.setattr(Path, "chmod", unsupported)
+    write_bytes(tmp_path / "a.bin", b"new")
+    assert (tmp_path / "a.bin").read_bytes() == b"new"
+    assert list(tmp_path.iterdir()) == [tmp_path / "a.bin"]
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.EROFS, errno.ETIMEDOUT, errno.ENODEV])
+def test_an_error_of_the_disk_while_syncing_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    path = tmp_path / "a.bin"
+    write_bytes(path, b"old")
+
+    def fails(handle: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", fails)
+    with pytest.raises(UserError, match=rf"a\.bin cannot be accessed: .*{errno.errorcode[number]}") as caught:
+        write_bytes(path, b"new")
+    assert caught.value.where == path
+    assert path.read_bytes() == b"old"
+
+
 def test_the_file_is_synced_before_the_rename_and_its_folder_after(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -37,6 +37,7 @@ from cenbench.cli.options import where_to_start
 from cenbench.cli.output_encoding import accept_any_encoding
 from cenbench.errors import CellFailed, Stopped, UserError
 from cenbench.redact import redacted
+from cenbench.regular_file import is_system_error, unreadable
 from cenbench.schedule.slurm import back_into_the_queue
 from cenbench.visible import visible
 
@@ -111,9 +112,20 @@ def main() -> None:
     except KeyboardInterrupt:
         print("interrupted; rerun the command to resume", file=sys.stderr)
         sys.exit(130)
+    except OSError as error:
+        sys.exit(_of_the_system(error))
     except Exception:  # a bug: print its traceback, with secrets removed
         print(redacted(traceback.format_exc()), file=sys.stderr)
         sys.exit(1)
+
+
+def _of_the_system(error: OSError) -> int:
+    """Report what the file system refused, without a traceback if the error names a file; returns the exit status."""
+    if is_system_error(error) and isinstance(error.filename, str):
+        _print_error(unreadable(Path(error.filename), error))
+        return 2
+    print(redacted(traceback.format_exc()), file=sys.stderr)
+    return 1
 
 
 def _print_error(error: UserError) -> None:

@@ -13,6 +13,7 @@ import shutil
 import struct
 import sys
 import threading
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -34,6 +35,11 @@ from cenbench.files import atomic_path, sha256_file, write_text
 
 SCENES_PER_SHARD = 8
 _FINGERPRINT = "made-from"
+_DAMAGED = (
+    *(zipfile.BadZipFile, zlib.error, struct.error, ValueError, KeyError, EOFError, NotImplementedError),
+    *(SyntaxError, tokenize.TokenError, MemoryError),  # NumPy parses the header as Python, and believes its shape
+)
+"""What NumPy raises on a damaged shard."""
 
 
 def prepare_shards(recipe: Recipe, root: Path, workers: int, progress: bool, *, again: bool = False) -> Path:
@@ -263,7 +269,7 @@ def _read_shard(path: Path, name: str) -> np.ndarray | None:
         with np.load(path, allow_pickle=False) as shard:
             array: np.ndarray = shard[name]
             return array
-    except (zipfile.BadZipFile, zlib.error, struct.error, ValueError, KeyError, EOFError, NotImplementedError):
+    except _DAMAGED:
         return None
 
 

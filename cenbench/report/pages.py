@@ -19,6 +19,7 @@ from cenbench.report.cell_context import context_of
 from cenbench.report.cell_page import render_cell_page
 from cenbench.report.cell_sources import CellSources
 from cenbench.report.claims import Claims
+from cenbench.report.csv_text import csv_text
 from cenbench.report.dataset_pages import render_datasets
 from cenbench.report.figures.build import build_figure
 from cenbench.report.index import index_lock, write_index
@@ -119,7 +120,7 @@ def render_index(plan: Plan, names: Iterable[str], reports: Path) -> None:
     rendered = (read_rendered(reports / plan.preset / f"{name}.json") for name in names)
     tables = [table for table in rendered if table is not None]
     _write_folder(reports / plan.preset / "metrics", metric_files(tables))
-    plots = str(plots_frame(tables).to_csv(index=False, lineterminator="\n"))
+    plots = csv_text(plots_frame(tables))
     write_text(reports / plan.preset / "plots.csv", plots)
     write_index(reports)
 

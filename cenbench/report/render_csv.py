@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas
 
+from cenbench.report.csv_text import csv_text
 from cenbench.report.table import Table
 from cenbench.report.value import Value
 
@@ -51,4 +52,4 @@ def _judged(value: Value) -> dict[str, object]:
 
 
 def render_csv(table: Table) -> str:
-    return str(table_frame(table).to_csv(index=False, lineterminator="\n"))
+    return csv_text(table_frame(table))

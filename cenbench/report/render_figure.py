@@ -6,6 +6,7 @@ from typing import Any
 
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.figure_layout import FigureSeries
+from cenbench.report.csv_text import csv_text
 from cenbench.report.environment import page_templates
 from cenbench.report.figures.draw import draw
 from cenbench.report.figures.figure import Figure
@@ -47,7 +48,7 @@ def render_figure_png(figure: Figure) -> bytes:
 
 def render_figure_csv(figure: Figure) -> str:
     """Every number that is plotted; floats read back exactly."""
-    return str(figure.frame().to_csv(index=False, lineterminator="\n"))
+    return csv_text(figure.frame())
 
 
 def render_figure_json(figure: Figure) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import pandas
 
 from cenbench.matrix.condition import ACTS_ON, CLEAN, TITLES, Condition
 from cenbench.matrix.metrics import metrics
+from cenbench.report.csv_text import csv_text
 from cenbench.report.curves import Chart, Line, chart
 from cenbench.report.environment import latex_templates, page_templates
 from cenbench.report.robustness import Robustness, RobustNetwork, RobustScore
@@ -71,7 +72,7 @@ def render_robustness_csv(robustness: Robustness) -> str:
         for network in robustness.networks
         for score in network.scores
     ]
-    return str(pandas.DataFrame(lines, columns=list(COLUMNS)).to_csv(index=False, lineterminator="\n"))
+    return csv_text(pandas.DataFrame(lines, columns=list(COLUMNS)))
 
 
 def render_robustness_json(robustness: Robustness) -> dict[str, Any]:

@@ -124,7 +124,7 @@ def focal_baseline(camera: bytes, where: Path) -> float:
     try:
         document = json.loads(camera)
         baseline, focal = float(document["extrinsic"]["baseline"]), float(document["intrinsic"]["fx"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise UserError(
             "this is not a camera file of Cityscapes", where=where, found=f"{type(error).__name__}: {error}",
             expected="JSON with extrinsic.baseline (m) and intrinsic.fx (pixels)",

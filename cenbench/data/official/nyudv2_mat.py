@@ -49,7 +49,7 @@ def scan(raw: Path, spec: DatasetSpec) -> tuple[list[Sample], list[Sample], tupl
     with _open(raw) as file:
         frames = _frames(file, raw / LABELED, _DEPTHS[spec.depth])
     split = _load(raw / SPLITS, ("trainNdxs", "testNdxs"))
-    train, val = (split[name].ravel().astype(np.int64) for name in ("trainNdxs", "testNdxs"))
+    train, val = (_whole_numbers(split[name], raw / SPLITS, name) for name in ("trainNdxs", "testNdxs"))
     unusable = Unusable()
     for name, numbers in (("trainNdxs", train), ("testNdxs", val)):
         for number in numbers[(numbers < 1) | (numbers > frames)]:
@@ -107,7 +107,7 @@ def read(raw: Path, spec: DatasetSpec, sample: Sample) -> tuple[np.ndarray, np.n
 
 def class_mapping(raw: Path) -> np.ndarray:
     """(894,) class of 40, counted from 1, for each class of the .mat."""
-    mapping: np.ndarray = _load(raw / MAPPING, ("mapClass",))["mapClass"].ravel().astype(np.int64)
+    mapping = _whole_numbers(_load(raw / MAPPING, ("mapClass",))["mapClass"], raw / MAPPING, "mapClass")
     if mapping.shape != (RAW_CLASSES,) or mapping.min() < 1 or mapping.max() > CLASSES:
         raise UserError(
             f"{MAPPING} has unexpected contents",
@@ -162,6 +162,17 @@ def _frames(file: h5py.File, path: Path, depths: str) -> int:
             )  # fmt: skip
     frames: int = file["images"].shape[0]
     return frames
+
+
+def _whole_numbers(array: Any, path: Path, name: str) -> np.ndarray:
+    """(N,) int64 of a variable of any shape; `UserError` for text, cells, NaN, and numbers with a fraction."""
+    numbers = np.asarray(array).ravel()
+    if numbers.dtype.kind not in "iuf" or not (np.isfinite(numbers) & (numbers == np.rint(numbers))).all():
+        raise UserError(
+            f"{name} has unexpected contents", where=path, key=name, found=f"{numbers.dtype}: {numbers[:5]}",
+            expected="whole numbers", fix="get it again",
+        )  # fmt: skip
+    return numbers.astype(np.int64)
 
 
 def _load(path: Path, names: tuple[str, ...]) -> dict[str, Any]:

@@ -112,6 +112,8 @@ class Labels:
             label = check_stored(self._file[self._references[place]], key, self._path)
             if label.size > _MOST_PIXELS:
                 raise _wrong(self._path, key, f"{label.size:,} pixels", f"at most {_MOST_PIXELS:,}")
+            if label.dtype.kind not in "uif":
+                raise _wrong(self._path, key, f"values of type {label.dtype}", "numbers")
             stored_WH = label[()]
         except _HDF5_ERRORS as error:
             if is_system_error(error):

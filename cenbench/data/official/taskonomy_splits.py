@@ -106,12 +106,17 @@ def _by_table(raw: Path, tables: list[str], views: Views) -> Candidates:
         row = [cell.strip() for cell in line.split(",")]
         if number == 1 and row[1:] == ["train", "val", "test"]:
             continue
-        if len(row) != 4 or not set(row[1:]) <= {"0", "1"}:
+        if len(row) != 4 or not set(row[1:]) <= {"0", "1"} or row[1:].count("1") > 1:
             raise UserError(
                 "a line of the table of buildings has an unexpected format",
                 where=raw / tables[0], key=f"line {number}", found=line, expected="building,1,0,0",
             )  # fmt: skip
-        split_of[row[0]] = ("train", "val", "test", "none")[[*row[1:], "1"].index("1")]
+        split = ("train", "val", "test", "none")[[*row[1:], "1"].index("1")]
+        if split_of.setdefault(row[0], split) != split:
+            raise UserError(
+                "the table of buildings names one twice, in two splits", where=raw / tables[0], key=f"line {number}",
+                found=f"{row[0]}: {split_of[row[0]]} and {split}", expected="one split",
+            )  # fmt: skip
     # The last folder is the building's own; those before it come from the download.
     halves: dict[str, list[str]] = {"train": [], "val": []}
     for view in views:

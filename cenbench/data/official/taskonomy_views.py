@@ -30,6 +30,11 @@ def find_views(raw: Path) -> Views:
         if match is None or match[3] not in parts or match[3] not in REQUIRED + OPTIONAL:
             continue
         view = view_name(tuple(parts), match[1], match[2], match[3])
+        if not view.isprintable():
+            raise UserError(
+                "a folder's name cannot be part of the name of a view", where=raw, found=ascii(path),
+                expected="UTF-8 without control characters", fix="rename the folder",
+            )  # fmt: skip
         if other := views.setdefault(view, {}).get(match[3]):
             raise UserError(
                 "two copies of Taskonomy lie side by side",
