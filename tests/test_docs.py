@@ -9,6 +9,7 @@ import contextlib
 import io
 import re
 import shlex
+import tomllib
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -22,6 +23,7 @@ import yaml
 from checkout import REPOSITORY
 from fenced import FENCE, MISTAKE, fenced_blocks
 
+from cenbench import __version__
 from cenbench.cli.main import app
 from cenbench.matrix.table import RowSpec
 from cenbench.schedule.dag import ALL, CONFIG_KEYS
@@ -404,3 +406,13 @@ def test_the_command_for_faults_runs_the_tests_of_every_promise() -> None:
     cited = {f"{file}::{name}" for _, held_by in promises(page) for file, name in CITED_TEST.findall(held_by)}
     assert {test for promise in faults.promises() for test in promise.tests} == cited
     assert len(faults.promises()) == len(list(promises(page)))
+
+
+def test_one_version_is_stated_everywhere() -> None:
+    """The newest released version of the changelog is that of the package and of the citation, with its date."""
+    changelog = (REPOSITORY / "CHANGELOG.md").read_text()
+    version, date = re.findall(r"^## \[(\d+\.\d+\.\d+)\] - (\d{4}-\d\d-\d\d)$", changelog, re.MULTILINE)[0]
+    citation = yaml.safe_load((REPOSITORY / "CITATION.cff").read_text())
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    assert (version, version, version) == (project["version"], __version__, citation["version"])
+    assert date == str(citation["date-released"])
