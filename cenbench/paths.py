@@ -74,6 +74,15 @@ class Paths:
         return self.robustness_scores / f"{cell.id}.json"
 
     @property
+    def corollary_results(self) -> Path:
+        """What corollary 1's construction gave, one file per cell; see `corollary`."""
+        return self.results / "corollary"
+
+    def corollary(self, cell: Cell) -> Path:
+        """Corollary 1 on the cell's weights (`cenbench.records.corollary`). Snakemake owns it."""
+        return self.corollary_results / f"{cell.id}.json"
+
+    @property
     def verified(self) -> Path:
         """Cached SHA-256 of large files (`cenbench.sha256_cache`)."""
         return self.results / "verified"
@@ -128,3 +137,8 @@ def record_target(cell: Cell) -> str:
 def robustness_target(cell: Cell) -> str:
     """The cell's scores with corrupted and absent inputs, as a target of Snakemake."""
     return RELATIVE.robustness(cell).as_posix()
+
+
+def corollary_target(cell: Cell) -> str:
+    """Corollary 1 on the cell's weights, as a target of Snakemake."""
+    return RELATIVE.corollary(cell).as_posix()

@@ -111,6 +111,17 @@ def test_a_setting_can_be_named(params: Path, study: Plan) -> None:
         ({"under": {"kind": "absent", "of": "normal"}}, "claims[0].under", "'absent=normal'"),
         ({"under": {"kind": "exposure", "of": "drak"}}, "claims[0].under", "did you mean 'exposure=dark'?"),
         ({"relation": "beter"}, "claims[0].relation", "did you mean 'better'?"),
+        ({"others": True}, "claims[0]", "judged against other cells (`worse:` or `others:`) or a number"),
+        ({"figures": ["figure133"]}, "claims[0].figures", "figure"),
+        ({"figures": ["figure14"]}, "claims[0].figures", "did you mean 'figure"),
+        ({"check": "corollary-1"}, "claims[0]", "a claim with `check:` compares no numbers, so it has no `worse:`"),
+        (
+            {"check": "corollary-1", "worse": None, "metric": None},
+            "claims[0].better",
+            "corollary-1 cannot be checked on all of its cells",
+        ),
+        ({"check": "corollary-2", "worse": None, "metric": None}, "claims[0].check", "corollary-1"),
+        ({"worse": None}, "claims[0]", "a claim needs worse"),
     ],
 )
 def test_a_mistake_is_reported_with_file_line_and_key(
@@ -127,6 +138,38 @@ def test_a_mistake_is_reported_with_file_line_and_key(
     assert key in message
     assert "(line " in message
     assert words in message
+
+
+def test_the_cells_of_a_grid_are_compared_with_the_others_of_it(params: Path, study: Plan) -> None:
+    """Lambda and theta of the tables against all 24 other pairs of figure 13, nothing else being different."""
+    claim = {name: value for name, value in CLAIM.items() if name not in ("tables", "worse")}
+    tables = {"protocol.lambda_l1": 2e-2, "protocol.theta": 0.5}
+    claim |= {"figures": ["figure13"], "metric": "fid", "better": {"settings": tables}, "others": True}
+    [found] = planned(params, study, claim)
+    assert len(found.settings) == 24
+    assert {cell.id for cell in found.cells} == {cell.id for cell in study.figure("figure13").cells}
+    for setting in found.settings:
+        assert [better.seed for better, _ in setting.pairs] == [1, 2, 3, 4, 5]
+        for better, worse in setting.pairs:
+            own, other = better.all_settings, worse.all_settings
+            assert {name for name in own if own[name] != other[name]} <= set(tables)
+            assert {name: own[name] for name in tables} == tables
+    with pytest.raises(UserError, match="no cell of figure13 in preset study is selected"):
+        planned(params, study, claim | {"better": {"settings": {"protocol.theta": 0.55}}})
+
+
+def test_a_check_needs_no_margin_and_each_cell_stands_alone(params: Path, study: Plan) -> None:
+    check = {name: CLAIM[name] for name in ("name", "text", "source", "tables", "presets")}
+    [found] = planned(params, study, check | {"check": "corollary-1", "better": {"convs": "unshared"}})
+    assert len(found.cells) == 25
+    assert all(better is worse for setting in found.settings for better, worse in setting.pairs)
+    assert {cell.convs for cell in found.cells} == {"unshared"}
+
+
+def test_new_keys_leave_the_digests_of_other_claims_as_they_were(params: Path, study: Plan) -> None:
+    """A preset's registration holds digests: they must not change because a claim can say more than before."""
+    [claim] = planned(params, study, CLAIM)
+    assert not {"figures", "others", "check", "under", "against"} & claim.spec.model_dump().keys()
 
 
 def test_a_condition_changes_what_is_declared_but_its_absence_does_not(params: Path, study: Plan) -> None:

@@ -66,6 +66,16 @@ def test_the_grid_of_figure_13_is_measured_on_the_tuning_split_alone(preset: str
     assert all(cell.evaluation.split == "val" for table in plan.tables for cell in table.cells)
 
 
+def test_the_grid_of_the_paper_shares_cells_with_its_tables() -> None:
+    """Lambda and theta are the released code's, so nothing is chosen by it, and it is measured where the tables are."""
+    plan = load_plan(PARAMS, "paper")
+    grid = plan.figure("figure13")
+    assert {cell.evaluation.split for cell in grid.cells} == {"val"}
+    shared = {cell.id for table in plan.tables for cell in table.cells} & {cell.id for cell in grid.cells}
+    assert len(shared) == 3, "one per seed"
+    assert {(cell.protocol.lambda_l1, cell.protocol.theta) for cell in grid.cells if cell.id in shared} == {grid.chosen}
+
+
 def test_a_selected_plan_has_the_figures_that_were_asked_for(demo: Plan) -> None:
     one = demo.select(figures=["figure5"])
     assert ([figure.name for figure in one.figures], one.tables) == (["figure5"], ())

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from checkout import Checkout
+from published import edit_sealed
 from test_run_variants import variant
 from torch import nn
 from torch.nn import functional as F
@@ -18,9 +19,11 @@ from cenbench.nn.exchange import ConstrainedNorm
 from cenbench.nn.segmenter import Segmenter, build_segmenter
 from cenbench.nn.unet import build_generator
 from cenbench.paths import Paths
+from cenbench.records.corollary import read_corollary
+from cenbench.records.read import read_record
 from cenbench.report.corollary_note import corollary_note
 from cenbench.run.cell import run_cell
-from cenbench.run.corollary import check_corollary
+from cenbench.run.corollary import check_corollary, record_corollary
 from cenbench.train.segmentation_loss import segmentation_nll_S
 
 VOID = 255
@@ -157,11 +160,26 @@ def test_a_trained_cell_shows_it_and_others_say_why_not(prepared_checkout: Check
     with pytest.raises(UserError, match="no finished weights"):
         check_corollary(cell, paths)
     run_cell(cell, paths)
+    assert read_corollary(paths, read_record(paths, cell)).state == "missing"
     found = check_corollary(cell, paths)
     assert found.equal
     assert found.output_difference < 1e-9
     assert found.gamma != 0
     assert set(found.losses) == {"rgb", "depth", "ensemble"}
+    assert record_corollary(cell, paths) == found
+    kept = read_corollary(paths, read_record(paths, cell))
+    assert (kept.state, kept.equal) == ("ok", True)
+    assert kept.difference == max(found.output_difference, found.loss_difference)
+    whole = paths.corollary(cell).read_bytes()
+    for state, change in {
+        "stale": {"weights_sha256": "0" * 64},
+        "damaged": {"cell_id": "another"},
+    }.items():
+        edit_sealed(paths.corollary(cell), **change)
+        assert read_corollary(paths, read_record(paths, cell)).state == state
+        paths.corollary(cell).write_bytes(whole)
+    paths.corollary(cell).write_bytes(whole[:-20])
+    assert read_corollary(paths, read_record(paths, cell)).state == "damaged"
     for kind, changes in (("segmentation", {"convs": "shared"}), ("translation", {})):
         other = variant(prepared_checkout, kind, changes)
         assert "does not apply" in corollary_note("demo", other)

@@ -13,9 +13,12 @@ import pytest
 from published import edit_sealed, make_root, publish
 
 from cenbench.matrix.cell import Cell
+from cenbench.matrix.condition import CLEAN
 from cenbench.matrix.plan import Plan
-from cenbench.paths import Paths
+from cenbench.paths import RELATIVE, Paths
+from cenbench.records.corollary import read_corollary, write_corollary
 from cenbench.records.read import read_record
+from cenbench.records.robustness import read_robustness, write_robustness
 from cenbench.report.cell_context import context_of
 from cenbench.report.cell_page import render_cell_page
 from cenbench.run.share import ImportResult, export_results, import_results
@@ -131,6 +134,27 @@ def test_an_unchanged_archive_is_imported_with_what_the_records_list(place: Plac
         assert read_record(there, cell).state == "ok"
         assert not (there.cell(cell) / "extra.txt").exists()
     assert not any("extra" in name for name in members_of(tmp_path / "all.tar"))
+
+
+def test_what_was_measured_after_training_comes_with_the_cell(place: Place, tmp_path: Path) -> None:
+    """Scores with corrupted inputs, and corollary 1; also for a cell that is finished there already."""
+    plan, paths, one, other = place
+    weights = {cell.id: read_record(paths, cell).weights_sha256 for cell in (one, other)}
+    differences = {"output_difference": 1e-15, "loss_difference": 0.0, "unadjusted_difference": 0.1}
+    write_robustness(one, paths, weights[one.id], [CLEAN], {"clean": {"ensemble": {"miou_pct": 1.0}}})
+    write_corollary(one, paths, weights[one.id], differences)
+    write_corollary(other, paths, "0" * 64, differences)  # of other weights: not of this cell
+    there, found = sent(place, tmp_path, lambda members: None)
+    assert set(found.measured) == {RELATIVE.robustness(one), RELATIVE.corollary(one)}
+    assert read_robustness(there, read_record(there, one), [CLEAN]).state == "ok"
+    assert read_corollary(there, read_record(there, one)).equal
+    assert not there.corollary(other).exists()
+    there.robustness(one).unlink()
+    there.corollary(one).write_text("kept?")
+    again = import_results(plan, there, tmp_path / "all.tar")
+    assert (again.imported, len(again.kept)) == ((), 2)
+    assert set(again.measured) == {RELATIVE.robustness(one), RELATIVE.corollary(one)}
+    assert import_results(plan, there, tmp_path / "all.tar").measured == ()
 
 
 def test_files_that_a_record_does_not_list_are_not_imported(place: Place, tmp_path: Path) -> None:

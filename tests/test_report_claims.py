@@ -22,9 +22,10 @@ from cenbench.evaluate.per_image import ConfusionCollector
 from cenbench.files import read_json_object, write_json
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.claim_pairs import PlannedClaim, plan_claims
-from cenbench.matrix.claims import load_claims
+from cenbench.matrix.claims import ClaimSpec, load_claims
 from cenbench.matrix.plan import Plan, load_plan
 from cenbench.paths import Paths
+from cenbench.records.corollary import CorollaryRecord
 from cenbench.records.per_image import dense_counts
 from cenbench.records.read import CellRecord
 from cenbench.records.registration import Declared, declared, register
@@ -33,7 +34,7 @@ from cenbench.report.claim_texts import effect_text, metric_text
 from cenbench.report.claims import Claims, JudgedClaim, build_claims
 from cenbench.report.pages import render_claims_page
 from cenbench.report.readme_claims import claims_markdown, finding, parts, read_published, with_part
-from cenbench.report.render_claims import render_claims_html, render_claims_json, render_claims_latex
+from cenbench.report.render_claims import claim_files, render_claims_html, render_claims_json, render_claims_latex
 
 PARAMS = REPOSITORY / "params"
 NAME = "exchange-over-none"
@@ -171,9 +172,37 @@ def test_claims_without_scatter_or_with_one_seed_are_undecided(planned: tuple[Pl
 
 def test_what_waits_for_a_measurement_says_so(planned: tuple[PlannedClaim, ...]) -> None:
     claims = built(planned, records_of(planned, helpful))
-    waiting = {claim.name: claim for claim in claims.others}
-    assert waiting["corollary-1"].word == "not measured yet"
-    assert waiting["more-modalities-than-one"].word == "not judged here"
+    assert {claim.name: claim for claim in claims.others}["more-modalities-than-one"].word == "not judged here"
+    waiting = ClaimSpec(name="later", text="Later.", source="ours", needs="a measurement")
+    [found] = built((PlannedClaim(waiting, "ensemble", (), "not measured yet: a measurement"),), {}).claims
+    assert (found.word, found.why) == ("not measured yet", "not measured yet: a measurement")
+
+
+def test_a_check_holds_once_every_cell_was_checked_and_one_counter_example_is_enough(
+    planned: tuple[PlannedClaim, ...],
+) -> None:
+    [claim] = [claim for claim in planned if claim.name == "corollary-1"]
+    records, when = records_of((claim,), helpful), {"corollary-1": "before the run"}
+    equal = {cell.id: CorollaryRecord("ok", difference=2e-15) for cell in claim.cells}
+
+    def judged(corollary: Mapping[str, CorollaryRecord]) -> JudgedClaim:
+        [found] = build_claims("study", (claim,), records, when, corollary=corollary).claims
+        return found
+
+    assert (judged(equal).word, judged(equal).finished) == ("holds", 25)
+    assert judged(equal).why == "outputs and losses differ by at most 2e-15 in 25 networks"
+    first, last = claim.cells[0].id, claim.cells[-1].id
+    stale = judged(equal | {first: CorollaryRecord("stale", "other weights were checked")})
+    assert (stale.word, stale.why) == ("undecided", "24 of 25 cells are checked")
+    wrong = judged({first: equal[first], last: CorollaryRecord("ok", difference=1e-3)})
+    assert (wrong.word, wrong.why) == ("contradicted", f"not equal in 1 networks, first {last}")
+    page = render_claims_html(Claims("study", (wrong,)))
+    assert "exact check, corollary-1" in page
+    assert json.loads(json.dumps(claim_files(Claims("study", (wrong,)))))["corollary-1.json"] == {
+        "verdict": "contradicted",
+        "checked": 2,
+        "cells": 25,
+    }
 
 
 def test_registration_is_written_once_and_tells_later_changes(plan: Plan, tmp_path: Path) -> None:
@@ -218,7 +247,8 @@ def test_every_output_holds_every_claim(plan: Plan, planned: tuple[PlannedClaim,
     folder = tmp_path / "study" / "claims-metrics"
     summary = read_json_object(folder / "summary.json")
     assert sum(value for name, value in summary.items() if name != "claims") == summary["claims"] == len(claims.claims)
-    assert len(list(folder.iterdir())) == 1 + sum(claim.comparison is not None for claim in claims.claims)
+    known = [claim for claim in claims.claims if claim.comparison is not None or claim.check is not None]
+    assert len(list(folder.iterdir())) == 1 + len(known)
     effect = read_json_object(folder / f"{NAME}.json")
     assert effect["effect"] == one(claims).comparison.effect  # type: ignore[union-attr]
     assert effect["late"] == "declared after numbers were seen"

@@ -119,6 +119,9 @@ def test_sensitivity_shows_each_theta_over_lambda(study: Plan, tmp_path: Path) -
     assert score.y == pytest.approx([1000 * x + 3 + 3 for x in score.x])  # seeds 1 to 5 have the mean 3
     assert np.subtract(score.high, score.y) == pytest.approx([statistics.stdev([1, 2, 3, 4, 5])] * 5)
     assert share.y == pytest.approx([30.0] * 5)  # the mean of 20 and 40 %
+    assert "split `tune`" in figure.notes[0]
+    paper = figure_of(load_plan(REPOSITORY / "params", "paper"), "figure13", lambda cell: unfinished(cell, tmp_path))
+    assert "Measured on the validation split" in paper.notes[0]
 
 
 def test_scores_are_drawn_over_parameters(demo: Plan, tmp_path: Path) -> None:

@@ -53,6 +53,7 @@ def judged_claims(paths: Paths, plan: Plan, *, with_images: bool) -> Claims:
     from cenbench.matrix.claim_pairs import plan_claims
     from cenbench.matrix.claims import load_claims
     from cenbench.matrix.robustness import load_robustness
+    from cenbench.records.corollary import read_corollary
     from cenbench.records.read import read_record
     from cenbench.records.registration import declared
     from cenbench.records.robustness import read_robustness
@@ -71,5 +72,7 @@ def judged_claims(paths: Paths, plan: Plan, *, with_images: bool) -> Claims:
         for cell in claim.cells
         if claim.spec.under
     }
+    checked = [cell for claim in planned if claim.spec.check for cell in claim.cells]
+    corollary = {cell.id: read_corollary(paths, records[cell.id]) for cell in checked}
     when = declared(paths, plan, load_claims(paths.params))
-    return build_claims(plan.preset, planned, records, when, known, robustness)
+    return build_claims(plan.preset, planned, records, when, known, robustness, corollary)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from cenbench.cli.options import CellId, Device, Preset, Root, checkout, find_cell, say
+from cenbench.errors import UserError
 
 
 def corollary(
@@ -15,6 +16,9 @@ def corollary(
     layer: Annotated[
         str | None, typer.Option(help="Dotted name of the norm. Default: the one with the smallest scaling factor.")
     ] = None,
+    write: Annotated[
+        bool, typer.Option("--write", help="Keep the result in results/corollary/, where the claims read it.")
+    ] = False,
     preset: Preset = "demo",
     device: Device = "auto",
     root: Root = Path(),
@@ -27,14 +31,24 @@ def corollary(
 
     Example: [bold]cenbench corollary CELL --preset study[/bold]
 
-    Exits with 1 if the two are not equal.
+    Exits with 1 if the two are not equal; with --write, the claims say so.
+
+    Next: [bold]snakemake claims[/bold] checks every cell that the claim needs.
     """
     from cenbench.matrix.plan import load_plan
-    from cenbench.run.corollary import TOLERANCE, check_corollary
+    from cenbench.records.corollary import TOLERANCE
+    from cenbench.run.corollary import check_corollary, record_corollary
 
+    if write and layer is not None:
+        raise UserError(
+            "only the smallest scaling factor of all layers is kept", key="--layer", fix="leave out --write"
+        )
     paths = checkout(root)
     chosen = find_cell(load_plan(paths.params, preset), cell)
-    found = check_corollary(chosen, paths, device, layer=layer)
+    found = record_corollary(chosen, paths, device) if write else check_corollary(chosen, paths, device, layer=layer)
+    if found is None:
+        say(f"{chosen.id} is skipped, so it has no network; wrote {paths.corollary(chosen)}")
+        return
     place = found.place
     modality = chosen.task.inputs[place.modality]
     say(f"{place.layer}, {modality}, channel {place.channel}: gamma {found.gamma:.4g}, set to zero")
@@ -43,5 +57,7 @@ def corollary(
         say(f"loss of {stream}: f {without:.9f}, f' {exchanged:.9f}")
     word = "equal" if found.equal else "NOT equal"
     say(f"f' with exchange and f without are {word} to {TOLERANCE:g}, in float64")
-    if not found.equal:
+    if write:
+        say(f"wrote {paths.corollary(chosen)}")
+    elif not found.equal:
         raise typer.Exit(1)

@@ -102,9 +102,12 @@ def import_command(
         say(f"rejected: {cell_id}\n  {why}")
     if found.absent:
         say(f"not in {file}: {len(found.absent)} cells of preset {preset}")
-    if found.imported:
-        _tell_snakemake(root, preset, [record_target(plan.cell(cell_id)) for cell_id in found.imported])
+    targets = [record_target(plan.cell(cell_id)) for cell_id in found.imported]
+    if targets or found.measured:
+        _tell_snakemake(root, preset, [*targets, *(path.as_posix() for path in found.measured)])
     say(f"{len(found.imported)} cells imported, {len(found.kept)} already finished here")
+    if found.measured:
+        say(f"{len(found.measured)} measurements of trained cells imported (corrupted inputs, corollary 1)")
     say(f"next: snakemake all_tables --config preset={preset}")
 
 

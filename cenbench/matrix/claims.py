@@ -13,17 +13,22 @@ from pydantic import Field, field_validator, model_validator
 from cenbench.files import digest
 from cenbench.matrix.cell import L1, Cell, Convs, Norms, Stage
 from cenbench.matrix.condition import Under
-from cenbench.matrix.preset import TableName, Text
+from cenbench.matrix.preset import FigureName, TableName, Text
 from cenbench.matrix.specs import Frozen, Name, PositiveFloat
 from cenbench.matrix.table import Metric, TaskText
 from cenbench.matrix.yaml_file import is_given, load_model
 
 Relation = Literal["better", "not worse", "equal"]
+Check = Literal["corollary-1"]
 FILE = "claims.yaml"
 
 
 def _is_none(value: Any) -> bool:
     return value is None
+
+
+def _is_empty(value: Any) -> bool:
+    return not value
 
 
 class Selector(Frozen):
@@ -59,7 +64,9 @@ class ClaimSpec(Frozen):
     source: Text
     """Where the paper says or implies it, or that it is a control of ours."""
     tables: tuple[TableName, ...] = ()
-    """The tables whose cells it is about. A preset without any of them does not judge it."""
+    """The tables whose cells it is about. A preset without any of them, or of `figures`, does not judge it."""
+    figures: tuple[FigureName, ...] = Field((), exclude_if=_is_empty)
+    """The figures whose cells it is about, such as the grid of a sensitivity figure."""
     metric: Metric | None = None
     streams: Annotated[tuple[Name, ...], Field(min_length=1)] = ("ensemble",)
     """The outputs it is judged on, each by itself."""
@@ -69,6 +76,10 @@ class ClaimSpec(Frozen):
     worse: Selector | None = None
     against: Annotated[float, Field(allow_inf_nan=False)] | None = Field(None, exclude_if=_is_none)
     """In place of `worse`: a fixed number that the cells of `better` must be better than, in the metric's unit."""
+    others: bool = Field(False, exclude_if=_is_empty)
+    """In place of `worse`: all other cells of its tables and figures that differ in nothing but what `better` names."""
+    check: Check | None = Field(None, exclude_if=_is_none)
+    """In place of numbers: an exact check of each cell of `better` by itself, which needs no seeds and no margin."""
     margin: PositiveFloat | None = None
     """The difference that counts, in the metric's unit."""
     preset_margins: dict[Name, PositiveFloat] = Field(default_factory=dict)
@@ -84,12 +95,21 @@ class ClaimSpec(Frozen):
 
     @model_validator(mode="after")
     def _measurable_or_waiting(self) -> ClaimSpec:
-        if self.worse is not None and self.against is not None:
-            raise ValueError("a claim is judged against other cells (`worse:`) or a number (`against:`), not both")
-        other = "worse" if self.against is None else "against"
-        wanted = {name: getattr(self, name) for name in ("metric", "better", other, "margin")}
+        sides = {"worse": self.worse is not None, "against": self.against is not None, "others": self.others}
+        if sum(sides.values()) > 1:
+            raise ValueError(
+                "a claim is judged against other cells (`worse:` or `others:`) or a number (`against:`), not several"
+            )
+        compared = [*(name for name, given in sides.items() if given), *(["metric"] if self.metric else [])]
+        if self.check is not None and compared:
+            raise ValueError(f"a claim with `check:` compares no numbers, so it has no `{compared[0]}:`")
+        wanted: dict[str, Any] = {"better": self.better}
+        if self.check is None:
+            wanted |= {"metric": self.metric, "margin": self.margin}
         missing = [name for name, value in wanted.items() if value is None]
-        missing += [name for name in ("tables", "presets") if not getattr(self, name)]
+        missing += ["worse"] if self.check is None and not any(sides.values()) else []
+        missing += ["tables"] if not self.tables and not self.figures else []
+        missing += ["presets"] if not self.presets else []
         if self.needs is None and missing:
             raise ValueError(
                 f"a claim needs {', '.join(missing)}; or `needs:`, if nothing that is measured here can answer it"

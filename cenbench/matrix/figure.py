@@ -53,6 +53,10 @@ class GridSpec(Frozen):
     theta: Annotated[tuple[PositiveFloat, ...], Field(min_length=2, max_length=20)]
     override: Override = Override()
     """Parameters to change in every cell of the grid, e.g. the dataset, to one with a tuning split."""
+    split: Literal["tune", "val"] = "tune"
+    """Where its cells are evaluated: `tune` if lambda and theta are chosen by it, since no table is measured there;
+    `val` where they are given, as those of the released code.
+    """
 
     @model_validator(mode="after")
     def _ascending(self) -> GridSpec:
@@ -86,7 +90,7 @@ class FigureSpec(Frozen):
     tables: tuple[TableName, ...] = ()
     """Instead of `series`: every row of these tables that has a number for the ensemble."""
     grids: dict[Name, GridSpec] = Field(default_factory=dict)
-    """Preset -> the grid it measures, on the tuning split."""
+    """Preset -> the grid it measures."""
 
     @model_validator(mode="after")
     def _options_fit_the_kind(self) -> FigureSpec:

@@ -18,7 +18,6 @@ from cenbench.matrix.slot_issues import merged
 from cenbench.matrix.table import Override, TermsSpec
 from cenbench.matrix.validation import Issue, as_user_error, spelling_hint
 
-TUNE = "tune"
 _ENSEMBLE = Entry(TermsSpec(stream=ENSEMBLE), ())
 """What is drawn of a series that names no stream."""
 _NO_COLUMN = Entry(TermsSpec(), ("series",))
@@ -121,13 +120,13 @@ def _declared_series(spec: FigureSpec, builder: CellBuilder) -> Iterator[FigureS
 
 
 def _grid_series(spec: FigureSpec, grid: GridSpec, builder: CellBuilder) -> Iterator[FigureSeries]:
-    """One series per value of theta, with a cell per value of lambda and seed; all on the tuning split."""
+    """One series per value of theta, with a cell per value of lambda and seed; all on the grid's split."""
     [one] = spec.series
     for theta in grid.theta:
         cells: list[Cell] = []
         stream = ENSEMBLE
         for lambda_l1 in grid.lambda_l1:
-            tried = Override(protocol={"lambda_l1": lambda_l1, "theta": theta}, evaluation={"split": TUNE})
+            tried = Override(protocol={"lambda_l1": lambda_l1, "theta": theta}, evaluation={"split": grid.split})
             entries = (
                 _ENSEMBLE,
                 Entry(spec.defaults, ("defaults",)),

@@ -10,6 +10,7 @@ from cenbench.matrix.claim_pairs import PlannedClaim
 from cenbench.matrix.metrics import metrics
 from cenbench.records.per_image import NoScores, dense_counts, read_per_image
 from cenbench.records.read import CellRecord
+from cenbench.stats.claims import support
 from cenbench.stats.images import (
     image_weights,
     resampled_confusion,
@@ -20,13 +21,14 @@ from cenbench.stats.images import (
 
 
 def image_interval(claim: PlannedClaim, records: Mapping[str, CellRecord]) -> tuple[float, float] | None:
-    """95 % interval of the claim's mean effect over resampled test images, the trained networks held fixed.
+    """95 % interval of the claim's effect over resampled test images, the trained networks held fixed: of the mean over
+    settings or, where it must hold in every setting, of the one that speaks most against it.
 
-    None where a cell has no per-image scores, as under a condition, where the claim is about a fixed number, where the
-    metric is not a function of their sums (FID, KID), or where it is undefined for some of the drawn images, as the IoU
-    of classes that occur in few of them.
+    None where a cell has no per-image scores, as under a condition, where the claim is about a fixed number or about no
+    number, where the metric is not a function of their sums (FID, KID), or where it is undefined for some of the drawn
+    images, as the IoU of classes that occur in few of them.
     """
-    if claim.spec.under is not None or claim.spec.against is not None:
+    if claim.spec.under is not None or claim.spec.against is not None or claim.spec.check is not None:
         return None
     resampled = {cell.id: _resampled(records[cell.id], claim.stream, claim.spec.metric or "") for cell in claim.cells}
     known = {cell_id: values for cell_id, values in resampled.items() if values is not None}
@@ -39,6 +41,8 @@ def image_interval(claim: PlannedClaim, records: Mapping[str, CellRecord]) -> tu
         for setting in claim.settings
     ]
     sign = 1 if metrics()[claim.spec.metric or ""].better == "higher" else -1
+    if claim.spec.every:
+        means = [min(means, key=lambda mean_R: support(sign * float(mean_R.mean()), claim.spec.relation))]
     low, high = np.quantile(sign * np.mean(means, axis=0), [0.025, 0.975])
     return (float(low), float(high)) if np.isfinite([low, high]).all() else None
 

@@ -32,7 +32,7 @@ def margin_text(claim: JudgedClaim) -> str:
 def metric_text(claim: JudgedClaim) -> str:
     """Title and output of the metric, e.g. `Mean IoU (%), ensemble`, and what the claim is about beside it."""
     if claim.metric is None:
-        return ""
+        return "" if claim.check is None else f"exact check, {claim.check}"
     metric = metrics()[claim.metric]
     under = f", change under {claim.under}" if claim.under else ""
     against = f", against {claim.against:g}" if claim.against is not None else ""

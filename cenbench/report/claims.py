@@ -11,6 +11,7 @@ from typing import Literal
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.claim_pairs import PlannedClaim
 from cenbench.matrix.metrics import metrics
+from cenbench.records.corollary import CorollaryRecord
 from cenbench.records.gammas import gamma_numbers
 from cenbench.records.read import CellRecord
 from cenbench.records.registration import Declared
@@ -62,6 +63,8 @@ class JudgedClaim:
     """The fixed number that the cells are compared with, in place of other cells."""
     under: str | None = None
     """The condition, for a claim about what is lost under it."""
+    check: str | None = None
+    """What is checked exactly on each cell, for a claim without numbers."""
 
 
 @dataclass(frozen=True)
@@ -93,17 +96,20 @@ def build_claims(
     declared: Mapping[str, Declared],
     images: Mapping[str, tuple[float, float]] | None = None,
     robustness: Mapping[str, RobustnessRecord] | None = None,
+    corollary: Mapping[str, CorollaryRecord] | None = None,
 ) -> Claims:
     """Judge every claim; `records` holds all of their cells, `images` the intervals over test images by claim.
 
-    `robustness` holds the cells of claims about what is lost under a condition.
+    `robustness` holds the cells of claims about what is lost under a condition, `corollary` those that are checked.
     """
     shown: list[JudgedClaim] = []
     found: list[tuple[int, Evidence, Settings]] = []
     for place, claim in enumerate(planned):
         numbers = counting_numbers(claim, records, robustness or {})
         shown.append(_unjudged(preset, claim, records, len(numbers), declared[claim.spec.name]))
-        if claim.settings and len(numbers) == len(claim.cells):
+        if claim.spec.check is not None and claim.settings:
+            shown[place] = _checked(shown[place], claim, corollary or {})
+        elif claim.settings and len(numbers) == len(claim.cells):
             settings = differences(claim, numbers)
             one = evidence(settings, claim.spec.margin_in(preset), claim.spec.relation, every=claim.spec.every)
             shown[place] = _with_aggregates(shown[place], claim, numbers, settings)
@@ -116,6 +122,21 @@ def build_claims(
     if images:
         shown = [replace(claim, images=images.get(claim.name)) for claim in shown]
     return Claims(preset, tuple(shown))
+
+
+def _checked(shown: JudgedClaim, claim: PlannedClaim, corollary: Mapping[str, CorollaryRecord]) -> JudgedClaim:
+    """By an exact check of each cell: one counter-example contradicts it, and it holds once all were checked."""
+    records = {cell.id: corollary[cell.id] for cell in claim.cells if cell.id in corollary}
+    found = {cell_id: record for cell_id, record in records.items() if record.state == "ok"}
+    shown = replace(shown, finished=len(found), check=claim.spec.check)
+    if unequal := [cell_id for cell_id, record in found.items() if not record.equal]:
+        return replace(shown, word="contradicted", why=f"not equal in {len(unequal)} networks, first {unequal[0]}")
+    if len(found) < len(claim.cells):
+        return replace(shown, why=f"{len(found)} of {len(claim.cells)} cells are checked")
+    largest = max(record.difference or 0.0 for record in found.values())
+    return replace(
+        shown, word="holds", why=f"outputs and losses differ by at most {largest:.0e} in {len(found)} networks"
+    )
 
 
 def counting_numbers(

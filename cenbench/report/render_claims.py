@@ -74,4 +74,9 @@ def claim_files(claims: Claims) -> dict[str, dict[str, Any]]:
         for claim in claims.claims
         if claim.comparison is not None
     }
-    return {**judged, "summary.json": {"claims": len(claims.claims), **claims.words}}
+    checked = {
+        f"{file_name(claim.name)}.json": {"verdict": claim.word, "checked": claim.finished, "cells": len(claim.cells)}
+        for claim in claims.claims
+        if claim.check is not None
+    }
+    return {**judged, **checked, "summary.json": {"claims": len(claims.claims), **claims.words}}

@@ -15,7 +15,7 @@ from cenbench.report.changed_images import ChangedImage
 from cenbench.report.comparison import ComparedClass, ComparedNumber, SideComparison
 from cenbench.report.environment import page_templates
 from cenbench.report.terminal import add_row, borderless, literal
-from cenbench.report.value import MINUS, number_text
+from cenbench.report.value import MINUS, heading, number_text
 
 FORMAT = 1
 _MOST_SETTINGS = 20
@@ -26,8 +26,8 @@ _STYLES = {"better": "bold green", "worse": "bold red", "noise": "dim"}
 def render_comparison(comparison: SideComparison) -> RenderableType:
     """What differs, then every number that moved, then the classes and the test images that moved most."""
     shown: list[RenderableType] = [literal(f"A  {comparison.a}\nB  {comparison.b}"), Text()]
-    for heading, lines in differing(comparison).items():
-        shown += [literal(f"{heading}: {'no difference' if not lines else ''}")]
+    for name, lines in differing(comparison).items():
+        shown += [literal(f"{name}: {'no difference' if not lines else ''}")]
         shown += [literal(f"  {line}") for line in lines]
     numbers = borderless("where", "metric", ">A", ">B", ">better by [95 %]", ">seeds", "verdict")
     for number in comparison.moved:
@@ -62,6 +62,7 @@ def render_comparison_html(comparison: SideComparison) -> str:
             effect=effect,
             image_effect=image_effect,
             data_uri=png_uri,
+            heading=heading,
             number_text=number_text,
             summary=summary(comparison),
         )

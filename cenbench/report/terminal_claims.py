@@ -42,8 +42,9 @@ def render_needs(planned: Sequence[PlannedClaim]) -> Table:
             reasons.setdefault(claim.why_not, []).append(claim.name)
             continue
         under = f" under {claim.spec.under.condition.key}" if claim.spec.under else ""
-        needs = f"{', '.join(claim.spec.tables)}: {claim.spec.metric} of {claim.stream}{under}"
-        add_row(table, claim.name, len(claim.cells), len(claim.settings), needs)
+        where = ", ".join((*claim.spec.tables, *claim.spec.figures))
+        what = f"{claim.spec.metric} of {claim.stream}{under}" if claim.spec.check is None else "checked exactly"
+        add_row(table, claim.name, len(claim.cells), len(claim.settings), f"{where}: {what}")
     for reason, names in reasons.items():
         add_row(table, ", ".join(names) if len(names) <= 3 else f"{len(names)} claims", "", "", reason)
     return table

@@ -13,15 +13,14 @@ from cenbench.matrix.cell import Cell
 from cenbench.matrix.specs import dataset_key
 from cenbench.nn.corollary import CorollaryFails, Place, corollary_pair, smallest_place
 from cenbench.paths import Paths
+from cenbench.records.corollary import TOLERANCE, write_corollary, write_corollary_skipped
+from cenbench.records.read import read_record
 from cenbench.run.finished import finished_weights
 from cenbench.train.device import choose_device
 from cenbench.train.segmentation_loss import segmentation_nll_S
 from cenbench.train.setup import Setup
 from cenbench.train.task import training_of
 from cenbench.train.train_cell import load_network
-
-TOLERANCE = 1e-6
-"""Largest difference of outputs and of losses that counts as equal. Both networks are computed in float64."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +36,8 @@ class CorollaryResult:
     """Output stream -> loss of f and of f'."""
     unadjusted_difference: float
     """The same difference if the channel is exchanged and no weight is adjusted."""
+    weights_sha256: str
+    """Of the weights that both were made of."""
 
     @property
     def loss_difference(self) -> float:
@@ -85,4 +86,20 @@ def check_corollary(
         output_difference=float((outputs[1] - outputs[0]).abs().max()),
         losses=dict(zip(cell.streams, zip(*losses, strict=True), strict=True)),
         unadjusted_difference=float((outputs[2] - outputs[0]).abs().max()),
+        weights_sha256=trained.weights_sha256,
     )
+
+
+def record_corollary(cell: Cell, paths: Paths, device_name: str = "auto") -> CorollaryResult | None:
+    """Check the cell and keep the result where claims read it; None for a cell that is skipped, which is kept too.
+
+    Raises `UserError` as `check_corollary` does.
+    """
+    record = read_record(paths, cell)
+    if record.state == "skipped":
+        write_corollary_skipped(cell, paths, record.reason or "the cell is skipped")
+        return None
+    found = check_corollary(cell, paths, device_name)
+    names = ("output_difference", "loss_difference", "unadjusted_difference")
+    write_corollary(cell, paths, found.weights_sha256, {name: getattr(found, name) for name in names})
+    return found

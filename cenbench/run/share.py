@@ -1,7 +1,8 @@
 """Finished cells in one archive, for another clone. What is imported there is what training there would have made.
 
-An archive holds the published record and the finished training of each cell. A cell is imported under the same
-conditions that make it up to date in a clone: code, data and pretrained files agree.
+An archive holds the published record and the finished training of each cell, and what was measured of it afterwards:
+its scores with corrupted inputs, and corollary 1 on its weights. A cell is imported under the same conditions that make
+it up to date in a clone: code, data and pretrained files agree.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ from cenbench.files import atomic_path
 from cenbench.matrix.plan import Plan
 from cenbench.matrix.specs import dataset_key
 from cenbench.paths import Paths
+from cenbench.records.corollary import read_corollary
 from cenbench.records.failure import clear_failure
 from cenbench.records.read import CellRecord, read_record
+from cenbench.records.robustness import read_robustness
 from cenbench.records.write import new_folder
 from cenbench.regular_file import open_regular
 from cenbench.run.archive import unpack
@@ -49,6 +52,10 @@ class ImportResult:
     """id -> why the archive's record was not imported: it is not a result of this clone, or the cell is being run."""
     absent: tuple[str, ...] = ()
     """Neither in the archive nor finished here."""
+    measured: tuple[Path, ...] = ()
+    """Files of measurements after training that came with a cell, or for one that was finished here, relative to the
+    checkout.
+    """
 
 
 def export_results(plan: Plan, paths: Paths, file: Path) -> ExportResult:
@@ -67,6 +74,7 @@ def export_results(plan: Plan, paths: Paths, file: Path) -> ExportResult:
             exported.append(cell.id)
             members |= {paths.cell(cell) / name for name in _published(paths, record)}
             members |= {paths.state(cell) / name for name in finished_files(paths.state(cell))}
+            members |= set(_measured(paths, record))
     if not exported:
         found = "; ".join(left_out.values()) or None
         fix = "snakemake all_tables first"
@@ -100,7 +108,7 @@ def import_results(plan: Plan, paths: Paths, file: Path) -> ImportResult:
                 rejected[cell.id] = why
             else:
                 chosen.append(record)
-        imported = []
+        imported, measured = [], []
         for record in chosen:  # only after all were examined: two cells may share one training
             try:
                 _import(there, paths, record)
@@ -108,12 +116,37 @@ def import_results(plan: Plan, paths: Paths, file: Path) -> ImportResult:
                 rejected[record.cell.id] = error.problem
             else:
                 imported.append(record.cell.id)
-    return ImportResult(tuple(imported), tuple(kept), rejected, tuple(absent))
+        for cell_id in (*imported, *kept):
+            measured += _import_measured(there, paths, read_record(paths, plan.cell(cell_id)))
+    return ImportResult(tuple(imported), tuple(kept), rejected, tuple(absent), tuple(measured))
 
 
 def _published(paths: Paths, record: CellRecord) -> list[str]:
     """Names of the record's files: those with a digest in metrics.json, and the two that hold their own."""
     return [*record.files, paths.provenance(record.cell).name, paths.record(record.cell).name]
+
+
+def _measured(paths: Paths, record: CellRecord) -> list[Path]:
+    """What was measured after training with the weights of this record, and with the code and data that are here."""
+    found = []
+    if read_robustness(paths, record, ()).state == "ok":
+        found.append(paths.robustness(record.cell))
+    if read_corollary(paths, record).state == "ok":
+        found.append(paths.corollary(record.cell))
+    return found
+
+
+def _import_measured(there: Paths, here: Paths, record: CellRecord) -> list[Path]:
+    """Move what belongs to a cell that is finished here, unless that was measured here already; the files moved."""
+    own, moved = _measured(here, record), []
+    for source in _measured(there, record):
+        path = here.root / source.relative_to(there.root)
+        if path not in own:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            os.utime(source)
+            source.replace(path)
+            moved.append(source.relative_to(there.root))
+    return moved
 
 
 def _why_not_measured(paths: Paths, record: CellRecord) -> str | None:

@@ -20,8 +20,9 @@ from cenbench.matrix.robustness import FILE as ROBUSTNESS_FILE
 from cenbench.matrix.robustness import load_robustness, plan_robustness
 from cenbench.matrix.specs import dataset_key
 from cenbench.matrix.table_name import table_name
-from cenbench.paths import RELATIVE, Paths, record_target, robustness_target
+from cenbench.paths import RELATIVE, Paths, corollary_target, record_target, robustness_target
 from cenbench.pretrained.used import pretrained_sha256
+from cenbench.records.corollary import corollary_code
 from cenbench.records.digests import evaluation_code, pretraining_code, robustness_code, training_code
 from cenbench.records.read import read_record
 from cenbench.records.verify import set_aside
@@ -225,7 +226,8 @@ class Dag:
             return []
         records = [record_target(cell) for claim in planned for cell in claim.cells]
         evaluated = [robustness_target(cell) for claim in planned if claim.spec.under for cell in claim.cells]
-        return list(dict.fromkeys((*records, *evaluated)))
+        checked = [corollary_target(cell) for claim in planned if claim.spec.check for cell in claim.cells]
+        return list(dict.fromkeys((*records, *evaluated, *checked)))
 
     def robustness_files(self, wildcards: _Wildcards) -> list[str]:
         """The evaluations that the robustness page shows; none where `params/robustness.yaml` cannot be read."""
@@ -242,6 +244,10 @@ class Dag:
         except UserError:
             conditions = []
         return f"evaluate {robustness_code(cell)}, conditions {' '.join(conditions)}"
+
+    def corollary_depends_on(self, wildcards: _Wildcards) -> str:
+        """What checks corollary 1 on a finished cell again, besides its record."""
+        return f"check {corollary_code(self.plan.cell(wildcards.cell))}"
 
     def robustness_page_depends_on(self, wildcards: _Wildcards) -> str:
         """What renders the robustness page again, besides its evaluations."""

@@ -31,7 +31,7 @@ from cenbench.run.heartbeat import read_beat
 from cenbench.run.lock import LOCK
 from cenbench.schedule.controller_lock import controller_elsewhere, controller_file
 
-Kind = Literal["cell", "robustness", "state", "log", "page", "dataset", "features", "unfinished removal"]
+Kind = Literal["cell", "robustness", "corollary", "state", "log", "page", "dataset", "features", "unfinished removal"]
 _CELL = re.compile(r"[a-z_+]+-to-[a-z_]+\..+\.s[0-9]+\.[0-9a-f]{10}")
 _DATASET = re.compile(r"[a-z0-9][a-z0-9_.-]*-[0-9]+(x[0-9]+)?px-[0-9a-f]{10}")
 _FEATURES = re.compile(r"[0-9a-f]{16}\.safetensors")
@@ -81,9 +81,11 @@ def find_leftovers(paths: Paths, wanted: Wanted) -> list[Leftover]:
     found = [
         *_unwanted("cell", paths.cells, _CELL, wanted.cells),
         *_unwanted("robustness", paths.robustness_scores, _CELL, wanted.cells, ".json"),
+        *_unwanted("corollary", paths.corollary_results, _CELL, wanted.cells, ".json"),
         *_unwanted("state", paths.states, _CELL, wanted.trainings),
         *_unwanted("log", paths.logs, _CELL, wanted.cells, ".log"),
         *_unwanted("log", paths.logs, _CELL, wanted.cells, ".robustness.log"),
+        *_unwanted("log", paths.logs, _CELL, wanted.cells, ".corollary.log"),
         *_unwanted("log", paths.logs, _DATASET, wanted.datasets, ".log", "dataset."),
     ]
     for folder in sorted(paths.reports.glob("*/cells")):
@@ -193,7 +195,7 @@ def _slug(name: str) -> str:
 
 
 def _without_suffix(name: str) -> str:
-    for suffix in (".robustness.log", ".log", ".html", ".json", PUBLISHING, REPLACED):
+    for suffix in (".robustness.log", ".corollary.log", ".log", ".html", ".json", PUBLISHING, REPLACED):
         name = name.removesuffix(suffix)
     return name
 
@@ -213,7 +215,7 @@ def _busy(trainings: Mapping[str, list[Path]], leftover: Leftover) -> str | None
         return _held(path.with_name(path.name.removesuffix(".partial") + ".lock"))
     if leftover.kind == "features":
         return _held(path.with_suffix(".lock"))
-    if leftover.kind in ("cell", "robustness", "state", "log", "page"):
+    if leftover.kind in ("cell", "robustness", "corollary", "state", "log", "page"):
         folders = trainings.get(_slug(_without_suffix(path.name)), ())
         return next((why for folder in folders if (why := _at_work(folder)) is not None), None)
     return None

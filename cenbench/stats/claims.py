@@ -49,7 +49,7 @@ def evidence(
         return None
     p_values = [_p_values(comparison, margin, relation) for comparison in known]
     return Evidence(
-        comparison=min(known, key=lambda comparison: _support(comparison, relation)),
+        comparison=min(known, key=lambda comparison: support(comparison.effect, relation)),
         margin=margin,
         relation=relation,
         p_holds=max(holds for holds, _ in p_values),
@@ -95,6 +95,6 @@ def _p_values(found: Comparison, margin: float, relation: Relation) -> tuple[flo
     return equivalent, found.p_two_sided
 
 
-def _support(found: Comparison, relation: Relation) -> float:
-    """Larger where the comparison speaks more for the claim."""
-    return -abs(found.effect) if relation == "equal" else found.effect
+def support(effect: float, relation: Relation) -> float:
+    """Larger where an effect speaks more for the claim."""
+    return -abs(effect) if relation == "equal" else effect

@@ -1,8 +1,27 @@
-# Claims: judged from the records of their cells once every cell has been tried.
+# Claims: judged from the records of their cells once every cell has been tried. Corollary 1 is checked on single cells.
 
 
 localrules:
     claims,
+
+
+rule cell_corollary:
+    "Check corollary 1 on the weights of one trained cell"
+    input:
+        MATRIX.begin,
+        metrics="results/cells/{cell}/metrics.json",
+    output:
+        result="results/corollary/{cell}.json",
+    log:
+        "results/logs/{cell}.corollary.log",
+    threads: 1
+    resources:
+        gpu=1,
+        slurm_extra=QUEUE.options_of_cell,
+    params:
+        depends_on=MATRIX.corollary_depends_on,
+    shell:
+        "exec env OMP_NUM_THREADS={threads} {PYTHON:q} -m cenbench corollary {wildcards.cell:q} --preset {PRESET:q} --write > {log:q} 2>&1"
 
 
 rule claims:

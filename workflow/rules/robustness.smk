@@ -30,7 +30,12 @@ rule robustness:
         MATRIX.begin,
         MATRIX.robustness_files,
     output:
-        html=f"reports/{PRESET}/robustness.html",
+        html=report(
+            f"reports/{PRESET}/robustness.html",
+            caption="../report/robustness.rst",
+            category="Robustness",
+            labels={"robustness": "all", "shown as": "page"},
+        ),
         latex=f"reports/{PRESET}/robustness.tex",
         csv=f"reports/{PRESET}/robustness.csv",
         json=f"reports/{PRESET}/robustness.json",
