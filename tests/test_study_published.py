@@ -25,10 +25,12 @@ def declared() -> dict[str, dict[str, Any]]:
 
 
 def published() -> list[dict[str, Any]]:
-    """The claims that can be recomputed from metrics of finished cells: not those under a condition or of gammas."""
+    """The claims that can be recomputed from metrics of a table's cells: not under a condition, of gammas or of a grid."""
     known = set(pandas.read_csv(FOLDER / "results.csv", nrows=0).columns)
     claims = json.loads((FOLDER / "claims.json").read_text(encoding="utf-8"))["claims"]
-    return [one for one in claims if one["comparison"] and one["metric"] in known and not one["under"]]
+    of_tables = {name for name, spec in declared().items() if "tables" in spec}
+    judged = [one for one in claims if one["comparison"] and one["metric"] in known and not one["under"]]
+    return [one for one in judged if one["name"].partition(" (")[0] in of_tables]
 
 
 def side(frame: pandas.DataFrame, terms: Mapping[str, Any]) -> pandas.DataFrame:
