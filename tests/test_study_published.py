@@ -25,7 +25,7 @@ def declared() -> dict[str, dict[str, Any]]:
 
 
 def published() -> list[dict[str, Any]]:
-    """The claims that can be recomputed from metrics of a table's cells: not under a condition, of gammas or of a grid."""
+    """The claims that can be recomputed from metrics of a table's cells: none of gammas or of a grid."""
     known = set(pandas.read_csv(FOLDER / "results.csv", nrows=0).columns)
     claims = json.loads((FOLDER / "claims.json").read_text(encoding="utf-8"))["claims"]
     of_tables = {name for name, spec in declared().items() if "tables" in spec}
