@@ -165,8 +165,11 @@ class CellBuilder:
         if content in self._built:
             return self._built[content]
         try:
-            self._built[content] = tuple(Cell(**fields, seed=seed) for seed in self.preset.seeds)
-            return self._built[content]
+            cells = tuple(Cell(**fields, seed=seed) for seed in self.preset.seeds)
+            for cell in cells:  # the same names for every cell; a set of its own takes each of them 728 bytes
+                object.__setattr__(cell, "__pydantic_fields_set__", cells[0].model_fields_set)
+            self._built[content] = cells
+            return cells
         except ValidationError as error:
             involved = [
                 entry for entry in entries[1:] if entry.spec.override != Override() or any(map(entry.sets, _CELL_TERMS))

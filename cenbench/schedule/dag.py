@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from cenbench.data.manifest import MANIFEST
 from cenbench.errors import UserError
 from cenbench.files import digest, sha256_file
+from cenbench.matrix.cell import Cell
 from cenbench.matrix.claim_pairs import plan_claims
 from cenbench.matrix.claims import FILE
 from cenbench.matrix.plan import Plan, load_plan
@@ -52,7 +53,8 @@ class _Wildcards(Protocol):
 class Dag:
     """The plan of one preset in Snakemake's terms: paths relative to the checkout, and job parameters."""
 
-    plan: Plan
+    plan: Plan = field(repr=False)
+    """Not in the text of this object: Snakemake keeps the text of some input functions, which names the object."""
     paths: Paths
     tables: tuple[str, ...]
     """Names of the tables that `all_tables` makes."""
@@ -172,19 +174,23 @@ class Dag:
             print("", *lines, *self.absent_inputs(self.plan, self.paths, cells), sep="\n", file=sys.stderr)
 
     def all_files(self, wildcards: object = None) -> list[str]:
-        """All files of a finished run: records of cells, tables, and their index."""
+        """The tables, their index, and the records that they lack."""
         folder = f"reports/{self.plan.preset}"
         tables = dict.fromkeys(file for name in self.tables for file in self.files_of(name))
         return [*tables, "reports/index.html", f"{folder}/metrics", f"{folder}/plots.csv"]
 
     def files_of(self, table: str) -> list[str]:
-        """One table's files, and the records it is made of.
+        """One table's files, and records that it lacks (`_lacking`)."""
+        pages = [f"reports/{self.plan.preset}/{table}.{suffix}" for suffix in TABLE_SUFFIXES]
+        return [*self._lacking(self.plan.cells_of(table), pages), *pages]
 
-        The records are listed too, because after a failure the table exists without them, and Snakemake would not look
-        for the inputs of a file that exists.
+    def _lacking(self, cells: Iterable[Cell], pages: Iterable[str]) -> Iterator[str]:
+        """The records of these cells that are missing where their pages are not: after a failure, pages exist without
+        them, and Snakemake makes no missing input of a file that exists. Any other record is made, if it has to be, as
+        an input of the pages; with 50,000 cells, naming it as a target too takes 60 MiB.
         """
-        records = [record_target(cell) for cell in self.plan.cells_of(table)]
-        return [*records, *(f"reports/{self.plan.preset}/{table}.{suffix}" for suffix in TABLE_SUFFIXES)]
+        if all((self.paths.root / page).exists() for page in pages):
+            yield from (record_target(cell) for cell in cells if not self.paths.record(cell).exists())
 
     def input_function(self, shown: str) -> Callable[[object], list[str]]:
         """Gives the files of a table or figure once Snakemake asks: targets that nobody asked for hold no list."""
@@ -195,9 +201,9 @@ class Dag:
         return files
 
     def figure_files(self, figure: str) -> list[str]:
-        """One figure's files, and the records it is made of, as for a table."""
-        records = [record_target(cell) for cell in self.plan.figure(figure).cells]
-        return [*records, *(f"reports/{self.plan.preset}/{figure}.{suffix}" for suffix in FIGURE_SUFFIXES)]
+        """One figure's files, and records that it lacks, as for a table."""
+        pages = [f"reports/{self.plan.preset}/{figure}.{suffix}" for suffix in FIGURE_SUFFIXES]
+        return [*self._lacking(self.plan.figure(figure).cells, pages), *pages]
 
     def all_figure_files(self, wildcards: object) -> list[str]:
         """The files of every figure of the preset."""
@@ -276,7 +282,7 @@ class Dag:
             parts.append(f"pretrain {pretraining}")
         for name, sha256 in pretrained_sha256(cell, self.paths, None if self.works else self._read_sha256).items():
             parts.append(f"{name} {sha256 or 'absent'}")
-        return ", ".join(parts)
+        return sys.intern(", ".join(parts))  # alike for most cells, and Snakemake keeps it for each
 
     def _read_sha256(self, path: Path) -> str:
         if path not in self._sha256:

@@ -1,6 +1,7 @@
 # One job per cell: train, evaluate, publish. The cell's folder is published whole, and metrics.json lists its files with
 # their digests: a record of which any file is missing or changed is damaged, and made again (`Dag.made_again`). So
 # metrics.json is the only output; with 50,000 cells, each further one takes 130 MiB of memory and 50,000 inodes.
+# Inputs and outputs have no names: a name that no command uses takes 30 MiB with as many cells.
 # Resumable state is kept in results/state/, because Snakemake deletes the outputs of a failed job. A changed digest reruns
 # the cell; from its own state the cell decides whether to evaluate only, or to train as well.
 
@@ -11,11 +12,11 @@ rule cell:
     "Train and evaluate one cell, and publish its record"
     input:
         MATRIX.begin,
-        manifest=MATRIX.manifest_of,
+        MATRIX.manifest_of,
         # Whether a cell is out of date is a matter of what its start was made from, not of when.
-        pretraining=ancient(MATRIX.pretraining_of),
+        ancient(MATRIX.pretraining_of),
     output:
-        metrics="results/cells/{cell}/metrics.json",
+        "results/cells/{cell}/metrics.json",
     log:
         "results/logs/{cell}.log",
     threads: 1
