@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import random
+import re
 from pathlib import Path
 
 import pytest
 from checkout import REPOSITORY
+from rich.console import Console
 from test_report_figures import finished
 from test_report_table import cost, record
 
 from cenbench.matrix.plan import load_plan
+from cenbench.report.claims import Claims, JudgedClaim
 from cenbench.report.index import render_index_html
 from cenbench.report.interval_mark import WIDTH, interval_mark, reach
 from cenbench.report.judged_claims import read_judged
@@ -21,7 +25,9 @@ from cenbench.report.render_html import render_html
 from cenbench.report.scatter import _labelled, scatter_chart
 from cenbench.report.table import build_table
 from cenbench.report.table_claims import TableClaim, claim_cards
+from cenbench.report.terminal_claims import render_claims
 from cenbench.stats.claims import Relation
+from cenbench.stats.paired import compare
 
 
 def claim(
@@ -159,3 +165,26 @@ def test_curves_of_scaling_factors_are_named_by_what_is_ranked(tmp_path: Path, n
     files = {"history.csv": b"step,below_theta_rgb\n0,0.1\n10,0.8\n"}
     records = {cell.id: finished(cell, tmp_path, 1.0 + n, files=files) for n, cell in enumerate(layout.cells)}
     assert f"<figcaption>{heading}" in render_html(build_table("demo", layout, records), records)
+
+
+def judged_claim(name: str, word: str, effect: float | None) -> JudgedClaim:
+    found = None if effect is None else compare([{1: effect - 1, 2: effect, 3: effect + 1}])
+    return JudgedClaim(
+        **{"name": name, "text": "A is better.", "source": "", "relation": "better", "metric": "miou_pct"},
+        **{"stream": "ensemble", "margin": 1.0, "word": word, "why": "a reason", "declared": "after numbers were seen"},
+        **{"settings": ("a / b",), "seeds": 3, "cells": ("a", "b"), "finished": 2, "comparison": found},
+    )  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_a_terminal_breaks_no_name_and_no_effect_of_a_claim(width: int) -> None:
+    name = "shared-convs-over-unshared-translation"
+    claims = Claims("study", (judged_claim("waits", "undecided", None), judged_claim(name, "contradicted", -12.5)))
+    console = Console(width=width, record=True, file=io.StringIO())
+    console.print(render_claims(claims, width))
+    text = console.export_text()
+    assert re.search(rf"{name} .*−12\.50 \[", text)
+    assert text.index(name) < text.index("waits")
+    assert "contradicted *" in text
+    assert "* declared after numbers were seen" in text
+    assert max(map(len, text.splitlines())) <= width

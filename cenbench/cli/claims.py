@@ -45,7 +45,8 @@ def claims(
     elif as_json:
         typer.echo(json.dumps(render_claims_json(found), indent=2))
     else:
-        wide_console().print(render_claims(found))
+        console = wide_console()
+        console.print(render_claims(found, console.width))
 
 
 def judged_claims(paths: Paths, plan: Plan, *, with_images: bool) -> Claims:
