@@ -47,6 +47,16 @@ def test_cells_are_shared_with_tables(demo: Plan) -> None:
     assert len(demo.cells) == len(in_tables | {cell.id for figure in demo.figures for cell in figure.cells})
 
 
+def test_a_network_with_a_row_for_each_output_is_one_series(demo: Plan) -> None:
+    """Table 8 has a row per output; its figure draws the ensembles, each once."""
+    series = demo.figure("figure-modalities").series
+    assert {one.stream for one in series if len(one.cells[0].task.inputs) > 1} == {"ensemble"}
+    assert len({one.cells for one in series if one.group}) == len([one for one in series if one.group])
+    labels = [one.label for one in series if one.group]
+    assert labels
+    assert all(label.startswith("Ensemble, ") for label in labels)
+
+
 def test_only_the_first_seed_is_needed_for_pictures() -> None:
     study = load_plan(PARAMS, "study")
     assert {cell.seed for cell in study.figure("figure6").cells} == {1}

@@ -150,7 +150,11 @@ def _grid(spec: FigureSpec, preset: Preset, path: Path) -> GridSpec:
 
 
 def _table_series(table: TableLayout) -> Iterator[FigureSeries]:
-    """Every network of the table, by row, with its ensemble; named by its column too where a row has several."""
+    """Every network of the table with its ensemble, by row; named by its column too where a row has several.
+
+    A network that has a row for each of its outputs is named after the last of them, which is the ensemble's.
+    """
+    found: dict[tuple[str | None, tuple[Cell, ...]], FigureSeries] = {}
     for place, row in enumerate(table.rows):
         networks: dict[tuple[Cell, ...], int] = {}
         for slot in table.slots:
@@ -159,7 +163,8 @@ def _table_series(table: TableLayout) -> Iterator[FigureSeries]:
         for cells, column in networks.items():
             words = (*row.labels, *([table.columns[column].label] if len(networks) > 1 else []))
             label = ", ".join(word for word in words if word)
-            yield FigureSeries(label, cells, _ensemble_of(cells[0]), row.group, _is_ours(cells[0]))
+            found[row.group, cells] = FigureSeries(label, cells, _ensemble_of(cells[0]), row.group, _is_ours(cells[0]))
+    yield from found.values()
 
 
 def _chosen(preset: Preset, series: Sequence[FigureSeries]) -> tuple[float, float]:
