@@ -36,7 +36,9 @@ def scaling_factors(layout: FigureLayout, records: Mapping[str, CellRecord]) -> 
     top = max((y for panel in panels for curve in panel.curves for y in curve.y), default=1.0)
     lines = max((len(panel.note.splitlines()) for panel in panels), default=0)
     limits = (0.0, top / max(0.25, 0.95 - _LINE_SHARE * lines))  # the note lies above the outlines
-    notes = other_layer_notes(layout.layer, [factors.conv for _, factors in found if factors.conv is not None])
+    others = other_layer_notes(layout.layer, [factors.conv for _, factors in found if factors.conv is not None])
+    below = [f"{series.label} {factors.below_theta_pct:.0f} %" for series, factors in found]
+    notes = (*([f"Below {THETA}, over all modalities: {', '.join(below)}."] if below else []), *others)
     return Drawn(tuple(replace(panel, y_limits=limits) for panel in panels), notes=notes, problems=reader.problems)
 
 
@@ -47,6 +49,11 @@ class _Factors:
         self.theta, self.conv = theta, conv
         self.values: dict[str, np.ndarray] = {}
         self.cells: list[str] = []
+
+    @property
+    def below_theta_pct(self) -> float:
+        """Share of all modalities' scaling factors below theta."""
+        return 100 * float(np.mean(np.concatenate(list(self.values.values())) < self.theta))
 
     def add(self, record: CellRecord, layers: Sequence[np.ndarray]) -> None:
         """Add a seed's layers, each (M, C)."""
