@@ -17,7 +17,8 @@ _SHORTEST = 6
 """Shorter values of the environment are not secrets, and would match in any text."""
 
 _IN_ANY_WORD = re.compile(
-    r"SECRET|TOKEN(?!I[SZ])|PASS(?:WORD|WD|PHRASE|CODE)|CREDENTIAL|COOKIE|(?:API|ACCESS|PRIVATE)_?KEY"
+    r"SECRET|TOKEN(?!I[SZ])|PASS(?:WORD|WD|PHRASE|CODE)|CREDENTIAL|COOKIE|WEBHOOK|(?:API|ACCESS|PRIVATE)_?KEY"
+    r"|CONN(?:ECTION)?_?STR(?:ING)?"
 )
 _WORDS = {"AUTH", "AUTHORIZATION", "BEARER", "CRED", "CREDS", "DSN", "JWT", "KEY", "KEYS", "PASS", "PAT", "PSK", "PWD"}
 _ENDINGS = ("AUTH", "KEY", "PASS", "PWD")
@@ -30,6 +31,14 @@ _WORKING_DIRECTORIES = {"PWD", "OLDPWD"}
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
 _URL_LOGIN = re.compile(r"(?<=://)[^/\s?#'\"]+(?=@)")
+_SIGNED = re.compile(r"(?<=[?&])((?:X-\w+-)?(?:sig|signature|sas)=)[^&#\s'\"]+", re.IGNORECASE)
+"""Signatures in the query of an address: whoever has it may use it."""
+_TOKEN = re.compile(
+    r"(?<![\w-])(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|hf_[A-Za-z0-9]{20,}|npm_[A-Za-z0-9]{20,}"
+    r"|pypi-[\w-]{20,}|sk-[\w-]{20,}|xox[abeoprs]-[\w-]{10,}|A(?:KIA|SIA)[A-Z0-9]{16}|AIza[\w-]{30,}"
+    r"|eyJ[\w-]{8,}\.eyJ[\w-]{4,}\.[\w-]+)(?![\w-])"
+)
+"""Tokens of GitHub, Hugging Face, AWS and others, and JSON Web Tokens, recognised by their form whatever their name."""
 _BEARER = re.compile(r"\b(Bearer\s+)[\w.~+/=-]{6,}", re.IGNORECASE)
 _HEADER = re.compile(r"\b((?:Set-)?Cookie|(?:Proxy-)?Authorization)(:\s*)[^\n'\"]+", re.IGNORECASE)
 _PEM = re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(?=-----END|\Z)", re.DOTALL)
@@ -66,6 +75,7 @@ def redacted(text: str, environment: Mapping[str, str] | None = None) -> str:
     """
     text = _without_values(text, os.environ if environment is None else environment)
     text = _PEM.sub(rf"\1{SHOWN}", text)
+    text = _SIGNED.sub(rf"\1{SHOWN}", _TOKEN.sub(SHOWN, text))
     text = _HEADER.sub(rf"\1\2{SHOWN}", text)
     text = _BEARER.sub(rf"\1{SHOWN}", _URL_LOGIN.sub(SHOWN, text))
     return _without_named(_QUOTED_WORD.sub(_quoted_word, text))

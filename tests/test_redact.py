@@ -17,6 +17,7 @@ SECRET_NAMES = """
     MYSQL_PWD SSHPASS DB_PASS PGPASSWORD GH_PAT AZURE_DEVOPS_EXT_PAT REDISCLI_AUTH NPM_AUTH npm_config__auth HTTP_COOKIE
     SESSION_COOKIES AWS_CREDENTIALS DB_CREDS KAGGLE_KEY WANDB_API_KEY APIKEY SSHKEY AWS_ACCESS_KEY_ID HF_TOKEN
     GITHUBTOKEN S3_SECRET SENTRY_DSN DATABASE_DSN SLURM_JWT GPG_PASSPHRASE accessToken AccountKey clientSecret
+    SLACK_WEBHOOK_URL AZURE_STORAGE_CONNECTION_STRING DB_CONN_STR
     --password --api-key --pass --auth-token pwd
 """
 HARMLESS_NAMES = """
@@ -86,6 +87,21 @@ def test_a_value_of_the_environment_in_each_form_that_programs_print(form: str) 
 )  # fmt: skip
 def test_what_a_text_itself_calls_a_secret(text: str, shown: str) -> None:
     assert redacted(text, {}) == shown
+
+
+@pytest.mark.parametrize(
+    "token",
+    ["ghp_" + "a1" * 18, "github_pat_" + "a1_" * 10, "hf_" + "aB" * 17, "glpat-" + "a-1" * 7, "AKIA" + "A1" * 8,
+     "xoxb-123456-abcdef", "sk-" + "a1" * 12, "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"],
+)  # fmt: skip
+def test_a_token_is_recognised_by_its_form(token: str) -> None:
+    assert redacted(f"clone {token}: failed", {}) == "clone [secret]: failed"
+    assert redacted(f"--branch={token}", {}) == "--branch=[secret]"
+
+
+def test_signatures_in_addresses() -> None:
+    found = redacted("GET https://host/x.mat?X-Amz-Signature=abc1&size=3 and https://host/?sv=1&sig=a%2Bb#top", {})
+    assert found == "GET https://host/x.mat?X-Amz-Signature=[secret]&size=3 and https://host/?sv=1&sig=[secret]#top"
 
 
 def test_a_command_line_is_quoted_for_a_shell() -> None:
