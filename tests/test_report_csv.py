@@ -1,4 +1,4 @@
-"""A CSV of a report holds the numbers as they are, and no text that a spreadsheet would run."""
+"""Text of a CSV that no spreadsheet runs, and of Markdown that no viewer takes for markup; numbers are as they are."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pandas
 import pytest
 
 from cenbench.report.csv_text import csv_text
+from cenbench.report.markdown import _line
 
 
 @pytest.mark.parametrize("text", ["=1+2", "=cmd|' /C calc'!A0", "+SUM(1)", "-x", "@SUM(1)", "\t=1"])
@@ -33,3 +34,13 @@ def test_everything_else_is_written_as_pandas_writes_it() -> None:
     )
     assert csv_text(frame) == frame.to_csv(index=False, lineterminator="\n")
     assert csv_text(frame[:0]) == frame[:0].to_csv(index=False, lineterminator="\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [("a|b", r"a\|b"), ("`x`", r"\`x\`"), ("*x*", r"\*x\*"), ("<img src=x>", r"\<img src=x>"), ("a_b", "a_b"),
+     ("[x](javascript:y)", r"\[x\](javascript:y)"), ("_x_", r"\_x\_"), ("~~x", r"\~~x"), ("a\\", r"a\\"),
+     ("a\nb  c", "a b c"), ("38.2 ± 0.1 (41.0)", "38.2 ± 0.1 (41.0)")],
+)  # fmt: skip
+def test_markdown_shows_a_text_as_it_is(text: str, written: str) -> None:
+    assert _line([text, "x"]) == f"| {written} | x |"

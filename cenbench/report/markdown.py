@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from cenbench.report.table import Table
 from cenbench.report.table_view import metric_columns, shown_numbers
 from cenbench.report.terminal_table import caption_text
 from cenbench.report.value import heading
 
+_MARKUP = re.compile(r"[\\|`*<\[\]]|(?<!\w)_|_(?!\w)|~(?=~)")
 BIBTEX = """@inproceedings{wang2020cen,
   title     = {Deep Multimodal Fusion by Channel Exchanging},
   author    = {Wang, Yikai and Huang, Wenbing and Sun, Fuchun and Xu, Tingyang and Rong, Yu and Huang, Junzhou},
@@ -32,10 +35,15 @@ def render_markdown(table: Table) -> str:
             cells.append(f"{text}{mark}{paper}")
         labels = [f"{row.group}: {row.labels[0]}" if row.group else row.labels[0], *row.labels[1:]]
         lines.append(_line([*labels, *cells]))
-    heads_above = [f"**{layout.heading}.** Ours (paper)", ""]
-    notes = [f"{line}  " for line in caption_text(table).splitlines()]  # two spaces end a line in Markdown
+    heads_above = [f"**{_plain(layout.heading)}.** Ours (paper)", ""]
+    notes = [f"{_plain(line)}  " for line in caption_text(table).splitlines()]  # two spaces end a line in Markdown
     return "\n".join([*heads_above, *lines, "", *notes]).rstrip()
 
 
 def _line(texts: list[str]) -> str:
-    return "| " + " | ".join(text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ") for text in texts) + " |"
+    return "| " + " | ".join(_plain(text) for text in texts) + " |"
+
+
+def _plain(text: str) -> str:
+    """Text on one line, with a backslash before what Markdown would take for markup."""
+    return _MARKUP.sub(r"\\\g<0>", " ".join(text.split()))
