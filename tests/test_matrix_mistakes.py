@@ -26,6 +26,7 @@ from cenbench.matrix.robustness import load_robustness
 from cenbench.matrix.slot_issues import SlotIssue, merged
 from cenbench.matrix.specs import RENDERED
 from cenbench.matrix.validation import Issue, as_user_error
+from cenbench.matrix.verdict_rules import load_verdict_rules
 from cenbench.matrix.yaml_file import read_yaml
 
 PARAMS = Path(__file__).parents[1] / "params"
@@ -101,6 +102,18 @@ def test_a_file_without_lines_gives_none_and_no_error(tmp_path: Path, content: b
     assert len(key_lines(path)) < 100
     assert as_user_error(path, [Issue("b", "wrong")]).key == "b"
     assert key_lines(tmp_path / "missing.yaml") == {}
+
+
+def test_a_margin_that_nothing_can_exceed_is_refused(params: Path) -> None:
+    edit(params, "verdicts.yaml", "miou_pct: 1.0", "miou_pct: 100.0")
+    with pytest.raises(UserError, match=r"a margin of 100 for miou_pct, which is in %") as caught:
+        load_verdict_rules(params)
+    assert caught.value.where == params / "verdicts.yaml"
+    assert re.match(r"margins.* \(line \d+\)", str(caught.value.key))
+    edit(params, "claims.yaml", "margin: 1.0", "margin: 1000")
+    with pytest.raises(UserError, match=r"a margin of 1000 for miou_pct") as caught:
+        load_claims(params)
+    assert re.match(r"claims\[0\] \(line \d+\)", str(caught.value.key))
 
 
 # Once

@@ -13,6 +13,7 @@ from pydantic import Field, field_validator, model_validator
 from cenbench.files import digest
 from cenbench.matrix.cell import L1, Cell, Convs, Norms, Stage
 from cenbench.matrix.condition import Under
+from cenbench.matrix.metrics import check_margin
 from cenbench.matrix.preset import FigureName, TableName, Text
 from cenbench.matrix.specs import Frozen, Name, PositiveFloat
 from cenbench.matrix.table import Metric, TaskText
@@ -114,6 +115,13 @@ class ClaimSpec(Frozen):
             raise ValueError(
                 f"a claim needs {', '.join(missing)}; or `needs:`, if nothing that is measured here can answer it"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _margins_can_be_exceeded(self) -> ClaimSpec:
+        for margin in (self.margin, *self.preset_margins.values()):
+            if self.metric is not None and margin is not None:
+                check_margin(self.metric, margin)
         return self
 
     def margin_in(self, preset: str) -> float:

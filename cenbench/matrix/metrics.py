@@ -78,6 +78,12 @@ def measured_metrics(kind: str) -> tuple[str, ...]:
     return metrics_that_need(*_MEASURED[kind])
 
 
+def check_margin(name: str, margin: float) -> None:
+    """Raise ValueError for a margin that no difference can exceed: every claim about it would hold, or none."""
+    if metrics()[name].unit == "%" and margin >= 100:
+        raise ValueError(f"a margin of {margin:g} for {name}, which is in %: no difference is that large")
+
+
 def _read(path: Path) -> Metric:
     constants = read_constants(path)
     for name, fits, expected in (

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from cenbench.matrix.cell import Cell
+from cenbench.matrix.metrics import check_margin
 from cenbench.matrix.preset import Text
 from cenbench.matrix.specs import Frozen, PositiveFloat
 from cenbench.matrix.table import Metric
@@ -24,6 +25,13 @@ class VerdictRules(Frozen):
     """Metric -> the difference that counts, in the metric's unit. A metric without a margin gets no verdict."""
     unmeasured_offsets: dict[Metric, Text] = Field(default_factory=dict)
     """Metric -> how its instrument differs from the paper's by an offset that is not measured: never comparable."""
+
+    @field_validator("margins")
+    @classmethod
+    def _margins_can_be_exceeded(cls, margins: dict[Metric, float]) -> dict[Metric, float]:
+        for name, margin in margins.items():
+            check_margin(name, margin)
+        return margins
 
 
 def load_verdict_rules(params: Path) -> VerdictRules:
