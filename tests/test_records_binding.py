@@ -76,6 +76,32 @@ def test_a_record_renamed_to_another_cell_by_hand_is_damage(place: Place) -> Non
     assert one.id in str(record.reason)
 
 
+@pytest.mark.parametrize(
+    ("stream", "numbers"),
+    [("ensemble", {"miou_pct": 100.1}), ("ensemble", {"miou_pct": -5.0}), ("ensemble", {"miou_pct": 1e29}),
+     ("ensemble", {"fid": -5.0}), ("ensemble", {"ssim": 2.0}), ("ensemble", {"mae_x10": -1.0}), ("ensemble", {}),
+     ("ensemble", {"psnr_db": 101.0}), ("x-ray", {"miou_pct": 50.0})],
+)  # fmt: skip
+def test_numbers_that_no_evaluation_gives_are_damage(place: Place, stream: str, numbers: dict[str, float]) -> None:
+    """Whoever writes a record anew can seal it, too."""
+    _, paths, one, _ = place
+    whole = read_record(paths, one).metrics
+    edit_sealed(paths.record(one), metrics={**whole, stream: numbers})
+    record = read_record(paths, one)
+    assert record.state == "damaged"
+    assert f"metrics.{stream}" in str(record.reason)
+    assert not record.metrics
+
+
+@pytest.mark.parametrize(
+    "numbers", [{"miou_pct": 100.0, "fid": -1e-9}, {"miou_pct": 0.0, "kid_x100": -0.4}, {"of_a_removed_plug_in": 1e6}]
+)
+def test_numbers_at_the_limit_are_read(place: Place, numbers: dict[str, float]) -> None:
+    _, paths, one, _ = place
+    edit_sealed(paths.record(one), metrics={**read_record(paths, one).metrics, "ensemble": numbers})
+    assert read_record(paths, one).metrics["ensemble"] == numbers
+
+
 def test_a_setting_that_an_older_version_did_not_know_does_not_matter(place: Place) -> None:
     _, paths, one, _ = place
     cell = json.loads(paths.record(one).read_text())["cell"]

@@ -26,6 +26,7 @@ _Seconds = Annotated[float, Field(ge=0, le=1e10)]
 _Share = Annotated[float, Field(ge=0, le=1)]
 Score = Annotated[float, Field(ge=-1e30, le=1e30)]
 """A metric's value; sums and squares of many such numbers are still finite."""
+_Percent = Annotated[float, Field(ge=0, le=100.001)]
 _Count = Annotated[int, Field(ge=0, le=10**15)]
 
 
@@ -62,7 +63,7 @@ class _Record(_Strict):
     stand_in: dict[str, str]
     parameters: _Parameters
     exchange: _Exchange | None = None
-    per_class_iou_pct: dict[str, dict[str, Score | None]] = {}
+    per_class_iou_pct: dict[str, dict[str, _Percent | None]] = {}
     confusion: dict[str, list[str]] = {}
 
     @model_validator(mode="after")

@@ -18,6 +18,7 @@ from cenbench.files import sha256_file, unsealed
 from cenbench.matrix.cell import Cell
 from cenbench.paths import Paths
 from cenbench.records.document import FORMAT, check_provenance, check_record
+from cenbench.records.impossible import check_numbers
 from cenbench.regular_file import Missing
 from cenbench.strict_json import read_strict
 
@@ -76,6 +77,7 @@ def _read(paths: Paths, cell: Cell) -> Published | OtherVersion | None:
     check_record(path, document)
     if (other := _check_cell(path, document, cell)) is not None:
         return other
+    check_numbers(path, document, cell)
     return Published(document, _read_beside(paths, cell, document["files"]))
 
 

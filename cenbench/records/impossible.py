@@ -1,0 +1,49 @@
+"""Numbers of a record that no evaluation gives: a share over 100 %, an error below zero, an output of no network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cenbench.errors import UserError
+from cenbench.matrix.cell import Cell
+from cenbench.matrix.metrics import metrics
+
+_ROUNDING = 1e-3
+"""By how much a metric may be better than perfect: FID is a difference of large numbers."""
+
+
+def check_numbers(path: Path, document: Mapping[str, Any], cell: Cell) -> None:
+    """Raise `UserError` for an impossible number of the record read from `path`, and for an output without numbers."""
+    known, numbers = metrics(), document["metrics"]
+    if document["state"] == "ok" and (without := [stream for stream in cell.streams if not numbers.get(stream)]):
+        raise UserError(
+            f"{path.name} has no number of an output", where=path, key=f"metrics.{without[0]}", found="none",
+            expected=", ".join(cell.streams),
+        )  # fmt: skip
+    for stream, of_stream in numbers.items():
+        if stream not in cell.streams:
+            raise _impossible(path, f"metrics.{stream}", "numbers of an output", ", ".join(cell.streams))
+        for name, value in of_stream.items():
+            if name not in known:
+                continue  # of a metric whose file has been removed since
+            low, high = _limits(name)
+            if not low - _ROUNDING <= value <= high + _ROUNDING:
+                raise _impossible(path, f"metrics.{stream}.{name}", value, f"{low:g} to {high:g}")
+
+
+def _limits(name: str) -> tuple[float, float]:
+    """The smallest and the largest value a metric can have."""
+    metric = metrics()[name]
+    low, high = (0.0, 100.0) if metric.unit == "%" else (float("-inf"), float("inf"))
+    if metric.perfect is not None and metric.better == "higher":
+        high = min(high, metric.perfect)
+    if metric.perfect is not None and metric.better == "lower":
+        low = max(low, metric.perfect)
+    return low, high
+
+
+def _impossible(path: Path, key: str, found: object, expected: str) -> UserError:
+    problem = f"{path.name} has a number that no evaluation gives"
+    return UserError(problem, where=path, key=key, found=found, expected=expected)
