@@ -204,6 +204,20 @@ def test_a_drawing_keeps_its_letters_readable_on_a_phone(site: tuple[Path, dict[
     assert min(heights) >= 8
 
 
+def test_a_phone_tells_rows_apart_by_one_column(site: tuple[Path, dict[str, Table]], page: Any) -> None:
+    """Of four columns of labels only the first stood still while the numbers moved, and it has two different words."""
+    page.set_viewport_size({"width": 390, "height": 900})
+    page.goto((site[0] / "demo" / "table7.html").as_uri())
+    names = page.eval_on_selector_all(
+        "#numbers tbody th", "heads => heads.map(head => getComputedStyle(head, '::after').content)"
+    )
+    assert len(set(names)) == len(names) == 11
+    assert '"S/U \N{MIDDLE DOT} half \N{MIDDLE DOT} exchange"' in names
+    assert page.locator("#numbers td.stub:visible").count() == 0
+    page.get_by_label("Rows by Exchange").select_option("yes")
+    assert page.locator("#numbers tbody tr:visible").count() == 4
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_no_violation(site: tuple[Path, dict[str, Table]], browser: Any, scheme: str) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-playwright-python")

@@ -64,6 +64,7 @@ def render_html(
             titles={metric: metrics()[metric].title for metric in table.layout.metrics},
             decimals={metric: metrics()[metric].decimals for metric in table.layout.metrics},
             heading=heading,
+            short_row=short_row,
             marks=MARKS,
             verdicts={} if set(words) == {"not comparable"} else dict(words.most_common()),
             whys=dict(incomparable.most_common()),
