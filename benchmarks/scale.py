@@ -3,6 +3,7 @@
     python benchmarks/scale.py                            4 seeds: 628 cells, all of them run
     python benchmarks/scale.py --seeds 64 --run-s 300     10,048 cells: run for 5 minutes, then lay out the rest
     python benchmarks/scale.py --seeds 320 --dry-only     50,240 cells: only the dry run
+    python benchmarks/scale.py --seeds 8 --pages-only     1,264 cells: only read their records and render every page
     python benchmarks/scale.py --rows 250 1000 4000       only render tables of that many rows
     python benchmarks/scale.py --growth                   only rows, columns, seeds and tables: CPU s per doubling
 
@@ -156,12 +157,20 @@ def lay_out(plan: Plan, root: Path) -> None:
     (root / "results" / "logs").mkdir(parents=True, exist_ok=True)
     for cell in plan.cells:
         stand_in_cell.finish(cell, root)
-        (root / "results" / "logs" / f"{cell}.log").touch()
+        (root / "results" / "logs" / f"{cell}.log").write_text(stand_in_cell.LOG)
 
 
 def inodes(root: Path) -> int:
     """Files and folders below `root`."""
     return sum(len(folders) + len(files) for _, folders, files in os.walk(root))
+
+
+def page_steps(plan: Plan, root: Path) -> Iterator[tuple[str, Measured]]:
+    """Every record read and every page rendered: all of them written, then none of them changed."""
+    report = [sys.executable, "-m", "cenbench", "report", "--preset", "paper"]
+    lay_out(plan, root)
+    yield "render every page and table, first time", measured(report, root)
+    yield "again, nothing changed", measured(report, root)
 
 
 def steps(plan: Plan, root: Path, run_s: float | None, dry_only: bool) -> Iterator[tuple[str, Measured]]:
@@ -200,6 +209,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=4, help="seeds of the paper preset, 157 cells each")
     parser.add_argument("--run-s", type=float, help="stop running cells after this many seconds, and lay out the rest")
     parser.add_argument("--dry-only", action="store_true", help="only the dry run, with nothing made yet")
+    parser.add_argument("--pages-only", action="store_true", help="run no cell: only render every page")
     parser.add_argument("--growth", action="store_true", help="only how planning and rendering grow in each direction")
     parser.add_argument("--rows", type=int, nargs="*", help="only render tables of this many rows, at most 3 s each")
     options = parser.parse_args()
@@ -216,12 +226,13 @@ def main() -> None:
         plan = make_checkout(root, options.seeds)
         table = Table("step", *(Column(name, justify="right") for name in ("wall s", "CPU s", "peak MiB")))
         table.title = f"{len(plan.cells)} cells, {allotted_cpus()} CPU cores"
-        for step, took in steps(plan, root, options.run_s, options.dry_only):
+        chosen = steps(plan, root, options.run_s, options.dry_only)
+        for step, took in page_steps(plan, root) if options.pages_only else chosen:
             row = (step, f"{took.wall_s:.1f}", f"{took.cpu_s:.1f}", f"{took.peak_mib:.0f}")
             console.log(" | ".join(row))
             table.add_row(*row)
         console.print(table)
-        if options.dry_only:
+        if options.dry_only or options.pages_only:
             return
         for name in ("results", "reports", ".snakemake"):
             console.print(f"inodes below {name}: {inodes(root / name) / len(plan.cells):.1f} per cell")

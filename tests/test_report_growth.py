@@ -11,6 +11,7 @@ import pytest
 from checkout import REPOSITORY
 
 from cenbench.matrix.plan import load_plan
+from cenbench.report.cell_context import related_cells
 
 sys.path.insert(0, str(REPOSITORY / "benchmarks"))
 from growth import copy_of_table7
@@ -67,6 +68,19 @@ def test_planning_grows_with_the_seeds_and_with_the_tables(tmp_path: Path) -> No
     few = planned("few", 2, 1)
     assert planned("seeds", 8, 1) < 4.4 * few
     assert planned("tables", 2, 4) < 4.4 * few
+
+
+def test_the_places_of_cells_grow_with_the_cells(tmp_path: Path) -> None:
+    """Four times the seeds take four times the work; a search of the whole table for each cell would add to that."""
+
+    def found(seeds: int) -> int:
+        params = copy_of_table7(tmp_path / str(seeds), 1)
+        with_seeds(params, seeds)
+        plan = load_plan(params, "paper")
+        assert plan.cells
+        return instructions(lambda: related_cells(plan, plan.cells.values()))
+
+    assert found(16) < 4.4 * found(4)
 
 
 def test_a_long_table_has_the_rows_and_slots_it_should() -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Literal
 
 from cenbench.matrix.cell import Cell
@@ -96,6 +97,35 @@ class TableLayout:
     def cells(self) -> tuple[Cell, ...]:
         """The cells of all slots, each once, in reading order."""
         return tuple({cell.id: cell for slot in self.slots for cell in slot.cells}.values())
+
+    def line_of(self, slot: Slot) -> Hashable:
+        """The same for all slots among which `ranked` finds the best."""
+        return slot.row if self.ranked == "columns" else (self.rows[slot.row].group, slot.column)
+
+    def ranked_with(self, slot: Slot, most: int) -> tuple[Slot, ...]:
+        """The slots of the same line in their order, this one included: of more than `most`, those around it."""
+        alike, at = self._ranked_together[slot.row, slot.column]
+        first = max(0, min(at - most // 2, len(alike) - most))
+        return tuple(alike[first : first + most])
+
+    @cached_property
+    def _ranked_together(self) -> Mapping[tuple[int, int], tuple[list[Slot], int]]:
+        """Row and column of a slot -> the slots it is ranked with, and its place among them."""
+        alike: dict[Hashable, list[Slot]] = {}
+        found: dict[tuple[int, int], tuple[list[Slot], int]] = {}
+        for slot in self.slots:
+            together = alike.setdefault(self.line_of(slot), [])
+            found[slot.row, slot.column] = together, len(together)
+            together.append(slot)
+        return found
+
+    def cell_of_seed(self, slot: Slot, seed: int) -> Cell | None:
+        """The cell of this slot that has that seed."""
+        return self._of_seed[slot.row, slot.column].get(seed)
+
+    @cached_property
+    def _of_seed(self) -> Mapping[tuple[int, int], Mapping[int, Cell]]:
+        return {(slot.row, slot.column): {cell.seed: cell for cell in slot.cells} for slot in self.slots}
 
     def content(self) -> list[Any]:
         """Everything the table shows, as plain values for a digest; cells are represented by their ids."""

@@ -13,7 +13,7 @@ from cenbench.matrix.cell import Cell, Task
 from cenbench.matrix.expand import expand
 from cenbench.matrix.figure import load_figure
 from cenbench.matrix.figure_layout import FigureLayout, expand_figure
-from cenbench.matrix.layout import TableLayout
+from cenbench.matrix.layout import Slot, TableLayout
 from cenbench.matrix.paper_numbers import read_paper_numbers
 from cenbench.matrix.preset import MAX_PRICE, CostModel, Preset, load_preset
 from cenbench.matrix.specs import DatasetSpec
@@ -72,6 +72,19 @@ class Plan:
         return self._tables_of.get(self.cell(cell_id).id, ())
 
     @cached_property
+    def _slots_of(self) -> Mapping[str, tuple[tuple[TableLayout, Slot], ...]]:
+        found: dict[str, list[tuple[TableLayout, Slot]]] = {}
+        for table in self.tables:
+            for slot in table.slots:
+                for cell_id in {cell.id for cell in slot.cells}:
+                    found.setdefault(cell_id, []).append((table, slot))
+        return {cell_id: tuple(places) for cell_id, places in found.items()}
+
+    def slots_of(self, cell_id: str) -> tuple[tuple[TableLayout, Slot], ...]:
+        """The slots that show this cell, each with its table, in reading order."""
+        return self._slots_of.get(cell_id, ())
+
+    @cached_property
     def _figures_of(self) -> Mapping[str, tuple[str, ...]]:
         return _names_by_cell(self.figures)
 
@@ -100,9 +113,16 @@ class Plan:
             found.setdefault(self.shown_in(cell_id), []).append(cell_id)
         return {names: tuple(ids) for names, ids in found.items()}
 
-    def shown_by(self, names: tuple[str, ...]) -> tuple[str, ...]:
-        """Ids of the cells that exactly these tables and figures show."""
-        return self._shown_by.get(names, ())
+    @cached_property
+    def _neighbours(self) -> Mapping[str, tuple[str | None, str | None]]:
+        found: dict[str, tuple[str | None, str | None]] = {}
+        for ids in self._shown_by.values():
+            found |= dict(zip(ids, zip((None, *ids[:-1]), (*ids[1:], None), strict=True), strict=True))
+        return found
+
+    def neighbours(self, cell_id: str) -> tuple[str | None, str | None]:
+        """Ids of the cells before and after this one, of those that exactly the same tables and figures show."""
+        return self._neighbours[cell_id]
 
     def table(self, name: str) -> TableLayout:
         """The table of that name. Raises `UserError`, listing the known names, for any other."""

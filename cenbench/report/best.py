@@ -21,19 +21,14 @@ def best_numbers(layout: TableLayout, values: Sequence[tuple[Value, ...]]) -> di
     for slot, own in zip(layout.slots, values, strict=True):
         for value in own:
             if value.ours is not None:
-                rivals.setdefault((_line(slot, layout), value.metric), []).append(value.ours)
+                rivals.setdefault((layout.line_of(slot), value.metric), []).append(value.ours)
     return {(line, metric): _best(metric, numbers) for (line, metric), numbers in rivals.items()}
 
 
 def is_best(slot: Slot, value: Value, layout: TableLayout, best: Mapping[_Rivals, str | None]) -> bool:
     """Whether the value of this slot is the best one. Numbers that are shown alike are equal, and all best."""
-    shown = best.get((_line(slot, layout), value.metric))
+    shown = best.get((layout.line_of(slot), value.metric))
     return shown is not None and value.ours is not None and number_text(value.metric, value.ours) == shown
-
-
-def _line(slot: Slot, layout: TableLayout) -> Hashable:
-    """The slots that are ranked together have the same line."""
-    return slot.row if layout.ranked == "columns" else (layout.rows[slot.row].group, slot.column)
 
 
 def _best(metric: str, numbers: Sequence[float]) -> str | None:

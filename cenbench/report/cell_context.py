@@ -65,23 +65,15 @@ class CellContext:
 
 def context_of(plan: Plan, cell: Cell) -> CellContext:
     """The context of a cell of the plan."""
-    tables, shown_in = plan.tables_of(cell.id), plan.shown_in(cell.id)
     places, seeds = [], {cell.seed: cell.id}
-    for name in tables:
-        layout = plan.table(name)
-        for slot in layout.slots:
-            if any(other.id == cell.id for other in slot.cells):
-                row, column = layout.rows[slot.row], layout.columns[slot.column]
-                siblings = tuple(_siblings(layout, slot, cell.seed))
-                text = _joined((row.group or "", *row.labels))
-                places.append(
-                    CellPlace(name, text, column.label, slot.stream, slot.paper, column.metrics, siblings),
-                )
-                seeds |= {other.seed: other.id for other in slot.cells}
-    alike = plan.shown_by(shown_in)
-    at = alike.index(cell.id)
-    before, after = (alike[at - 1] if at else None), (alike[at + 1] if at + 1 < len(alike) else None)
-    return CellContext(shown_in, tuple(places), dict(sorted(seeds.items())), before, after)
+    for layout, slot in plan.slots_of(cell.id):
+        row, column = layout.rows[slot.row], layout.columns[slot.column]
+        siblings = tuple(_siblings(layout, slot, cell.seed))
+        text = _joined((row.group or "", *row.labels))
+        places.append(CellPlace(layout.name, text, column.label, slot.stream, slot.paper, column.metrics, siblings))
+        seeds |= {other.seed: other.id for other in slot.cells}
+    before, after = plan.neighbours(cell.id)
+    return CellContext(plan.shown_in(cell.id), tuple(places), dict(sorted(seeds.items())), before, after)
 
 
 def related_cells(plan: Plan, cells: Iterable[Cell]) -> dict[str, Cell]:
@@ -93,20 +85,10 @@ def related_cells(plan: Plan, cells: Iterable[Cell]) -> dict[str, Cell]:
 
 
 def _siblings(layout: TableLayout, own: Slot, seed: int) -> Iterator[Sibling]:
-    by_column = layout.ranked == "columns"
-    group = layout.rows[own.row].group
-    alike = [
-        slot
-        for slot in layout.slots
-        if (slot.row == own.row if by_column else slot.column == own.column and layout.rows[slot.row].group == group)
-    ]
-    at = alike.index(own)
-    first = max(0, min(at - _MOST_SIBLINGS // 2, len(alike) - _MOST_SIBLINGS))
-    for slot in alike[first : first + _MOST_SIBLINGS]:
-        same_seed = next((other for other in slot.cells if other.seed == seed), None)
-        if same_seed is not None:
+    for slot in layout.ranked_with(own, _MOST_SIBLINGS):
+        if (same_seed := layout.cell_of_seed(slot, seed)) is not None:
             row, column = _joined(layout.rows[slot.row].labels), layout.columns[slot.column].label
-            yield Sibling(column if by_column else row, same_seed.id, slot.stream, slot.paper)
+            yield Sibling(column if layout.ranked == "columns" else row, same_seed.id, slot.stream, slot.paper)
 
 
 def _joined(labels: Iterable[str]) -> str:

@@ -32,7 +32,8 @@ def render_cell_page(preset: str, record: CellRecord, context: CellContext, sour
     """The cell's page as HTML; `context` is its place in its tables, `sources` has its siblings' and seeds' records."""
     cell = record.cell
     sources = sources or CellSources({cell.id: record})
-    histories = [sources.history(cell_id) for cell_id in context.seeds.values()]
+    history = sources.history(cell.id) or read_history(record.history)
+    seeds_spread = sources.spread(tuple(context.seeds.values()), tuple(history))
     measured = {metric for values in record.metrics.values() for metric in values}
     page = page_templates().get_template("cell.html")
     return page.render(
@@ -50,9 +51,9 @@ def render_cell_page(preset: str, record: CellRecord, context: CellContext, sour
         exchange_note=exchange_note(record.exchange),
         attraction_note=attraction_note(record),
         corollary_note=corollary_note(preset, cell),
-        charts=training_charts(read_history(record.history), histories),
-        no_curves=history_problem(record.history) if record.state == "ok" and not is_imported(record) else "",
-        curves_of=sum(map(bool, histories)),
+        charts=training_charts(history, seeds_spread.bands),
+        no_curves=_no_curves(record) if not history else "",
+        curves_of=seeds_spread.seeds,
         siblings=siblings(context, cell.id, sources.records, preset),
         seeds=seeds(context, record, sources.records),
         pages=sources.pages,
@@ -67,6 +68,11 @@ def render_cell_page(preset: str, record: CellRecord, context: CellContext, sour
         configuration=_known(_flat(cell.model_dump(mode="json"))),
         log=_log(record.log) if record.log else "",
     )
+
+
+def _no_curves(record: CellRecord) -> str:
+    """Why a finished cell that was trained here shows no curves; empty for any other."""
+    return history_problem(record.history) if record.state == "ok" and not is_imported(record) else ""
 
 
 def _classes(record: CellRecord) -> dict[str, dict[str, float | None]]:

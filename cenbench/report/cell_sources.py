@@ -4,15 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from functools import lru_cache
+from typing import NamedTuple
 
 from cenbench.matrix.specs import DatasetSpec
 from cenbench.records.read import CellRecord
 from cenbench.report.class_legend import Legend, class_legend, class_names
-from cenbench.report.curves import read_history
+from cenbench.report.curves import Band, read_history, spread
 
 History = Mapping[str, list[float]]
-_MOST_HISTORIES = 32
+_MOST_HISTORIES = 128
 """Histories kept in memory: the seeds of a few networks, whose pages are rendered one after another."""
+_MOST_SPREADS = 8
+
+
+class Spread(NamedTuple):
+    """How the seeds of a network differ while it trains, and how many of them have a history. The same on the page of
+    each: worked out once.
+    """
+
+    bands: Mapping[str, Band]
+    seeds: int
 
 
 class CellSources:
@@ -25,6 +36,7 @@ class CellSources:
         self.records = records
         self.pages = frozenset(pages)
         self.history = lru_cache(_MOST_HISTORIES)(self._history)
+        self.spread = lru_cache(_MOST_SPREADS)(self._spread)
         self._legends: dict[DatasetSpec, Legend] = {}
 
     def legend(self, record: CellRecord) -> Legend:
@@ -39,3 +51,7 @@ class CellSources:
     def _history(self, cell_id: str) -> History:
         record = self.records.get(cell_id)
         return read_history(record.history) if record is not None and record.state == "ok" else {}
+
+    def _spread(self, cells: tuple[str, ...], columns: tuple[str, ...]) -> Spread:
+        histories = [self.history(cell_id) for cell_id in cells]
+        return Spread(spread(columns, histories), sum(map(bool, histories)))

@@ -6,7 +6,7 @@ import csv
 import io
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 WIDTH, HEIGHT = 460.0, 190.0
@@ -54,12 +54,14 @@ class Chart:
     x_name: str = "step"
 
 
-def training_charts(
-    columns: Mapping[str, Sequence[float]], seeds: Sequence[Mapping[str, Sequence[float]]] = ()
-) -> list[Chart]:
+Band = tuple[Sequence[float], Sequence[float], Sequence[float]]
+"""x, lower and upper end."""
+
+
+def training_charts(columns: Mapping[str, Sequence[float]], bands: Mapping[str, Band] = {}) -> list[Chart]:
     """Charts of losses, penalty, learning rates and shares of scaling factors and channels; empty without a history.
 
-    `columns` is a history, `seeds` those of all seeds: with two or more, each line lies on their spread.
+    `columns` is a history; a line lies on its band, the `spread` of the seeds.
     """
     if not columns or not columns["step"]:
         return []
@@ -68,17 +70,15 @@ def training_charts(
     for name, values in columns.items():
         if name not in ("step", "epoch"):
             groups.setdefault(_title(name), {})[name] = values
-    bands = spread(columns, seeds)
     return [chart(title, steps, series, bands=bands) for title, series in groups.items()]
 
 
-Band = tuple[Sequence[float], Sequence[float], Sequence[float]]
-"""x, lower and upper end."""
+def spread(columns: Collection[str], seeds: Sequence[Mapping[str, Sequence[float]]]) -> dict[str, Band]:
+    """Name of each column that varies -> one standard deviation around the mean of the seeds, at the steps all have.
 
-
-def spread(columns: Mapping[str, Sequence[float]], seeds: Sequence[Mapping[str, Sequence[float]]]) -> dict[str, Band]:
-    """Name of each column that varies -> one standard deviation around the mean of the seeds, at the steps all have."""
-    whole = [seed for seed in seeds if seed and seed.keys() == columns.keys()]
+    Histories of other columns than these are left out.
+    """
+    whole = [seed for seed in seeds if seed and seed.keys() == set(columns)]
     if len(whole) < 2:
         return {}
     length = min(len(seed["step"]) for seed in whole)

@@ -64,11 +64,10 @@ def siblings(context: CellContext, cell_id: str, records: Mapping[str, CellRecor
 
 def _siblings(place: CellPlace, cell_id: str, records: Mapping[str, CellRecord], preset: str) -> Siblings:
     own = _numbers(records.get(cell_id), place.stream)
-    known = {metric for one in place.siblings for metric in _numbers(records.get(one.cell_id), one.stream)}
-    metrics = tuple(metric for metric in place.metrics if metric in known)
+    numbers = [_numbers(records.get(sibling.cell_id), sibling.stream) for sibling in place.siblings]
+    metrics = tuple(metric for metric in place.metrics if any(metric in found for found in numbers))
     lines = []
-    for sibling in place.siblings:
-        found = _numbers(records.get(sibling.cell_id), sibling.stream)
+    for sibling, found in zip(place.siblings, numbers, strict=True):
         is_this = sibling.cell_id == cell_id
         pairs = [(metric, own.get(metric), found.get(metric)) for metric in metrics]
         command = f"cenbench compare {_hash(cell_id)} {_hash(sibling.cell_id)} --preset {preset}"
@@ -78,7 +77,7 @@ def _siblings(place: CellPlace, cell_id: str, records: Mapping[str, CellRecord],
                 sibling.cell_id,
                 is_this,
                 _state(records.get(sibling.cell_id)),
-                tuple(_ours(records.get(sibling.cell_id), sibling.stream, metric) for metric in metrics),
+                _ours(records.get(sibling.cell_id), found, metrics),
                 tuple(_text(metric, sibling.paper.get(metric)) for metric in metrics),
                 tuple("" if is_this or a is None or b is None else _signed(metric, b - a) for metric, a, b in pairs),
                 "" if is_this or not found else command,
@@ -96,7 +95,8 @@ def seeds(context: CellContext, record: CellRecord, records: Mapping[str, CellRe
         return None
     place = context.places[-1] if context.places else None
     stream = place.stream if place else record.cell.streams[-1]
-    measured = {metric for id_ in context.seeds.values() for metric in _numbers(records.get(id_), stream)}
+    numbers = {id_: _numbers(records.get(id_), stream) for id_ in context.seeds.values()}
+    measured = {metric for found in numbers.values() for metric in found}
     shown = {metric for one in context.places for metric in one.metrics} or measured
     measured = {metric for metric in measured & shown if not all_metrics()[metric].is_cost}  # equal for all seeds
     metrics = tuple(metric for metric in all_metrics() if metric in measured)
@@ -106,14 +106,14 @@ def seeds(context: CellContext, record: CellRecord, records: Mapping[str, CellRe
             cell_id,
             cell_id == record.cell.id,
             state=_state(records.get(cell_id)),
-            numbers=tuple(_ours(records.get(cell_id), stream, metric) for metric in metrics),
+            numbers=_ours(records.get(cell_id), numbers[cell_id], metrics),
         )
         for seed, cell_id in context.seeds.items()
     )
     counting = [records[id_] for id_ in context.seeds.values() if id_ in records and not why_not_counted(records[id_])]
     means: tuple[str, ...] = ()
     if len(counting) == len(context.seeds):
-        means = tuple(_mean(metric, [_numbers(one, stream).get(metric) for one in counting]) for metric in metrics)
+        means = tuple(_mean(metric, [found.get(metric) for found in numbers.values()]) for metric in metrics)
     return Seeds(stream, metrics, lines, means, len(counting))
 
 
@@ -129,10 +129,11 @@ def _numbers(record: CellRecord | None, stream: str) -> Mapping[str, float]:
     return {} if record is None else record.numbers(stream)
 
 
-def _ours(record: CellRecord | None, stream: str, metric: str) -> str:
-    """A measured number, marked where a stand-in measured it."""
-    text = _text(metric, _numbers(record, stream).get(metric))
-    return f"{text}\N{DAGGER}" if text and record is not None and metric in record.stand_in else text
+def _ours(record: CellRecord | None, numbers: Mapping[str, float], metrics: Sequence[str]) -> tuple[str, ...]:
+    """Measured numbers, marked where a stand-in measured them."""
+    stand_in = {} if record is None else record.stand_in
+    texts = ((metric, _text(metric, numbers.get(metric))) for metric in metrics)
+    return tuple(f"{text}\N{DAGGER}" if text and metric in stand_in else text for metric, text in texts)
 
 
 def _state(record: CellRecord | None) -> str:
