@@ -133,8 +133,8 @@ def _manifest(spec: DatasetSpec) -> Manifest:
 
 
 def _record(cell: Cell, paths: Paths) -> dict[str, object]:
-    """The `metrics.json` of a finished cell in which every number is its seed."""
-    numbers = dict.fromkeys(measured_metrics(cell.task.kind), float(cell.seed))
+    """The `metrics.json` of a finished cell in which every number is its seed, in thousandths: possible for any metric."""
+    numbers = dict.fromkeys(measured_metrics(cell.task.kind), cell.seed / 1000)
     return {
         "format": FORMAT,
         "cell_id": cell.id,
