@@ -133,7 +133,7 @@ def _manifest(spec: DatasetSpec) -> Manifest:
 
 
 def _record(cell: Cell, paths: Paths) -> dict[str, object]:
-    """The `metrics.json` of a finished cell in which every number is its seed, in thousandths: possible for any metric."""
+    """The `metrics.json` of a finished cell with every number its seed in thousandths, which any metric can be."""
     numbers = dict.fromkeys(measured_metrics(cell.task.kind), cell.seed / 1000)
     return {
         "format": FORMAT,
