@@ -86,7 +86,8 @@ class CodeCopy:
     def file_of(self, definition: str) -> Path:
         """The module that defines something at its top level; `file.py:name` where several define that name."""
         file, _, name = definition.rpartition(":")
-        [path] = [path for path in self.files() if str(path).endswith(file) and name in _defined(path)]
+        named = (path for path in self.files() if str(path).endswith(file) and name in path.read_text())
+        [path] = [path for path in named if name in _defined(path)]
         return path
 
     def edit(self, definition: str, change: Callable[[ast.stmt], ast.AST | list[ast.stmt] | None]) -> None:
