@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import random
 import struct
+import tracemalloc
 import zlib
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from PIL import Image, PngImagePlugin
 
 from cenbench.data.official.images import MOST_PIXELS, read_image
 from cenbench.data.official.nyudv2 import NYUDv2
+from cenbench.data.official.png import check_pixels
 from cenbench.errors import UserError
 
 HEIGHT, WIDTH = 20, 30
@@ -156,6 +158,20 @@ def test_missing_pixel_data_is_not_read_as_zeros(interlaced: bool, array: np.nda
     for missing in (1, 200, len(rows)):
         cut = png_of(header, (b"IDAT", zlib.compress(rows[:-missing])), (b"IEND", b""))
         assert f"{missing} of {len(rows)} bytes of pixel data are missing" in str(refusal(cut, **settings).found)
+
+
+def test_pixel_data_beyond_the_image_is_not_decompressed() -> None:
+    """One pixel, declared, and 50 MB of zeros after it in 50 kB: no more is unpacked than the check needs."""
+    bomb = png_of(
+        (b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)),
+        (b"IDAT", zlib.compress(bytes(50_000_000))),
+        (b"IEND", b""),
+    )
+    tracemalloc.start()
+    check_pixels(bomb)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8_000_000
 
 
 def test_chunks_that_leave_open_what_is_stored_are_refused() -> None:

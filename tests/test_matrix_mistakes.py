@@ -289,7 +289,7 @@ def test_a_plug_in_may_define_it_in_any_way(tmp_path: Path, read: object, conten
 @pytest.mark.parametrize("read", [read_method, metrics_module._read], ids=["fusion", "metric"])
 @pytest.mark.parametrize("name", ["my-own.py", "my own.py", "meïn.py"])
 def test_a_plug_in_whose_file_cannot_be_imported_is_reported(tmp_path: Path, read: object, name: str) -> None:
-    """`my-own.py` would take the place of `my_own.py`, whose method has that name."""
+    """my-own.py would take the place of my_own.py, whose method has that name."""
     path = tmp_path / name
     path.write_bytes((METHOD if read is read_method else METRIC) + b"def compute(a, b): ...\nvalues = Operator = len\n")
     assert callable(read)

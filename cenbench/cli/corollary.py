@@ -31,7 +31,8 @@ def corollary(
 
     Example: [bold]cenbench corollary CELL --preset study[/bold]
 
-    Exits with 1 if the two are not equal; with --write, the claims say so.
+    Exits with 1 if the two are not equal; with --write it exits with 0, and the
+    claims show the result.
 
     Next: [bold]snakemake claims[/bold] checks every cell that the claim needs.
     """

@@ -40,6 +40,8 @@ def frame_command(
     from cenbench.records.frame import compact, read_frame, summary, write_frame
     from cenbench.report.terminal_frame import summary_table
 
+    if short and out is None:
+        raise UserError("the compact form is for a file", key="--compact", fix=f"add: --out {preset}.csv")
     paths = checkout(root)
     frame = read_frame(load_plan(paths.params, preset), paths)
     if out is None:
@@ -49,7 +51,8 @@ def frame_command(
     if short:
         finished = compact(frame)
         write_frame(finished, out)
-        say(f"{out}: {finished['cell_id'].nunique()} finished cells of {frame['cell_id'].nunique()}, one line a stream")
+        cells = f"{finished['cell_id'].nunique()} of {frame['cell_id'].nunique()}"
+        say(f"{out}: {cells} cells are finished; one line per cell and output stream")
         return
     write_frame(frame, out)
     say(f"{out}: {len(frame)} lines, {frame['value'].count()} of them with an up-to-date number")

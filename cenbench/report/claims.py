@@ -20,7 +20,7 @@ from cenbench.report.value import why_not_counted
 from cenbench.stats.aggregate import Aggregate, interquartile_mean, probability_of_improvement
 from cenbench.stats.bootstrap import Settings
 from cenbench.stats.claims import ClaimWord, Evidence, claim_words, evidence
-from cenbench.stats.paired import Comparison, seed_effects, seeds_needed
+from cenbench.stats.paired import Comparison, compare, seed_effects, seeds_needed
 
 Word = ClaimWord | Literal["not measured yet", "not judged here"]
 Numbers = Mapping[str, float]
@@ -118,7 +118,7 @@ def build_claims(
             else:
                 found.append((place, one, settings))
     for (place, one, settings), word in zip(found, claim_words([one for _, one, _ in found]), strict=True):
-        shown[place] = _with_word(shown[place], one, word, settings)
+        shown[place] = _with_word(shown[place], planned[place], one, word, settings)
     if images:
         shown = [replace(claim, images=images.get(claim.name)) for claim in shown]
     return Claims(preset, tuple(shown))
@@ -228,15 +228,21 @@ def _with_aggregates(shown: JudgedClaim, claim: PlannedClaim, numbers: Numbers, 
     return replace(shown, middle=middle, improvement=improvement)
 
 
-def _with_word(shown: JudgedClaim, one: Evidence, word: ClaimWord, settings: Settings) -> JudgedClaim:
-    needed = None
-    if word == "undecided":
-        needed = seeds_needed(settings, one.margin)
+def _with_word(
+    shown: JudgedClaim, claim: PlannedClaim, one: Evidence, word: ClaimWord, settings: Settings
+) -> JudgedClaim:
+    tested = [[setting] for setting in settings] if claim.spec.every else [settings]
+    needs = [seeds_needed(group, one.margin) for group in tested] if word == "undecided" else []
+    needed = None if None in needs else max((count for count in needs if count), default=None)
+    if needed is not None and needed <= shown.seeds:
+        needed = None  # it is the correction for all claims, or the effect itself, that leaves it open
     why = {
         "holds": "shown by the paired seeds",
         "contradicted": "the paired seeds show the opposite",
         "equal within the margin": "the interval lies within the margin",
-        "undecided": "needs more seeds" if needed is None else f"needs about {needed} seeds",
+        "undecided": f"about {needed} seeds would show the margin"
+        if needed
+        else "the seeds neither show nor exclude it",
     }[word]
     return replace(shown, word=word, why=why, comparison=one.comparison, seeds_needed=needed)
 
@@ -244,4 +250,7 @@ def _with_word(shown: JudgedClaim, one: Evidence, word: ClaimWord, settings: Set
 def _why_nothing(settings: Settings) -> str:
     if any(len(setting) < 2 for setting in settings):
         return "one seed has no spread to judge by"
+    still = [setting for setting in settings if compare([setting], resamples=0) is None]
+    if still and len(still) < len(settings):
+        return f"in {len(still)} of {len(settings)} settings all seeds agree, so there is no spread to judge by"
     return f"every seed shows {seed_effects(settings).mean():+.3g}: without spread, there is nothing to judge by"

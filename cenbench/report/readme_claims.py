@@ -69,11 +69,11 @@ def claims_markdown(document: Mapping[str, Any] | None, *, undecided: bool) -> s
             f"`snakemake claims --config preset={PRESET}` judges them.\n"
         )
     assert document is not None
-    words = ", ".join(f"{count} {word}" for word, count in document["words"].items())
-    if waiting := sum(claim["finished"] < len(claim["cells"]) for claim in document["claims"]):
-        words += f"; {waiting} of the undecided ones wait for cells"
+    words = ", ".join(f"{word}: {count}" for word, count in document["words"].items())
+    waiting = sum(claim["finished"] < len(claim["cells"]) for claim in document["claims"])
     heading = ["| claim | effect [95 %] | margin | seeds | verdict |", "|---|---|---|---|---|"]
-    return "\n".join([f"Claims: {words}.", "", *heading, *lines]) + "\n"
+    summary = f"Claims by verdict: {words}." + (f" {waiting} of the undecided ones wait for cells." if waiting else "")
+    return "\n".join([summary, "", *heading, *lines]) + "\n"
 
 
 def with_part(text: str, name: str, part: str) -> str:
@@ -99,14 +99,19 @@ def _numbers(claim: Mapping[str, Any]) -> tuple[str, str, str]:
 
 
 def _lines(document: Mapping[str, Any], undecided: bool) -> Iterator[str]:
-    """A line for each claim that has an effect; `undecided` says whether those are among them."""
+    """A line for each claim whose cells are all finished; `undecided` says whether those are among them."""
     for claim in document["claims"]:
-        if claim["comparison"] is None or (claim["word"] == "undecided" and not undecided):
+        complete = 0 < len(claim["cells"]) == claim["finished"]
+        if not complete or (claim["word"] == "undecided" and not undecided):
             continue
-        effect, low, high = _numbers(claim)
         late = f" (declared {_LATE})" if claim["declared"] == _LATE else ""
         text = f"{claim['text']} ({claim['stream']})".replace("|", "\\|")
-        yield f"| {text} | {effect} [{low}, {high}] | {claim['margin']:g} | {claim['seeds']} | {claim['word']}{late} |"
+        shown = claim["why"]
+        if claim["comparison"] is not None:
+            effect, low, high = _numbers(claim)
+            shown = f"{effect} [{low}, {high}]"
+        margin = "" if claim["margin"] is None else f"{claim['margin']:g}"
+        yield f"| {text} | {shown} | {margin} | {claim['seeds']} | {claim['word']}{late} |"
 
 
 def main(root: Path) -> None:
