@@ -124,12 +124,13 @@ def other_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pa
 def test_a_file_with_a_missing_declaration_is_reported(other_folder: Path, missing: str) -> None:
     declared = {"LABEL": '"Median"', "ACTS": '"points"', "MERGES": "True", "INPUTS": "(3, None)"}
     file = other_folder / "the_median.py"
-    file.write_text("".join(f"{name} = {value}\n" for name, value in declared.items()))
+    operator = "class Operator: ...\n"
+    file.write_text(operator + "".join(f"{name} = {value}\n" for name, value in declared.items()))
     assert methods() == {"the-median": Method("the-median", "Median", "points", True, 3, None)}
     assert (methods()["the-median"].accepts(2), methods()["the-median"].accepts(3)) == (False, True)
     assert methods()["the-median"].inputs_text == "at least 3 modalities"
     methods.cache_clear()
-    file.write_text("".join(f"{name} = {value}\n" for name, value in declared.items() if name != missing))
+    file.write_text(operator + "".join(f"{name} = {value}\n" for name, value in declared.items() if name != missing))
     with pytest.raises(
         UserError, match=rf"must declare this\n  file: .*the_median.py\n  key: {missing}\n  found: nothing"
     ):

@@ -339,7 +339,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def declare(path: Path, **changes: str | None) -> None:
     said = {**DECLARED, **changes}
-    path.write_text("\n".join(f"{name} = {value}" for name, value in said.items() if value is not None))
+    lines = [f"{name} = {value}" for name, value in said.items() if value is not None]
+    path.write_text("\n".join([*lines, "def compute(total, count): ...", "def values(image, target): ..."]))
 
 
 def test_a_file_in_the_folder_is_a_metric_and_one_below_it_is_not(folder: Path) -> None:
