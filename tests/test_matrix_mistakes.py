@@ -191,6 +191,16 @@ def test_aliases_within_bounds_are_read(tmp_path: Path) -> None:
 # Plug-ins
 
 
+def refused_plug_in(path: Path, read: object, content: bytes, message: str, key: str | None) -> UserError:
+    """Read a plug-in of this content; the error, which names the file and the key."""
+    path.write_bytes(content)
+    assert callable(read)
+    with pytest.raises(UserError, match=message) as caught:
+        read(path)
+    assert (caught.value.where, caught.value.key) == (path, key)
+    return caught.value
+
+
 @pytest.mark.parametrize(
     ("content", "message", "key"),
     [
@@ -208,13 +218,8 @@ def test_aliases_within_bounds_are_read(tmp_path: Path) -> None:
 def test_a_broken_plug_in_is_reported_with_file_and_line(
     tmp_path: Path, read: object, content: bytes, message: str, key: str | None
 ) -> None:
-    path = tmp_path / "mine.py"
-    path.write_bytes(content)
-    assert callable(read)
-    with pytest.raises(UserError, match=message) as caught:
-        read(path)
-    assert (caught.value.where, caught.value.key) == (path, key)
-    assert "<unknown>" not in str(caught.value)
+    error = refused_plug_in(tmp_path / "mine.py", read, content, message, key)
+    assert "<unknown>" not in str(error)
 
 
 @pytest.mark.parametrize("read", [read_method, metrics_module._read], ids=["fusion", "metric"])
@@ -259,13 +264,8 @@ def test_a_plug_in_without_what_it_must_define_is_reported(
     tmp_path: Path, read: object, content: bytes, message: str, key: str
 ) -> None:
     """Before anything runs: not when the first cell of it has trained."""
-    path = tmp_path / "mine.py"
-    path.write_bytes(content)
-    assert callable(read)
-    with pytest.raises(UserError, match=message) as caught:
-        read(path)
-    assert (caught.value.where, caught.value.key) == (path, key)
-    assert "__init__.py" in str(caught.value.fix)
+    error = refused_plug_in(tmp_path / "mine.py", read, content, message, key)
+    assert "__init__.py" in str(error.fix)
 
 
 @pytest.mark.parametrize(

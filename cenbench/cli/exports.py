@@ -73,12 +73,13 @@ def export_history(
     plan = load_plan(paths.params, preset)
     named = [find_cell(plan, text) for text in cells or ()]
     shown = plan.select(tables=table).cells.values() if table else ()
-    finished = [cell for cell in shown if read_record(paths, cell).state == "ok"]
-    chosen = list({cell.id: cell for cell in (*named, *finished)}.values())
+    records = {cell.id: read_record(paths, cell) for cell in (*named, *shown)}
+    finished = (cell for cell in shown if records[cell.id].state == "ok")
+    chosen = dict.fromkeys(cell.id for cell in (*named, *finished))
     if not chosen:
         problem = "no cell of these tables is finished" if table else "no cells to export"
         raise UserError(problem, fix=None if table else "name cells, or tables with --table")
-    histories = [exported_history(read_record(paths, cell)) for cell in chosen]
+    histories = [exported_history(records[cell_id]) for cell_id in chosen]
     for history in histories:
         WRITERS[to](history, out)
     say(f"{out}: {len(histories)} runs for {to}")

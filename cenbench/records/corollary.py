@@ -6,15 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from cenbench.errors import UserError
-from cenbench.files import read_sealed, write_sealed
+from cenbench.files import write_sealed
 from cenbench.matrix.cell import Cell
 from cenbench.paths import Paths
 from cenbench.records.fingerprint import code_digest
+from cenbench.records.measurement_file import Unusable, read_measurement
 from cenbench.records.read import CellRecord
-from cenbench.regular_file import Missing
 from cenbench.train.task import loaded_by_name, loading_entries
 
 TOLERANCE = 1e-6
@@ -77,17 +76,9 @@ def _write(cell: Cell, paths: Paths, **values: object) -> None:
 def read_corollary(paths: Paths, record: CellRecord) -> CorollaryRecord:
     """What belongs to `record`. Never raises: whatever is wrong is a state with a reason."""
     path = paths.corollary(record.cell)
-    try:
-        found = _Document.model_validate(read_sealed(path))
-    except Missing:
-        return CorollaryRecord("missing", "not checked yet")
-    except ValidationError as error:
-        first = error.errors(include_input=False)[0]
-        return CorollaryRecord("damaged", f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}")
-    except UserError as error:
-        return CorollaryRecord("damaged", str(error))
-    if found.cell_id != record.cell.id:
-        return CorollaryRecord("damaged", f"{path} is of another cell: {found.cell_id}")
+    found = read_measurement(path, record.cell.id, _Document, missing="not checked yet")
+    if isinstance(found, Unusable):
+        return CorollaryRecord(found.state, found.reason)
     if found.skipped is not None and record.state == "skipped":
         return CorollaryRecord("skipped", found.skipped)
     if record.state != "ok":

@@ -9,18 +9,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from cenbench.errors import UserError
-from cenbench.files import read_sealed, write_sealed
+from cenbench.files import write_sealed
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.condition import Condition
 from cenbench.matrix.specs import dataset_key
 from cenbench.paths import Paths
 from cenbench.records.digests import data_digest, robustness_code
 from cenbench.records.document import Score
+from cenbench.records.measurement_file import Unusable, read_measurement
 from cenbench.records.read import CellRecord
-from cenbench.regular_file import Missing
 
 FORMAT = 1
 State = Literal["ok", "stale", "missing", "damaged", "skipped"]
@@ -76,19 +75,9 @@ def write_robustness_skipped(cell: Cell, paths: Paths, conditions: Sequence[Cond
 
 def read_robustness(paths: Paths, record: CellRecord, conditions: Sequence[Condition]) -> RobustnessRecord:
     """The scores that belong to `record`. Never raises: whatever is wrong is a state with a reason."""
-    path = paths.robustness(record.cell)
-    try:
-        document = read_sealed(path)
-        found = _Document.model_validate(document)
-    except Missing:
-        return RobustnessRecord("missing", "not evaluated yet")
-    except ValidationError as error:
-        first = error.errors(include_input=False)[0]
-        return RobustnessRecord("damaged", f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}")
-    except UserError as error:
-        return RobustnessRecord("damaged", str(error))
-    if found.cell_id != record.cell.id:
-        return RobustnessRecord("damaged", f"{path} is of another cell: {found.cell_id}")
+    found = read_measurement(paths.robustness(record.cell), record.cell.id, _Document, missing="not evaluated yet")
+    if isinstance(found, Unusable):
+        return RobustnessRecord(found.state, found.reason)
     if found.skipped is not None and record.state == "skipped":
         return RobustnessRecord("skipped", found.skipped)
     reason = _why_stale(paths, record, found, conditions)

@@ -231,11 +231,7 @@ def _with_aggregates(shown: JudgedClaim, claim: PlannedClaim, numbers: Numbers, 
 def _with_word(
     shown: JudgedClaim, claim: PlannedClaim, one: Evidence, word: ClaimWord, settings: Settings
 ) -> JudgedClaim:
-    tested = [[setting] for setting in settings] if claim.spec.every else [settings]
-    needs = [seeds_needed(group, one.margin) for group in tested] if word == "undecided" else []
-    needed = None if None in needs else max((count for count in needs if count), default=None)
-    if needed is not None and needed <= shown.seeds:
-        needed = None  # it is the correction for all claims, or the effect itself, that leaves it open
+    needed = _more_seeds(claim, one.margin, settings, shown.seeds) if word == "undecided" else None
     why = {
         "holds": "shown by the paired seeds",
         "contradicted": "the paired seeds show the opposite",
@@ -245,6 +241,19 @@ def _with_word(
         else "the seeds neither show nor exclude it",
     }[word]
     return replace(shown, word=word, why=why, comparison=one.comparison, seeds_needed=needed)
+
+
+def _more_seeds(claim: PlannedClaim, margin: float, settings: Settings, seen: int) -> int | None:
+    """About how many seeds would show the margin, in the test that is made.
+
+    None where that is not known, and where as many have been seen: then it is the correction for all claims, or the
+    effect itself, that leaves the claim open.
+    """
+    tested = [[setting] for setting in settings] if claim.spec.every else [settings]
+    needs = [seeds_needed(group, margin) for group in tested]
+    known = [count for count in needs if count is not None]
+    most = max(known) if len(known) == len(needs) else 0
+    return most if most > seen else None
 
 
 def _why_nothing(settings: Settings) -> str:

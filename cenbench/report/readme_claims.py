@@ -61,7 +61,7 @@ def finding(document: Mapping[str, Any] | None) -> str:
 
 
 def claims_markdown(document: Mapping[str, Any] | None, *, undecided: bool) -> str:
-    """The claims that have an effect as a table, or a sentence where there is nothing to show yet."""
+    """The claims whose cells are all finished as a table, or a sentence where there is nothing to show yet."""
     lines = [] if document is None else list(_lines(document, undecided))
     if not lines:
         return (
