@@ -28,7 +28,10 @@ def offered(line: str) -> list[str]:
     [
         ("cenbench pip", {"pipeline"}),
         (f"cenbench plan {ROOT} --preset paper-s", {"paper-sunrgbd"}),
-        (f"cenbench plan {ROOT} --table table-", {"table-boundaries", "table-causes", "table-controls", "table-tune"}),
+        (
+            f"cenbench plan {ROOT} --table table-",
+            {"table-boundaries", "table-causes", "table-controls", "table-starts", "table-tune"},
+        ),
         (f"cenbench plan {ROOT} --figure figure1", {"figure10", "figure11", "figure12", "figure13"}),
         (f"cenbench show {ROOT} table9", {"table9"}),
         (f"cenbench show {ROOT} figure9", {"figure9"}),

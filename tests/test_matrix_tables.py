@@ -49,7 +49,7 @@ def tables() -> Mapping[str, TableLayout]:
     return {table.name: table for table in every_table("demo").tables}
 
 
-EXPERIMENTS = ("table-causes", "table-tune")
+EXPERIMENTS = ("table-causes", "table-starts", "table-tune")
 """Each is listed by a preset of its own and no other: they need splits that the published datasets do not have."""
 
 

@@ -209,7 +209,7 @@ def test_missing_files_are_reported(params: Path) -> None:
     (params / "table8.yaml").unlink()
     error = error_of(params)
     tables = "table1, table2, table3, table4, table5, table6, table7, table9, "
-    tables += "table-boundaries, table-causes, table-controls, table-tune"
+    tables += "table-boundaries, table-causes, table-controls, table-starts, table-tune"
     assert (error.problem, error.expected) == ("unknown table 'table8'", tables)
     (params / "paper" / "tables_reference.csv").unlink()
     assert "the paper's numbers cannot be read" in str(error_of(params))
