@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
 from checkout import REPOSITORY
 
 from cenbench.errors import UserError
 from cenbench.matrix.figure import figure_names, figure_number, load_figure
+from cenbench.matrix.history_columns import OPTIONAL_COLUMNS, history_columns
 from cenbench.matrix.plan import Plan, load_plan
 from cenbench.matrix.preset import load_preset
+from cenbench.train.segmentation import SegmentationTrainer
+from cenbench.train.trainer import Trainer
+from cenbench.train.translation import TranslationTrainer
 
 PARAMS = REPOSITORY / "params"
 
@@ -19,6 +25,11 @@ PARAMS = REPOSITORY / "params"
 @pytest.fixture(scope="module")
 def demo() -> Plan:
     return load_plan(PARAMS, "demo")
+
+
+@pytest.fixture(scope="module")
+def study() -> Plan:
+    return load_plan(PARAMS, "study")
 
 
 @pytest.fixture
@@ -57,8 +68,7 @@ def test_a_network_with_a_row_for_each_output_is_one_series(demo: Plan) -> None:
     assert all(label.startswith("Ensemble, ") for label in labels)
 
 
-def test_only_the_first_seed_is_needed_for_pictures() -> None:
-    study = load_plan(PARAMS, "study")
+def test_only_the_first_seed_is_needed_for_pictures(study: Plan) -> None:
     assert {cell.seed for cell in study.figure("figure6").cells} == {1}
     assert {cell.seed for cell in study.figure("figure5").cells} == {1, 2, 3, 4, 5}
 
@@ -121,6 +131,15 @@ MISTAKES = {
         "",
     ),
     "metric of another task": ("figure13", "metric: fid", "metric: miou_pct", "metric (line ", "translation cells"),
+    "misspelled column": (
+        "figure-learning",
+        "column: nll_ensemble",
+        "column: nll_ensembl",
+        "column (line ",
+        "did you mean 'nll_ensemble'?",
+    ),
+    "column of another task": ("figure-learning", "nll_ensemble", "distance_ensemble", "column (line ", "nll_rgb, "),
+    "column of some cells": ("figure-learning", "nll_ensemble", "exchanged_rgb", "column (line ", "below_theta_rgb"),
     "grid of no preset": ("figure13", "  demo:", "  dem:", "no grid for preset demo", ""),
     "grid in no order": ("figure13", "[0.25, 0.5, 0.75]", "[0.5, 0.25]", "theta must be ascending", ""),
     "unknown table": ("figure-parameters", "[table2]", "[table22]", "unknown table 'table22'", "'table2'?"),
@@ -138,9 +157,9 @@ def test_a_mistake_is_reported_with_its_place(params: Path, mistake: str) -> Non
         assert words in str(caught.value)
 
 
-def test_a_figure_states_where_it_departs_from_its_preset() -> None:
+def test_a_figure_states_where_it_departs_from_its_preset(study: Plan) -> None:
     """Figure 7 once claimed RefineNet, the head of the preset; pictures are of the first seed alone."""
-    figure = load_plan(PARAMS, "study").figure("figure7")
+    figure = study.figure("figure7")
     assert {cell.network.head for cell in figure.cells} == {"pspnet"}
     assert figure.protocol_lines[-2:] == ("Preset study, one seed (1).", "Whole figure: network.head pspnet.")
 
@@ -150,3 +169,19 @@ def test_every_file_parses_and_names_its_own_target() -> None:
         text = (PARAMS / f"{name}.yaml").read_text()
         assert f"snakemake {name} " in text.replace("\n", " ")
         assert load_figure(PARAMS, name).title
+
+
+@pytest.mark.parametrize("fusion", ["exchange", "align", "uni-modal", "none"])
+@pytest.mark.parametrize("kind", ["segmentation", "translation"])
+def test_the_columns_that_can_be_drawn_are_those_that_training_writes(study: Plan, kind: str, fusion: str) -> None:
+    cell = next(cell for cell in study.cells.values() if (cell.task.kind, cell.fusion) == (kind, fusion))
+    batches = SimpleNamespace(steps_per_epoch=1)
+    trainer: Trainer
+    if kind == "segmentation":
+        trainer = SegmentationTrainer(cell, batches, 13, 255, torch.device("cpu"))  # type: ignore[arg-type]
+    else:
+        trainer = TranslationTrainer(cell, batches, torch.device("cpu"))  # type: ignore[arg-type]
+    trainer.begin(0)
+    written = {*trainer.losses, *trainer.learning_rates(), *trainer.below_theta()}
+    assert written - set(OPTIONAL_COLUMNS) == set(history_columns(cell))
+    assert ("fusion_penalty" in written) == (fusion == "align")

@@ -102,7 +102,22 @@ def test_the_words_follow_the_numbers_whichever_direction_is_better(planned: tup
     noise = np.random.default_rng(0)
     undecided = built(planned, records_of(planned, lambda cell: float(noise.normal(40, 5))))
     assert one(undecided).word == "undecided"
-    assert re.search(r"about \d+ seeds would show the margin|neither show nor exclude", one(undecided).why)
+    assert re.search(r"about \d+ seeds would show the margin|neither show nor exclude|by itself", one(undecided).why)
+
+
+def test_what_is_shown_only_without_the_correction_says_so(planned: tuple[PlannedClaim, ...]) -> None:
+    """Corrected for every claim that the preset judges, whether its cells are finished or not."""
+    name = "private-norms-over-shared"
+    [claim] = [claim for claim in planned if claim.name == name]
+    gains = dict(zip(range(1, 6), (1.6, 2.1, 2.4, 3.1, 3.3), strict=True))
+    records = records_of(
+        planned, lambda cell: 40.0 + gains[cell.seed] * (cell.norms == "unshared") if cell in claim.cells else None
+    )
+    found = one(built(planned, records), name)
+    family = sum(bool(one.settings) for one in planned if one.spec.check is None)
+    assert found.word == "undecided"
+    assert found.why == f"shown by itself, but not once corrected for all {family} claims"
+    assert one(built((claim,), records), name).word == "holds"
 
 
 def test_pure_noise_makes_no_claim_hold(planned: tuple[PlannedClaim, ...]) -> None:
@@ -146,7 +161,7 @@ def test_a_claim_against_a_number_is_judged_by_its_own_cells(
     assert len(claim.settings) == 8, "rows 4 to 11 of table 7"
     for percent, word in ((6.0, "holds"), (30.0, "contradicted"), (12.0, "equal within the margin")):
         monkeypatch.setattr(
-            "cenbench.report.claims.gamma_numbers",
+            "cenbench.report.claim_numbers.gamma_numbers",
             lambda record, stream, percent=percent: {"recovered_pct": percent + 0.1 * record.cell.seed},
         )
         found = one(built(planned, records_of(planned, helpful)), claim.name)
@@ -167,7 +182,28 @@ def test_an_unfinished_claim_is_not_judged(planned: tuple[PlannedClaim, ...]) ->
 def test_claims_without_scatter_or_with_one_seed_are_undecided(planned: tuple[PlannedClaim, ...]) -> None:
     claims = built(planned, records_of(planned, lambda cell: 40.0 + (cell.fusion == "exchange")))
     assert one(claims).word == "undecided"
-    assert one(claims).why.startswith("every seed shows +1: without spread")
+    assert one(claims).why.startswith("all seeds show +1; about ")
+    fid = one(claims, "fusion-over-parallel-translation")
+    assert (fid.word, fid.comparison) == ("undecided", None)
+    assert fid.why.startswith("every seed shows -1: without spread")
+
+
+def test_a_share_that_is_zero_in_every_seed_is_judged_exactly(
+    planned: tuple[PlannedClaim, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """0 of 5 seeds: Clopper and Pearson's bound of 52 % is no evidence of at most 15 %; with 23 seeds it is."""
+    numbers = {"recovered_pct": 0.0}
+    monkeypatch.setattr("cenbench.report.claim_numbers.gamma_numbers", lambda record, stream: numbers)
+    found = one(built(planned, records_of(planned, helpful)), "small-gamma-stays-small")
+    bound = stats.binomtest(0, 5).proportion_ci(0.95, "exact").high
+    assert found.comparison is not None
+    assert found.comparison.effect == 15
+    assert found.comparison.interval == pytest.approx((15 - 100 * bound, 15))
+    assert (found.word, found.seeds_needed) == ("undecided", 23)
+    assert found.why == "all seeds show +15; about 23 that do would decide it"
+    page = render_claims_html(Claims("study", (found,)))
+    assert "Exact interval (95 %), as all seeds agree" in page
+    assert "about 23 that all show the same" in page
 
 
 def test_what_waits_for_a_measurement_says_so(planned: tuple[PlannedClaim, ...]) -> None:

@@ -9,14 +9,16 @@ import random
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from checkout import REPOSITORY
 from rich.console import Console
 from test_report_figures import finished
 from test_report_table import cost, record
 
+from cenbench.matrix.claim_pairs import plan_claims
 from cenbench.matrix.plan import load_plan
-from cenbench.report.claims import Claims, JudgedClaim
+from cenbench.report.claims import Claims, JudgedClaim, build_claims
 from cenbench.report.index import render_index_html
 from cenbench.report.interval_mark import WIDTH, interval_mark, reach
 from cenbench.report.judged_claims import read_judged
@@ -24,17 +26,17 @@ from cenbench.report.render_claims import FORMAT
 from cenbench.report.render_html import render_html
 from cenbench.report.scatter import _labelled, scatter_chart
 from cenbench.report.table import build_table
-from cenbench.report.table_claims import TableClaim, claim_cards
+from cenbench.report.table_claims import TableClaim, claim_cards, table_claims
 from cenbench.report.terminal_claims import render_claims
-from cenbench.stats.claims import Relation
+from cenbench.stats.claims import ClaimWord
 from cenbench.stats.paired import compare
 
 
 def claim(
-    interval: tuple[float, float] | None, relation: Relation = "better", text: str = "A is better."
+    interval: tuple[float, float] | None, word: ClaimWord | None = None, text: str = "A is better."
 ) -> TableClaim:
     effect = None if interval is None else sum(interval) / 2
-    return TableClaim("a", text, "", "miou_pct", "rgb", effect, interval, 5, 5, 10, 10, 5, relation, 1.0)
+    return TableClaim("a", text, "", "miou_pct", "rgb", effect, interval, 5, 5, 10, 10, 5, 1.0, word)
 
 
 def test_a_mark_keeps_the_order_and_the_signs_of_its_numbers() -> None:
@@ -54,32 +56,38 @@ def test_effects_of_one_metric_share_a_scale() -> None:
     assert large.at - large.zero == pytest.approx(2 * (small.at - small.zero), abs=0.2)
 
 
-@pytest.mark.parametrize(
-    ("interval", "relation", "leaning"),
-    [
-        ((0.1, 0.3), "better", "for"),
-        ((-0.1, 0.3), "better", "open"),
-        ((-0.3, -0.1), "better", "against"),
-        ((-0.3, -0.1), "not worse", "for"),
-        ((-1.3, -0.1), "not worse", "against"),
-        ((-1.3, 0.1), "not worse", "open"),
-        ((-0.9, 0.9), "equal", "for"),
-        ((-1.1, 0.9), "equal", "open"),
-        ((0.5, 1.5), "equal", "against"),
-        (None, "better", "open"),
-    ],
-)
-def test_a_claim_leans_by_its_interval_and_the_margin_of_its_relation(
-    interval: tuple[float, float] | None, relation: Relation, leaning: str
-) -> None:
-    assert claim(interval, relation).leaning == leaning
-
-
-def test_a_statement_on_several_outputs_is_one_card_that_is_open_where_they_differ() -> None:
-    same = claim_cards([claim((1.0, 3.0)), claim((2.0, 6.0)), claim(None)])
+def test_a_statement_on_several_outputs_is_one_card_that_is_open_where_their_verdicts_differ() -> None:
+    same = claim_cards([claim((1.0, 3.0), "holds"), claim((2.0, 6.0), "holds"), claim(None)])
     assert [(len(card.lines), card.leaning) for card in same] == [(2, "for")]
-    mixed = claim_cards([claim((1.0, 3.0)), claim((-3.0, -1.0)), claim((1.0, 2.0), text="B is better.")])
-    assert [(len(card.lines), card.leaning) for card in mixed] == [(2, "open"), (1, "for")]
+    lines = [claim((1.0, 3.0), "holds"), claim((-3.0, -1.0), "contradicted")]
+    mixed = claim_cards([*lines, claim((1.0, 2.0), "undecided", "B is better.")])
+    assert [(len(card.lines), card.leaning) for card in mixed] == [(2, "open"), (1, "open")]
+
+
+def test_a_table_says_of_a_claim_what_the_claims_page_says() -> None:
+    """Of effects from overwhelming to none: no verdict but "undecided" differs, whatever other tables have to say."""
+    plan = load_plan(REPOSITORY / "params", "study")
+    planned = plan_claims(REPOSITORY / "params", plan)
+    generator = np.random.default_rng(0)
+    cells = {cell.id: cell for one in planned for cell in one.cells}
+    records = {
+        cell.id: record(cell, 40 + gain * (cell.fusion == "exchange") + float(generator.normal(0, 1)))
+        for cell in cells.values()
+        for gain in [{"half": 12.0, "all": 2.0}.get(cell.l1, 0.0)]
+    }
+    page = build_claims("study", planned, records, {one.spec.name: "before the run" for one in planned})
+    words = {one.name: one for one in page.claims}
+    seen = set()
+    for name in ("table7", "table8", "table9", "table2"):
+        for shown in table_claims("study", planned, plan.table(name), records):
+            there = words[shown.name].comparison
+            if there is None:  # about scaling factors, which these records lack
+                assert shown.word is None
+                continue
+            seen.add(shown.word)
+            assert shown.word in (words[shown.name].word, "undecided")
+            assert (shown.effect, shown.interval) == (there.effect, there.interval)
+    assert {"holds", "contradicted", "undecided"} <= seen
 
 
 def judged(**changed: object) -> dict[str, object]:

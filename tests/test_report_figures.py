@@ -124,6 +124,23 @@ def test_sensitivity_shows_each_theta_over_lambda(study: Plan, tmp_path: Path) -
     assert "Measured on the validation split" in paper.notes[0]
 
 
+def test_a_curve_breaks_where_no_cell_is_finished(study: Plan, tmp_path: Path) -> None:
+    """A line from 0.01 to 0.04 would show a value at 0.02 that nobody measured."""
+
+    def record(cell: Cell) -> CellRecord:
+        lost = cell.protocol.lambda_l1 == 2e-2 and cell.protocol.theta == 0.3
+        return unfinished(cell, tmp_path) if lost else finished(cell, tmp_path, 5.0, history("l1", 1.0))
+
+    figure = figure_of(study, "figure13", record)
+    for panel in figure.panels:
+        parts = [curve for curve in panel.curves if curve.label == "θ = 0.3"]
+        assert [part.x for part in parts] == [(5e-3, 1e-2), (4e-2, 8e-2)]
+        assert [len(part.cells) for part in parts] == [10, 10]
+        assert len(panel.curves) == 6
+        assert panel.x_ticks == (5e-3, 1e-2, 2e-2, 4e-2, 8e-2)
+    assert draw(figure, "svg").decode().count("\N{GREEK SMALL LETTER THETA} = 0.3<") == 1, "one entry of the legend"
+
+
 def test_scores_are_drawn_over_parameters(demo: Plan, tmp_path: Path) -> None:
     def record(cell: Cell) -> CellRecord:
         parameters = {"total": 2_000_000 if cell.merged else 3_000_000, "fusion": 0, "flops": 1}

@@ -12,7 +12,7 @@ from scipy import stats
 
 from cenbench.metrics import mae_x10, mean_acc_pct, miou_pct, mse_x10, pixel_acc_pct, rmse_x10
 from cenbench.stats.aggregate import interquartile_mean, probability_of_improvement
-from cenbench.stats.claims import Relation, claim_words, evidence
+from cenbench.stats.claims import Relation, claim_words, evidence, seeds_that_agree
 from cenbench.stats.images import image_weights, resampled_confusion, resampled_mean
 
 RUNS = 400
@@ -48,6 +48,71 @@ def test_equality_and_no_worse_hold_at_their_margin_at_most_at_their_nominal_rat
     at_margin = [generator.normal(-1, 0.3, n).tolist() for _ in range(RUNS)]
     assert [word(values, relation="not worse") for values in at_margin].count("holds") / RUNS < 0.025 + SLACK
     assert [word(values, relation="equal") for values in at_margin].count("holds") / RUNS < 0.05 + 2 * SLACK
+
+
+@pytest.mark.parametrize("n", [2, 3, 5, 10])
+def test_seeds_that_agree_rarely_show_what_is_not_there(n: int) -> None:
+    """The worst case: a share of 100 % in some seeds and of 0 % in all others, 20 % on average.
+
+    The claim that it is below 20 % is said to hold where all seeds show 0 %, if that is rare enough. A sample with
+    scatter is left to the t test, whose rates are above.
+    """
+    generator, against = np.random.default_rng(n), 20.0
+    said = []
+    for _ in range(4 * RUNS):
+        shares = 100.0 * (generator.random(n) < against / 100)
+        if len(set(shares)) == 1:
+            found = evidence(seeded((against - shares).tolist()), 1.0, limits=(against - 100, against))
+            assert found is not None
+            said += claim_words([found])
+    assert said.count("holds") / (4 * RUNS) < 0.025 + SLACK / 2
+
+
+@pytest.mark.parametrize("n", [2, 3, 5, 10, 40])
+def test_seeds_that_agree_are_judged_as_by_scipys_exact_binomial_test(n: int) -> None:
+    """At its edge a share is binomial over seeds: 0 of n against 15 %, and n of n against 85 %."""
+    low, high = stats.binomtest(0, n).proportion_ci(0.95, "exact")
+    for seen, limits, expected in ((15.0, (-85.0, 15.0), "less"), (-15.0, (-15.0, 85.0), "greater")):
+        found = evidence(seeded([seen] * n), 5.0, limits=limits)
+        assert found is not None
+        reference = stats.binomtest(0 if expected == "less" else n, n, 0.15 if seen > 0 else 0.85, alternative=expected)
+        shown = found.p_holds if seen > 0 else found.p_against
+        assert shown == pytest.approx(reference.pvalue)
+        reach = 100 * (high - low)
+        interval = (seen - reach, seen) if seen > 0 else (seen, seen + reach)
+        assert found.comparison.interval == pytest.approx(interval)
+        assert max(found.p_holds, found.p_against) == 1.0
+        needed = seeds_that_agree(found)
+        assert needed == 23, "0.85 ** 23 is the first power below 2.5 %"
+        assert claim_words([found]) == ["undecided" if n < 23 else "holds" if seen > 0 else "contradicted"]
+
+
+def test_seeds_that_agree_without_limits_show_nothing() -> None:
+    assert evidence(seeded([15.0] * 5), 5.0) is None
+
+
+def test_claims_without_evidence_yet_count_in_the_correction() -> None:
+    one = evidence(seeded([1.0, 2.0, 3.0, 2.0]), 1.0)
+    assert one is not None
+    assert claim_words([one], family=20) == ["undecided"]
+    same = evidence(seeded([0.02, -0.01, 0.01, 0.0]), 1.0)
+    assert same is not None
+    assert claim_words([same]) == ["equal within the margin"]
+    assert claim_words([same], family=10**7) == ["undecided"]
+    with pytest.raises(ValueError, match="2 tests in a family of 1"):
+        claim_words([one, same], family=1)
+
+
+@pytest.mark.parametrize("n", [3, 5])
+def test_among_many_differences_of_the_margin_hardly_any_is_called_equal(
+    monkeypatch: pytest.MonkeyPatch, n: int
+) -> None:
+    monkeypatch.setattr("cenbench.stats.paired.mean_interval", lambda *arguments: None)
+    generator, wrong = np.random.default_rng(n), 0
+    for _ in range(RUNS):
+        found = [evidence(seeded(generator.normal(1, 0.2, n).tolist()), 1.0) for _ in range(10)]
+        wrong += "equal within the margin" in claim_words([one for one in found if one])
+    assert wrong / RUNS < 0.025 + SLACK
 
 
 def test_among_many_claims_of_noise_hardly_any_holds(monkeypatch: pytest.MonkeyPatch) -> None:

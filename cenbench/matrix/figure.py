@@ -83,7 +83,7 @@ class FigureSpec(Frozen):
     A network with fewer shows its last one that is followed by a constrained norm.
     """
     column: Name | None = None
-    """Column of history.csv to draw; the start of a name stands for all columns that begin with it."""
+    """Column of history.csv to draw, such as `nll_ensemble` or `below_theta_rgb`."""
     defaults: TermsSpec = TermsSpec()
     """Terms of every series, unless it sets them itself."""
     series: tuple[SeriesSpec, ...] = ()

@@ -11,6 +11,7 @@ from cenbench.matrix.cell import ENSEMBLE, Cell
 from cenbench.matrix.cell_builder import CellBuilder, Entries, Entry
 from cenbench.matrix.describe import departures, protocol_lines
 from cenbench.matrix.figure import FigureKind, FigureSpec, GridSpec, figure_number
+from cenbench.matrix.history_columns import OPTIONAL_COLUMNS, history_columns
 from cenbench.matrix.layout import TableLayout
 from cenbench.matrix.metrics import measured_metrics
 from cenbench.matrix.preset import Preset
@@ -187,13 +188,27 @@ def _is_ours(cell: Cell) -> bool:
 
 
 def _impossible(spec: FigureSpec, series: Sequence[FigureSeries]) -> Iterator[Issue]:
-    """What no single series shows to be wrong: a metric that a task does not have, and pictures of several targets."""
+    """What no single series shows to be wrong: a metric or column that a task does not have, pictures of several
+    targets.
+    """
     cells = [cell for one in series for cell in one.cells]
     for kind in dict.fromkeys(cell.task.kind for cell in cells):
         known = measured_metrics(kind)
         if spec.metric is not None and spec.metric not in known:
             hint = spelling_hint(spec.metric, known)
             yield Issue("metric", f"{kind} cells do not have this metric", spec.metric, ", ".join(known), hint)
+    yield from _no_column(spec, cells)
     targets = dict.fromkeys(cell.task.target for cell in cells)
     if spec.kind == "pictures" and len(targets) > 1:
         yield Issue("series", "all pictures of a figure must have the same target", ", ".join(targets), "one target")
+
+
+def _no_column(spec: FigureSpec, cells: Sequence[Cell]) -> Iterator[Issue]:
+    """A column that the history of some cell does not have."""
+    if spec.column is None or spec.column in OPTIONAL_COLUMNS:
+        return
+    every = [history_columns(cell) for cell in cells]
+    known = [name for name in every[0] if all(name in names for names in every)]
+    if spec.column not in known:
+        hint = spelling_hint(spec.column, known)
+        yield Issue("column", "not a column of all its cells' histories", spec.column, ", ".join(known), hint)

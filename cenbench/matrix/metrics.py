@@ -78,6 +78,11 @@ def measured_metrics(kind: str) -> tuple[str, ...]:
     return metrics_that_need(*_MEASURED[kind])
 
 
+def share_limits(name: str) -> tuple[float, float] | None:
+    """The smallest and the largest number of a metric that is a share in %; None for any other metric."""
+    return (0.0, 100.0) if metrics()[name].unit == "%" else None
+
+
 def check_margin(name: str, margin: float) -> None:
     """Raise ValueError for a margin that no difference can exceed: every claim about it would hold, or none."""
     if metrics()[name].unit == "%" and margin >= 100:

@@ -13,7 +13,7 @@ import numpy as np
 from cenbench.metrics.inputs.gammas import GammaArrays
 
 TITLE = "Attracted beyond theorem 1"
-UNIT = "%"
+UNIT = "points"
 BETTER = "higher"
 DECIMALS = 1
 NEEDS = "gammas"

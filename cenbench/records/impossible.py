@@ -8,7 +8,7 @@ from typing import Any
 
 from cenbench.errors import UserError
 from cenbench.matrix.cell import Cell
-from cenbench.matrix.metrics import metrics
+from cenbench.matrix.metrics import metrics, share_limits
 
 _ROUNDING = 1e-3
 """By how much a metric may be better than perfect: FID is a difference of large numbers."""
@@ -36,7 +36,7 @@ def check_numbers(path: Path, document: Mapping[str, Any], cell: Cell) -> None:
 def _limits(name: str) -> tuple[float, float]:
     """The smallest and the largest value a metric can have."""
     metric = metrics()[name]
-    low, high = (0.0, 100.0) if metric.unit == "%" else (float("-inf"), float("inf"))
+    low, high = share_limits(name) or (float("-inf"), float("inf"))
     if metric.perfect is not None and metric.better == "higher":
         high = min(high, metric.perfect)
     if metric.perfect is not None and metric.better == "lower":

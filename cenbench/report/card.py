@@ -60,7 +60,7 @@ def finding(claims: Sequence[TableClaim]) -> str:
     if not measured:
         return ""
     first = next((claim for claim in measured if claim.leaning != "open"), measured[0])
-    word = {"for": "Shown here", "against": "The opposite is seen here", "open": "Open here"}[first.leaning]
+    word = {"for": "Shown here", "against": "The opposite is shown here", "open": "Undecided here"}[first.leaning]
     favoured = sum((claim.effect or 0) > 0 for claim in measured)
     counted = f" {favoured} of {len(measured)} claims point the paper's way." if len(measured) > 1 else ""
     return f"{word}: {first.text.rstrip('.')} ({first.effect_text}).{counted}"

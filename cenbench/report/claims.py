@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from cenbench.matrix.cell import Cell
 from cenbench.matrix.claim_pairs import PlannedClaim
-from cenbench.matrix.metrics import metrics
 from cenbench.records.corollary import CorollaryRecord
-from cenbench.records.gammas import gamma_numbers
 from cenbench.records.read import CellRecord
 from cenbench.records.registration import Declared
 from cenbench.records.robustness import RobustnessRecord
-from cenbench.report.value import why_not_counted
+from cenbench.report.claim_numbers import Numbers, counting_numbers, differences, evidence_of, family_size, signed
 from cenbench.stats.aggregate import Aggregate, interquartile_mean, probability_of_improvement
 from cenbench.stats.bootstrap import Settings
-from cenbench.stats.claims import ClaimWord, Evidence, claim_words, evidence
+from cenbench.stats.claims import ClaimWord, Evidence, claim_words, seeds_that_agree
 from cenbench.stats.paired import Comparison, compare, seed_effects, seeds_needed
 
 Word = ClaimWord | Literal["not measured yet", "not judged here"]
-Numbers = Mapping[str, float]
-"""Id of a cell -> its number."""
+_SHOWN = {
+    "holds": "shown by the paired seeds",
+    "contradicted": "the paired seeds show the opposite",
+    "equal within the margin": "the interval lies within the margin",
+}
 
 
 @dataclass(frozen=True)
@@ -111,14 +110,16 @@ def build_claims(
             shown[place] = _checked(shown[place], claim, corollary or {})
         elif claim.settings and len(numbers) == len(claim.cells):
             settings = differences(claim, numbers)
-            one = evidence(settings, claim.spec.margin_in(preset), claim.spec.relation, every=claim.spec.every)
+            one = evidence_of(preset, claim, settings)
             shown[place] = _with_aggregates(shown[place], claim, numbers, settings)
             if one is None:
                 shown[place] = replace(shown[place], why=_why_nothing(settings))
             else:
                 found.append((place, one, settings))
-    for (place, one, settings), word in zip(found, claim_words([one for _, one, _ in found]), strict=True):
-        shown[place] = _with_word(shown[place], planned[place], one, word, settings)
+    family = family_size(planned)
+    words = claim_words([one for _, one, _ in found], family=family)
+    for (place, one, settings), word in zip(found, words, strict=True):
+        shown[place] = _with_word(shown[place], planned[place], one, word, settings, family)
     if images:
         shown = [replace(claim, images=images.get(claim.name)) for claim in shown]
     return Claims(preset, tuple(shown))
@@ -137,54 +138,6 @@ def _checked(shown: JudgedClaim, claim: PlannedClaim, corollary: Mapping[str, Co
     return replace(
         shown, word="holds", why=f"outputs and losses differ by at most {largest:.0e} in {len(found)} networks"
     )
-
-
-def counting_numbers(
-    claim: PlannedClaim, records: Mapping[str, CellRecord], robustness: Mapping[str, RobustnessRecord]
-) -> Numbers:
-    """The claim's numbers of those cells that are finished, up to date and trained here.
-
-    For a claim under a condition: the number under it minus the one under its baseline.
-    """
-    numbers = {}
-    for cell in claim.cells:
-        record = records[cell.id]
-        value = _number(claim, record, robustness)
-        if not why_not_counted(record) and math.isfinite(value):
-            numbers[cell.id] = value
-    return numbers
-
-
-def _number(claim: PlannedClaim, record: CellRecord, robustness: Mapping[str, RobustnessRecord]) -> float:
-    """The cell's number; NaN if it has none."""
-    metric, under = claim.spec.metric or "", claim.spec.under
-    if under is None:
-        from_gammas = metric in metrics() and metrics()[metric].needs == "gammas"
-        numbers = gamma_numbers(record, claim.stream) if from_gammas else record.numbers(claim.stream)
-        return numbers.get(metric, math.nan)
-    found = robustness.get(record.cell.id)
-    if found is None or found.state != "ok":
-        return math.nan
-    conditions = (under.condition, under.condition.baseline)
-    value, before = (found.number(condition, claim.stream, metric) for condition in conditions)
-    return math.nan if value is None or before is None else value - before
-
-
-def differences(claim: PlannedClaim, numbers: Numbers) -> Settings:
-    """For each setting the difference of each seed, positive where the claim's better side is better."""
-    return [
-        {a.seed: _signed(claim, numbers[a.id] - _other(claim, numbers, b)) for a, b in setting.pairs}
-        for setting in claim.settings
-    ]
-
-
-def _other(claim: PlannedClaim, numbers: Numbers, worse: Cell) -> float:
-    """What a number is compared with: that of the other side, or the claim's own."""
-    return numbers[worse.id] if claim.spec.against is None else claim.spec.against
-
-
-def _signed(claim: PlannedClaim, value: float) -> float:
-    return value if metrics()[claim.spec.metric or ""].better == "higher" else -value
 
 
 def _unjudged(
@@ -222,25 +175,31 @@ def _with_aggregates(shown: JudgedClaim, claim: PlannedClaim, numbers: Numbers, 
     middle = interquartile_mean(settings) if len(settings) > 1 else None
     improvement = None
     if claim.spec.against is None:
-        signed = {cell_id: _signed(claim, number) for cell_id, number in numbers.items()}
-        runs = [{a.seed: (signed[a.id], signed[b.id]) for a, b in setting.pairs} for setting in claim.settings]
+        ours = {cell_id: signed(claim, number) for cell_id, number in numbers.items()}
+        runs = [{a.seed: (ours[a.id], ours[b.id]) for a, b in setting.pairs} for setting in claim.settings]
         improvement = probability_of_improvement(runs)
     return replace(shown, middle=middle, improvement=improvement)
 
 
 def _with_word(
-    shown: JudgedClaim, claim: PlannedClaim, one: Evidence, word: ClaimWord, settings: Settings
+    shown: JudgedClaim, claim: PlannedClaim, one: Evidence, word: ClaimWord, settings: Settings, family: int
 ) -> JudgedClaim:
-    needed = _more_seeds(claim, one.margin, settings, shown.seeds) if word == "undecided" else None
-    why = {
-        "holds": "shown by the paired seeds",
-        "contradicted": "the paired seeds show the opposite",
-        "equal within the margin": "the interval lies within the margin",
-        "undecided": f"about {needed} seeds would show the margin"
-        if needed
-        else "the seeds neither show nor exclude it",
-    }[word]
+    needed, why = None, _SHOWN.get(word, "")
+    if word == "undecided":
+        needed = seeds_that_agree(one) or _more_seeds(claim, one.margin, settings, shown.seeds)
+        why = _why_undecided(one, needed, family)
     return replace(shown, word=word, why=why, comparison=one.comparison, seeds_needed=needed)
+
+
+def _why_undecided(one: Evidence, needed: int | None, family: int) -> str:
+    [alone] = claim_words([one])
+    if alone != "undecided":
+        by_itself = {"holds": "shown", "contradicted": "the opposite is shown"}.get(alone, alone)
+        return f"{by_itself} by itself, but not once corrected for all {family} claims"
+    if one.comparison.limits is not None:
+        agree = f"all seeds show {one.comparison.effect:+.3g}"
+        return f"{agree}; about {needed} that do would decide it" if needed else agree
+    return f"about {needed} seeds would show the margin" if needed else "the seeds neither show nor exclude it"
 
 
 def _more_seeds(claim: PlannedClaim, margin: float, settings: Settings, seen: int) -> int | None:

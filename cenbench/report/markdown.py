@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from cenbench.report.table import Table
+from cenbench.report.table_notes import notes_text
 from cenbench.report.table_view import metric_columns, shown_numbers
-from cenbench.report.terminal_table import caption_text
 from cenbench.report.value import heading
 
 _MARKUP = re.compile(r"[\\|`*<\[\]]|(?<!\w)_|_(?!\w)|~(?=~)")
@@ -36,7 +36,7 @@ def render_markdown(table: Table) -> str:
         labels = [f"{row.group}: {row.labels[0]}" if row.group else row.labels[0], *row.labels[1:]]
         lines.append(_line([*labels, *cells]))
     heads_above = [f"**{_plain(layout.heading)}.** Ours (paper)", ""]
-    notes = [f"{_plain(line)}  " for line in caption_text(table).splitlines()]  # two spaces end a line in Markdown
+    notes = [f"{_plain(line)}  " for line in notes_text(table).splitlines()]  # two spaces end a line in Markdown
     return "\n".join([*heads_above, *lines, "", *notes]).rstrip()
 
 

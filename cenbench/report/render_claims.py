@@ -10,6 +10,7 @@ from cenbench.report.claims import Claims
 from cenbench.report.environment import latex_templates, page_templates
 from cenbench.report.interval_mark import IntervalMark, interval_mark, reach
 from cenbench.report.render_json import file_name
+from cenbench.report.table_claims import LEANING
 
 FORMAT = 1
 _TEXTS = {
@@ -27,7 +28,7 @@ def render_claims_html(claims: Claims) -> str:
         shown=[claim for claim in claims.judged if claim not in waiting],
         waiting=waiting,
         marks=_marks(claims),
-        leaning={"holds": "for", "contradicted": "against"},
+        leaning=LEANING,
         **_TEXTS,
     )
 

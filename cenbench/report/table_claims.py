@@ -1,20 +1,27 @@
-"""What one table's numbers show of the claims that it decides; verdicts among all claims are on the claims' page."""
+"""What one table's numbers show of the claims that it decides, corrected for all claims of the preset.
+
+The claims of other tables count as showing nothing, so that a table's page depends on its own cells alone. What it says
+holds or is contradicted is so on the claims' page, which may say it of one more.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
+from statistics import fmean
 
 from cenbench.matrix.claim_pairs import PlannedClaim
 from cenbench.matrix.layout import TableLayout
 from cenbench.matrix.metrics import metrics
 from cenbench.records.read import CellRecord
-from cenbench.report.claims import counting_numbers, differences
+from cenbench.report.claim_numbers import counting_numbers, differences, evidence_of, family_size
 from cenbench.report.interval_mark import IntervalMark, interval_mark, reach
 from cenbench.report.value import MINUS
-from cenbench.stats.claims import Relation
-from cenbench.stats.paired import compare
+from cenbench.stats.claims import ClaimWord, Evidence, claim_words
+
+LEANING = {"holds": "for", "contradicted": "against"}
+"""Verdict -> how its interval is coloured; `open` for all others."""
 
 
 @dataclass(frozen=True)
@@ -27,18 +34,22 @@ class TableClaim:
     metric: str
     stream: str
     effect: float | None
-    """Mean difference over settings and seeds; None while a cell has no number that counts."""
+    """Mean difference over settings and seeds, or in the setting that speaks most against a claim about every one.
+
+    None while a cell has no number that counts.
+    """
     interval: tuple[float, float] | None
-    """95 % t interval over seeds; None with one seed."""
+    """95 % interval over seeds, of this claim by itself; None with one seed."""
     in_favour: int
     """How many of the compared pairs differ in the claim's direction."""
     pairs: int
     finished: int
     cells: int
     seeds: int
-    relation: Relation = "better"
     margin: float = 0.0
     """The difference that counts."""
+    word: ClaimWord | None = None
+    """The verdict, corrected for all claims of the preset; None where there is none, as with one seed."""
 
     @property
     def effect_text(self) -> str:
@@ -71,14 +82,8 @@ class TableClaim:
 
     @property
     def leaning(self) -> str:
-        """`for` or `against` where the interval shows it, uncorrected for other claims; otherwise `open`."""
-        if self.interval is None:
-            return "open"
-        low, high = self.interval
-        within = {"better": low > 0, "not worse": low > -self.margin, "equal": max(-low, high) < self.margin}
-        if within[self.relation]:
-            return "for"
-        return "against" if high < 0 or (self.relation == "equal" and low > 0) else "open"
+        """`for` or `against` where the verdict is that the claim holds or is contradicted; otherwise `open`."""
+        return LEANING.get(self.word or "undecided", "open")
 
     def _signed(self, value: float) -> str:
         return f"{value:+.{metrics()[self.metric].decimals + 1}f}".replace("-", MINUS)
@@ -115,34 +120,42 @@ def table_claims(
     preset: str, planned: Sequence[PlannedClaim], layout: TableLayout, records: Mapping[str, CellRecord]
 ) -> tuple[TableClaim, ...]:
     """The claims whose cells are all in the table. `records` holds every cell of the table."""
-    return tuple(_table_claims(preset, planned, {cell.id for cell in layout.cells}, records))
+    cells = {cell.id for cell in layout.cells}
+    own = [claim for claim in planned if _is_decided_by(claim, cells)]
+    found = [_measured(preset, claim, records) for claim in own]
+    known = [place for place, (_, one) in enumerate(found) if one is not None]
+    words = claim_words([one for _, one in found if one is not None], family=family_size(planned))
+    judged = dict(zip(known, words, strict=True))
+    return tuple(replace(shown, word=judged.get(place)) for place, (shown, _) in enumerate(found))
 
 
-def _table_claims(
-    preset: str, planned: Sequence[PlannedClaim], cells: set[str], records: Mapping[str, CellRecord]
-) -> Iterator[TableClaim]:
-    for claim in planned:
-        own = claim.settings and claim.spec.metric and not claim.spec.under
-        if not own or not all(cell.id in cells for cell in claim.cells):
-            continue
-        numbers = counting_numbers(claim, records, {})
-        complete = len(numbers) == len(claim.cells)
-        settings = differences(claim, numbers) if complete else []
-        found = compare(settings) if settings else None
-        every = [difference for setting in settings for difference in setting.values()]
-        yield TableClaim(
-            name=claim.name,
-            text=claim.spec.text,
-            source=claim.spec.source,
-            metric=claim.spec.metric or "",
-            stream=claim.stream,
-            effect=sum(every) / len(every) if every else None,
-            interval=found.interval if found else None,
-            in_favour=sum(value > 0 for value in every),
-            pairs=len(every),
-            finished=len(numbers),
-            cells=len(claim.cells),
-            seeds=min(len(setting.pairs) for setting in claim.settings),
-            relation=claim.spec.relation,
-            margin=claim.spec.margin_in(preset) if claim.spec.margin else 0.0,
-        )
+def _is_decided_by(claim: PlannedClaim, cells: set[str]) -> bool:
+    """Whether these cells, as they are trained, decide the claim by their numbers."""
+    measured = bool(claim.settings) and claim.spec.metric is not None and claim.spec.under is None
+    return measured and all(cell.id in cells for cell in claim.cells)
+
+
+def _measured(
+    preset: str, claim: PlannedClaim, records: Mapping[str, CellRecord]
+) -> tuple[TableClaim, Evidence | None]:
+    numbers = counting_numbers(claim, records, {})
+    settings = differences(claim, numbers) if len(numbers) == len(claim.cells) else []
+    one = evidence_of(preset, claim, settings) if settings else None
+    every = [difference for setting in settings for difference in setting.values()]
+    mean = fmean(fmean(setting.values()) for setting in settings) if settings else None
+    shown = TableClaim(
+        name=claim.name,
+        text=claim.spec.text,
+        source=claim.spec.source,
+        metric=claim.spec.metric or "",
+        stream=claim.stream,
+        effect=one.comparison.effect if one else mean,
+        interval=one.comparison.interval if one else None,
+        in_favour=sum(value > 0 for value in every),
+        pairs=len(every),
+        finished=len(numbers),
+        cells=len(claim.cells),
+        seeds=min(len(setting.pairs) for setting in claim.settings),
+        margin=claim.spec.margin_in(preset) if claim.spec.margin else 0.0,
+    )
+    return shown, one

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from cenbench.matrix.layout import Row
 from cenbench.report.table import Table
+from cenbench.report.table_notes import notes_text
 from cenbench.report.terminal import literal
 from cenbench.report.value import FilledSlot, Value
 from cenbench.visible import visible
@@ -41,7 +42,7 @@ def render_terminal(table: Table, width: int) -> RichTable:
     rows = [_cells(table, number, row, one_line=True) for number, row in enumerate(layout.rows)]
     headings = [*layout.stub, *(column.label for column in layout.columns)]
     fits = _natural_width([[[(name, "")] for name in headings], *rows]) <= width
-    shown = RichTable(title=literal(title_text(table)), caption=literal(caption_text(table)))
+    shown = RichTable(title=literal(title_text(table)), caption=literal(notes_text(table)))
     if not fits:
         rows = [_cells(table, number, row, one_line=False) for number, row in enumerate(layout.rows)]
         shown.box, shown.show_edge, shown.pad_edge, shown.collapse_padding = box.SIMPLE_HEAD, False, False, True
@@ -144,13 +145,3 @@ def title_text(table: Table) -> str:
     layout, shown = table.layout, table.column_metrics
     metrics = "; ".join(metrics if len(shown) == 1 else f"{columns}: {metrics}" for metrics, columns in shown.items())
     return f"{layout.heading}\n{metrics}; ours (paper)"
-
-
-def caption_text(table: Table) -> str:
-    """What its numbers may be compared with, what its marks mean, and how the numbers were made."""
-    whys = {value.verdict.why: value.verdict.word for entry in table.entries for value in entry.values}
-    incomparable = [f"{word}: {why}" for why, word in whys.items() if word == "not comparable"]
-    marks = [f"\N{DAGGER} {label}" for label in table.stand_ins]
-    if table.imported:
-        marks.append(f"{table.imported} slots show imported weights, not trained here")
-    return "\n".join([*incomparable, *marks, *table.exchange_notes, *table.layout.protocol_lines])

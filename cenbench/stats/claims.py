@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
-
-import scipy
 
 from cenbench.stats.bootstrap import Settings
 from cenbench.stats.multiple import holm
-from cenbench.stats.paired import Comparison, compare
+from cenbench.stats.paired import MOST_SEEDS, Comparison, compare
 
 ClaimWord = Literal["holds", "contradicted", "equal within the margin", "undecided"]
 Relation = Literal["better", "not worse", "equal"]
@@ -27,23 +25,28 @@ class Evidence:
     relation: Relation
     p_holds: float
     p_against: float
-    equal: bool
-    """Whether the interval of every comparison lies within the margin."""
+    p_equal: float
+    """That the two differ by the margin or more."""
 
 
 def evidence(
-    settings: Settings, margin: float, relation: Relation = "better", *, every: bool = False
+    settings: Settings,
+    margin: float,
+    relation: Relation = "better",
+    *,
+    every: bool = False,
+    limits: tuple[float, float] | None = None,
 ) -> Evidence | None:
     """Test a claim on the differences of each setting's seeds (A minus B, positive where A is better).
 
     With `every`, the claim is a conjunction over settings: the largest p-value is a valid one for all of them (an
     intersection-union test), and the smallest one against it is corrected for their number (Bonferroni).
-    None where nothing can be said, as in `compare`. Raises ValueError for a margin that is not positive.
+    `limits` and None, where nothing can be said: as in `compare`. Raises ValueError for a margin that is not positive.
     """
     if margin <= 0:
         raise ValueError(f"margin {margin} must be positive")
     groups = [[setting] for setting in settings] if every else [settings]
-    found = [compare(group) for group in groups]
+    found = [compare(group, limits=limits) for group in groups]
     known = [comparison for comparison in found if comparison is not None]
     if not known or len(known) < len(found):
         return None
@@ -54,25 +57,28 @@ def evidence(
         relation=relation,
         p_holds=max(holds for holds, _ in p_values),
         p_against=min(1.0, len(known) * min(against for _, against in p_values)),
-        equal=all(comparison.is_within(margin) for comparison in known),
+        p_equal=max(_p_equal(comparison, margin) for comparison in known),
     )
 
 
-def claim_words(found: Sequence[Evidence], alpha: float = ALPHA) -> list[ClaimWord]:
-    """One word per claim, corrected for how many are judged together (Holm, for each direction).
+def claim_words(found: Sequence[Evidence], alpha: float = ALPHA, *, family: int | None = None) -> list[ClaimWord]:
+    """One word per claim, corrected for how many are judged together (Holm, for each of the words).
+
+    `family` is how many claims were declared, if some of them have no evidence yet; these count as not shown.
 
     holds                    shown (one-sided, alpha / 2); `better` needs an effect of at least the margin as well
     contradicted             the opposite is shown, by at least the margin
-    equal within the margin  the interval lies within the margin, so that neither side is better by a difference that
+    equal within the margin  shown (two one-sided tests, alpha / 2 each): neither side is better by a difference that
                              counts
     undecided                nothing of this is shown
     """
-    holds = holm([one.p_holds for one in found])
-    against = holm([one.p_against for one in found])
-    return [_word(one, *p_values, alpha) for one, p_values in zip(found, zip(holds, against, strict=True), strict=True)]
+    holds = holm([one.p_holds for one in found], family)
+    against = holm([one.p_against for one in found], family)
+    equal = holm([one.p_equal for one in found], family)
+    return [_word(*one, alpha) for one in zip(found, holds, against, equal, strict=True)]
 
 
-def _word(one: Evidence, p_holds: float, p_against: float, alpha: float) -> ClaimWord:
+def _word(one: Evidence, p_holds: float, p_against: float, p_equal: float, alpha: float) -> ClaimWord:
     effect = one.comparison.effect
     if one.relation == "equal":
         if p_holds < alpha:  # two one-sided tests at alpha each
@@ -82,7 +88,7 @@ def _word(one: Evidence, p_holds: float, p_against: float, alpha: float) -> Clai
         return "holds"
     if p_against < alpha / 2 and effect <= -one.margin:
         return "contradicted"
-    return "equal within the margin" if one.relation == "better" and one.equal else "undecided"
+    return "equal within the margin" if one.relation == "better" and p_equal < alpha / 2 else "undecided"
 
 
 def _p_values(found: Comparison, margin: float, relation: Relation) -> tuple[float, float]:
@@ -90,11 +96,33 @@ def _p_values(found: Comparison, margin: float, relation: Relation) -> tuple[flo
     if relation == "better":
         return found.p_better, found.p_worse
     if relation == "not worse":
-        return float(scipy.special.stdtr(found.df, -(found.effect + margin) / found.error)), found.p_worse
-    equivalent = float(scipy.special.stdtr(found.df, -(margin - abs(found.effect)) / found.error))
-    return equivalent, found.p_two_sided
+        return found.p_above(-margin), found.p_worse
+    return _p_equal(found, margin), found.p_two_sided
+
+
+def _p_equal(found: Comparison, margin: float) -> float:
+    """Two one-sided tests: that the true effect is not within the margin."""
+    return max(found.p_above(-margin), found.p_below(margin))
 
 
 def support(effect: float, relation: Relation) -> float:
     """Larger where an effect speaks more for the claim."""
     return -abs(effect) if relation == "equal" else effect
+
+
+def seeds_that_agree(one: Evidence, alpha: float = ALPHA) -> int | None:
+    """How many seeds would decide the claim if all of them showed what these do, which agree.
+
+    None where these do not agree, or more than `MOST_SEEDS` would be needed.
+    """
+    if one.comparison.limits is None:
+        return None
+    for seeds in range(2, MOST_SEEDS + 1):
+        found = compare([dict.fromkeys(range(seeds), one.comparison.effect)], resamples=0, limits=one.comparison.limits)
+        assert found is not None
+        p_holds, p_against = _p_values(found, one.margin, one.relation)
+        p_equal = _p_equal(found, one.margin)
+        more = replace(one, comparison=found, p_holds=p_holds, p_against=p_against, p_equal=p_equal)
+        if claim_words([more], alpha) != ["undecided"]:
+            return seeds
+    return None

@@ -16,6 +16,7 @@ import numpy as np
 import scipy
 
 from cenbench.stats.bootstrap import RESAMPLES, Settings, mean_interval
+from cenbench.stats.unanimous import p_unanimous, unanimous_interval
 
 MOST_SEEDS = 1000
 
@@ -27,11 +28,11 @@ class Comparison:
     effect: float
     """Mean over settings of the mean difference over seeds."""
     error: float
-    """Its standard error."""
+    """Its standard error; zero where all seeds agree."""
     df: int
     """Degrees of freedom: one less than there are seeds."""
     interval: tuple[float, float]
-    """t interval at the confidence asked for."""
+    """t interval at the confidence asked for; exact where all seeds agree."""
     bootstrap: tuple[float, float] | None
     """Bootstrap interval (BCa) over seeds; None where undefined or not asked for."""
     p_better: float
@@ -42,6 +43,20 @@ class Comparison:
     """Share of the paired seeds in which A is better, ties counted half."""
     pairs: int
     """Paired seeds over all settings."""
+    limits: tuple[float, float] | None = None
+    """Smallest and largest difference that is possible, where all seeds agree, so that no t test can be made."""
+
+    def p_above(self, threshold: float) -> float:
+        """One-sided: that the true effect is not above the threshold."""
+        if self.limits is not None:
+            return p_unanimous(self.effect, threshold, self.limits[0], self.df + 1)
+        return float(scipy.special.stdtr(self.df, -(self.effect - threshold) / self.error))
+
+    def p_below(self, threshold: float) -> float:
+        """One-sided: that the true effect is not below the threshold."""
+        if self.limits is not None:
+            return p_unanimous(self.effect, threshold, self.limits[1], self.df + 1)
+        return float(scipy.special.stdtr(self.df, (self.effect - threshold) / self.error))
 
     @property
     def p_two_sided(self) -> float:
@@ -70,21 +85,28 @@ def seed_effects(settings: Settings) -> np.ndarray:
 
 
 def compare(
-    settings: Settings, *, confidence: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
+    settings: Settings,
+    *,
+    confidence: float = 0.95,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    limits: tuple[float, float] | None = None,
 ) -> Comparison | None:
     """Compare by the differences (A minus B, better is positive) of the seeds of each setting.
 
-    None where nothing can be said: a setting with fewer than two seeds, or seeds without any scatter.
+    `limits` are the smallest and the largest difference that is possible. None where nothing can be said: a setting
+    with fewer than two seeds, or seeds without any scatter whose differences have no limits.
     """
     if not settings or any(len(setting) < 2 for setting in settings):
         return None
     seeds = seed_effects(settings)
     effect, error, df = float(seeds.mean()), float(seeds.std(ddof=1)) / math.sqrt(len(seeds)), len(seeds) - 1
-    if error <= 1e-12 * max(1.0, abs(effect)):  # equal but for rounding
-        return None
-    reach = float(scipy.special.stdtrit(df, (1 + confidence) / 2)) * error
     flat = [difference for setting in settings for difference in setting.values()]
     better = sum((difference > 0) + 0.5 * (difference == 0) for difference in flat) / len(flat)
+    if error <= 1e-12 * max(1.0, abs(effect)):  # equal but for rounding
+        fewest = min(map(len, settings))
+        return None if limits is None else _unanimous(effect, fewest, limits, confidence, better, len(flat))
+    reach = float(scipy.special.stdtrit(df, (1 + confidence) / 2)) * error
     return Comparison(
         effect=effect,
         error=error,
@@ -95,6 +117,25 @@ def compare(
         p_worse=float(scipy.special.stdtr(df, effect / error)),
         share_better=better,
         pairs=len(flat),
+    )
+
+
+def _unanimous(
+    effect: float, seeds: int, limits: tuple[float, float], confidence: float, share_better: float, pairs: int
+) -> Comparison:
+    """All seeds show the same difference, which lies within the limits but for rounding."""
+    seen = min(max(effect, limits[0]), limits[1])
+    return Comparison(
+        effect=seen,
+        error=0.0,
+        df=seeds - 1,
+        interval=unanimous_interval(seen, limits, seeds, confidence),
+        bootstrap=None,
+        p_better=p_unanimous(seen, 0.0, limits[0], seeds),
+        p_worse=p_unanimous(seen, 0.0, limits[1], seeds),
+        share_better=share_better,
+        pairs=pairs,
+        limits=limits,
     )
 
 

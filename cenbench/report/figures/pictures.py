@@ -46,7 +46,7 @@ def pictures(layout: FigureLayout, records: Mapping[str, CellRecord]) -> Drawn:
     problems = [Problem("stale", "its record holds no hard scenes; evaluate it again", lacking)] if lacking else []
     if not scenes:
         return Drawn(problems=tuple(problems))
-    inputs = list(dict.fromkeys(name for _, record in shown for name in record.cell.task.inputs))
+    inputs = _inputs(layout, {name for _, record in shown for name in record.cell.task.inputs})
     columns = [*(f"input {name}" for name in inputs), *(series.label for series, _ in shown), "truth"]
     tiles: list[Tile] = []
     for place, scene in enumerate(scenes):
@@ -58,6 +58,12 @@ def pictures(layout: FigureLayout, records: Mapping[str, CellRecord]) -> Drawn:
         tuple(rows), tuple(columns), tuple(tiles), value, _legend(shown[0][1], samples) if segmentation else ()
     )
     return Drawn(pictures=grid, problems=tuple(problems))
+
+
+def _inputs(layout: FigureLayout, known: set[str]) -> list[str]:
+    """Those that a finished cell shows, in the order of the network with most of them, whichever is finished."""
+    tasks = sorted((cell.task for cell in layout.cells), key=lambda task: -len(task.inputs))
+    return [name for name in dict.fromkeys(name for task in tasks for name in task.inputs) if name in known]
 
 
 def _samples(record: CellRecord) -> Iterator[tuple[str, _Sample]]:

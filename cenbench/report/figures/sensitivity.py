@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import groupby
 
+from cenbench.matrix.cell import Cell
 from cenbench.matrix.figure_layout import FigureLayout, FigureSeries
 from cenbench.records.read import CellRecord
 from cenbench.report.curves import read_history
@@ -23,19 +25,19 @@ def sensitivity(layout: FigureLayout, records: Mapping[str, CellRecord]) -> Draw
     def scored(record: CellRecord, stream: str) -> float | None:
         return record.numbers(stream).get(metric)
 
-    score = [_curve(series, records, scored) for series in layout.series]
-    share = [_curve(series, records, share_below_theta_pct) for series in layout.series]
+    score = tuple(curve for series in layout.series for curve in _curves(series, records, scored))
+    share = tuple(curve for series in layout.series for curve in _curves(series, records, share_below_theta_pct))
     own = () if layout.chosen is None else (Line(layout.chosen[0], "tables"),)
     axis = "weight \N{GREEK SMALL LETTER LAMDA} of the l1 term"
-    logarithmic = all(x > 0 for curve in score for x in curve.x)
-    tried = tuple(sorted({x for curve in score for x in curve.x}))
+    tried = tuple(sorted({cell.protocol.lambda_l1 for cell in layout.cells}))
+    logarithmic = all(x > 0 for x in tried)
     panels = (
-        Panel("Score", axis, heading(metric), _drawn(score), x_log=logarithmic, x_ticks=tried, lines=own),
+        Panel("Score", axis, heading(metric), score, x_log=logarithmic, x_ticks=tried, lines=own),
         Panel(
             "Exchanged",
             axis,
             "scaling factors below \N{GREEK SMALL LETTER THETA} (%)",
-            _drawn(share),
+            share,
             x_log=logarithmic,
             x_ticks=tried,
             y_limits=(0.0, 100.0),
@@ -57,21 +59,28 @@ def share_below_theta_pct(record: CellRecord, _: str) -> float | None:
     return 100 * sum(shares) / len(shares) if shares else None
 
 
-def _curve(
+def _curves(
     series: FigureSeries,
     records: Mapping[str, CellRecord],
     number: Callable[[CellRecord, str], float | None],
-) -> Curve:
-    points, cells = [], []
-    for network in by_network(series.cells):
-        found = [(record, number(record, series.stream)) for record in finished_records(network, records)]
-        values = [value for _, value in found if value is not None]
-        if values:
-            points.append((network[0].protocol.lambda_l1, *mean_and_ends(values)))
-            cells += [record.cell.id for record, value in found if value is not None]
-    x, y, low, high = zip(*points, strict=True) if points else ((), (), (), ())
-    return Curve(series.label, x, y, "points", low, high, cells=tuple(cells))
+) -> Iterator[Curve]:
+    """One curve, or several of one label: it breaks where a value of lambda has no finished cell."""
+    measured = [(network, _numbers(network, series.stream, records, number)) for network in by_network(series.cells)]
+    for has_numbers, part in groupby(measured, key=lambda one: bool(one[1])):
+        if has_numbers:
+            run = list(part)
+            points = [(network[0].protocol.lambda_l1, *mean_and_ends(list(found.values()))) for network, found in run]
+            x, y, low, high = zip(*points, strict=True)
+            cells = tuple(cell_id for _, found in run for cell_id in found)
+            yield Curve(series.label, x, y, "points", low, high, cells=cells)
 
 
-def _drawn(curves: list[Curve]) -> tuple[Curve, ...]:
-    return tuple(curve for curve in curves if curve.x)
+def _numbers(
+    network: Sequence[Cell],
+    stream: str,
+    records: Mapping[str, CellRecord],
+    number: Callable[[CellRecord, str], float | None],
+) -> dict[str, float]:
+    """Id of each finished seed -> its number."""
+    found = {record.cell.id: number(record, stream) for record in finished_records(network, records)}
+    return {cell_id: value for cell_id, value in found.items() if value is not None}
