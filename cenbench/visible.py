@@ -23,6 +23,8 @@ def is_hidden(letter: str) -> bool:
 
 def visible(text: str, instead: str = "?") -> str:
     """`text` with every hidden character replaced."""
-    if text.translate(_WITHOUT_SPACES).isprintable() and not _BLANK.search(text):  # nearly every text, and at once
+    if text.isascii() and text.isprintable():  # nearly every text, and at once
+        return text
+    if text.translate(_WITHOUT_SPACES).isprintable() and (text.isascii() or not _BLANK.search(text)):
         return text
     return "".join(instead if is_hidden(letter) else letter for letter in text)

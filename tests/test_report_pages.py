@@ -11,6 +11,7 @@ from collections import Counter
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,13 +23,13 @@ from tiny_dataset import write_dataset
 from cenbench.matrix.plan import Plan, load_plan
 from cenbench.matrix.specs import dataset_key
 from cenbench.records.read import CellRecord
-from cenbench.report import terminal_table
+from cenbench.report import cell_pages, terminal_table
 from cenbench.report.cell_context import context_of
 from cenbench.report.cell_page import render_cell_page
 from cenbench.report.claims import build_claims
 from cenbench.report.curves import chart, read_history, training_charts
 from cenbench.report.latex_text import tex
-from cenbench.report.pages import render_index, render_published, render_tables
+from cenbench.report.pages import render_all, render_index, render_published, render_tables
 from cenbench.report.render_csv import render_csv
 from cenbench.report.render_html import render_html
 from cenbench.report.render_json import file_name, metric_files, render_json
@@ -168,6 +169,22 @@ def test_unchanged_cell_pages_are_not_rewritten(reports: Path, plan: Plan, recor
     assert "its folder was deleted" in (pages / f"{changed}.html").read_text()
     assert damaged in (pages / f"{damaged}.html").read_text()
     assert len(same) == 10
+
+
+def test_the_page_of_a_cell_that_several_tables_and_figures_show_is_rendered_once(
+    plan: Plan, records: dict[str, CellRecord], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rendered: list[str] = []
+
+    def counted(preset: str, record: CellRecord, *others: Any) -> str:
+        rendered.append(record.cell.id)
+        return render_cell_page(preset, record, *others)
+
+    monkeypatch.setattr(cell_pages, "render_cell_page", counted)
+    render_all(plan, ["table2", "table7"], ["figure5"], records, tmp_path)
+    shown = [*plan.cells_of("table2"), *plan.cells_of("table7"), *plan.figure("figure5").cells]
+    assert sorted(rendered) == sorted({cell.id for cell in shown})
+    assert len(rendered) < len(shown)
 
 
 def test_hostile_text_is_shown_but_not_executed(reports: Path, plan: Plan) -> None:

@@ -28,11 +28,11 @@ def attraction_note(record: CellRecord) -> str:
 
 def _departure(gammas: Gammas) -> str:
     """How the gradients of a layer's channels differ from Gaussian ones; the median over layers and points."""
-    ratios = [gaussian_departure(layer.gradient_deciles_TMD).reshape(-1, 9) for layer in gammas.layers.values()]
-    known = [row for row in np.concatenate(ratios) if np.isfinite(row).all()]
-    if not known:
+    ratios = gaussian_departure(np.concatenate([layer.gradient_deciles_TMD for layer in gammas.layers.values()]))
+    known = ratios[np.isfinite(ratios).all(axis=-1)]
+    if not len(known):
         return "Half of the gradients are zero, so they are not Gaussian."
-    low, high = np.median(known, axis=0)[[0, 8]]
+    low, high = np.median(known[:, [0, 8]], axis=0)
     if max(abs(low - 1), abs(high - 1)) <= _DEPARTS:
         return "Across channels the gradients are about Gaussian."
     return (

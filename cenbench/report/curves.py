@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import math
-import statistics
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 WIDTH, HEIGHT = 460.0, 190.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 8.0, 10.0, 24.0
@@ -82,15 +83,15 @@ def spread(columns: Collection[str], seeds: Sequence[Mapping[str, Sequence[float
     if len(whole) < 2:
         return {}
     length = min(len(seed["step"]) for seed in whole)
-    if any(list(seed["step"][:length]) != list(whole[0]["step"][:length]) for seed in whole):
+    steps = whole[0]["step"][:length]
+    if any(list(seed["step"][:length]) != list(steps) for seed in whole):
         return {}
     bands: dict[str, Band] = {}
     for name in columns:
-        found = [[seed[name][at] for seed in whole] for at in range(length)]
-        middle, width = [statistics.fmean(values) for values in found], [statistics.stdev(values) for values in found]
-        if name not in ("step", "epoch") and any(width):
-            ends = list(zip(middle, width, strict=True))
-            bands[name] = whole[0]["step"][:length], [a - b for a, b in ends], [a + b for a, b in ends]
+        found_SN = np.array([seed[name][:length] for seed in whole])
+        if name not in ("step", "epoch") and bool((found_SN != found_SN[0]).any()):
+            middle_N, width_N = found_SN.mean(axis=0), found_SN.std(axis=0, ddof=1)
+            bands[name] = steps, (middle_N - width_N).tolist(), (middle_N + width_N).tolist()
     return bands
 
 
@@ -152,30 +153,30 @@ def chart(
     `places` numbers the series of several charts, so that each has one colour in all of them.
     """
     numbered = {name: place for place, name in enumerate(series)}
-    values = [value for line in series.values() for value in line]
-    values += [value for name in series if name in bands for end in bands[name][1:] for value in end]
-    low, high = min(*([0.0] if from_zero else []), *values, values[0]), max(values)
+    drawn = [*series.values(), *(end for name in series if name in bands for end in bands[name][1:])]
+    low, high = min(*([0.0] if from_zero else []), *map(min, drawn), min(drawn[0])), max(map(max, drawn))
     is_flat = high - low <= max(_SMALLEST_RANGE, 1e-12 * abs(low))
     y_ticks = axis_ticks(low, low + max(1.0, 1e-6 * abs(low)) if is_flat else high)
     bottom, top = y_ticks[0], max(y_ticks[-1], high)
     x_low = min(0.0, *x)
     x_high = max(*x, x_low + 1e-9 * max(1.0, abs(x_low)))
 
-    def x_px(value: float) -> float:
-        return round(_LEFT + (value - x_low) / (x_high - x_low) * (WIDTH - _LEFT - _RIGHT), 1)
+    def x_px(values: Sequence[float]) -> list[float]:
+        return [_LEFT + (value - x_low) / (x_high - x_low) * (WIDTH - _LEFT - _RIGHT) for value in values]
 
-    def y_px(value: float) -> float:
-        return round(HEIGHT - _BOTTOM - (value - bottom) / (top - bottom) * (HEIGHT - _TOP - _BOTTOM), 1)
+    def y_px(values: Sequence[float]) -> list[float]:
+        return [HEIGHT - _BOTTOM - (value - bottom) / (top - bottom) * (HEIGHT - _TOP - _BOTTOM) for value in values]
 
     def outline(x: Sequence[float], lower: Sequence[float], upper: Sequence[float]) -> str:
-        corners = [*zip(x, upper, strict=True), *reversed(list(zip(x, lower, strict=True)))]
-        return " ".join(f"{x_px(a)},{y_px(b)}" for a, b in corners)
+        across = x_px(x)
+        return _points([*across, *reversed(across)], [*y_px(upper), *reversed(y_px(lower))])
 
+    across = x_px(x)
     lines = tuple(
         Line(
             name.removeprefix("below_theta_").removeprefix("exchanged_").removeprefix("nll_").removeprefix("distance_"),
             _COLOURS[place % len(_COLOURS)],
-            " ".join(f"{x_px(a)},{y_px(b)}" for a, b in zip(x, line, strict=True)),
+            _points(across, y_px(line)),
             f"{line[-1]:.4g}",
             _DASHES[place // len(_COLOURS) % len(_DASHES)],
             outline(*bands[name]) if name in bands else "",
@@ -183,10 +184,16 @@ def chart(
         for name, line in series.items()
         for place in ((places or numbered)[name],)
     )
-    x_ticks = tuple(
-        Tick(x_px(value), f"{value:g}") for value in axis_ticks(x_low, x_high) if value <= x_high * (1 + 1e-9)
-    )
-    return Chart(title, lines, x_ticks, tuple(Tick(y_px(value), f"{value:.4g}") for value in y_ticks), x_name=x_name)
+    x_shown = [value for value in axis_ticks(x_low, x_high) if value <= x_high * (1 + 1e-9)]
+    x_ticks = tuple(Tick(round(at, 1), f"{value:g}") for at, value in zip(x_px(x_shown), x_shown, strict=True))
+    y_shown = tuple(Tick(round(at, 1), f"{value:.4g}") for at, value in zip(y_px(y_ticks), y_ticks, strict=True))
+    return Chart(title, lines, x_ticks, y_shown, x_name=x_name)
+
+
+def _points(x: Sequence[float], y: Sequence[float]) -> str:
+    """The corners of an SVG line, to a tenth of a pixel; in one call, because a page has some thousand of them."""
+    corners = [number for corner in zip(x, y, strict=True) for number in corner]
+    return " ".join(["%.1f,%.1f"] * len(x)) % tuple(corners)
 
 
 def axis_ticks(low: float, high: float, about: int = 4) -> list[float]:

@@ -6,18 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cenbench.errors import UserError
 from cenbench.files import remove, replace_folder, write_bytes, write_json, write_text
-from cenbench.matrix.cell import Cell
 from cenbench.matrix.claim_pairs import PlannedClaim
 from cenbench.matrix.plan import Plan
 from cenbench.paths import PUBLISHING
 from cenbench.records.read import CellRecord
-from cenbench.regular_file import read_regular
 from cenbench.report.card import card, figure_card
-from cenbench.report.cell_context import context_of
-from cenbench.report.cell_page import render_cell_page
-from cenbench.report.cell_sources import CellSources
+from cenbench.report.cell_pages import write_cell_pages
 from cenbench.report.claims import Claims
 from cenbench.report.csv_text import csv_text
 from cenbench.report.dataset_pages import render_datasets
@@ -53,30 +48,56 @@ from cenbench.report.table import Table, build_table
 from cenbench.report.table_claims import table_claims
 
 
-def render_tables(
+def render_all(
     plan: Plan,
-    names: Iterable[str],
+    tables: Sequence[str],
+    figures: Sequence[str],
     records: Mapping[str, CellRecord],
     reports: Path,
     claims: Sequence[PlannedClaim] = (),
 ) -> None:
-    """Write the named tables of the plan, and the pages of their cells, under `reports/<preset>/`.
+    """Write these tables and figures of the plan, and the page of each cell that they show, under `reports/<preset>/`.
 
-    `records` holds every cell of these tables by id, and those that their cells' pages show (`related_cells`): one that
-    it lacks is shown as missing. The JSON is written last: if it exists, the rest is
-    complete.
+    `records` holds every cell of theirs by id, and those that their cells' pages show (`related_cells`): one that it
+    lacks is shown as missing. The JSON of a table or figure is written last: if it exists, the rest of it is complete.
     """
     folder = reports / plan.preset
-    for name in names:
-        layout = plan.table(name)
-        _write_cell_pages(plan, layout.cells, records, folder)
-        table = build_table(plan.preset, layout, records)
-        decided, blocks = table_claims(plan.preset, claims, layout, records), scenes(table, records)
-        write_text(folder / f"{name}.html", render_html(table, records, decided, blocks))
-        _write_latex(table, folder, name)
-        write_text(folder / f"{name}.csv", render_csv(table))
-        shown = {"card": card(table, records, decided, thumbnail(blocks))}
-        write_json(folder / f"{name}.json", render_json(table) | shown)
+    shown = [cell for name in tables for cell in plan.table(name).cells]
+    shown += [cell for name in figures for cell in plan.figure(name).cells]
+    write_cell_pages(plan, shown, records, folder)
+    for name in tables:
+        _write_table(plan, name, records, folder, claims)
+    for name in figures:
+        _write_figure(plan, name, records, folder)
+
+
+def render_tables(
+    plan: Plan,
+    names: Sequence[str],
+    records: Mapping[str, CellRecord],
+    reports: Path,
+    claims: Sequence[PlannedClaim] = (),
+) -> None:
+    """`render_all` of tables only."""
+    render_all(plan, names, (), records, reports, claims)
+
+
+def render_figures(plan: Plan, names: Sequence[str], records: Mapping[str, CellRecord], reports: Path) -> None:
+    """`render_all` of figures only."""
+    render_all(plan, (), names, records, reports)
+
+
+def _write_table(
+    plan: Plan, name: str, records: Mapping[str, CellRecord], folder: Path, claims: Sequence[PlannedClaim]
+) -> None:
+    layout = plan.table(name)
+    table = build_table(plan.preset, layout, records)
+    decided, blocks = table_claims(plan.preset, claims, layout, records), scenes(table, records)
+    write_text(folder / f"{name}.html", render_html(table, records, decided, blocks))
+    _write_latex(table, folder, name)
+    write_text(folder / f"{name}.csv", render_csv(table))
+    shown = {"card": card(table, records, decided, thumbnail(blocks))}
+    write_json(folder / f"{name}.json", render_json(table) | shown)
 
 
 def _write_latex(table: Table, folder: Path, name: str) -> None:
@@ -88,28 +109,14 @@ def _write_latex(table: Table, folder: Path, name: str) -> None:
             write_text(folder / "latex" / f"{name}-{form}-{span}.tex", render_latex(table, form, span))
 
 
-def render_figures(plan: Plan, names: Iterable[str], records: Mapping[str, CellRecord], reports: Path) -> None:
-    """Write the named figures of the plan, and the pages of their cells, under `reports/<preset>/`; see above."""
-    folder = reports / plan.preset
-    for name in names:
-        layout = plan.figure(name)
-        _write_cell_pages(plan, layout.cells, records, folder)
-        figure = build_figure(plan.preset, layout, records)
-        write_text(folder / f"{name}.html", render_figure_html(figure))
-        write_bytes(folder / f"{name}.pdf", render_figure_pdf(figure))
-        png = render_figure_png(figure)
-        write_bytes(folder / f"{name}.png", png)
-        write_text(folder / f"{name}.csv", render_figure_csv(figure))
-        write_json(folder / f"{name}.json", render_figure_json(figure) | {"card": figure_card(figure, records, png)})
-
-
-def _write_cell_pages(plan: Plan, cells: Sequence[Cell], records: Mapping[str, CellRecord], folder: Path) -> None:
-    """A page links the cells of other tables once these are rendered: whichever is rendered last has every link."""
-    rendered = [path.name.removesuffix(".html") for path in (folder / "cells").glob("*.html")]
-    sources = CellSources(records, {*rendered, *(cell.id for cell in cells)})
-    for cell in cells:
-        page = render_cell_page(plan.preset, records[cell.id], context_of(plan, cell), sources)
-        _write_if_changed(folder / "cells" / f"{cell.id}.html", page)
+def _write_figure(plan: Plan, name: str, records: Mapping[str, CellRecord], folder: Path) -> None:
+    figure = build_figure(plan.preset, plan.figure(name), records)
+    write_text(folder / f"{name}.html", render_figure_html(figure))
+    write_bytes(folder / f"{name}.pdf", render_figure_pdf(figure))
+    png = render_figure_png(figure)
+    write_bytes(folder / f"{name}.png", png)
+    write_text(folder / f"{name}.csv", render_figure_csv(figure))
+    write_json(folder / f"{name}.json", render_figure_json(figure) | {"card": figure_card(figure, records, png)})
 
 
 def render_index(plan: Plan, names: Iterable[str], reports: Path) -> None:
@@ -141,8 +148,7 @@ def render_published(
     """
     fresh = folder.with_name(folder.name + PUBLISHING)
     remove(fresh)
-    render_tables(plan, tables, records, fresh, planned)
-    render_figures(plan, figures, records, fresh)
+    render_all(plan, tables, figures, records, fresh, planned)
     render_datasets((cell.dataset for name in tables for cell in plan.cells_of(name)), data, fresh / plan.preset)
     if claims is not None:
         render_claims_page(plan, claims, fresh)
@@ -179,14 +185,3 @@ def _write_folder(folder: Path, files: Mapping[str, Mapping[str, Any]]) -> None:
     for name, content in files.items():
         write_json(fresh / name, dict(content))
     replace_folder(fresh, folder)
-
-
-def _write_if_changed(path: Path, page: str) -> None:
-    """Skip an unchanged page: one changed cell renders its whole table again, which may have a thousand cells."""
-    data = page.encode("utf-8")
-    try:
-        if read_regular(path, len(data)) == data:
-            return
-    except UserError:
-        pass  # missing, or another page
-    write_bytes(path, data)

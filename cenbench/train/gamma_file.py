@@ -26,7 +26,7 @@ imported checkpoint has no points.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -39,6 +39,7 @@ LARGEST_BYTES = 2 * 2**20
 MOST_POINTS = 200
 DECILES, TENTHS = 9, 10
 _PER_LAYER = ("final", "exchanges", "share", "small_gradient", "probability", "gradient_deciles")
+_SHARES = ("share", "small_gradient", "probability")
 _PER_FILE = ("step", "theta", "lambda", "probability_tenths", "small_gradient_tenths")
 
 
@@ -120,50 +121,67 @@ def _checked(arrays: Mapping[str, np.ndarray], names: list[str]) -> Gammas:
         raise ValueError("'step' is not an ascending list of at most 200 steps")
     if modalities < 1:
         raise ValueError("scaling factors of no modality")
-    return Gammas(
+    tenths = (points, modalities, TENTHS)
+    gammas = Gammas(
         theta=float(_array(arrays, "theta", np.float64, ())),
         lambda_l1=float(_array(arrays, "lambda", np.float64, ())),
         step_T=step_T,
         layers={name: _layer(arrays, name, points, modalities) for name in names},
-        probability_tenths_TMD=_share(arrays, "probability_tenths", (points, modalities, TENTHS)),
-        small_gradient_tenths_TMD=_share(arrays, "small_gradient_tenths", (points, modalities, TENTHS)),
+        probability_tenths_TMD=_array(arrays, "probability_tenths", np.float32, tenths),
+        small_gradient_tenths_TMD=_array(arrays, "small_gradient_tenths", np.float32, tenths),
     )
+    _check_values(arrays)
+    return gammas
 
 
 def _layer(arrays: Mapping[str, np.ndarray], name: str, T: int, M: int) -> LayerGammas:
     final_MC = _array(arrays, f"final/{name}", np.float32, (M, None))
     channels, path = final_MC.shape[1], f"path/{name}"
-    deciles_TMD = _array(arrays, f"gradient_deciles/{name}", np.float32, (T, M, DECILES))
-    if bool((deciles_TMD < 0).any()) or bool((np.diff(deciles_TMD, axis=-1) < 0).any()):
-        raise ValueError(f"'gradient_deciles/{name}' holds no deciles")
     return LayerGammas(
         exchanges=bool(_array(arrays, f"exchanges/{name}", np.uint8, ())),
         final_MC=final_MC,
-        share_TM=_share(arrays, f"share/{name}", (T, M)),
-        small_gradient_TM=_share(arrays, f"small_gradient/{name}", (T, M)),
-        probability_TM=_share(arrays, f"probability/{name}", (T, M)),
-        gradient_deciles_TMD=deciles_TMD,
+        share_TM=_array(arrays, f"share/{name}", np.float32, (T, M)),
+        small_gradient_TM=_array(arrays, f"small_gradient/{name}", np.float32, (T, M)),
+        probability_TM=_array(arrays, f"probability/{name}", np.float32, (T, M)),
+        gradient_deciles_TMD=_array(arrays, f"gradient_deciles/{name}", np.float32, (T, M, DECILES)),
         path_TMC=_array(arrays, path, np.float32, (T, M, channels)) if path in arrays else None,
     )
 
 
-def _share(arrays: Mapping[str, np.ndarray], name: str, shape: tuple[int, ...]) -> np.ndarray:
-    array = _array(arrays, name, np.float32, shape)
-    if bool((array < 0).any()) or bool((array > 1).any()):
-        raise ValueError(f"{name!r} holds a share outside 0 to 1")
-    return array
-
-
 def _array(arrays: Mapping[str, np.ndarray], name: str, dtype: type, shape: tuple[int | None, ...]) -> np.ndarray:
-    """The array, if it is of this type and shape (None: any length) and all its numbers are finite."""
+    """The array, if it is of this type and shape (None: any length)."""
     array = arrays[name]
     fits = len(array.shape) == len(shape) and all(b in (None, a) for a, b in zip(array.shape, shape, strict=True))
     if array.dtype != dtype or not fits:
         wanted = tuple("any" if length is None else length for length in shape)
         raise ValueError(f"{name!r} is {array.dtype} {array.shape}, not {np.dtype(dtype)} {wanted}")
-    if not bool(np.isfinite(array).all()):
-        raise ValueError(f"{name!r} holds NaN or an infinite value")
     return array
+
+
+def _check_values(arrays: Mapping[str, np.ndarray]) -> None:
+    """ValueError for a number that is not finite, a share outside 0 to 1, and deciles that do not ascend from 0.
+
+    A file has hundreds of small arrays: those of a kind are checked together.
+    """
+    shares = [name for name in arrays if name.endswith("_tenths") or name.partition("/")[0] in _SHARES]
+    deciles = [name for name in arrays if name.startswith("gradient_deciles/")]
+    _check(arrays, list(arrays), np.isfinite, "holds NaN or an infinite value")
+    _check(arrays, shares, lambda share: (share >= 0) & (share <= 1), "holds a share outside 0 to 1")
+    _check(arrays, deciles, lambda row: np.diff(row, prepend=0) >= 0, "holds no deciles", DECILES)
+
+
+def _check(
+    arrays: Mapping[str, np.ndarray],
+    names: Sequence[str],
+    holds: Callable[[np.ndarray], np.ndarray],
+    problem: str,
+    width: int = 1,
+) -> None:
+    """ValueError with the name of the first of these arrays in which a row of so many numbers does not hold."""
+    rows = [arrays[name].reshape(-1, width) for name in names]
+    if not bool(holds(np.concatenate(rows)).all()):
+        wrong = next(name for name, row in zip(names, rows, strict=True) if not bool(holds(row).all()))
+        raise ValueError(f"{wrong!r} {problem}")
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
