@@ -11,10 +11,11 @@ SIX_MINUTES := table7,table8,table9
 TABLES ?= $(if $(filter demo,$(PRESET)),$(SIX_MINUTES),all)
 
 # Runs a command that can be resumed. After Ctrl-C, make ends by that signal, without an error of its own; a second
-# argument is printed first, for a command that does not itself say how to resume.
+# argument is printed first, for a command that does not itself say how to resume. The pause lets make receive the signal
+# while its recipe still runs: if both come at once, GNU make ends with "*** wait: No child processes".
 define resumable
 trap 'interrupted=1' INT; echo '$(1)'; $(1); status=$$?; \
-if [ -n "$$interrupted" ]; then $(if $(2),echo '$(2)'; )kill -INT $$PPID; exit 0; fi; exit $$status
+if [ -n "$$interrupted" ]; then $(if $(2),echo '$(2)'; )kill -INT $$PPID; sleep 1; exit 0; fi; exit $$status
 endef
 RESUME := interrupted: run the same command to resume
 
