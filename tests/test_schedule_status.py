@@ -29,6 +29,7 @@ from cenbench.records.digests import current_digests
 from cenbench.records.write import write_finished
 from cenbench.report.terminal_status import next_command, render_status, short_ids
 from cenbench.run.heartbeat import FILE, LOST_AFTER_S, Beat, read_beat
+from cenbench.schedule.controller_lock import hold_working_directory
 from cenbench.schedule.remaining_cost import left_words
 from cenbench.schedule.status import CellStatus, all_ended, counts, plan_status, status_document
 from cenbench.schedule.submitted_jobs import submitted_job
@@ -259,9 +260,9 @@ def test_tables_that_nobody_asked_for_are_only_named(paths: Paths, plan: Plan) -
         publish_ok(paths, cell)
     output = Checkout(paths.root).run("python", "-m", "cenbench", "status")
     assert "2 cells of preset demo: 2 ok." in output
-    assert "not started: table8 (1 more cells)" in output
+    assert "not started: table8 (1 more cell)" in output
     asked = Checkout(paths.root).run("python", "-m", "cenbench", "status", "--table", "table8")
-    assert "1 cells of preset demo: 1 missing." in asked
+    assert "1 cell of preset demo: 1 missing." in asked
 
 
 def test_a_low_terminal_counts_the_cells_it_cannot_show() -> None:
@@ -360,6 +361,22 @@ def test_watching_ends_when_every_cell_has_ended(plan: Plan, paths: Paths) -> No
     assert all_ended(plan_status(plan, paths, NOW))
     output = Checkout(paths.root).run("python", "-m", "cenbench", "status", "--watch")
     assert "3 cells of preset demo: 3 ok." in output
+
+
+def test_watching_shows_what_was_started_until_the_run_ends(
+    plan: Plan, paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside `make demo`, which makes some of the tables, it once showed the others' cells too, and never ended."""
+    for cell in plan.cells_of("table7"):
+        publish_ok(paths, cell)
+    looks: list[str] = []
+    with hold_working_directory(paths.root) as run:
+        ends = lambda seconds: looks.append("run") if not looks else run.close()  # noqa: E731
+        monkeypatch.setattr("cenbench.cli.status.time.sleep", ends)
+        result = CliRunner().invoke(app, ["status", "--watch", "--root", str(paths.root)])
+    assert looks == ["run"], "between two tables of a run, all cells that were started have ended"
+    assert "2 cells of preset demo: 2 ok. Not started: 1 other table or figure." in result.output
+    assert "missing" not in result.output
 
 
 def test_ctrl_c_ends_watching(plan: Plan, paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ def log(
     cell: CellId,
     preset: Preset = "demo",
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Keep printing until the cell has ended; Ctrl-C leaves.")
+        bool, typer.Option("--follow", "-f", help="Keep printing until the cell has ended; Ctrl-C quits.")
     ] = False,
     every_run: Annotated[
         bool, typer.Option("--all", help="Print the log of every run of its training, not only of its last run.")
@@ -59,7 +59,7 @@ def log(
         return
     first = now()
     if first.state not in ("running", "stopped") and not all_ended([first]):
-        typer.echo(f"waiting for {chosen.id}: {first.state}; Ctrl-C leaves", err=True)
+        typer.echo(f"waiting for {chosen.id}: {first.state}; Ctrl-C quits", err=True)
     try:
         for line in follow_run(paths, chosen, lambda: all_ended([now()])):
             say(line)

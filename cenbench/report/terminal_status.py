@@ -49,10 +49,25 @@ def render_status(
     parts: list[RenderableType] = [_table(shown, None if height is None else width)]
     if len(shown) < len(cells):
         more = _counted(ordered[len(shown) :])
-        parts.append(literal(f"and {len(cells) - len(shown)} more ({more}); all of them: cenbench status", "dim"))
-    total = f"{len(cells)} cells of preset {plan.preset}: {_counted(cells)}. {left}".rstrip()
-    last = f"next: {next_command(plan, cells)}" if height is None or all_ended(cells) else "Ctrl-C leaves"
+        listed = f"without --watch, all {len(cells)} are listed"
+        parts.append(literal(f"and {len(cells) - len(shown)} more ({more}); {listed}", "dim"))
+    total = f"{_cells(len(cells))} of preset {plan.preset}: {_counted(cells)}. {left}".rstrip()
+    last = f"next: {next_command(plan, cells)}" if height is None or all_ended(cells) else "Ctrl-C quits"
     return Group(*parts, Text(), literal(total), literal(last))
+
+
+def not_started(plan: Plan, started: Plan, *, named: bool = False) -> str:
+    """What of the plan `started` leaves out: its names, or else how many there are; empty without any."""
+    names = [name for name in plan.names if name not in started.names]
+    if not names:
+        return ""
+    if not named:
+        return f"Not started: {len(names)} other {'table or figure' if len(names) == 1 else 'tables and figures'}."
+    return f"not started: {', '.join(names)} ({_cells(len(plan.cells) - len(started.cells), 'more ')})"
+
+
+def _cells(number: int, which: str = "") -> str:
+    return f"{number} {which}{'cell' if number == 1 else 'cells'}"
 
 
 def next_command(plan: Plan, cells: Sequence[CellStatus]) -> str:
