@@ -258,11 +258,11 @@ def absent_tests(text: str) -> Iterator[str]:
 
 
 def promises(text: str) -> Iterator[tuple[str, str]]:
-    """Promise and what holds it, from the rows of tables whose last column is `held by`."""
-    for table in re.findall(r"^\|.*\| held by \|\n\|[-|:]+\|\n((?:\|.*\|\n)+)", text, flags=re.MULTILINE):
+    """Promise and what tests it, from the rows of tables whose last column is `tested by`."""
+    for table in re.findall(r"^\|.*\| tested by \|\n\|[-|:]+\|\n((?:\|.*\|\n)+)", text, flags=re.MULTILINE):
         for row in table.splitlines():
-            promise, _, held_by = row.strip("| ").rpartition(" | ")
-            yield promise, held_by
+            promise, _, tested_by = row.strip("| ").rpartition(" | ")
+            yield promise, tested_by
 
 
 def listed(problems: Callable[[Path], Iterator[str]]) -> list[str]:
@@ -290,7 +290,7 @@ def test_cited_tests_exist() -> None:
 def test_every_promise_names_a_test(page: Path) -> None:
     found = list(promises(page.read_text()))
     assert len(found) > 3
-    assert [promise for promise, held_by in found if not CITED_TEST.search(held_by)] == []
+    assert [promise for promise, tested_by in found if not CITED_TEST.search(tested_by)] == []
 
 
 def test_every_page_is_linked_from_the_readme() -> None:
@@ -403,7 +403,7 @@ def test_what_is_right_is_not_reported(text: str) -> None:
 def test_the_command_for_faults_runs_the_tests_of_every_promise() -> None:
     """`make test-faults` reads the promises and their tests from the page."""
     page = (REPOSITORY / "docs" / "faults.md").read_text()
-    cited = {f"{file}::{name}" for _, held_by in promises(page) for file, name in CITED_TEST.findall(held_by)}
+    cited = {f"{file}::{name}" for _, tested_by in promises(page) for file, name in CITED_TEST.findall(tested_by)}
     assert {test for promise in faults.promises() for test in promise.tests} == cited
     assert len(faults.promises()) == len(list(promises(page)))
 
