@@ -119,7 +119,7 @@ def test_sensitivity_shows_each_theta_over_lambda(study: Plan, tmp_path: Path) -
     assert score.y == pytest.approx([1000 * x + 3 + 3 for x in score.x])  # seeds 1 to 5 have the mean 3
     assert np.subtract(score.high, score.y) == pytest.approx([statistics.stdev([1, 2, 3, 4, 5])] * 5)
     assert share.y == pytest.approx([30.0] * 5)  # the mean of 20 and 40 %
-    assert "split `tune`" in figure.notes[0]
+    assert "Measured on the tuning split" in figure.notes[0]
     paper = figure_of(load_plan(REPOSITORY / "params", "paper"), "figure13", lambda cell: unfinished(cell, tmp_path))
     assert "Measured on the validation split" in paper.notes[0]
 
@@ -372,8 +372,39 @@ def test_pictures_of_translation_have_their_own_error(demo: Plan, tmp_path: Path
 
     figure = figure_of(demo, "figure8", record)
     assert figure.pictures is not None
-    assert {tile.value for tile in figure.pictures.tiles if tile.value is not None} == {2.0}
+    assert {tile.value for tile in figure.pictures.tiles if tile.value is not None} == {20.0}, (
+        "ten times the mean error"
+    )
     assert not figure.pictures.legend
+
+
+def test_generated_depth_has_the_contrast_of_its_target_and_missing_depth_is_marked(demo: Plan, tmp_path: Path) -> None:
+    """A target from 150 to 180 with a hole, and an output of 165 that also fills the hole."""
+    target = np.repeat(np.array([[0, 150, 165, 180]], np.uint8), 4, axis=0)[..., None].repeat(3, axis=-1)
+
+    def record(cell: Cell) -> CellRecord:
+        pictures = [*[target] * (len(cell.task.inputs) + 1), *[np.full_like(target, 165)] * len(cell.streams)]
+        return finished(cell, tmp_path, files={"samples/detail-0001.png": side_by_side(pictures)})
+
+    grid = figure_of(demo, "figure9", record).pictures
+    assert grid is not None
+    row = {grid.columns[tile.column]: tile.picture_HW3[0].tolist() for tile in grid.tiles if tile.row == 0}
+    assert row["truth"] == [[110, 0, 0], [0, 0, 0], [128, 128, 128], [255, 255, 255]]
+    assert row["Ours"] == [[128, 128, 128]] * 4
+    assert row["input rgb"] == target[0].tolist(), "inputs stay as they are"
+    errors = {tile.column: tile.picture_HW3[0].tolist() for tile in grid.tiles if tile.row == 1}
+    assert errors[grid.columns.index("Ours")][::2] == [[214, 39, 40], [226, 226, 226]]
+
+
+def test_inputs_keep_their_order_whichever_network_is_finished(demo: Plan, tmp_path: Path) -> None:
+    def record(cell: Cell) -> CellRecord:
+        if cell.task.inputs == ("rgb",):
+            return unfinished(cell, tmp_path)
+        return finished(cell, tmp_path, files=segmented(cell, wrong=False)[0])
+
+    grid = figure_of(demo, "figure6", record).pictures
+    assert grid is not None
+    assert grid.columns[:3] == ("input rgb", "input depth", "Depth")
 
 
 def test_records_without_hard_scenes_are_named(demo: Plan, tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ def _draw_panel(axis: Axes, panel: Panel, colours: dict[str, _Look]) -> None:
         axis.set_yscale("log")
     for curve in panel.curves:
         _draw_curve(axis, curve, colours[curve.label])
-    for line in panel.lines:
+    for line in panel.lines if panel.curves else ():
         upright = line.axis == "x"
         (axis.axvline if upright else axis.axhline)(line.at, color=INK, linewidth=0.7, linestyle=(0, (2, 2)))
         place, of = (

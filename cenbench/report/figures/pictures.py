@@ -17,13 +17,16 @@ from cenbench.records.per_image import NoScores, dense_counts, read_per_image
 from cenbench.records.read import CellRecord
 from cenbench.report.class_legend import VOID, Legend, class_names, shown_classes
 from cenbench.report.figures.figure import Drawn, Pictures, Problem, Tile
-from cenbench.stats.images import mean_iou_pct
+from cenbench.stats.images import mean_iou_pct, resampled_mean
 
 _GAP_PX = 2
 """Gap between two pictures of a sample (`cenbench.evaluate.samples`)."""
+_MISSING = (110, 0, 0)
+"""Missing depth, as in the pictures of inputs (`cenbench.data.contact_sheet`)."""
 _WRONG, _RIGHT = (214, 39, 40), (226, 226, 226)
 _HARD_SCENE = re.compile(r"[a-z]+-[0-9]{1,9}")
 """Why a scene was chosen, and its place in the split (`cenbench.evaluate.samples`)."""
+_ERROR = "mae_x10"
 _FULL_ERROR = 128.0
 """Error in steps of 1/255 that is drawn as full red."""
 
@@ -115,9 +118,26 @@ def _scene_tiles(
         column, output = len(inputs) + place, sample.outputs[series.stream]
         value = _image_score(record, series.stream, int(scene.rpartition("-")[2]))
         text = "" if value is None else f"{value:.1f}" if record.cell.task.kind == "segmentation" else f"{value:.2f}"
-        yield Tile(row, column, output, text, value, record.cell.id)
+        yield Tile(row, column, _legible(record.cell, output, sample.target), text, value, record.cell.id)
         yield Tile(row + 1, column, _error(record.cell, output, sample.target))
-    yield Tile(row, len(inputs) + len(shown), present[0].target)
+    target = present[0].target
+    yield Tile(row, len(inputs) + len(shown), _legible(shown[0][1].cell, target, target))
+
+
+def _legible(cell: Cell, picture: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Generated depth, or its target, with the contrast of the target; where that is missing, the target is dark red.
+
+    A room spans a small part of the range from -1 to 1 that networks predict, so that all of it would be one gray.
+    """
+    measured = target.any(axis=-1)
+    if cell.task.kind == "segmentation" or cell.task.target != "depth" or not measured.any():
+        return picture
+    low, high = (float(end(target[measured])) for end in (np.min, np.max))
+    stretched = 255 * (picture - low) / max(high - low, 1.0)
+    legible = np.rint(stretched.clip(0, 255)).astype(np.uint8)
+    if picture is target:
+        legible[~measured] = _MISSING
+    return legible
 
 
 def _error(cell: Cell, output: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -139,8 +159,9 @@ def _image_score(record: CellRecord, stream: str, image: int) -> float | None:
     if record.cell.task.kind == "segmentation":
         confusion = scores.confusion.get(stream)
         return None if confusion is None else mean_iou_pct(dense_counts(confusion)[image])
-    error = scores.means.get(stream, {}).get("mae_x10")
-    return None if error is None else float(error[image])
+    mean_N = scores.means.get(stream, {}).get(_ERROR)
+    value_R = None if mean_N is None else resampled_mean(_ERROR, mean_N, np.eye(len(mean_N))[[image]])
+    return None if value_R is None else float(value_R[0])
 
 
 def _legend(record: CellRecord, samples: Mapping[str, Mapping[str, _Sample]]) -> Legend:

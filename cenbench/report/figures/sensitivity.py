@@ -14,7 +14,7 @@ from cenbench.report.figures.seeds import by_network, finished_records, mean_and
 from cenbench.report.value import heading
 
 TUNE = "tune"
-_TUNED = "Measured on the split `tune`, which no number of a table comes from."
+_TUNED = "Measured on the tuning split, which no number of a table comes from."
 _GIVEN = "Measured on the validation split, as the tables are: lambda and theta are not chosen by this figure."
 
 
