@@ -17,7 +17,6 @@ import math
 import statistics
 import sys
 import time
-from pathlib import Path
 
 import torch
 from rich.console import Console
@@ -44,7 +43,7 @@ def trainer_of(case: Case, device: torch.device) -> SegmentationTrainer | Transl
     x = torch.randn(batch, len(cell.task.inputs), 3, side, side, device=device)
     if cell.task.kind == "segmentation":
         y = torch.randint(0, CLASSES, (batch, side, side), device=device)
-        return SegmentationTrainer(cell, OneBatch(x, y), CLASSES, VOID, device, Path())
+        return SegmentationTrainer(cell, OneBatch(x, y), CLASSES, VOID, device)
     y = torch.rand(batch, 3, side, side, device=device) * 2 - 1
     return TranslationTrainer(cell, OneBatch(x, y), device)
 

@@ -10,11 +10,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from checkout import REPOSITORY
 from published import edit_sealed, make_root, publish
+from test_report_table import record
 
+from cenbench.errors import UserError
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.condition import CLEAN
-from cenbench.matrix.plan import Plan
+from cenbench.matrix.plan import Plan, load_plan
 from cenbench.paths import RELATIVE, Paths
 from cenbench.records.corollary import read_corollary, write_corollary
 from cenbench.records.read import read_record
@@ -240,3 +243,16 @@ def test_damaged_cells_are_not_exported_and_the_reason_is_given(place: Place, tm
     assert str(weights) in found.left_out[one.id]
     paths.record(one).write_text("[]")
     assert "damaged" in export_results(plan, paths, tmp_path / "all.tar").left_out[one.id]
+
+
+def test_an_export_of_nothing_gives_the_first_reasons_and_counts_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = load_plan(REPOSITORY / "params", "study")
+    monkeypatch.setattr("cenbench.run.share.read_record", lambda _, cell: record(cell, 40.0))
+    with pytest.raises(UserError, match="no cell of preset 'study' is finished here") as caught:
+        export_results(plan, Paths(tmp_path), tmp_path / "all.tar")
+    found = str(caught.value.found)
+    assert found.count("its training is missing or damaged") == 3
+    trainings = {Paths(tmp_path).state(cell) for cell in plan.cells.values()}
+    assert found.endswith(f"; and {len(trainings) - 3} more")

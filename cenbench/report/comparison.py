@@ -140,13 +140,18 @@ def _records(a: Side, b: Side) -> Iterator[tuple[str, str, SavedRecord, SavedRec
 
 def _code(a: Side, b: Side) -> Iterator[str]:
     """A digest of another cell differs anyway, so only those of equal names are told."""
-    counts: Counter[str] = Counter()
+    counts, with_settings = Counter[str](), Counter[str]()
     total = 0
-    for _, _, one, other in _records(a, b):
+    for cell, other_cell, one, other in _records(a, b):
         total += 1
-        counts.update(name for name, value in one.digests.items() if other.digests.get(name) != value)
+        names = [name for name, value in one.digests.items() if other.digests.get(name) != value]
+        counts.update(names)
+        with_settings.update(names if cell != other_cell else [])
     for name, count in counts.items():
-        yield f"{name}: differs for {count} of {total} cells"
+        settings = with_settings[name]
+        which = "these" if settings == count else f"{settings} of these"
+        why = f"; the settings of {which} differ, which may be why" if settings else ""
+        yield f"{name}: differs for {count} of {total} cells{why}"
 
 
 def _environment(a: Side, b: Side) -> Iterator[str]:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 import tarfile
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from cenbench.data.manifest import is_prepared
@@ -30,6 +31,9 @@ from cenbench.run.archive import unpack
 from cenbench.run.lock import cell_lock
 from cenbench.train.trained import FILES as TRAINED
 from cenbench.train.trained import differs, finished_files, why_not_measured
+
+_MOST_REASONS = 3
+"""How many reasons a message gives."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,7 @@ def export_results(plan: Plan, paths: Paths, file: Path) -> ExportResult:
             members |= {paths.state(cell) / name for name in finished_files(paths.state(cell))}
             members |= set(_measured(paths, record))
     if not exported:
-        found = "; ".join(left_out.values()) or None
+        found = "; ".join(_first(dict.fromkeys(left_out.values()))) or None
         fix = "snakemake all_tables first"
         raise UserError(f"no cell of preset {plan.preset!r} is finished here", found=found, fix=fix)
     with atomic_path(file) as temporary, tarfile.open(temporary, "w", format=tarfile.PAX_FORMAT) as archive:
@@ -86,6 +90,13 @@ def export_results(plan: Plan, paths: Paths, file: Path) -> ExportResult:
                 info.size = os.fstat(content.fileno()).st_size
                 archive.addfile(info, content)
     return ExportResult(tuple(exported), left_out)
+
+
+def _first(texts: Collection[str]) -> Iterator[str]:
+    """The first of several reasons, and how many more there are."""
+    yield from islice(texts, _MOST_REASONS)
+    if len(texts) > _MOST_REASONS:
+        yield f"and {len(texts) - _MOST_REASONS} more"
 
 
 def import_results(plan: Plan, paths: Paths, file: Path) -> ImportResult:

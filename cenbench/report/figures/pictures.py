@@ -134,7 +134,7 @@ def _legible(cell: Cell, picture: np.ndarray, target: np.ndarray) -> np.ndarray:
         return picture
     low, high = (float(end(target[measured])) for end in (np.min, np.max))
     stretched = 255 * (picture - low) / max(high - low, 1.0)
-    legible = np.rint(stretched.clip(0, 255)).astype(np.uint8)
+    legible: np.ndarray = np.rint(stretched.clip(0, 255)).astype(np.uint8)
     if picture is target:
         legible[~measured] = _MISSING
     return legible
