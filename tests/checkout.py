@@ -118,6 +118,15 @@ def copy_code(root: Path) -> None:
         else:
             (root / part).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(source, root / part)
+    copy_code_cache(root)
+
+
+def copy_code_cache(root: Path) -> None:
+    """Copy what is known of the parsed sources, which takes seconds to compute; see `cenbench.records.code_cache`."""
+    for cached in (REPOSITORY / "cenbench" / "__pycache__").glob("*.json"):
+        target = root / cached.relative_to(REPOSITORY)
+        target.parent.mkdir(exist_ok=True)
+        shutil.copy(cached, target)
 
 
 @dataclass(frozen=True)
