@@ -8,7 +8,7 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,9 +23,13 @@ pytestmark = pytest.mark.timeout(3600)
 KEPT = ("metrics.json", "history.csv", "weights.safetensors", "gammas.safetensors", "*.png")
 REPORT = ("table*.csv", "table*.tex", "table*.json", "table*.html", "index.html", "plots.csv", "metrics/*/*.json")
 # Durable moments (an fsync or a rename): of the first state, in the middle of training, and from the end backwards
-# those of weights, note, samples, metrics.json and report, file by file.
+# those of weights, note, samples, metrics.json and report, file by file. What is written after training is the same
+# code for both kinds of cell, so by default each kind has its share of them.
 ALL = range(1, 116, 8)
-DEATHS, FULL_DISKS = (ALL, ALL) if KILLS >= 100 else ((2, -48, -26), (40, -70, -9))
+DEATHS: dict[str, Sequence[int]] = {"segmentation": (-48,), "translation": (2, -26)}
+FULL_DISKS: dict[str, Sequence[int]] = {"segmentation": (40, -9), "translation": (-70,)}
+if KILLS >= 100:
+    DEATHS = FULL_DISKS = {"segmentation": ALL, "translation": ALL}
 
 
 def kept(root: Path) -> dict[str, bytes]:
@@ -58,14 +62,14 @@ class Runs:
 @pytest.fixture(scope="module", params=["segmentation", "translation"])
 def runs(request: pytest.FixtureRequest, prepared_checkout: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Runs:
     root = tmp_path_factory.mktemp(request.param)
-    for part in ("cenbench", "params", "data"):
+    for part in ("cenbench", "params", "data"):  # nothing is written there but caches
         (root / part).symlink_to(prepared_checkout.root / part)
     cells = load_plan(root / "params", "demo").cells.values()
     cell = [cell for cell in cells if cell.task.kind == request.param][-1]
     draw = random.Random(f"{request.param} 4")
     moments = [f"at{draw.uniform(0, 0.9):.9f},whole" for _ in range((KILLS + 1) // 2)]
-    deaths = ["die7,die6,whole", *(f"die{number},whole" for number in DEATHS)]
-    plans = ["whole", *deaths, *(f"full{number},whole" for number in FULL_DISKS), *moments]
+    deaths = ["die7,die6,whole", *(f"die{number},whole" for number in DEATHS[request.param])]
+    plans = ["whole", *deaths, *(f"full{number},whole" for number in FULL_DISKS[request.param]), *moments]
     command = [sys.executable, str(REPOSITORY / "tests" / "cell_process.py"), str(root), cell.id, *plans]
     environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
