@@ -120,15 +120,28 @@ class CodeCopy:
 
     def rename(self, old: str, new: str) -> None:
         """Move a module, with every import of it."""
-        source, target = (self.package.parent / Path(*name.split(".")).with_suffix(".py") for name in (old, new))
-        target.parent.mkdir(exist_ok=True)
-        target.write_bytes(source.read_bytes())
-        source.unlink()
+        self.rename_all({old: new})
+
+    def rename_all(self, moved: Mapping[str, str]) -> None:
+        """Move modules, old -> new name, with every import of them."""
+        for old, new in moved.items():
+            source, target = (self.package.parent / Path(*name.split(".")).with_suffix(".py") for name in (old, new))
+            target.parent.mkdir(exist_ok=True)
+            target.write_bytes(source.read_bytes())
+            source.unlink()
         for path in self.files():
             text = path.read_text()
-            if old in text or (f"from {old.rpartition('.')[0]} import" in text and old.rpartition(".")[2] in text):
-                tree = _Rename(old, new).visit(ast.parse(text))
+            found = [names for names in moved.items() if _may_import(text, names[0])]
+            if found:
+                tree: ast.AST = ast.parse(text)
+                for old, new in found:
+                    tree = _Rename(old, new).visit(tree)
                 write(path, tree)
+
+
+def _may_import(text: str, module: str) -> bool:
+    package, _, name = module.rpartition(".")
+    return module in text or (f"from {package} import" in text and name in text)
 
 
 def write(path: Path, tree: ast.AST) -> None:

@@ -157,7 +157,7 @@ EXTREME = {
     "UTF-16": "name: demo\n".encode("utf-16"),
     "Latin-1": "name: d\xe9mo\n".encode("latin-1"),
     "a billion laughs": LAUGHS.encode(),
-    "deep nesting": b"a: " + b"[" * 3000 + b"]" * 3000,
+    "deep nesting": b"a: " + b"[\n" * 3000 + b"]\n" * 3000,
     "deeper nesting": b"[" * 200_000,
     "deep keys": b"".join(b" " * depth + b"a:\n" for depth in range(400)),
     "a huge number": b"number: 1" + b"0" * 5000,
