@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+import re
 import struct
 import tracemalloc
 import zlib
@@ -207,6 +208,48 @@ def test_a_jpeg_whose_rest_is_zeros_is_refused() -> None:
         read(whole + b"padding", **settings)
         for length in (len(whole) - 2, len(whole) - 500, len(whole) // 2):
             assert "cannot be read" in refusal(whole[:length] + bytes(len(whole) - length), **settings).problem
+
+
+def cut(jpeg: bytes, length: int) -> bytes:
+    """The first bytes of a JPEG, with an end marker."""
+    return jpeg[:length].rstrip(b"\xff") + b"\xff\xd9"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"optimize": True}, {"subsampling": 0}, {"progressive": True}, {"restart_marker_blocks": 3},
+     {"progressive": True, "restart_marker_rows": 1}],
+    ids=str,
+)  # fmt: skip
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_a_jpeg_cut_short_is_refused_even_with_an_end_marker(mode: str, options: dict[str, object]) -> None:
+    """libjpeg draws what is missing gray, and only warns. Cuts lie anywhere: within a block, or at a restart."""
+    settings = {"channels": len(mode), "formats": ("JPEG",)}
+    whole = encoded(Image.fromarray(RGB).resize((61, 47)).convert(mode), "JPEG", **options)
+    read(whole, **settings)
+    first, draw = whole.index(b"\xff\xda") + 20, random.Random(1)
+    restarts = [first + match.start() for match in re.finditer(rb"\xff[\xd0-\xd7]", whole[first:])]
+    assert bool(restarts) == any("restart" in option for option in options)
+    anywhere = [draw.randrange(first, len(whole) - 4) for _ in range(20)]
+    for length in (first, len(whole) - 4, *restarts[::5], *anywhere):
+        assert "cannot be read" in refusal(cut(whole, length), **settings).problem
+
+
+def test_a_progressive_jpeg_without_its_last_scan_is_refused() -> None:
+    """It decodes, to blurred pixels."""
+    whole = encoded(Image.fromarray(RGB), "JPEG", progressive=True)
+    scans = whole.split(b"\xff\xda")
+    assert len(scans) > 5
+    for count in range(2, len(scans)):
+        error = refusal(b"\xff\xda".join(scans[:count]) + b"\xff\xd9", channels=3, formats=("JPEG",))
+        assert error.found == "scans are missing"
+
+
+def test_a_jpeg_that_declares_more_rows_than_it_has_is_refused() -> None:
+    whole = encoded(Image.fromarray(RGB), "JPEG")
+    frame = whole.index(b"\xff\xc0") + 5
+    longer = whole[:frame] + (HEIGHT * 4).to_bytes(2, "big") + whole[frame + 2 :]
+    assert "pixels are missing" in str(refusal(longer, channels=3, formats=("JPEG",)).found)
 
 
 @pytest.mark.parametrize(

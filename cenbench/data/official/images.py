@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from cenbench.data.official.jpeg import check_jpeg_end
+from cenbench.data.official.jpeg import check_complete, with_other_ends
 from cenbench.data.official.png import check_chunks, check_pixels, is_png, read_header
 from cenbench.data.reading import GET_AGAIN, read_bytes
 from cenbench.errors import UserError
@@ -52,9 +52,12 @@ def read_image(
             check_chunks(stored)
         with _opened(stored) as image:
             _check_header(path, image, stored, _tuple(channels), _tuple(bits), size, formats)
-            _check_complete(stored)
+            if is_png(stored):
+                check_pixels(stored)
             image.load()
             array = _values(path, image, palette_indices)
+            if not is_png(stored):
+                _check_jpeg(stored, array)
             bits_found = _bits(image, stored)
     except Image.DecompressionBombError as error:
         raise _bad(path, "is too large to decode", str(error), f"at most {MOST_PIXELS:,} pixels") from error
@@ -98,12 +101,13 @@ def _check_header(
         raise _bad(path, "has an unexpected number of channels", f"{count} ({image.mode})", _or(channels))
 
 
-def _check_complete(stored: bytes) -> None:
-    """Raise ValueError for missing pixels that a decoder would fill without a word."""
-    if is_png(stored):
-        check_pixels(stored)
-    else:
-        check_jpeg_end(stored)
+def _check_jpeg(stored: bytes, array: np.ndarray) -> None:
+    """Raise ValueError if pixels are missing from a JPEG that was decoded to `array`."""
+    end = check_complete(stored)
+    for other in with_other_ends(stored, end):
+        with _opened(other) as image:
+            if not np.array_equal(np.asarray(image), array):
+                raise ValueError("pixels are missing before the end")
 
 
 def _bits(image: Image.Image, stored: bytes) -> int:
