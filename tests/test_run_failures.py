@@ -113,10 +113,12 @@ except Exception as error:
 
 
 def test_a_real_limit_on_memory(place: tuple[Paths, Cell], faults: Faults) -> None:
-    """A crop so large that the system itself refuses the memory; no exception is simulated."""
+    """A crop and a network so large that the system itself refuses the memory; no exception is simulated."""
     paths, _ = place
     preset = paths.params / "presets/demo.yaml"
-    preset.write_text(preset.read_text().replace("    crop_px: 32\n  evaluation", "    crop_px: 2048\n  evaluation", 1))
+    text = preset.read_text().replace("width: 4, decoder_width: 8", "width: 64, decoder_width: 256", 1)
+    crop = "    crop_px: 512\n    scale_max: 16.0\n  evaluation"
+    preset.write_text(text.replace("    crop_px: 32\n  evaluation", crop, 1))
     cell = next(iter(load_plan(paths.params, "demo").cells.values()))
     with faults("out of memory").one():
         command = [sys.executable, "-c", LITTLE_MEMORY, str(paths.root), cell.id]

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from cenbench.matrix.cell import MERGED_STREAMS, Cell, Task
 from cenbench.matrix.dataset_names import unknown_dataset
 from cenbench.matrix.key_lines import Location
+from cenbench.matrix.limits import excesses
 from cenbench.matrix.methods import methods
 from cenbench.matrix.preset import Preset
 from cenbench.matrix.slot_issues import SlotIssue
@@ -69,7 +70,10 @@ class CellBuilder:
         kind = Task.parse(terms["task"]).kind
         parts = {part: self._part(kind, part, entries) for part in _PARTS}
         parts["fusion_parameters"] = self._fusion_parameters(terms["fusion"], entries)
-        return terms, () if len(self.issues) > issues_before else self._cells(terms, parts, entries)
+        cells = () if len(self.issues) > issues_before else self._cells(terms, parts, entries)
+        if cells and any(entry.overrides(part) for entry in entries for part in _PARTS):  # else the preset's own
+            self.issues += _excesses(cells[0], entries)
+        return terms, cells
 
     def _terms(self, entries: Entries) -> dict[str, Any]:
         """The terms that defaults, group, row and column set, later ones first; unset or doubly set ones are absent."""
@@ -180,6 +184,17 @@ class CellBuilder:
                 problem = str(details["ctx"]["error"])
                 self.issues.append(SlotIssue(key, problem, found, others=tuple(others), mistake=problem))
             return ()
+
+
+def _excesses(cell: Cell, entries: Entries) -> list[Issue]:
+    """Issues of values that no run can use, each at the override that sets it, or at the last one."""
+    issues: list[Issue] = []
+    for excess in excesses(cell):
+        key = excess.key.partition(".")[0]
+        setting = [entry for entry in entries if key in entry.overrides(excess.part)]
+        overriding = [entry for entry in entries if any(map(entry.overrides, _PARTS))]
+        issues.append(excess.issue((setting or overriding)[-1].key("override")))
+    return issues
 
 
 def term_word(value: Any) -> str:

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, StringConstraints, field_validator, 
 from pydantic_core.core_schema import ValidationInfo
 
 from cenbench.matrix.dataset_names import unknown_dataset
+from cenbench.matrix.limits import excesses
 from cenbench.matrix.specs import (
     DatasetSpec,
     Frozen,
@@ -175,6 +176,8 @@ def load_preset(params: Path, name: str) -> Preset:
         )
     issues = unknown_dataset(preset.segmentation.dataset.name, "segmentation.dataset.name")
     issues += unknown_dataset(preset.translation.dataset.name, "translation.dataset.name")
+    for kind, parts in (("segmentation", preset.segmentation), ("translation", preset.translation)):
+        issues += [excess.issue(kind) for excess in excesses(parts)]
     if issues:
         raise as_user_error(path, issues)
     return preset

@@ -158,14 +158,32 @@ def issue_from(details: ErrorDetails, model: type[BaseModel], prefix: Location =
         allowed = [{"True": "true", "False": "false"}.get(word, word) for word in allowed_words]
         hint = spelling_hint(details["input"], allowed)
         return Issue(key, "invalid value", found, ", ".join(allowed), hint)
+    if kind == "value_error" and isinstance(details["input"], dict):
+        problem = str(context["error"])
+        return Issue(dotted_key((*prefix, *location, *_named_in(problem, details["input"]))), problem)
     if kind == "value_error":
-        return Issue(key, str(context["error"]), found if not isinstance(details["input"], dict) else None)
+        return Issue(key, str(context["error"]), found)
     if kind == "string_pattern_mismatch":
         return Issue(key, "invalid string", found, f"a string that matches {context['pattern']}")
     if kind in _BOUNDS:
         words, bound = _BOUNDS[kind]
         return Issue(key, "value out of range", found, f"{words} {context[bound]}")
     return Issue(key, "wrong type", found, _TYPE_NAMES.get(kind, details["msg"]))
+
+
+def _named_in(problem: str, values: Mapping[str, Any]) -> Location:
+    """Location of the setting that a message about several begins with, "batch_size 300 exceeds": the only one of that
+    name and value in `values`; empty if there is none.
+    """
+    name, _, rest = problem.partition(" ")
+    named = [
+        (*outer, key)
+        for outer, inner in [((), values), *(((part,), value) for part, value in values.items())]
+        if isinstance(inner, Mapping)
+        for key, value in inner.items()
+        if key == name.removesuffix(":") and f"{rest} ".startswith(f"{value} ")
+    ]
+    return named[0] if len(named) == 1 else ()
 
 
 def _model_at(model: type[BaseModel], location: Iterable[str | int]) -> type[BaseModel]:
