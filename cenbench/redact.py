@@ -20,12 +20,31 @@ _IN_ANY_WORD = re.compile(
     r"SECRET|TOKEN(?!I[SZ])|PASS(?:WORD|WD|PHRASE|CODE)|CREDENTIAL|COOKIE|WEBHOOK|(?:API|ACCESS|PRIVATE)_?KEY"
     r"|CONN(?:ECTION)?_?STR(?:ING)?"
 )
-_WORDS = {"AUTH", "AUTHORIZATION", "BEARER", "CRED", "CREDS", "DSN", "JWT", "KEY", "KEYS", "PASS", "PAT", "PSK", "PWD"}
+_WORDS = {
+    *(
+        "AUTH",
+        "AUTHORIZATION",
+        "BEARER",
+        "CRED",
+        "CREDS",
+        "DSN",
+        "JWT",
+        "KEY",
+        "KEYS",
+        "OTP",
+        "PASS",
+        "PASSIN",
+        "PASSOUT",
+    ),
+    *("PAT", "PIN", "PSK", "PW", "PWD", "SAS", "TOTP"),
+}
 _ENDINGS = ("AUTH", "KEY", "PASS", "PWD")
 """Also at the end of a longer word: SSHPASS, DBPWD."""
 _OTHER_WORDS = {"ASKPASS", "BYPASS", "COMPASS", "HOTKEY", "MONKEY", "TURKEY"}
-_NAMES_A_PLACE = {"DIR", "FILE", "HELPER", "LENGTH", "METHOD", "NAME", "PATH", "SOCK", "SOCKET", "TIMEOUT", "TYPE"}
-"""Last words that make a name one about a secret: PASSWORD_FILE, SSH_AUTH_SOCK."""
+_NAMES_A_PLACE = {
+    *("DIR", "FILE", "HELPER", "LENGTH", "MEMORY", "METHOD", "NAME", "PATH", "SOCK", "SOCKET", "TIMEOUT", "TYPE"),
+}
+"""Last words that make a name one about a secret, or another word of it: PASSWORD_FILE, SSH_AUTH_SOCK, pin_memory."""
 _OPEN_KEYS = re.compile(r"(?:CACHE|DATASET|FOREIGN|PRIMARY|PUBLIC|SORT)_KEYS?$")
 _WORKING_DIRECTORIES = {"PWD", "OLDPWD"}
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
@@ -40,15 +59,41 @@ _TOKEN = re.compile(
 )
 """Tokens of GitHub, Hugging Face, AWS and others, and JSON Web Tokens, recognised by their form whatever their name."""
 _BEARER = re.compile(r"\b(Bearer\s+)[\w.~+/=-]{6,}", re.IGNORECASE)
-_HEADER = re.compile(r"\b((?:Set-)?Cookie|(?:Proxy-)?Authorization)(:\s*)[^\n'\"]+", re.IGNORECASE)
+_HEADER = re.compile(r"(?:\b|(?<=-H))((?:Set-)?Cookie|(?:Proxy-)?Authorization)(:\s*)[^\n'\"]+", re.IGNORECASE)
 _PEM = re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(?=-----END|\Z)", re.DOTALL)
 _QUOTED_WORD = re.compile(r"""'(-{0,2}[A-Za-z_][\w.-]*)=(?:'"'"'|[^'])*'|"(-{0,2}[A-Za-z_][\w.-]*)=(?:\\.|[^"\\])*\"""")
 _NAME = re.compile(
-    r"""(?P<option>(?<![\w-])--?[A-Za-z][\w.-]*)(?:\s*=\s*|["'],\s*(?=["'])|[ \t]+(?!-))"""
-    r"""|(?<![\w.-])(?:(?P<assigned>\w[\w.-]*)\s*=\s*|(?P<entry>\w[\w.-]*)["']?:\s*)"""
+    r"""(?P<option>(?<![\w-])--?[A-Za-z][\w.-]*)(?:\s*=\s*|:(?=\S)|["'],\s*(?=["'])|[ \t]+(?!--))"""
+    r"""|(?<![\w.-])(?:(?P<assigned>\w[\w.-]*)\s*=\s*|(?P<entry>\w[\w.-]*)\\*["']?:\s*)"""
 )
 """What stands before a value: `--name x`, `'--name', 'x'` of a list that Python printed, `NAME=x`, `"name": "x"`."""
 _VALUE = re.compile(r"""(?:'[^'\n]*'|"(?:[^"\\\n]|\\.)*")+|(?:\\.|[^\s'"\\&;,]|,(?!\s))+""")
+_ELEMENT = re.compile(r"<([\w.-]+)>[^<>]+(?=</\1>)")
+_LOGIN = re.compile(
+    r"""(?<![\w-])(-[uU]|--?(?:proxy-?)?(?:user|login|userpwd|basic-auth))(["'],\s*["']|=|[ \t]+["']?|(?<=-[uU]))"""
+    r"""([^\s:%'"]+[:%])[^\s'"]+"""
+)
+"""A user with a password: curl -u me:x, smbclient -U me%x."""
+_AT_HOST = re.compile(r"""(?<![\w/:@.+-])([\w.+-]+:)[^\s:@/'"]{3,}(?=@[A-Za-z][\w-]*[.:/])""")
+_HIDES = {
+    "p": r"sshpass|mysql\w*|mariadb[\w-]*|docker|podman|7z\w?",
+    "P": "zip|unzip",
+    "a": "redis-cli",
+    "w": r"ldap\w+",
+    "b": "curl",
+}
+"""Option that gives a secret -> the programs that mean one by it; to others it is a port, a page, a folder."""
+_OF_PROGRAM = tuple(
+    re.compile(
+        rf"""((?<![\w-])(?:{programs})(?:["'\s][^\n|;]*?)?(?<=[\s'"])-{letter})(["'],\s*["']|[ \t]+["']?|)"""
+        r"""(?![\d:]+\b)[^\s'"-][^\s'";|&]*"""
+    )
+    for letter, programs in _HIDES.items()
+)
+_PORT_OR_PLACE = re.compile(r"[\d.:]+$|[./~]")
+"""What `-p` may be followed by besides a password."""
+_DEFINES = {"--arg", "--argjson", "--build-arg", "--define", "--set", "--var", "--option"}
+"""Options that are given a name and a value, as two words."""
 _ARGUMENT = re.compile(r"(-{0,2}[A-Za-z_][\w.-]*)=(.*)", re.DOTALL)
 
 
@@ -77,6 +122,9 @@ def redacted(text: str, environment: Mapping[str, str] | None = None) -> str:
     text = _PEM.sub(rf"\1{SHOWN}", text)
     text = _SIGNED.sub(rf"\1{SHOWN}", _TOKEN.sub(SHOWN, text))
     text = _HEADER.sub(rf"\1\2{SHOWN}", text)
+    text = _AT_HOST.sub(rf"\1{SHOWN}", _LOGIN.sub(rf"\1\2\3{SHOWN}", text))
+    text = _of_programs(text)
+    text = _ELEMENT.sub(lambda found: f"<{found[1]}>{SHOWN}" if is_secret_name(found[1]) else found[0], text)
     text = _BEARER.sub(rf"\1{SHOWN}", _URL_LOGIN.sub(SHOWN, text))
     return _without_named(_QUOTED_WORD.sub(_quoted_word, text))
 
@@ -85,16 +133,26 @@ def redacted_command(words: Sequence[str], environment: Mapping[str, str] | None
     """A command line without secrets, quoted for a shell."""
     shown: list[str] = []
     option = ""
-    for word in words:
+    for index, word in enumerate(words):
         argument = _ARGUMENT.fullmatch(word)
-        if is_secret_name(option) and not word.startswith("--"):
+        if is_secret_name(option) or (option == "-p" and not _PORT_OR_PLACE.match(word)):
             shown.append(SHOWN)
         elif argument and is_secret_name(argument[1]):
             shown.append(f"{argument[1]}={SHOWN}")
+        elif option in ("-u", "-U") or _LOGIN.match(f"{option} x:x"):
+            shown.append(re.sub("(?<=[:%]).+", SHOWN, redacted(word, environment), count=1, flags=re.DOTALL))
         else:
             shown.append(redacted(word, environment))
-        option = word if word.startswith("-") and "=" not in word else ""
-    return shlex.join(shown)
+        is_name = word.startswith("-") or (index > 0 and words[index - 1] in _DEFINES)
+        option = word if is_name and "=" not in word else ""
+    return _of_programs(shlex.join(shown))
+
+
+def _of_programs(text: str) -> str:
+    """`text` without the values of options that mean a secret to some programs only: sshpass -p x."""
+    for option in _OF_PROGRAM:
+        text = option.sub(rf"\1\2{SHOWN}", text)
+    return text
 
 
 def _without_values(text: str, environment: Mapping[str, str]) -> str:

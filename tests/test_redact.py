@@ -18,12 +18,12 @@ SECRET_NAMES = """
     SESSION_COOKIES AWS_CREDENTIALS DB_CREDS KAGGLE_KEY WANDB_API_KEY APIKEY SSHKEY AWS_ACCESS_KEY_ID HF_TOKEN
     GITHUBTOKEN S3_SECRET SENTRY_DSN DATABASE_DSN SLURM_JWT GPG_PASSPHRASE accessToken AccountKey clientSecret
     SLACK_WEBHOOK_URL AZURE_STORAGE_CONNECTION_STRING DB_CONN_STR
-    --password --api-key --pass --auth-token pwd
+    --password --api-key --pass --auth-token pwd --pw --pin --otp --sas -passin
 """
 HARMLESS_NAMES = """
     PWD OLDPWD PATH PYTHONPATH MANPATH PATTERN PATCH AUTHOR GIT_AUTHOR_NAME XAUTHORITY KEYBOARD KEYMAP MONKEY COMPASS
     PASSENGER TOKENIZERS_PARALLELISM SSH_AUTH_SOCK GIT_ASKPASS PASSWORD_FILE KEY_TYPE dataset_key public_key HOME USER
-    --preset --root --patience
+    --preset --root --patience pin_memory PINNED SASHIMI HOTPOT
 """
 BEGIN, END = "-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----"
 CODE = "auth: ok, pass: 3, sorted(key=len), dataset_key = f(x)"
@@ -80,6 +80,22 @@ def test_a_value_of_the_environment_in_each_form_that_programs_print(form: str) 
         ("curl -H 'Cookie: a=b; c=d' x", "curl -H 'Cookie: [secret]' x"),
         ("a Bearer abcdef.gh failed", "a Bearer [secret] failed"),
         (f"{BEGIN}\nab\ncd\n{END}", f"{BEGIN}[secret]{END}"),
+        ("--password:abc -x", "--password:[secret] -x"),
+        ("curl -u me:abc -H 'x: y' http://h", "curl -u me:[secret] -H 'x: y' http://h"),
+        ("curl --proxy-user=me:abc -ume:abc", "curl --proxy-user=me:[secret] -ume:[secret]"),
+        ("['curl', '--user', 'me:abc']", "['curl', '--user', 'me:[secret]']"),
+        ("smbclient -U me%abc //h", "smbclient -U me%[secret] //h"),
+        ("curl -b session=abc; curl '-HAuthorization: abc'", "curl -b [secret]; curl '-HAuthorization: [secret]'"),
+        ("sshpass -p abc ssh -p 22 h", "sshpass -p [secret] ssh -p 22 h"),
+        ("mysqldump -u me -pabc db > x", "mysqldump -u me -p[secret] db > x"),
+        ("['docker', 'login', '-u', 'me', '-p', 'abc']", "['docker', 'login', '-u', 'me', '-p', '[secret]']"),
+        ("docker run -p 80:8080 x; mkdir -p abc", "docker run -p 80:8080 x; mkdir -p abc"),
+        ("zip -P abc x; unzip -Pabc x", "zip -P [secret] x; unzip -P[secret] x"),
+        ("redis-cli -a abc; ldapsearch -w abc", "redis-cli -a [secret]; ldapsearch -w [secret]"),
+        ("rsync me:abc@host:/x and git@github.com:a/b", "rsync me:[secret]@host:/x and git@github.com:a/b"),
+        (r'{\"token\": \"abc\", \"n\": 1}', r'{\"token\": [secret], \"n\": 1}'),
+        ("<db><password>abc</password></db>", "<db><password>[secret]</password></db>"),
+        ("  key: --key\n  found: none", "  key: --key\n  found: none"),
         ("  key: table7.rows\n  found: x", "  key: table7.rows\n  found: x"),
         (CODE, CODE),
         ("a pattern at key tables; pass --preset demo", "a pattern at key tables; pass --preset demo"),
@@ -111,6 +127,22 @@ def test_a_command_line_is_quoted_for_a_shell() -> None:
         *("cenbench", "run", "x y", "--password", "[secret]", "--token=[secret]", "https://[secret]@c/d"),
         *("--config", "api_key=[secret]", "--path", "/x"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ("-p abc", "-p [secret]"),
+        ("-p 22 -p /x -p ./x", "-p 22 -p /x -p ./x"),
+        ("--password --abc --root y", "--password [secret] --root y"),
+        ("--arg token abc --arg n 1", "--arg token [secret] --arg n 1"),
+        ("--user me:abc --user me", "--user me:[secret] --user me"),
+        ("sshpass -p abc", "sshpass -p [secret]"),
+        ("-pabc mysql -pabc", "-pabc mysql -p[secret]"),
+    ],
+)
+def test_options_that_give_a_secret(words: str, shown: str) -> None:
+    assert redacted_command(["cenbench", *words.split()], {}).replace("'", "") == f"cenbench {shown}"
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), min_size=8).filter(lambda text: text.strip() == text))
