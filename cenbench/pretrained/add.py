@@ -117,7 +117,7 @@ def find_weights(asset: Asset, source: Path, key: str | None = None) -> StateDic
         raise UserError(
             f"no weights of {asset.name} in torchvision's layout",
             where=source,
-            found=names_in(read_entries(source)),
+            found=names_in(read_entries(source)) or "no names",
             expected=f"the names {', '.join(_ANCHORS[asset.file == INCEPTION_FILE])}, below one prefix or none",
         )
     problems = [_problem(asset, one, source) for one in found]
@@ -239,7 +239,7 @@ def _check_values(state: dict[str, Tensor], source: Path) -> None:
             raise UserError(
                 "these weights are not floating-point numbers", where=source, key=key, found=found, expected=expected
             )
-        if not bool(value.isfinite().all()):
+        if not bool(value.float().isfinite().all()):  # in the precision that they are loaded in
             raise UserError("these weights are not finite", where=source, key=key, found="infinity or NaN")
         if key.endswith(_VARIANCE) and bool((value < 0).any()):
             raise UserError("a variance is negative", where=source, key=key, found=float(value.min()))
