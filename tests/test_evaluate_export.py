@@ -25,7 +25,7 @@ from cenbench.pretrained.used import own_note
 from cenbench.run.cell import run_cell
 from cenbench.run.export import export_cell
 
-STREETS = "{name: cityscapes, size_px: 16, width_px: 32, train_scenes: 9, val_scenes: 4, seed: 0}"
+STREETS = "{name: cityscapes, size_px: 12, width_px: 24, train_scenes: 9, val_scenes: 4, seed: 0}"
 
 
 def cell_of(checkout: Checkout, kind: str) -> Cell:
@@ -186,6 +186,8 @@ def test_cityscapes_labels_are_ids_of_the_full_size(checkout: Checkout, tmp_path
         "dataset: *data",
         "dataset: {name: synthrooms, size_px: 32, train_scenes: 8, val_scenes: 4, seed: 1}",
     )
+    crop = "crop_px: {}\n  evaluation: {{batch_size: 4, samples"  # of segmentation
+    checkout.edit("params/presets/demo.yaml", crop.format(32), crop.format(24))
     cell = cell_of(checkout, "segmentation")
     prepare(cell.dataset, Paths(checkout.root).data, 1, False, tmp_path / "raw")
     run_cell(cell, Paths(checkout.root), "cpu")
@@ -196,7 +198,7 @@ def test_cityscapes_labels_are_ids_of_the_full_size(checkout: Checkout, tmp_path
     images = [Image.open(out / name) for name in names]
     assert {(image.size, image.mode) for image in images} == {((2048, 1024), "L")}
     train_id = np.vectorize(lambda label: official_cityscapes.TRAIN_ID.get(label, 255))
-    centres = np.ix_(((np.arange(16) + 0.5) * 1024 / 16).astype(int), ((np.arange(32) + 0.5) * 2048 / 32).astype(int))
+    centres = np.ix_(((np.arange(12) + 0.5) * 1024 / 12).astype(int), ((np.arange(24) + 0.5) * 2048 / 24).astype(int))
     predicted = [train_id(np.asarray(image)[centres]) for image in images]
     assert max(labels.max() for labels in predicted) < 19, "only ids that are scored"
     truth = [train_id(official_cityscapes.contents(frame)["labels"]) for frame in val]
