@@ -138,6 +138,12 @@ def issues_from(error: ValidationError, model: type[BaseModel]) -> list[Issue]:
     return [issue_from(details, model) for details in error.errors(include_url=False)]
 
 
+def first_issue(error: ValidationError) -> Issue:
+    """The first of pydantic's errors on a file that this program writes: its key, and what is wrong in a few words."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    return Issue(dotted_key(first["loc"]), first["msg"])
+
+
 def issue_from(details: ErrorDetails, model: type[BaseModel], prefix: Location = ()) -> Issue:
     """One of pydantic's errors, reworded; `prefix` is the location of `model` in the file."""
     kind, context = details["type"], details.get("ctx", {})

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from cenbench.errors import UserError
 from cenbench.evaluate.per_image import FILE as PER_IMAGE
 from cenbench.matrix.specs import NormStatistics
+from cenbench.matrix.validation import first_issue
 from cenbench.train.gamma_file import FILE as GAMMAS
 from cenbench.train.history import HISTORY
 
@@ -117,8 +118,6 @@ def _check(model: type[_Strict], path: Path, document: Mapping[str, Any]) -> Non
     try:
         model.model_validate(document)
     except ValidationError as error:
-        first = error.errors(include_input=False)[0]
-        key = ".".join(map(str, first["loc"])) or None
-        raise UserError(
-            f"{path.name} is not a record of this version", where=path, key=key, found=first["msg"]
-        ) from None
+        issue = first_issue(error)
+        problem = f"{path.name} is not a record of this version"
+        raise UserError(problem, where=path, key=issue.key or None, found=issue.problem) from None

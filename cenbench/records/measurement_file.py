@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from cenbench.errors import UserError
 from cenbench.files import read_sealed
+from cenbench.matrix.validation import first_issue
 from cenbench.regular_file import Missing
 
 Document = TypeVar("Document", bound=BaseModel)
@@ -29,8 +30,7 @@ def read_measurement(path: Path, cell_id: str, model: type[Document], missing: s
     except Missing:
         return Unusable("missing", missing)
     except ValidationError as error:
-        first = error.errors(include_input=False)[0]
-        return Unusable("damaged", f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}")
+        return Unusable("damaged", f"{path}: {first_issue(error).line()}")
     except UserError as error:
         return Unusable("damaged", str(error))
     if document["cell_id"] != cell_id:

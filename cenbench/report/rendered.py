@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from cenbench.errors import UserError
 from cenbench.files import read_json_object
+from cenbench.matrix.validation import first_issue
 from cenbench.regular_file import Missing
 
 TABLE_FORMAT, FIGURE_FORMAT = 2, 1
@@ -120,8 +121,7 @@ def _read(path: Path, version: int, model: type[_Strict]) -> dict[str, Any] | No
     except UserError as error:
         raise _Damaged(error.problem) from error
     except ValidationError as error:
-        first = error.errors(include_input=False)[0]
-        raise _Damaged(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        raise _Damaged(first_issue(error).line()) from error
     return document
 
 
