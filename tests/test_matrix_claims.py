@@ -105,6 +105,13 @@ def test_a_setting_can_be_named(params: Path, study: Plan) -> None:
         ),
         ({"better": {"fusion": "exchange", "settings": {"protocol.thta": 1}}}, "claims[0].better.settings", "theta"),
         ({"margin": None}, "claims[0]", "a claim needs margin"),
+        ({"margin": 100.0}, "claims[0]", "no difference is that large"),
+        (
+            {"worse": None, "against": 150.0},
+            "claims[0]",
+            "miou_pct lies from 0 to 100, so it cannot be compared with 150",
+        ),
+        ({"streams": ["rgb", "rgb"]}, "claims[0].streams", "output rgb is named twice"),
         ({"under": {"kind": "depth_noise", "strength": 0.3}}, "claims[0].under", "did you mean 'depth_noise=0."),
         ({"under": {"kind": "depth_nose", "strength": 0.3}}, "claims[0].under.kind", "did you mean 'depth_noise'?"),
         ({"under": {"kind": "depth_noise"}}, "claims[0].under", "depth_noise needs `strength`, and has no `of`"),

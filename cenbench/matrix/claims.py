@@ -13,7 +13,7 @@ from pydantic import Field, field_validator, model_validator
 from cenbench.files import digest
 from cenbench.matrix.cell import L1, Cell, Convs, Norms, Stage
 from cenbench.matrix.condition import Under
-from cenbench.matrix.metrics import check_margin
+from cenbench.matrix.metrics import check_margin, share_limits
 from cenbench.matrix.preset import FigureName, TableName, Text
 from cenbench.matrix.specs import Frozen, Name, PositiveFloat
 from cenbench.matrix.table import Metric, TaskText
@@ -118,11 +118,23 @@ class ClaimSpec(Frozen):
         return self
 
     @model_validator(mode="after")
-    def _margins_can_be_exceeded(self) -> ClaimSpec:
+    def _margin_and_number_are_possible(self) -> ClaimSpec:
         for margin in (self.margin, *self.preset_margins.values()):
             if self.metric is not None and margin is not None:
                 check_margin(self.metric, margin)
+        limits = share_limits(self.metric) if self.metric is not None else None
+        if limits is not None and self.against is not None and not limits[0] <= self.against <= limits[1]:
+            low, high = limits
+            raise ValueError(f"{self.metric} lies from {low:g} to {high:g}: it cannot be held against {self.against:g}")
         return self
+
+    @field_validator("streams")
+    @classmethod
+    def _streams_once(cls, streams: tuple[str, ...]) -> tuple[str, ...]:
+        for stream in streams:
+            if streams.count(stream) > 1:
+                raise ValueError(f"output {stream} is named twice")
+        return streams
 
     def margin_in(self, preset: str) -> float:
         """The difference that counts in this preset."""
