@@ -3,7 +3,7 @@
     python benchmarks/scale.py                            4 seeds: 628 cells, all of them run
     python benchmarks/scale.py --seeds 64 --run-s 300     10,048 cells: run for 5 minutes, then lay out the rest
     python benchmarks/scale.py --seeds 320 --dry-only     50,240 cells: only the dry run
-    python benchmarks/scale.py --seeds 8 --pages-only     1,330 cells: only read their records and render every page
+    python benchmarks/scale.py --seeds 64 --pages-only    10,688 cells: only read their records and render every page
     python benchmarks/scale.py --rows 250 1000 4000       only render tables of that many rows
     python benchmarks/scale.py --growth                   only rows, columns, seeds and tables: CPU s per doubling
 
@@ -37,7 +37,7 @@ from rich.table import Column, Table
 
 from cenbench.cpus import allotted_cpus
 from cenbench.data.manifest import Manifest, split_limits, write_manifest
-from cenbench.files import write_sealed
+from cenbench.files import sealed_text
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.metrics import measured_metrics
 from cenbench.matrix.plan import Plan, load_plan
@@ -107,13 +107,18 @@ def make_checkout(root: Path, seeds: int) -> Plan:
     paths, plan = Paths(root), load_plan(root / "params", "paper")
     for dataset in plan.datasets:
         write_manifest(paths.data / dataset_key(dataset), _manifest(dataset))
-    (root / "stand-in").mkdir()
-    for cell in plan.cells.values():
-        write_sealed(root / "stand-in" / f"{cell.id}.json", _record(cell, paths))
-        provenance = {"revision": "stand-in", "train_s": 1.0, "cell_id": cell.id}
-        write_sealed(root / "stand-in" / f"{cell.id}.provenance.json", provenance)
-        (root / "stand-in" / f"{cell.id}.training-id").write_text(cell.training_id)
     return plan
+
+
+def write_stand_ins(plan: Plan, root: Path) -> None:
+    """What benchmarks/stand_in_cell.py copies for each cell, without syncing each file to disk."""
+    paths, folder = Paths(root), root / "stand-in"
+    folder.mkdir()
+    for cell in plan.cells.values():
+        provenance = {"revision": "stand-in", "train_s": 1.0, "cell_id": cell.id}
+        (folder / f"{cell.id}.json").write_text(sealed_text(_record(cell, paths)), encoding="utf-8")
+        (folder / f"{cell.id}.provenance.json").write_text(sealed_text(provenance), encoding="utf-8")
+        (folder / f"{cell.id}.training-id").write_text(cell.training_id)
 
 
 def _manifest(spec: DatasetSpec) -> Manifest:
@@ -224,6 +229,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="cenbench-scale-") as folder:
         root = Path(folder) / "checkout"
         plan = make_checkout(root, options.seeds)
+        if not options.dry_only:
+            write_stand_ins(plan, root)
         table = Table("step", *(Column(name, justify="right") for name in ("wall s", "CPU s", "peak MiB")))
         table.title = f"{len(plan.cells)} cells, {allotted_cpus()} CPU cores"
         chosen = steps(plan, root, options.run_s, options.dry_only)

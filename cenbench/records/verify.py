@@ -83,13 +83,13 @@ def _read(paths: Paths, cell: Cell) -> Published | OtherVersion | None:
 
 def _read_beside(paths: Paths, cell: Cell, files: Mapping[str, str]) -> Mapping[str, Any]:
     """Check the other files of the record; returns provenance.json."""
-    path = paths.provenance(cell)
+    folder, path = paths.cell(cell), paths.provenance(cell)
     provenance = unsealed(path, *read_strict(path))
     check_provenance(path, provenance)
     if provenance["cell_id"] != cell.id:
         raise _of_another(path, provenance["cell_id"], cell.id)
     for name, expected in files.items():
-        path = paths.cell(cell) / name
+        path = folder / name
         if (found := sha256_file(path)) != expected:
             problem = f"{name} has changed since it was written"
             raise UserError(problem, where=path, key="sha256", found=found, expected=expected)

@@ -7,6 +7,7 @@ import io
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -161,22 +162,19 @@ def chart(
     x_low = min(0.0, *x)
     x_high = max(*x, x_low + 1e-9 * max(1.0, abs(x_low)))
 
-    def x_px(values: Sequence[float]) -> list[float]:
-        return [_LEFT + (value - x_low) / (x_high - x_low) * (WIDTH - _LEFT - _RIGHT) for value in values]
-
     def y_px(values: Sequence[float]) -> list[float]:
         return [HEIGHT - _BOTTOM - (value - bottom) / (top - bottom) * (HEIGHT - _TOP - _BOTTOM) for value in values]
 
     def outline(x: Sequence[float], lower: Sequence[float], upper: Sequence[float]) -> str:
-        across = x_px(x)
-        return _points([*across, *reversed(across)], [*y_px(upper), *reversed(y_px(lower))])
+        corners = _corners(tuple(x), x_low, x_high)
+        return " ".join((*corners, *reversed(corners))) % (*y_px(upper), *reversed(y_px(lower)))
 
-    across = x_px(x)
+    points = " ".join(_corners(tuple(x), x_low, x_high))
     lines = tuple(
         Line(
             name.removeprefix("below_theta_").removeprefix("exchanged_").removeprefix("nll_").removeprefix("distance_"),
             _COLOURS[place % len(_COLOURS)],
-            _points(across, y_px(line)),
+            points % tuple(y_px(line)),
             f"{line[-1]:.4g}",
             _DASHES[place // len(_COLOURS) % len(_DASHES)],
             outline(*bands[name]) if name in bands else "",
@@ -185,15 +183,21 @@ def chart(
         for place in ((places or numbered)[name],)
     )
     x_shown = [value for value in axis_ticks(x_low, x_high) if value <= x_high * (1 + 1e-9)]
-    x_ticks = tuple(Tick(round(at, 1), f"{value:g}") for at, value in zip(x_px(x_shown), x_shown, strict=True))
+    x_ticks = tuple(Tick(round(_x_px(value, x_low, x_high), 1), f"{value:g}") for value in x_shown)
     y_shown = tuple(Tick(round(at, 1), f"{value:.4g}") for at, value in zip(y_px(y_ticks), y_ticks, strict=True))
     return Chart(title, lines, x_ticks, y_shown, x_name=x_name)
 
 
-def _points(x: Sequence[float], y: Sequence[float]) -> str:
-    """The corners of an SVG line, to a tenth of a pixel; in one call, because a page has some thousand of them."""
-    corners = [number for corner in zip(x, y, strict=True) for number in corner]
-    return " ".join(["%.1f,%.1f"] * len(x)) % tuple(corners)
+def _x_px(value: float, low: float, high: float) -> float:
+    return _LEFT + (value - low) / (high - low) * (WIDTH - _LEFT - _RIGHT)
+
+
+@lru_cache(64)
+def _corners(x: tuple[float, ...], low: float, high: float) -> tuple[str, ...]:
+    """For each x a corner of an SVG line that lacks only its y. A page has some thousand corners, most of them at the
+    same steps as those of the pages before it.
+    """
+    return tuple(f"{_x_px(value, low, high):.1f},%.1f" for value in x)
 
 
 def axis_ticks(low: float, high: float, about: int = 4) -> list[float]:
