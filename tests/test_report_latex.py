@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from cenbench.report.table import Table, build_table
 
 needs_pdflatex = pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex (texlive)")
 LABELS = (
+    "［5pt] wide", "＊ wide",
     "[5pt] like an option", "*", "* starred", " [1]", "(lr)", "λ → 0", "α, β and Γ ≤ Ω", "ΑΒΕ", "a <- b << c >> d",
     "«quoted» „low“", "Þórður", "đŋ", "naïve café, Ångström, Žižek, ą", "--epochs ---", "``x''", "?`!`", "½ of 10² m₀",
     "100 % & #1 $x_1$ {y}", "^~|\\", "中文", "x\u202ey\u200b", "line\nbreak\ttab", "✓ ✗", "\\end{tabular}", "",
@@ -83,6 +85,7 @@ def test_the_source_is_ascii_and_has_no_bare_special_character(text: str) -> Non
 @pytest.mark.parametrize(
     ("text", "written"),
     [
+        ("［x]", "{}[x]"), ("＊x", "{}*x"), ("⅓ ℃ ㎲", r"1/3 $^\circ$C $\mu$s"),
         ("[x]", "{}[x]"), ("*x", "{}*x"), (" [x]", "{} [x]"), ("x [y]*", "x [y]*"),
         ("λ", r"$\lambda$"), ("Λ", r"$\Lambda$"), ("Α", "A"), ("ά", r"$\alpha$"), ("→", r"$\rightarrow$"),
         ("þ", "th"), ("«", r"$\ll$"), ("é", r"\'{e}"), ("ï", r'\"{\i}'), ("ç", r"\c{c}"), ("ą", "a"),
@@ -95,3 +98,12 @@ def test_the_source_is_ascii_and_has_no_bare_special_character(text: str) -> Non
 )  # fmt: skip
 def test_what_a_text_becomes(text: str, written: str) -> None:
     assert tex(text) == written
+
+
+def test_no_character_by_itself_is_an_option_or_beyond_ascii() -> None:
+    """Wide and small forms stand for plain characters, brackets and stars among them."""
+    compatible = [chr(code) for code in range(0x20, 0x30000) if unicodedata.decomposition(chr(code))]
+    assert len(compatible) > 5000
+    for written in map(tex, compatible):
+        assert written.isascii()
+        assert not written.lstrip().startswith(("[", "*"))

@@ -33,6 +33,9 @@ HIDDEN = (
     *("\x00", "\x07", "\x1b", "\x7f", "\x9b", "\xad", "\u034f", "\u061c", "\u115f", "\u180e", "\u200b", "\u200e"),
     *("\u2028", "\u202e", "\u2060", "\u2066", "\u2800", "\u3164", "\ufe0f", "\ufeff", "\ufff9", "\ud800"),
     *("\U000e0001", "\U000e0041", "\U000e0100", "\U0001d173"),
+    "\U0001d159",
+    "\U0001107f",
+    "\U00016fe4",
 )
 NAMED = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 """Unicode's categories of controls, formats (which change directions), surrogates, unassigned, and separators."""

@@ -72,7 +72,7 @@ def tex(text: object) -> str:
     characters = [" ", *map(_character, plain)]
     written = "".join(_apart(before, after) + after for before, after in pairwise(characters))
     # After the end of a row or a rule, these would be taken as an option of it.
-    return f"{{}}{written}" if plain.lstrip().startswith(("[", "*")) else written
+    return f"{{}}{written}" if written.lstrip(" ~").startswith(("[", "*")) else written
 
 
 def _apart(before: str, after: str) -> str:
@@ -110,7 +110,9 @@ def _compatible(letter: str) -> str | None:
     """Superscripts, subscripts, ligatures and full-width forms, by the plain characters they stand for."""
     kind, _, _ = unicodedata.decomposition(letter).partition(" ")
     plain = unicodedata.normalize("NFKC", letter)
-    if plain == letter or not plain.isascii():
+    escaped = letter if plain == letter else "".join(map(_character, plain))
+    if plain == letter or "U+" in escaped:
         return None
-    escaped = "".join(map(_character, plain))
-    return {"<super>": rf"\textsuperscript{{{escaped}}}", "<sub>": rf"$_{{{plain}}}$"}.get(kind, escaped)
+    if kind == "<sub>" and plain.isascii():
+        return f"$_{{{plain}}}$"
+    return rf"\textsuperscript{{{escaped}}}" if kind == "<super>" else escaped
