@@ -141,6 +141,20 @@ def test_a_curve_breaks_where_no_cell_is_finished(study: Plan, tmp_path: Path) -
     assert draw(figure, "svg").decode().count("\N{GREEK SMALL LETTER THETA} = 0.3<") == 1, "one entry of the legend"
 
 
+def test_a_mean_over_some_of_the_seeds_says_so(study: Plan, tmp_path: Path) -> None:
+    """Nothing is said of networks that are finished, or that have not been started."""
+    first, second, *_ = (series.cells for series in study.figure("figure-learning").series)
+    done = {*first, *second[:2]}
+
+    def record(cell: Cell) -> CellRecord:
+        values = history("nll_ensemble", 1.0)
+        return finished(cell, tmp_path, files=values) if cell in done else unfinished(cell, tmp_path)
+
+    assert figure_of(study, "figure-learning", record).notes == (
+        "Drawn from fewer seeds than declared: l1 term (2 of 5).",
+    )
+
+
 def test_scores_are_drawn_over_parameters(demo: Plan, tmp_path: Path) -> None:
     def record(cell: Cell) -> CellRecord:
         parameters = {"total": 2_000_000 if cell.merged else 3_000_000, "fusion": 0, "flops": 1}
