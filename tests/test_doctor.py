@@ -200,9 +200,9 @@ def test_only_what_the_asked_cells_would_miss_is_absent(paper: Plan, tmp_path: P
     kinds = {kind: next(cell for cell in paper.cells.values() if cell.task.kind == kind) for kind in TASKS}
     for kind, (dataset, file) in TASKS.items():
         data, weights = absent_inputs(paper, Paths(tmp_path), [kinds[kind].id])
-        assert data.startswith(f"Absent: data {dataset}: neither")
+        assert data.startswith(f"Missing: data {dataset}: neither")
         assert f"fix: put the official files in {tmp_path / 'data' / 'raw' / dataset}" in data
-        assert weights.startswith("Absent: weights: 1 of 1 cells would be skipped")
+        assert weights.startswith("Missing: weights: 1 of 1 cells would be skipped")
         assert file in weights
     assert absent_inputs(paper, Paths(tmp_path), []) == []
 
@@ -225,7 +225,7 @@ def test_absent_weights_are_reported_with_the_number_of_skipped_cells(paper: Pla
     check = check_weights(paper.cells, paths)
     assert check.outcome == "warning"
     assert check.found.startswith(
-        f"{translation_cells} of {len(paper.cells)} cells would be skipped: weights-inception"
+        f"{translation_cells} of {len(paper.cells)} cells would be skipped; missing: weights-inception"
     )
     place("weights-inception-2015-12-05-6726825d.pth")
     assert check_weights(paper.cells, paths).outcome == "ok"

@@ -71,8 +71,8 @@ def test_a_dry_run_ends_with_what_its_cells_would_miss(capfd: pytest.CaptureFixt
     asked.end(SimpleNamespace(dryrun=True, dag=waiting))
     said = capfd.readouterr().err
     assert f"1 of {len(asked.plan.cells)} cells of preset paper would be submitted" in said
-    assert "Absent: data nyudv2: neither" in said
-    assert "Absent: weights: 1 of 1 cells would be skipped" in said
+    assert "Missing: data nyudv2: neither" in said
+    assert "Missing: weights: 1 of 1 cells would be skipped" in said
     assert said.count("fix: ") == 2
     asked.end(SimpleNamespace(dryrun=False, dag=waiting))
     assert capfd.readouterr().err == ""

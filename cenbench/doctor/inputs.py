@@ -40,7 +40,7 @@ def absent_inputs(plan: Plan, paths: Paths, cell_ids: Collection[str]) -> list[s
         if (key := dataset_key(dataset)) in read
     ]
     wrong = [check for check in (*checks, _check_presence(cells, paths)) if check.outcome != "ok"]
-    return [f"Absent: {check.name}: {check.found}\n  fix: {check.fix}" for check in wrong]
+    return [f"Missing: {check.name}: {check.found}\n  fix: {check.fix}" for check in wrong]
 
 
 def check_dataset(name: str, key: str, data: Path, raw: Path, preset: str) -> Check:
@@ -53,7 +53,7 @@ def check_dataset(name: str, key: str, data: Path, raw: Path, preset: str) -> Ch
             return Check(label, "ok", "not prepared yet; Snakemake renders it first")
         if holds_raw_files(raw):
             return Check(label, "ok", f"not prepared yet; Snakemake first prepares it from the files in {raw}")
-        found = f"neither {folder / MANIFEST} nor official files in {raw}: cells that read it would fail"
+        found = f"neither {folder / MANIFEST} nor official files in {raw}; cells that read it would fail"
         return Check(label, "problem", found, f"put the official files in {raw}, then: {prepare}")
     try:
         files = read_manifest(folder).files
@@ -88,7 +88,7 @@ def _check_presence(cells: Mapping[str, Cell], paths: Paths) -> Check:
         return Check("weights", "ok", "no cell needs pretrained weights")
     skipped = sum(any(name in absent for name in files) for files in needed.values())
     if skipped:
-        found = f"{skipped} of {len(cells)} cells would be skipped: {', '.join(absent)} absent"
+        found = f"{skipped} of {len(cells)} cells would be skipped; missing: {', '.join(absent)}"
         fix = "cenbench weights list, with this preset, shows where they are published; then: cenbench weights add"
         return Check("weights", "warning", found, fix)
     return Check("weights", "ok", f"{', '.join(names)} in place")
