@@ -11,7 +11,7 @@ from cenbench.report.csv_text import csv_text
 from cenbench.report.markdown import _line
 
 
-@pytest.mark.parametrize("text", ["=1+2", "=cmd|' /C calc'!A0", "+SUM(1)", "-x", "@SUM(1)", "\t=1"])
+@pytest.mark.parametrize("text", ["=1+2", "=cmd|' /C calc'!A0", "+SUM(1)", "-x", "@SUM(1)", "\t=1", "\n=1", "＝1+2"])
 def test_text_that_a_spreadsheet_would_run_is_quoted(text: str) -> None:
     frame = pandas.DataFrame({"row": [text, "a"], "ours": [1.5, 2.0]})
     read = pandas.read_csv(io.StringIO(csv_text(frame), newline=""))

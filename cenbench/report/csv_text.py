@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pandas
 
-_RUN = ("=", "+", "-", "@", "\t")
-"""A spreadsheet takes text that begins with one of these for a formula, which may start programs."""
+_RUN = ("=", "+", "-", "@", "\t", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""A spreadsheet takes text that begins with one of these, some of them in wide forms, for a formula, which may start
+programs."""
 
 
 def csv_text(frame: pandas.DataFrame) -> str:
