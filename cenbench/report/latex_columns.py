@@ -126,7 +126,7 @@ def _plain(text: str) -> str:
 def _format(metric: str, texts: Sequence[str]) -> str:
     """Places before and after the decimal point, and digits of the standard deviation in parentheses.
 
-    What is no number (`2 of 3`, `failed`) stands in braces and counts for neither.
+    What is not a number (`2 of 3`, `failed`) stands in braces and counts for neither.
     """
     decimals = metrics()[metric].decimals
     numbers = [parts for text in texts if all(map(_NUMBER.fullmatch, parts := _plain(text).split(r" \pm ")))]

@@ -1,6 +1,6 @@
 """The params and the exported results of another revision of the repository. Torch-free.
 
-Results are no part of a commit. What is found are archives of `cenbench results export` in results/ that the revision
+Results are not part of a commit. What is found are archives of `cenbench results export` in results/ that the revision
 tracks, with DVC (`results/demo.tar.dvc`) or in git itself.
 """
 

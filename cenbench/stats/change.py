@@ -45,10 +45,10 @@ def change(a: Mapping[int, float], b: Mapping[int, float], *, higher_is_better: 
 def change_words(changes: Sequence[Change], margins: Sequence[float | None], alpha: float = 0.05) -> list[ChangeWord]:
     """One word per change, corrected for how many were compared (Holm).
 
-    same       not a digit differs
+    same       no digit differs
     better     shown to be better (two-sided), by at least the margin if there is one; `worse` likewise
     noise      the interval lies within the margin: no difference that counts
-    undecided  nothing of this is shown, as always with a single seed
+    undecided  none of these is shown, as is always the case with a single seed
     """
     p_values = {
         place: one.comparison.p_two_sided

@@ -70,7 +70,7 @@ def claim_words(found: Sequence[Evidence], alpha: float = ALPHA, *, family: int 
     contradicted             the opposite is shown, by at least the margin
     equal within the margin  shown (two one-sided tests, alpha / 2 each): neither side is better by a difference that
                              counts
-    undecided                nothing of this is shown
+    undecided                none of these is shown
     """
     holds = holm([one.p_holds for one in found], family)
     against = holm([one.p_against for one in found], family)
