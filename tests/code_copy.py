@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from checkout import REPOSITORY
+from checkout import REPOSITORY, copy_code_cache
 
 from cenbench.evaluate.task import evaluation_entries, metrics_loaded_by_name, selection_entries
 from cenbench.matrix import metrics
@@ -30,6 +30,7 @@ class CodeCopy:
         self.package = folder / "cenbench"
         self._is_parsed = False
         shutil.copytree(REPOSITORY / "cenbench", self.package, ignore=shutil.ignore_patterns("__pycache__"))
+        copy_code_cache(folder)
 
     def digests(self, cells: Mapping[str, Cell], moved: Mapping[str, str] | None = None) -> Reached:
         """The digests of the code as it is now. `moved`: old -> new names of modules, for entry points among them."""

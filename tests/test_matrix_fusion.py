@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from checkout import PRESET, REPOSITORY
+from checkout import PRESET, REPOSITORY, copy_code_cache
 from messages import key_of, without_lines
 
 from cenbench.errors import UserError
@@ -427,6 +427,7 @@ def test_a_new_method_is_one_file_and_a_row(tmp_path: Path, params: Path) -> Non
     """It adds its cell and changes neither the id nor the code of any other: nothing else is trained again."""
     package = tmp_path / "cenbench"
     shutil.copytree(REPOSITORY / "cenbench", package, ignore=shutil.ignore_patterns("__pycache__"))
+    copy_code_cache(tmp_path)
     before = digests_in(tmp_path)
     file = package / "nn" / "fusion" / "maximum.py"
     file.write_text(MAXIMUM)

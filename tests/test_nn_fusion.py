@@ -245,7 +245,7 @@ def test_flops_of_a_convolution_in_closed_form() -> None:
 @pytest.mark.parametrize("inference", [False, True])
 def test_flops_are_those_of_torchs_counter(kind: str, method: str, inference: bool) -> None:
     modalities = max(modalities_for(method))
-    net, shape = BUILD[kind](method, modalities), (1, modalities, 3, 64, 64)
+    net, shape = BUILD[kind](method, modalities), (1, modalities, 3, 32, 32)
     state, drawn = {name: value.clone() for name, value in net.state_dict().items()}, torch.get_rng_state()
     with torch.inference_mode(inference):
         found = count_flops(net, shape)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 import yaml
@@ -58,6 +60,13 @@ def shown_table(checkout: Checkout, text: str) -> Table:
     return build_table("demo", plan.table("table7"), {id: read_record(paths, cell) for id, cell in plan.cells.items()})
 
 
+@pytest.fixture
+def declared(prepared_checkout: Checkout, tmp_path: Path) -> Checkout:
+    """A checkout that has only its params."""
+    shutil.copytree(prepared_checkout.root / "params", tmp_path / "params")
+    return Checkout(tmp_path)
+
+
 class Markup(HTMLParser):
     """The tags and attributes of a page, and its text."""
 
@@ -87,8 +96,8 @@ def control_sequences(latex: str) -> set[str]:
 
 
 @pytest.mark.parametrize("text", SHOWN)
-def test_a_text_is_shown_and_nothing_else(checkout: Checkout, text: str) -> None:
-    plain, hostile = shown_table(checkout, "plain"), shown_table(checkout, text)
+def test_a_text_is_shown_and_nothing_else(declared: Checkout, text: str) -> None:
+    plain, hostile = shown_table(declared, "plain"), shown_table(declared, text)
     page, before = Markup(render_html(hostile)), Markup(render_html(plain))
     assert page.tags == before.tags, "no more tags or attributes than with plain text"
     assert " ".join(text.split()) in " ".join(page.text.split())
@@ -105,27 +114,27 @@ def test_a_text_is_shown_and_nothing_else(checkout: Checkout, text: str) -> None
 
 
 @pytest.mark.parametrize("text", REFUSED)
-def test_a_text_that_a_reader_cannot_see_is_refused(checkout: Checkout, text: str) -> None:
-    checkout.write("params/table7.yaml", yaml.safe_dump({**yaml.safe_load(TABLE7), "title": text}))
+def test_a_text_that_a_reader_cannot_see_is_refused(declared: Checkout, text: str) -> None:
+    declared.write("params/table7.yaml", yaml.safe_dump({**yaml.safe_load(TABLE7), "title": text}))
     with pytest.raises(UserError) as caught:
-        load_plan(checkout.root / "params", "demo")
+        load_plan(declared.root / "params", "demo")
     assert "table7.yaml" in str(caught.value)
     assert text not in str(caught.value), "the message itself is safe to print"
 
 
 @pytest.mark.parametrize("text", SHOWN)
-def test_a_description_is_shown_as_it_is(checkout: Checkout, text: str) -> None:
-    preset = yaml.safe_load((checkout.root / "params/presets/demo.yaml").read_text())
-    checkout.write("params/presets/demo.yaml", yaml.safe_dump({**preset, "description": text}))
+def test_a_description_is_shown_as_it_is(declared: Checkout, text: str) -> None:
+    preset = yaml.safe_load((declared.root / "params/presets/demo.yaml").read_text())
+    declared.write("params/presets/demo.yaml", yaml.safe_dump({**preset, "description": text}))
     console = Console(width=2000, record=True, file=open("/dev/null", "w"))  # noqa: PTH123, SIM115
-    console.print(render_plan(load_plan(checkout.root / "params", "demo")))
+    console.print(render_plan(load_plan(declared.root / "params", "demo")))
     assert text.splitlines()[0] in console.export_text()
 
 
 @pytest.mark.parametrize("text", [*SHOWN, *REFUSED, "x/../../y", "/etc", "-rf", "x y", "~"])
-def test_what_becomes_a_path_or_an_argument_is_a_plain_name(checkout: Checkout, text: str) -> None:
+def test_what_becomes_a_path_or_an_argument_is_a_plain_name(declared: Checkout, text: str) -> None:
     """For the dataset, the preset, the fusion method, the stream and the task: no part of such text gets into an id."""
-    preset = yaml.safe_load((checkout.root / "params/presets/demo.yaml").read_text())
+    preset = yaml.safe_load((declared.root / "params/presets/demo.yaml").read_text())
     table = yaml.safe_load(TABLE7)
     dataset = {**preset["segmentation"]["dataset"], "name": text}
     for file, document in {
@@ -142,14 +151,14 @@ def test_what_becomes_a_path_or_an_argument_is_a_plain_name(checkout: Checkout, 
             {**table, "defaults": {**table["defaults"], "override": {text: {"name": text}}}},
         ],
     }.items():
-        good = (checkout.root / file).read_text()
+        good = (declared.root / file).read_text()
         for bad in document:
-            checkout.write(file, yaml.safe_dump(bad))
+            declared.write(file, yaml.safe_dump(bad))
             with pytest.raises(UserError):
-                load_plan(checkout.root / "params", "demo")
-        checkout.write(file, good)
+                load_plan(declared.root / "params", "demo")
+        declared.write(file, good)
     with pytest.raises(UserError):
-        load_plan(checkout.root / "params", text)
+        load_plan(declared.root / "params", text)
 
 
 def test_hostile_params_end_to_end(finished: Checkout) -> None:
