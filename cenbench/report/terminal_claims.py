@@ -41,6 +41,7 @@ def render_claims(claims: Claims, width: int) -> RenderableType:
 
 def _wide(claims: Sequence[JudgedClaim]) -> Table:
     table = borderless("claim", "metric", ">effect [95 %]", ">margin", "evidence", "verdict", "why")
+    table.columns[0].no_wrap = True  # a name is copied whole
     for claim in claims:
         add_row(
             table, claim.name, metric_text(claim), effect_text(claim), margin_text(claim), seeds_text(claim),
