@@ -42,9 +42,9 @@ def run(checkout: Checkout, cell_id: str, status: int = 0) -> str:
 
 
 @pytest.mark.parametrize("kind", ["segmentation", "translation"])
-def test_a_finished_cell_is_published_completely(finished: Checkout, kind: str) -> None:
-    cell_id = cell_ids(finished)[kind]
-    record = record_of(finished, cell_id)
+def test_a_finished_cell_is_published_completely(finished_checkout: Checkout, kind: str) -> None:
+    cell_id = cell_ids(finished_checkout)[kind]
+    record = record_of(finished_checkout, cell_id)
     assert record.state == "ok"
     assert set(record.metrics) == set(record.cell.task.streams)
     expected = {
@@ -63,9 +63,9 @@ def test_a_finished_cell_is_published_completely(finished: Checkout, kind: str) 
     assert (record.folder / "history.csv").read_text().count("\n") == 13
 
 
-def test_a_segmentation_record_explains_its_scores_by_class_and_by_image(finished: Checkout) -> None:
+def test_a_segmentation_record_explains_its_scores_by_class_and_by_image(finished_checkout: Checkout) -> None:
     """Confusion counts, IoU of each class and counts of each image are the same pixels, and give the same mean IoU."""
-    record = record_of(finished, cell_ids(finished)["segmentation"])
+    record = record_of(finished_checkout, cell_ids(finished_checkout)["segmentation"])
     found = read_per_image(record)
     assert isinstance(found, PerImage)
     assert found.images == record.cell.dataset.val_scenes
@@ -80,8 +80,8 @@ def test_a_segmentation_record_explains_its_scores_by_class_and_by_image(finishe
         assert values["pixel_acc_pct"] == pytest.approx(100 * confusion_KK.trace() / confusion_KK.sum(), rel=1e-12)
 
 
-def test_a_translation_record_explains_its_scores_by_image(finished: Checkout) -> None:
-    record = record_of(finished, cell_ids(finished)["translation"])
+def test_a_translation_record_explains_its_scores_by_image(finished_checkout: Checkout) -> None:
+    record = record_of(finished_checkout, cell_ids(finished_checkout)["translation"])
     found = read_per_image(record)
     assert isinstance(found, PerImage)
     assert found.images == record.cell.dataset.val_scenes
