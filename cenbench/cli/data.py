@@ -71,7 +71,7 @@ def prepare(
     ] = None,
     preset: Preset = "demo",
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes that render or convert. Default: one per allotted CPU.")
+        int | None, typer.Option(min=1, max=1024, help="Processes to use. Default: one per allotted CPU.")
     ] = None,
     root: Root = Path(),
 ) -> None:
