@@ -26,7 +26,7 @@ from cenbench.report.cell_page import render_cell_page
 from cenbench.report.cell_sources import CellSources
 from cenbench.report.class_legend import class_names, shown_classes
 from cenbench.report.curves import chart, history_problem, read_history, spread
-from cenbench.report.siblings import seeds, siblings
+from cenbench.report.siblings import seeds, seeds_stream, siblings
 
 
 @pytest.fixture(scope="module")
@@ -57,10 +57,10 @@ def test_siblings_are_the_rows_of_the_column_with_the_same_seed(
     [found] = [one for one in siblings(context_of(study, ours), ours.id, records, "study") if one.table == "table7"]
     slots = [slot for slot in study.table("table7").slots if slot.column == 2]
     assert [line.cell_id for line in found.lines] == [slot.cells[0].id for slot in slots]
-    assert [line.is_this for line in found.lines] == [slot.row == 6 for slot in slots]
+    assert [line.cell_id == ours.id for line in found.lines] == [slot.row == 6 for slot in slots]
     for line, slot in zip(found.lines, slots, strict=True):
         difference = value(records, line.cell_id) - value(records, ours.id)
-        expected = "" if line.is_this else f"{difference:+.1f}".replace("-", "\N{MINUS SIGN}")
+        expected = "" if line.cell_id == ours.id else f"{difference:+.1f}".replace("-", "\N{MINUS SIGN}")
         assert line.numbers == (f"{value(records, line.cell_id):.1f}",)
         assert line.papers == (f"{slot.paper['miou_pct']:.1f}",)
         assert line.differences[0].replace("+0.0", "0.0") == expected.replace("+0.0", "0.0")
@@ -81,14 +81,14 @@ def test_where_a_table_ranks_columns_siblings_are_those_of_the_row(study: Plan, 
 
 def test_seeds_have_a_mean_and_spread_once_all_count(study: Plan, ours: Cell, records: dict[str, CellRecord]) -> None:
     context = context_of(study, ours)
-    found = seeds(context, records[ours.id], records)
+    found = seeds(context.seeds, seeds_stream(context, records[ours.id]), context.metrics, records)
     assert found is not None
     numbers = [value(records, cell_id) for cell_id in context.seeds.values()]
     assert len(numbers) == len(study.table("table7").slots[0].cells) > 1
     assert found.means[0] == f"{statistics.mean(numbers):.1f} \N{PLUS-MINUS SIGN} {statistics.stdev(numbers):.1f}"
     last = list(context.seeds.values())[-1]
     missing = {**records, last: record(study.cells[last], None, "missing", "not run yet")}
-    partial = seeds(context, records[ours.id], missing)
+    partial = seeds(context.seeds, found.stream, context.metrics, missing)
     assert partial is not None
     assert (partial.means, partial.counted) == ((), len(numbers) - 1)
     page = Page(render_cell_page("study", records[ours.id], context, CellSources(missing)))

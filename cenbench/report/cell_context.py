@@ -56,6 +56,11 @@ class CellContext:
         return found.pop() if len(found) == 1 else None
 
     @property
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics that tables show of the cell."""
+        return tuple(dict.fromkeys(metric for place in self.places for metric in place.metrics))
+
+    @property
     def related(self) -> Iterator[str]:
         """Ids of the cells whose numbers the page shows."""
         yield from self.seeds.values()

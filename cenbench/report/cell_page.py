@@ -21,7 +21,7 @@ from cenbench.report.corollary_note import corollary_note
 from cenbench.report.curves import history_problem, read_history, training_charts
 from cenbench.report.environment import page_templates
 from cenbench.report.exchange_note import exchange_note, exchange_text
-from cenbench.report.siblings import seeds, siblings
+from cenbench.report.siblings import seeds_stream, siblings
 from cenbench.report.value import heading, is_imported, number_text
 
 LOG_LINES = 200
@@ -55,7 +55,7 @@ def render_cell_page(preset: str, record: CellRecord, context: CellContext, sour
         no_curves=_no_curves(record) if not history else "",
         curves_of=seeds_spread.seeds,
         siblings=siblings(context, cell.id, sources.records, preset),
-        seeds=seeds(context, record, sources.records),
+        seeds=sources.seeds(tuple(context.seeds.items()), seeds_stream(context, record), context.metrics),
         pages=sources.pages,
         samples=_samples(record),
         legend=sources.legend(record),

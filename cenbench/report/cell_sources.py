@@ -10,11 +10,12 @@ from cenbench.matrix.specs import DatasetSpec
 from cenbench.records.read import CellRecord
 from cenbench.report.class_legend import Legend, class_legend, class_names
 from cenbench.report.curves import Band, read_history, spread
+from cenbench.report.siblings import Seeds, seeds
 
 History = Mapping[str, list[float]]
 _MOST_HISTORIES = 128
 """Histories kept in memory: the seeds of a few networks, whose pages are rendered one after another."""
-_MOST_SPREADS = 8
+_MOST_NETWORKS = 8
 
 
 class Spread(NamedTuple):
@@ -36,7 +37,8 @@ class CellSources:
         self.records = records
         self.pages = frozenset(pages)
         self.history = lru_cache(_MOST_HISTORIES)(self._history)
-        self.spread = lru_cache(_MOST_SPREADS)(self._spread)
+        self.spread = lru_cache(_MOST_NETWORKS)(self._spread)
+        self.seeds = lru_cache(_MOST_NETWORKS)(self._seeds)
         self._legends: dict[DatasetSpec, Legend] = {}
 
     def legend(self, record: CellRecord) -> Legend:
@@ -55,3 +57,6 @@ class CellSources:
     def _spread(self, cells: tuple[str, ...], columns: tuple[str, ...]) -> Spread:
         histories = [self.history(cell_id) for cell_id in cells]
         return Spread(spread(columns, histories), sum(map(bool, histories)))
+
+    def _seeds(self, ids: tuple[tuple[int, str], ...], stream: str, shown: tuple[str, ...]) -> Seeds | None:
+        return seeds(dict(ids), stream, shown, self.records)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 # Widths in pt of Computer Modern Roman at 10 pt (cmr10.tfm). Times, which many styles use, is narrower.
 _CMR10 = {
@@ -28,8 +29,13 @@ _BOLD = 1.15
 
 def text_pt(text: str, size: str, *, bold: bool = False) -> float:
     """Width of a text on one line, in pt; rather too large than too small."""
-    wide = sum(_WIDTH.get(letter, _UNKNOWN) for letter in text)
-    return wide * _RELATIVE[size] * (_BOLD if bold else 1.0)
+    return _cmr10_pt(text) * _RELATIVE[size] * (_BOLD if bold else 1.0)
+
+
+@lru_cache(2**16)
+def _cmr10_pt(text: str) -> float:
+    """The same texts are measured for each form and size of a table."""
+    return sum(_WIDTH.get(letter, _UNKNOWN) for letter in text)
 
 
 def widest_pt(texts: Iterable[str], size: str, *, bold: bool = False) -> float:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import pandas
+from pydantic_core import to_jsonable_python
 
 from cenbench.files import digest
 from cenbench.report.rendered import TABLE_FORMAT
@@ -30,8 +30,8 @@ def render_json(table: Table) -> dict[str, Any]:
         "columns": [column.label for column in layout.columns],
         "rows": [{"group": row.group, "labels": list(row.labels)} for row in layout.rows],
         "states": table.states,
-        "entries": [asdict(entry) for entry in table.entries],
-        "per_class": [asdict(row) for row in table.per_class],
+        "entries": to_jsonable_python(table.entries),
+        "per_class": to_jsonable_python(table.per_class),
         "footers": list(layout.footers),
         "protocol": list(layout.protocol_lines),
     }

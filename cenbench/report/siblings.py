@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from cenbench.matrix.metrics import metrics as all_metrics
@@ -18,7 +18,6 @@ class Line:
 
     name: str
     cell_id: str
-    is_this: bool
     state: str
     numbers: tuple[str, ...]
     papers: tuple[str, ...] = ()
@@ -75,7 +74,6 @@ def _siblings(place: CellPlace, cell_id: str, records: Mapping[str, CellRecord],
             Line(
                 sibling.name,
                 sibling.cell_id,
-                is_this,
                 _state(records.get(sibling.cell_id)),
                 _ours(records.get(sibling.cell_id), found, metrics),
                 tuple(_text(metric, sibling.paper.get(metric)) for metric in metrics),
@@ -83,36 +81,43 @@ def _siblings(place: CellPlace, cell_id: str, records: Mapping[str, CellRecord],
                 "" if is_this or not found else command,
             )
         )
-    shown = tuple(line for line in lines if line.is_this or any(line.numbers))
+    shown = tuple(line for line in lines if line.cell_id == cell_id or any(line.numbers))
     without = tuple(line for line in lines if line not in shown)
     papers = any(text for line in shown for text in line.papers)
     return Siblings(place.table, place.stream, metrics, shown, without, papers)
 
 
-def seeds(context: CellContext, record: CellRecord, records: Mapping[str, CellRecord]) -> Seeds | None:
-    """The numbers of every seed; None for a cell that has no other."""
-    if len(context.seeds) < 2:
+def seeds_stream(context: CellContext, record: CellRecord) -> str:
+    """The output whose numbers the list of seeds shows."""
+    return context.places[-1].stream if context.places else record.cell.streams[-1]
+
+
+def seeds(
+    ids: Mapping[int, str], stream: str, shown: Collection[str], records: Mapping[str, CellRecord]
+) -> Seeds | None:
+    """The numbers of every seed, the same on the page of each; None for a cell that has no other.
+
+    `ids` is seed -> cell id, `shown` the metrics that tables show of the cell; if there are none, all are listed.
+    """
+    if len(ids) < 2:
         return None
-    place = context.places[-1] if context.places else None
-    stream = place.stream if place else record.cell.streams[-1]
-    numbers = {id_: _numbers(records.get(id_), stream) for id_ in context.seeds.values()}
+    numbers = {cell_id: _numbers(records.get(cell_id), stream) for cell_id in ids.values()}
     measured = {metric for found in numbers.values() for metric in found}
-    shown = {metric for one in context.places for metric in one.metrics} or measured
-    measured = {metric for metric in measured & shown if not all_metrics()[metric].is_cost}  # equal for all seeds
+    measured &= set(shown) or measured
+    measured = {metric for metric in measured if not all_metrics()[metric].is_cost}  # equal for all seeds
     metrics = tuple(metric for metric in all_metrics() if metric in measured)
     lines = tuple(
         Line(
             f"seed {seed}",
             cell_id,
-            cell_id == record.cell.id,
-            state=_state(records.get(cell_id)),
-            numbers=_ours(records.get(cell_id), numbers[cell_id], metrics),
+            _state(records.get(cell_id)),
+            _ours(records.get(cell_id), numbers[cell_id], metrics),
         )
-        for seed, cell_id in context.seeds.items()
+        for seed, cell_id in ids.items()
     )
-    counting = [records[id_] for id_ in context.seeds.values() if id_ in records and not why_not_counted(records[id_])]
+    counting = [id_ for id_ in ids.values() if id_ in records and not why_not_counted(records[id_])]
     means: tuple[str, ...] = ()
-    if len(counting) == len(context.seeds):
+    if len(counting) == len(ids):
         means = tuple(_mean(metric, [found.get(metric) for found in numbers.values()]) for metric in metrics)
     return Seeds(stream, metrics, lines, means, len(counting))
 
