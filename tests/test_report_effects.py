@@ -160,9 +160,24 @@ def test_score_against_parameters_has_a_point_for_every_row_though_no_column_sho
 
 def test_no_label_covers_another() -> None:
     numbers = random.Random(1)
-    points = [(str(n), numbers.uniform(0, 60), numbers.uniform(0, 200)) for n in range(12)]
-    heights = sorted(point.label_y for point in _labelled(points))
-    assert all(below - above >= 12 for above, below in itertools.pairwise(heights))
+    points = _labelled([("a network", numbers.uniform(60, 700), numbers.uniform(0, 200)) for n in range(30)])
+    meeting = [pair for pair in itertools.combinations(points, 2) if pair[0].meets(pair[1])]
+    assert len(meeting) > 30
+    assert all(abs(one.label_y - other.label_y) >= 12 for one, other in meeting)
+
+
+def test_a_label_that_the_right_side_has_no_room_for_stands_left_of_its_point() -> None:
+    """Table 2's were cut off at the edge: its groups are named by whole sentences."""
+    layout = load_plan(REPOSITORY / "params", "study").table("table2")
+    records = {cell.id: record(cell, 10.0 + n / 9, parameters=cost(n)) for n, cell in enumerate(layout.cells)}
+    drawn = scatter_chart(build_table("study", layout, records), records)
+    assert drawn is not None
+    assert "<title>Commonly used: Concat · Early</title>" in drawn
+    assert "one stream after it" not in drawn
+    right, left = _labelled([("a long name of a network", 300.0, 50.0), ("a long name of a network", 700.0, 90.0)])
+    assert (right.side, left.side) == (1, -1)
+    assert left.label_x < left.x and left.label_x - left.width > 0
+    assert not right.meets(left)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import markupsafe
 
@@ -16,8 +16,12 @@ from cenbench.report.table import Table
 
 WIDTH, HEIGHT, LEFT, BOTTOM = 760.0, 320.0, 56.0, 40.0
 _LABEL_PX = 150.0
-"""Width that the longest label takes right of its point."""
+"""Width right of the axes. A label that needs more stands left of its point."""
 _LINE_PX = 13.0
+_LETTER_PX = 6.8
+"""Mean width of a letter of a label; a little more than that of common sans-serif faces at 11 px."""
+_GAP_PX = 13.0
+"""From a point to its label."""
 _LEAST_RANGE = 1.02
 """Ratio of the most to the fewest parameters from which on the picture shows anything."""
 _MOST_LABELS = 30
@@ -25,12 +29,34 @@ _MOST_LABELS = 30
 
 @dataclass(frozen=True)
 class Point:
-    """A network, in pixels of the picture; its label may be moved up or down so that it covers no other."""
+    """A network, in pixels of the picture; its label may be moved down so that it covers no other."""
 
+    name: str
     label: str
+    """The name, or nothing where there are too many points."""
     x: float
     y: float
     label_y: float
+
+    @property
+    def width(self) -> float:
+        """That of the label."""
+        return _GAP_PX + _LETTER_PX * len(self.label)
+
+    @property
+    def side(self) -> int:
+        """1 for a label right of the point, -1 for one left of it: the right side has no room for it."""
+        return 1 if self.x + self.width <= WIDTH else -1
+
+    @property
+    def label_x(self) -> float:
+        """Where the label begins, or ends if it is left of the point."""
+        return self.x + self.side * _GAP_PX
+
+    def meets(self, other: Point) -> bool:
+        """Whether the two labels share a column of pixels."""
+        spans = [sorted((point.x, point.x + point.side * point.width)) for point in (self, other)]
+        return spans[0][0] < spans[1][1] and spans[1][0] < spans[0][1]
 
 
 def scatter_chart(table: Table, records: Mapping[str, CellRecord]) -> markupsafe.Markup | None:
@@ -54,7 +80,7 @@ def scatter_chart(table: Table, records: Mapping[str, CellRecord]) -> markupsafe
         left=LEFT,
         right=WIDTH - _LABEL_PX,
         bottom=HEIGHT - BOTTOM,
-        points=_labelled([(label, x_px(params), y_px(y)) for label, params, y, _ in found]),
+        points=_labelled([(name, x_px(params), y_px(y)) for name, params, y, _ in found]),
         x_ticks=[(x_px(value), f"{value:g}") for value in x_ticks],
         y_ticks=[(y_px(value), f"{value:g}") for value in y_ticks],
         y_title=metrics()[found[0][3]].title,
@@ -63,7 +89,7 @@ def scatter_chart(table: Table, records: Mapping[str, CellRecord]) -> markupsafe
 
 
 def _networks(table: Table, records: Mapping[str, CellRecord]) -> Iterator[tuple[str, float, float, str]]:
-    """Label, parameters in millions, score and its metric of each row, by the emphasised column."""
+    """Name, parameters in millions, score and its metric of each row, by the emphasised column."""
     layout = table.layout
     place = next((number for number, column in enumerate(layout.columns) if column.emphasised), None)
     for row in range(len(layout.rows)) if place is not None else ():
@@ -71,9 +97,9 @@ def _networks(table: Table, records: Mapping[str, CellRecord]) -> Iterator[tuple
         record = records.get(slot.cells[0]) if slot is not None else None
         params = record.numbers(slot.stream).get("params_m") if record is not None and slot is not None else None
         if slot is not None and params is not None and slot.values[0].ours is not None:
-            group = layout.rows[row].group
+            group = (layout.rows[row].group or "").partition(":")[0]
             yield (
-                " ".join(filter(None, [group, short_row(layout, row)])),
+                ": ".join(filter(None, [group, short_row(layout, row)])),
                 params,
                 slot.values[0].ours,
                 slot.values[0].metric,
@@ -81,16 +107,10 @@ def _networks(table: Table, records: Mapping[str, CellRecord]) -> Iterator[tuple
 
 
 def _labelled(points: Sequence[tuple[str, float, float]]) -> list[Point]:
-    """Labels from top to bottom, each at least a line below those of the points close to it; none with many points."""
+    """Labels from top to bottom, each at least a line below those that it would cover; none with many points."""
     placed: list[Point] = []
-    for label, x, y in sorted(points, key=lambda point: point[2]):
-        near = [point.label_y for point in placed if abs(point.x - x) < _LABEL_PX]
-        placed.append(
-            Point(
-                label if len(points) <= _MOST_LABELS else "",
-                x,
-                y,
-                max(y, max(near, default=y) + _LINE_PX if near else y),
-            )
-        )
+    for name, x, y in sorted(points, key=lambda point: point[2]):
+        point = Point(name, name if len(points) <= _MOST_LABELS else "", x, y, y)
+        covered = [other.label_y for other in placed if point.meets(other)]
+        placed.append(replace(point, label_y=max(y, max(covered) + _LINE_PX)) if covered else point)
     return placed
