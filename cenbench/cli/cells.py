@@ -8,6 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from cenbench.cli.collection import collect_as_usual
 from cenbench.cli.options import CellId, Device, Figures, Preset, Root, Tables, checkout, find_cell, say, wide_console
 from cenbench.cpus import limit_threads
 from cenbench.errors import Stopped
@@ -88,6 +89,7 @@ def run(
     plan = load_plan(paths.params, preset)
     chosen = find_cell(plan, cell)
     register(paths, plan)
+    collect_as_usual()
     run_cell(chosen, paths, device, wait=wait)
 
 

@@ -33,6 +33,7 @@ from cenbench.cli import (
     suggest_lambda,
     weights,
 )
+from cenbench.cli.collection import collect_rarely
 from cenbench.cli.options import where_to_start
 from cenbench.cli.output_encoding import accept_any_encoding
 from cenbench.errors import CellFailed, Stopped, UserError
@@ -94,6 +95,7 @@ def _options(
 
 def main() -> None:
     """Run the command line. A `UserError` is printed without a traceback."""
+    collect_rarely()
     accept_any_encoding()
     try:
         app()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import distributions
+from importlib.metadata import Distribution, distributions
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,16 @@ def installed_packages() -> dict[str, str]:
     """package -> version, of every distribution this interpreter can import; the first on the path counts."""
     found: dict[str, str] = {}
     for distribution in distributions():
-        name = distribution.metadata["Name"]
+        name, version = _name_and_version(distribution)
         if name:  # a half-removed package has none
-            found.setdefault(canonicalize_name(name), distribution.version)
+            found.setdefault(canonicalize_name(name), version)
     return found
+
+
+def _name_and_version(distribution: Distribution) -> tuple[str | None, str]:
+    """Read from the first lines of its METADATA: parsing all of it, for every package, takes 0.2 s of each cell."""
+    header = (distribution.read_text("METADATA") or "").partition("\n\n")[0]
+    name, version = (re.search(rf"^{key}: *(\S+) *$", header, re.MULTILINE) for key in ("Name", "Version"))
+    if name and version:
+        return name[1], version[1]
+    return distribution.metadata["Name"], distribution.version
