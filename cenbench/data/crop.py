@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -17,6 +18,8 @@ from torch.nn import functional
 from cenbench.data.transforms import Geometry, Window
 
 Move = Callable[[Tensor], Tensor]
+_SIZES = 256
+"""Pairs of sizes whose index is kept: nearly all crops of a cell are scaled by one of a few."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,8 @@ class Taps:
     """Where the n pixels along one axis of a crop come from: a blend of two stored rows (or columns) per pixel.
 
     Only rows `start` to `stop` of the stored image are needed. `first` and `second` (n,) count from `start`; `weight`
-    (n,) float32 is that of `second`. Both are None where nothing is blended.
+    (n,) float32 is that of `second`. Both are None where nothing is blended. `as_stored`: the pixels are rows `start`
+    to `stop` in their order, so that nothing has to be gathered.
     """
 
     start: int
@@ -32,6 +36,7 @@ class Taps:
     first: Tensor
     second: Tensor | None = None
     weight: Tensor | None = None
+    as_stored: bool = False
 
     def moved(self, move: Move) -> Taps:
         """A copy with `move` applied to its tensors."""
@@ -58,12 +63,13 @@ def taps(stored_px: int, scaled_px: int, begin: int, end: int, geometry: Geometr
 
 
 def resampled(block_CHW: Tensor, rows: Taps, columns: Taps) -> Tensor:
-    """(C, h, w), the block that the taps need, -> (C, H, W).
+    """(C, h, w), the block that the taps need, -> (C, H, W); the block itself where the taps leave it as it is.
 
     Columns are gathered as rows of the transposed block: a gather along the last axis takes ten times as long.
     """
-    turned_CWh = _gathered(block_CHW.transpose(1, 2).contiguous(), columns)
-    return _gathered(turned_CWh.transpose(1, 2).contiguous(), rows)
+    if not columns.as_stored:
+        block_CHW = _gathered(block_CHW.transpose(1, 2).contiguous(), columns).transpose(1, 2).contiguous()
+    return block_CHW if rows.as_stored else _gathered(block_CHW, rows)
 
 
 def crop_taps(window: Window, shape_px: tuple[int, int], crop_px: int, geometry: Geometry) -> tuple[Taps, Taps]:
@@ -85,7 +91,8 @@ def _gathered(block_CHW: Tensor, taps: Taps) -> Tensor:
 
 def _single(index: np.ndarray) -> Taps:
     start, stop = _span(index, index)
-    return Taps(start, stop, torch.from_numpy(index - start))
+    places = index - start
+    return Taps(start, stop, torch.from_numpy(places), as_stored=np.array_equal(places, np.arange(stop - start)))
 
 
 def _span(first: np.ndarray, second: np.ndarray) -> tuple[int, int]:
@@ -93,12 +100,14 @@ def _span(first: np.ndarray, second: np.ndarray) -> tuple[int, int]:
     return (int(first.min()), int(second.max()) + 1) if first.size else (0, 0)
 
 
+@lru_cache(_SIZES)
 def _nearest(stored_px: int, scaled_px: int) -> np.ndarray:
     """(scaled,) index of the stored pixel that PyTorch chooses for each pixel, found by scaling a ramp of indices."""
     ramp = torch.arange(stored_px, dtype=torch.float32).view(1, 1, -1)
     return functional.interpolate(ramp, size=scaled_px, mode="nearest-exact").view(-1).numpy().astype(np.int64)
 
 
+@lru_cache(_SIZES)
 def _places(stored_px: int, scaled_px: int) -> np.ndarray:
     """(scaled,) float32 position of each pixel between the stored pixels, clipped at the first.
 

@@ -6,7 +6,7 @@ normalising and padding happen on the device that the blocks are moved to.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,6 +56,10 @@ class Split:
         self._kind = task.kind
         self._names = [transforms.stored_name(token, task.kind) for token in task.inputs]
         self._names.append(transforms.stored_target(task.target, task.kind, prepared.manifest.modalities))
+        self._scaled_alike: dict[tuple[Geometry, bool], list[int]] = {}
+        """Images with the same taps; labels are apart, because they stay integers."""
+        for place, name in enumerate(self._names):
+            self._scaled_alike.setdefault((transforms.interpolation(name), name == "semantic"), []).append(place)
         indices = prepared.indices(split)
         rows = slice(int(indices[0]), int(indices[-1]) + 1)
         self._arrays = {name: prepared.array(name)[rows] for name in self._names}
@@ -94,8 +98,8 @@ class Split:
         else:
             target = torch.empty(B, 3, crop_px, crop_px, device=device)
         for crop, x_MCHW, target_CHW in zip(batch.crops, x_BMCHW, target, strict=True):
-            for name, block, image_CHW in zip(self._names, crop.blocks, (*x_MCHW, target_CHW), strict=True):
-                self._place(image_CHW, name, block, crop)
+            for place, piece_CHW in self._pieces(crop):
+                self._fill_in((*x_MCHW, target_CHW)[place], self._names[place], piece_CHW, crop.mirror)
         return x_BMCHW, target[:, 0] if self._kind == "segmentation" else target
 
     def _stored(self, row: int, window: Window, crop_px: int) -> StoredCrop:
@@ -107,21 +111,30 @@ class Split:
             window.mirror,
         )
 
-    def _place(self, image_CHW: Tensor, name: str, block: Tensor, crop: StoredCrop) -> None:
+    def _pieces(self, crop: StoredCrop) -> Iterator[tuple[int, Tensor]]:
+        """(place in the names, the part of the image that the crop shows); images scaled alike are scaled together."""
+        for (geometry, _), places in self._scaled_alike.items():
+            values = [self._values(self._names[place], crop.blocks[place]) for place in places]
+            together_CHW = torch.cat(values) if len(values) > 1 else values[0]
+            pieces = resampled(together_CHW, *crop.taps[geometry]).split([len(values_CHW) for values_CHW in values])
+            yield from zip(places, pieces, strict=True)
+
+    def _values(self, name: str, block: Tensor) -> Tensor:
+        """(C, h, w): a single stored channel is scaled once, before it is replicated."""
+        return block[None] if name == "semantic" else self._normalised(block[None], name)[0, : _channels(block)]
+
+    def _fill_in(self, image_CHW: Tensor, name: str, piece_CHW: Tensor, mirror: bool) -> None:
         """Fill one image of the batch. Padding lies below and at the right, or at the left if the crop is mirrored.
 
         Padding is not mirrored: its values (black, missing) have no direction.
         """
-        # A single stored channel is scaled once, before it is replicated.
-        values_CHW = block[None] if name == "semantic" else self._normalised(block[None], name)[0, : _channels(block)]
-        piece_CHW = resampled(values_CHW, *crop.taps[transforms.interpolation(name)])
-        if crop.mirror and name == "normal":
+        if mirror and name == "normal":
             piece_CHW[0].neg_()  # a wall that faced left now faces right
         height, width = piece_CHW.shape[-2:]
         side = image_CHW.shape[-1]
         if (height, width) != (side, side) and name != "semantic":
             _fill(image_CHW, self._fill[name])
-        left = side - width if crop.mirror else 0
+        left = side - width if mirror else 0
         image_CHW[:, :height, left : left + width] = piece_CHW
 
     def _normalised(self, raw: np.ndarray | Tensor, name: str) -> Tensor:

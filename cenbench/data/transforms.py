@@ -76,7 +76,7 @@ def normalise(raw: np.ndarray | Tensor, modality: str, entry: ModalityEntry, kin
     is_depth = modality.startswith("depth")
     if kind == "segmentation" and modality == "rgb":
         mean, std = (_channels(statistic, values.device) for statistic in (IMAGENET_MEAN, IMAGENET_STD))
-        scaled_BCHW = (values_BCHW / 255 - mean) / std
+        scaled_BCHW = (values_BCHW / 255).sub_(mean).div_(std)
     elif kind == "segmentation" and is_depth:
         scaled_BCHW = values_BCHW / entry.units_per_metre
     elif is_depth:
@@ -84,7 +84,7 @@ def normalise(raw: np.ndarray | Tensor, modality: str, entry: ModalityEntry, kin
         scaled_BCHW = torch.log1p(taskonomy_BCHW) / LOG_DEPTH_SPAN * 2 - 1
     else:
         low, high = entry.range
-        scaled_BCHW = ((values_BCHW - low) / (high - low) * 2 - 1).clamp(-1, 1)
+        scaled_BCHW = (values_BCHW - low).div_(high - low).mul_(2).sub_(1).clamp_(-1, 1)
     return scaled_BCHW.expand(-1, 3, -1, -1)
 
 

@@ -35,21 +35,27 @@ def values(image_BSCHW: Tensor, target_BCHW: Tensor) -> Tensor:
     if min(target_BCHW.shape[-2:]) < _SMALLEST_PX:
         found = " x ".join(map(str, target_BCHW.shape[-2:]))
         raise UserError("images are too small for SSIM", found=f"{found} px", expected=f"at least {_SMALLEST_PX} px")
-    rows = [
-        torch.stack([_ssim(image_CHW, target_CHW) for image_CHW in image_SCHW])
-        for image_SCHW, target_CHW in zip(image_BSCHW.double(), target_BCHW.double(), strict=True)
-    ]
-    return torch.stack(rows)
+    pairs = zip(image_BSCHW.double(), target_BCHW.double(), strict=True)
+    return torch.stack([_of_target(image_SCHW, target_CHW) for image_SCHW, target_CHW in pairs])
 
 
 def compute(total: Tensor, count: int) -> Tensor:
     return total / count
 
 
-def _ssim(x_CHW: Tensor, y_CHW: Tensor) -> Tensor:
-    """One image at a time, so that the value cannot depend on the batch, and the maps stay small."""
-    maps_5CHW = torch.stack([x_CHW, y_CHW, x_CHW * x_CHW, y_CHW * y_CHW, x_CHW * y_CHW])
-    mean_x, mean_y, mean_xx, mean_yy, mean_xy = _blurred(maps_5CHW).unbind()
+def _of_target(image_SCHW: Tensor, target_CHW: Tensor) -> Tensor:
+    """SSIM of each stream's image to the target they share, whose own means are taken once, (S,)."""
+    target_2CHW = _blurred(torch.stack([target_CHW, target_CHW * target_CHW]))
+    return torch.stack([_ssim(image_CHW, target_CHW, target_2CHW) for image_CHW in image_SCHW])
+
+
+def _ssim(x_CHW: Tensor, y_CHW: Tensor, y_2CHW: Tensor) -> Tensor:
+    """One image at a time, so that the value cannot depend on the batch, and the maps stay small.
+
+    `y_2CHW`: the means of y and of its square.
+    """
+    mean_x, mean_xx, mean_xy = _blurred(torch.stack([x_CHW, x_CHW * x_CHW, x_CHW * y_CHW])).unbind()
+    mean_y, mean_yy = y_2CHW.unbind()
     variances = (mean_xx - mean_x**2).clamp(min=0) + (mean_yy - mean_y**2).clamp(min=0)
     luminance = (2 * mean_x * mean_y + _C1) / (mean_x**2 + mean_y**2 + _C1)
     structure = (2 * (mean_xy - mean_x * mean_y) + _C2) / (variances + _C2)
