@@ -2,8 +2,8 @@
 
     python benchmarks/scale.py                            4 seeds: 628 cells, all of them run
     python benchmarks/scale.py --seeds 64 --run-s 300     10,048 cells: run for 5 minutes, then lay out the rest
-    python benchmarks/scale.py --seeds 320 --dry-only     50,240 cells: only the dry run
-    python benchmarks/scale.py --seeds 64 --pages-only    10,688 cells: only read their records and render every page
+    python benchmarks/scale.py --seeds 320 --dry-only     53,122 cells: only the dry run
+    python benchmarks/scale.py --seeds 64 --pages-only    10,626 cells: only read their records and render every page
     python benchmarks/scale.py --rows 250 1000 4000       only render tables of that many rows
     python benchmarks/scale.py --growth                   only rows, columns, seeds and tables: CPU s per doubling
 
