@@ -126,7 +126,8 @@ def _of_protocol(parts: Parts) -> Iterator[Excess]:
     for conv in protocol.traced_convs:
         yield from _outside("protocol", "traced_convs", conv, 1, _LAST_CONV)
     if protocol.selection == "best":
-        epochs, unit = protocol.total_epochs, "the epochs of the training"
+        default = type(protocol).model_fields["select_every_epochs"].default  # a shorter training validates at its end
+        epochs, unit = max(protocol.total_epochs, default), "the epochs of the training"
         yield from _outside("protocol", "select_every_epochs", protocol.select_every_epochs, 1, epochs, unit)
 
 
