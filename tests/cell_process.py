@@ -26,7 +26,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-import torch.fx.experimental.symbolic_shapes
 
 from cenbench import sha256_cache
 from cenbench.errors import UserError

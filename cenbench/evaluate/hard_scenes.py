@@ -1,7 +1,8 @@
 """The hard scenes of a split, by a rule that reads inputs and ground truth and no prediction: the same for all cells.
 
 Segmentation: the two scenes with most pixels of thin classes, the darkest and the brightest one. Translation: the two
-whose target has most detail. A scene is chosen once; ties go to the earlier one.
+whose target has most detail, which borders of missing pixels are not. A scene is chosen once; ties go to the earlier
+one.
 """
 
 from __future__ import annotations
@@ -36,8 +37,9 @@ def hard_scenes(prepared: Prepared, task: Task, split: str) -> dict[int, str]:
             _choose(chosen, "dark", darkest_first, 1)
             _choose(chosen, "bright", _descending(light), 1)
         return chosen
-    target = prepared.array(stored_target(task.target, task.kind, prepared.manifest.modalities))
-    _choose(chosen, "detail", _descending([_detail(target[row]) for row in rows]), _DETAILED)
+    stored = stored_target(task.target, task.kind, prepared.manifest.modalities)
+    target, missing = prepared.array(stored), prepared.manifest.modalities[stored].missing
+    _choose(chosen, "detail", _descending([_detail(target[row], missing) for row in rows]), _DETAILED)
     return chosen
 
 
@@ -52,7 +54,14 @@ def _descending(values: list[float] | list[int]) -> list[int]:
     return sorted(range(len(values)), key=lambda place: -values[place])
 
 
-def _detail(picture: np.ndarray) -> float:
-    """Mean absolute difference of neighbouring pixels."""
+def _detail(picture: np.ndarray, missing: int | None) -> float:
+    """Mean absolute difference of neighbouring pixels that are both there."""
     values = picture.astype(np.float64)
-    return float(np.abs(np.diff(values, axis=0)).mean() + np.abs(np.diff(values, axis=1)).mean())
+    if missing is not None:
+        values[picture == missing] = np.nan
+    return sum(_mean_of_present(np.abs(np.diff(values, axis=axis))) for axis in (0, 1))
+
+
+def _mean_of_present(values: np.ndarray) -> float:
+    present = values[~np.isnan(values)]
+    return float(present.mean()) if present.size else 0.0

@@ -31,9 +31,10 @@ def count_flops(network: nn.Module, shape: tuple[int, ...]) -> int:
     torch's compiler is imported for its shapes: a second of every process, more than all metrics of a small cell.
     """
     device = next(network.parameters()).device
-    copied = copy.deepcopy(network).eval()
     random = torch.random.fork_rng([device] if device.type == "cuda" else [])
-    with random, _Operations() as counted, torch.no_grad():
+    # Inference mode would hand over operations such as bilinear resizing whole; taking them apart imports sympy.
+    with torch.inference_mode(False), random, _Operations() as counted, torch.no_grad():
+        copied = copy.deepcopy(network).eval()
         copied(torch.zeros(shape, device=device))
     return int(counted.total)
 
@@ -52,13 +53,7 @@ class _Operations(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        formula = flop_registry.get(func._overloadpacket)
-        if formula is None:  # in inference mode, operations such as matmul arrive before they are taken apart
-            with self:
-                parts = func.decompose(*args, **kwargs)
-            if parts is not NotImplemented:
-                return parts
         found = func(*args, **kwargs)
-        if formula is not None:
+        if (formula := flop_registry.get(func._overloadpacket)) is not None:
             self.total += formula(*args, **kwargs, out_val=found)
         return found
