@@ -44,18 +44,18 @@ def error_of(params: Path) -> UserError:
     ("kind", "old", "new", "key"),
     [
         (SEGMENTATION, "crop_px: 64", "crop_px: 64000", "protocol.crop_px"),
-        (SEGMENTATION, "crop_px: 64", "crop_px: 65", "protocol.crop_px"),
+        (SEGMENTATION, "crop_px: 64", "crop_px: 640", "protocol.crop_px"),
         (SEGMENTATION, "crop_px: 64", "crop_px: 1", "protocol.crop_px"),
         (TRANSLATION, "crop_px: 64", "crop_px: 64000", "protocol.crop_px"),
         (TRANSLATION, "resize_px: 72", "resize_px: 72000", "protocol.resize_px"),
         (TRANSLATION, "resize_px: 72", "resize_px: 60", "protocol.crop_px"),
         (SEGMENTATION, "batch_size: 8", "batch_size: 201", "protocol.batch_size"),
         (TRANSLATION, "batch_size: 4", "batch_size: 201", "protocol.batch_size"),
-        (SEGMENTATION, "batch_size: 20", "batch_size: 61", "evaluation.batch_size"),
+        (SEGMENTATION, "batch_size: 20", "batch_size: 1000000000", "evaluation.batch_size"),
         (TRANSLATION, "batch_size: 20", "batch_size: 1000000000", "evaluation.batch_size"),
         (SEGMENTATION, "epochs: 7", "epochs: 1000000000", "protocol.phases"),
         (TRANSLATION, "epochs: 4", "epochs: 1000000000", "protocol.epochs"),
-        (SEGMENTATION, "warmup_steps: 6", "warmup_steps: 176", "protocol.warmup_steps"),
+        (SEGMENTATION, "warmup_steps: 6", "warmup_steps: 1000000000", "protocol.warmup_steps"),
         (SEGMENTATION, "train_scenes: 200", "train_scenes: 1000001", "dataset.train_scenes"),
         (TRANSLATION, "val_scenes: 60", "val_scenes: 1000000000", "dataset.val_scenes"),
         (SEGMENTATION, "size_px: 64", "size_px: 64000", "dataset.size_px"),
@@ -96,8 +96,8 @@ def test_an_override_of_a_row_is_reported_at_the_row(params: Path) -> None:
     row = "\n  - {convs: shared, norms: unshared, l1: half, exchange: true"
     for override, key in (
         ("protocol: {crop_px: 64000}", "protocol.crop_px"),
-        ("evaluation: {batch_size: 61}", "evaluation.batch_size"),
-        ("dataset: {size_px: 32}", "protocol.crop_px"),  # of the preset: no longer fits
+        ("evaluation: {batch_size: 1000000000}", "evaluation.batch_size"),
+        ("dataset: {size_px: 8}", "protocol.crop_px"),  # of the preset: no longer fits
     ):
         shutil.copy(PARAMS / "table7.yaml", path)
         text = path.read_text()
@@ -112,13 +112,30 @@ def test_a_pretraining_and_a_selection_that_no_run_can_use(params: Path) -> None
     edit(path, SEGMENTATION, "seed: 1}", "seed: 1, pretrain_scenes: 8}")
     edit(path, SEGMENTATION, "pretrained: false", "pretrained: embedded, pretraining: {epochs: 100000000}")
     assert "segmentation.network.pretraining.epochs" in str(error_of(params).key)
-    edit(path, SEGMENTATION, "epochs: 100000000", "warmup_steps: 13")
+    edit(path, SEGMENTATION, "epochs: 100000000", "warmup_steps: 100000000")
     assert "segmentation.network.pretraining.warmup_steps" in str(error_of(params).key)
-    edit(path, SEGMENTATION, "warmup_steps: 13", "epochs: 12")
-    edit(path, SEGMENTATION, "name: clean", "name: mine\n    selection: best\n    select_every_epochs: 8")
+    edit(path, SEGMENTATION, "warmup_steps: 100000000", "epochs: 12")
+    edit(path, SEGMENTATION, "name: clean", "name: mine\n    selection: best\n    select_every_epochs: 80000000")
     edit(path, SEGMENTATION, "norm_statistics: reestimated", "samples: 4")
     assert "segmentation.protocol.select_every_epochs" in str(error_of(params).key)
-    edit(path, SEGMENTATION, "select_every_epochs: 8", "select_every_epochs: 7")
+    edit(path, SEGMENTATION, "select_every_epochs: 80000000", "select_every_epochs: 7")
+    load_plan(params, "demo")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("train_scenes: 200, val_scenes: 60", "train_scenes: 8, val_scenes: 4"),  # one step, batches of 20 for 4 scenes
+        ("size_px: 64", "size_px: 32"),
+        ("epochs: 7", "epochs: 1"),
+        ("name: clean", "name: mine\n    selection: best\n    select_every_epochs: 1000"),
+    ],
+)
+def test_a_short_trial_needs_no_other_settings(params: Path, old: str, new: str) -> None:
+    path = params / "presets" / "demo.yaml"
+    edit(path, SEGMENTATION, old, new)
+    if "selection" in new:
+        edit(path, SEGMENTATION, "norm_statistics: reestimated", "samples: 4")
     load_plan(params, "demo")
 
 

@@ -1,6 +1,8 @@
 """Values that are valid alone but that no run can use: reported by `cenbench plan`, not after hours by a cell.
 
-Each bound is far above what the paper, or any dataset here, needs: they are for a zero too many.
+Each bound is far above what the paper, or any dataset here, needs: they are for a zero too many. A short trial of a
+longer run keeps its settings: an evaluation batch larger than the split, a warm-up longer than the training and a crop
+larger than the images (which are padded) all run.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ MOST_STEPS = 10_000_000
 MOST_SUBSETS = 100_000
 SMALLEST_SCALE, LARGEST_SCALE = 1 / 16, 16.0
 _LARGEST_ENLARGEMENT = 4
-"""Of images that are resized before they are cropped."""
+"""Longest side of a crop, or of a resized image, over that of the images."""
 _LAST_CONV = 200
 """No encoder has as many convolutions."""
 
@@ -95,7 +97,7 @@ def _of_network(network: SegmentationNet | TranslationNet, protocol: TrainingPro
         if steps > MOST_STEPS:
             yield Excess("network", "pretraining.epochs", f"{steps:,} steps", f"at most {MOST_STEPS:,} steps")
         warmup = network.pretraining.warmup_steps
-        yield from _outside("network", "pretraining.warmup_steps", warmup, 0, steps, "the steps of the pretraining")
+        yield from _outside("network", "pretraining.warmup_steps", warmup, 0, MOST_STEPS)
 
 
 def _of_protocol(parts: Parts) -> Iterator[Excess]:
@@ -109,8 +111,8 @@ def _of_protocol(parts: Parts) -> Iterator[Excess]:
         yield from _outside("protocol", "scale_min", protocol.scale_min, SMALLEST_SCALE, LARGEST_SCALE)
         yield from _outside("protocol", "scale_max", protocol.scale_max, SMALLEST_SCALE, LARGEST_SCALE)
         scale = max(protocol.scale_max, (protocol.min_side_px or 0) / min(height, width))
-        largest = int(min(side * scale, LARGEST_PX))
-        unit = "the longer side at the largest scale"
+        largest = int(min(side * scale * _LARGEST_ENLARGEMENT, LARGEST_PX))
+        unit = f"{_LARGEST_ENLARGEMENT} times the longer side at the largest scale"
         yield from _outside("protocol", "crop_px", protocol.crop_px, SMALLEST_PX, largest, unit)
         if steps > MOST_STEPS:
             yield Excess("protocol", "phases", f"{steps:,} steps", f"at most {MOST_STEPS:,} steps")
@@ -122,19 +124,15 @@ def _of_protocol(parts: Parts) -> Iterator[Excess]:
         if steps > MOST_STEPS:
             found = f"{protocol.total_epochs} ({steps:,} steps)"
             yield Excess("protocol", "epochs", found, f"at most {MOST_STEPS // steps_per_epoch} ({MOST_STEPS:,} steps)")
-    yield from _outside("protocol", "warmup_steps", protocol.warmup_steps, 0, steps, "the steps of the training")
+    yield from _outside("protocol", "warmup_steps", protocol.warmup_steps, 0, MOST_STEPS)
     for conv in protocol.traced_convs:
         yield from _outside("protocol", "traced_convs", conv, 1, _LAST_CONV)
-    if protocol.selection == "best":
-        default = type(protocol).model_fields["select_every_epochs"].default  # a shorter training validates at its end
-        epochs, unit = max(protocol.total_epochs, default), "the epochs of the training"
-        yield from _outside("protocol", "select_every_epochs", protocol.select_every_epochs, 1, epochs, unit)
+    yield from _outside("protocol", "select_every_epochs", protocol.select_every_epochs, 1, MOST_STEPS)
 
 
 def _of_evaluation(parts: Parts) -> Iterator[Excess]:
     evaluation = parts.evaluation
-    scenes = parts.dataset.split_sizes.get(evaluation.split, 0)
-    yield from _outside("evaluation", "batch_size", evaluation.batch_size, 1, scenes, f"{evaluation.split}_scenes")
+    yield from _outside("evaluation", "batch_size", evaluation.batch_size, 1, MOST_SCENES)
     if isinstance(evaluation, SegmentationEvaluation):
         for scale in evaluation.scales:
             yield from _outside("evaluation", "scales", scale, SMALLEST_SCALE, LARGEST_SCALE)
