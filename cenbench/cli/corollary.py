@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from cenbench.cli.collection import collect_as_usual
 from cenbench.cli.options import CellId, Device, Preset, Root, checkout, find_cell, say
 from cenbench.errors import UserError
 
@@ -46,6 +47,7 @@ def corollary(
         )
     paths = checkout(root)
     chosen = find_cell(load_plan(paths.params, preset), cell)
+    collect_as_usual()
     found = record_corollary(chosen, paths, device) if write else check_corollary(chosen, paths, device, layer=layer)
     if found is None:
         say(f"{chosen.id} is skipped, so it has no network; wrote {paths.corollary(chosen)}")

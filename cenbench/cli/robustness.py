@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from cenbench.cli.cells import stop
+from cenbench.cli.collection import collect_as_usual
 from cenbench.cli.options import CellId, Device, Json, Preset, Root, checkout, find_cell, say, wide_console
 from cenbench.cpus import limit_threads
 
@@ -28,6 +29,7 @@ def evaluate(cell: CellId, preset: Preset = "demo", device: Device = "auto", roo
 
     paths = checkout(root)
     chosen = find_cell(load_plan(paths.params, preset), cell)
+    collect_as_usual()
     evaluate_robustness(chosen, paths, load_robustness(paths.params), device)
 
 
