@@ -109,7 +109,7 @@ def test_a_setting_can_be_named(params: Path, study: Plan) -> None:
         (
             {"worse": None, "against": 150.0},
             "claims[0]",
-            "miou_pct lies from 0 to 100, so it cannot be compared with 150",
+            "miou_pct lies from 0 to 100: it cannot be held against 150",
         ),
         ({"streams": ["rgb", "rgb"]}, "claims[0].streams", "output rgb is named twice"),
         ({"under": {"kind": "depth_noise", "strength": 0.3}}, "claims[0].under", "did you mean 'depth_noise=0."),

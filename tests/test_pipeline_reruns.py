@@ -91,8 +91,10 @@ def test_unknown_configuration_is_an_error_before_anything_runs(checkout: Checko
 
 def test_bad_params_are_an_error_before_anything_runs(checkout: Checkout) -> None:
     checkout.edit("params/table7.yaml", "convs: shared", "convs: shaerd")
+    results = Path(checkout.root, "results")
+    before = sorted(results.rglob("*"))
     output = checkout.snakemake("-n", "all_tables", status=1)
     for part in ("table7.yaml", "rows[1].convs", "shaerd", "shared, unshared"):
         assert part in output.replace("'", ""), part
     assert "Traceback" not in output
-    assert not Path(checkout.root, "results").exists()
+    assert sorted(results.rglob("*")) == before

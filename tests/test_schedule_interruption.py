@@ -15,6 +15,7 @@ from checkout import REPOSITORY
 INTERRUPTED = """
 import logging, os, signal
 from cenbench.schedule.interruption import Interruption
+signal.signal(signal.SIGINT, signal.default_int_handler)  # it is ignored where the tests run in the background
 snakemake = logging.getLogger("snakemake.logging")
 snakemake.addHandler(logging.StreamHandler())
 Interruption().watch()
@@ -67,7 +68,11 @@ def make(folder: Path, target: str, script: str, *, interrupt: bool) -> tuple[in
     (folder / "run.sh").write_text(script)
     usual = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731  # it may be ignored in the background
     pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    process = subprocess.Popen(["make", target], cwd=folder, start_new_session=True, preexec_fn=usual, **pipe)
+    outer = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS"}  # of the make that runs the tests
+    environment = {name: value for name, value in os.environ.items() if name not in outer}
+    process = subprocess.Popen(
+        ["make", target], cwd=folder, env=environment, start_new_session=True, preexec_fn=usual, **pipe
+    )
     assert process.stdout is not None
     output = ""
     while interrupt and "working" not in output.splitlines():
