@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cenbench.report.figures.draw_pictures import draw_pictures
 from cenbench.report.figures.figure import Curve, Figure, Panel
+from cenbench.report.figures.label_heights import Label, spread
 from cenbench.report.figures.style import COLOURS, INK, MARKERS, STYLE, TEXT_WIDTH_IN
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ _EMPTY_IN = 0.5
 _DASHES = ("-", "--", "-.", ":")
 """Of the first curve, the second and so on, so that one that lies under another is still seen."""
 _PNG_DPI = 200
+_LABEL_PT, _LETTER_PT, _LINE_PT = 5.0, 3.4, 6.5
+"""From a point to its label; mean width of a letter of a label; from one label to the next below it."""
 _LEGEND_LETTERS = 110
 """Letters in one line of the legend, with room for the marks."""
 _WITHOUT_TIMES: dict[str, dict[str, Any]] = {
@@ -80,6 +83,10 @@ def _canvas(figure: Figure) -> Canvas:
     if len(handles) > 1:
         columns = max(1, min(len(handles), 4, _LEGEND_LETTERS // (max(map(len, handles)) + 8)))
         canvas.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=columns)
+    if any(curve.texts for panel in panels for curve in panel.curves):
+        canvas.draw_without_rendering()  # only then are the places of points known
+        for axis, panel in zip(axes.flat, panels, strict=False):
+            _draw_labels(axis, panel, colours)
     return canvas
 
 
@@ -119,6 +126,30 @@ def _draw_panel(axis: Axes, panel: Panel, colours: dict[str, _Look]) -> None:
     axis.set(title=panel.title, xlabel=panel.x_label, ylabel=panel.y_label)
 
 
+def _draw_labels(axis: Axes, panel: Panel, colours: dict[str, _Look]) -> None:
+    """The texts of points, right of them; a thin line leads to one that had to be moved."""
+    named = [
+        (text, x, y, colours[curve.label].colour)
+        for curve in panel.curves
+        for text, x, y in zip(curve.texts, curve.x, curve.y, strict=False)
+        if text
+    ]
+    pixels = axis.transData.transform([(x, y) for _, x, y, _ in named]) if named else ()
+    scale = 72 / axis.figure.dpi  # from pixels to points
+    wanted = [
+        Label(scale * x + _LABEL_PT, scale * y, _LETTER_PT * len(text))
+        for (text, *_), (x, y) in zip(named, pixels, strict=True)
+    ]
+    heights = spread(wanted, _LINE_PT, scale * axis.bbox.y0 + _LINE_PT)
+    for (text, x, y, colour), label, height in zip(named, wanted, heights, strict=True):
+        moved = height - label.y
+        leader = {"arrowstyle": "-", "linewidth": 0.3, "color": colour, "shrinkA": 0, "shrinkB": 2}
+        axis.annotate(
+            text, (x, y), xytext=(_LABEL_PT, moved), textcoords="offset points", fontsize=5.5, color=colour,
+            va="center", arrowprops=leader if abs(moved) > _LINE_PT / 2 else None, zorder=5,
+        )  # fmt: skip
+
+
 def _draw_curve(axis: Axes, curve: Curve, look: _Look) -> None:
     label, colour, marker = curve.label, look.colour, look.marker
     if curve.mark == "points":
@@ -132,8 +163,6 @@ def _draw_curve(axis: Axes, curve: Curve, look: _Look) -> None:
             curve.x, curve.y, yerr=ends, fmt=marker, linestyle=style, color=colour, markersize=size, label=label,
             linewidth=0.9, elinewidth=0.7, capsize=1.5, zorder=4 if curve.emphasised else 3,
         )  # fmt: skip
-        for x, y, text in zip(curve.x, curve.y, curve.texts or itertools.repeat(""), strict=False):
-            axis.annotate(text, (x, y), xytext=(3, 3), textcoords="offset points", fontsize=5.5, color=colour)
         return
     width = 0.4 if curve.faint else 1.6 if curve.emphasised else 1.1
     if curve.mark == "steps":
