@@ -71,12 +71,12 @@ _VALUE = re.compile(r"""(?:'[^'\n]*'|"(?:[^"\\\n]|\\.)*")+|(?:\\.|[^\s'"\\&;,]|,
 _ELEMENT = re.compile(r"<([\w.-]+)>[^<>]+(?=</\1>)")
 _LOGIN = re.compile(
     r"""(?<![\w-])(-[uU]|--?(?:proxy-?)?(?:user|login|userpwd|basic-auth))(["'],\s*["']|=|[ \t]+["']?|(?<=-[uU]))"""
-    r"""([^\s:%'"]+[:%])[^\s'"]+"""
+    r"""(?!\+|\d+:\d+\b|\))([^\s:%'"]+[:%])[^\s'"]+"""
 )
 """A user with a password: curl -u me:x, smbclient -U me%x."""
-_AT_HOST = re.compile(r"""(?<![\w/:@.+-])([\w.+-]+:)[^\s:@/'"]{3,}(?=@[A-Za-z][\w-]*[.:/])""")
+_AT_HOST = re.compile(r"""(?<![\w/:@.+-])(?!mailto:)([\w.+-]+:)[^\s:@/'"]{3,}(?=@(?!sha\d+:)[A-Za-z][\w-]*[.:/])""")
 _HIDES = {
-    "p": r"sshpass|mysql\w*|mariadb[\w-]*|docker|podman|7z\w?",
+    "p": r"""sshpass|mysql\w*|mariadb[\w-]*|(?:docker|podman)["',\s]+login|7z\w?""",
     "P": "zip|unzip",
     "a": "redis-cli",
     "w": r"ldap\w+",
@@ -85,7 +85,7 @@ _HIDES = {
 """Option that gives a secret -> the programs that mean one by it; to others it is a port, a page, a folder."""
 _OF_PROGRAM = tuple(
     re.compile(
-        rf"""((?<![\w-])(?:{programs})(?:["'\s][^\n|;]*?)?(?<=[\s'"])-{letter})(["'],\s*["']|[ \t]+["']?|)"""
+        rf"""((?<![\w-])(?:{programs})(?:["'\s][^\n|;]{{0,200}}?)?(?<=[\s'"])-{letter})(["'],\s*["']|[ \t]+["']?|)"""
         r"""(?![\d:]+\b)[^\s'"-][^\s'";|&]*"""
     )
     for letter, programs in _HIDES.items()

@@ -35,8 +35,6 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for old, new in (
         ("resize_px: 286", "resize_px: 72"),
         ("crop_px: 256", "crop_px: 64"),
-        ("crop_px: 500", "crop_px: 50"),
-        ("batch_size: 25", "batch_size: 3"),
         ("levels: 8", "levels: 6"),
     ):
         text = text.replace(old, new)

@@ -48,6 +48,6 @@ def prepared(missing: int | None) -> Any:
 @pytest.mark.parametrize(
     ("missing", "expected"), [(0, [MORE_DETAILED, DETAILED]), (None, [FULL_OF_HOLES, MORE_DETAILED])]
 )
-def test_holes_in_depth_are_no_detail(missing: int | None, expected: list[int]) -> None:
+def test_holes_in_depth_do_not_count_as_detail(missing: int | None, expected: list[int]) -> None:
     task = Task.parse("rgb->depth")
     assert list(hard_scenes(prepared(missing), task, "val")) == expected

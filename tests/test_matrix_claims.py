@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 import yaml
 from checkout import REPOSITORY
+from pydantic import ValidationError
 from typer.testing import CliRunner
 
 from cenbench.cli.main import app
 from cenbench.errors import UserError
 from cenbench.matrix.claim_pairs import PlannedClaim, plan_claims
+from cenbench.matrix.claims import ClaimSpec
 from cenbench.matrix.plan import Plan, load_plan
 
 PARAMS = REPOSITORY / "params"
@@ -145,6 +147,18 @@ def test_a_mistake_is_reported_with_file_line_and_key(
     assert key in message
     assert "(line " in message
     assert words in message
+
+
+@pytest.mark.parametrize(("against", "is_possible"), [(-10.0, True), (-100.0, True), (-101.0, False)])
+def test_a_change_under_a_condition_is_held_against_a_change(against: float, is_possible: bool) -> None:
+    under = {"kind": "depth_noise", "strength": 0.2}
+    claim = {name: value for name, value in CLAIM.items() if name != "worse"} | {"under": under, "against": against}
+    try:
+        assert ClaimSpec.model_validate(claim).against == against
+    except ValidationError as error:
+        assert not is_possible and "cannot be held against" in str(error)
+    else:
+        assert is_possible
 
 
 def test_the_cells_of_a_grid_are_compared_with_the_others_of_it(params: Path, study: Plan) -> None:

@@ -19,7 +19,7 @@ SEGMENTATION, TRANSLATION = "segmentation", "translation"
 
 @pytest.fixture
 def params(tmp_path: Path) -> Path:
-    """Of a demo with two tables, so that a plan takes no time."""
+    """The params of a demo with two tables, so that planning is fast."""
     params = Path(shutil.copytree(PARAMS, tmp_path / "params"))
     path = params / "presets" / "demo.yaml"
     text = re.sub(r"^tables: .*$", "tables: [table7, table8]", path.read_text(), flags=re.MULTILINE)
@@ -137,6 +137,15 @@ def test_a_short_trial_needs_no_other_settings(params: Path, old: str, new: str)
     if "selection" in new:
         edit(path, SEGMENTATION, "norm_statistics: reestimated", "samples: 4")
     load_plan(params, "demo")
+
+
+def test_a_trial_of_the_paper_on_small_images_needs_fewer_levels_only(params: Path) -> None:
+    path = params / "presets" / "paper.yaml"
+    text = path.read_text()
+    place = text.index("\ntranslation:\n")
+    small = re.sub(r"size_px: \d+", "size_px: 64", text[place:], count=1).replace("levels: 8", "levels: 6", 1)
+    path.write_text(text[:place] + small)
+    assert not [*excesses(load_preset(params, "paper").translation)]
 
 
 def test_the_presets_here_keep_the_limits() -> None:

@@ -99,6 +99,14 @@ def test_a_value_of_the_environment_in_each_form_that_programs_print(form: str) 
         ("  key: table7.rows\n  found: x", "  key: table7.rows\n  found: x"),
         (CODE, CODE),
         ("a pattern at key tables; pass --preset demo", "a pattern at key tables; pass --preset demo"),
+        ("date -u +%FT%TZ", "date -u +%FT%TZ"),
+        ("docker run -u 1000:1000 img", "docker run -u 1000:1000 img"),
+        ("docker run -u $(id -u):$(id -g) img", "docker run -u $(id -u):$(id -g) img"),
+        ("docker exec x mkdir -p out", "docker exec x mkdir -p out"),
+        ("docker compose -p cen up", "docker compose -p cen up"),
+        ("docker login -u me -p abc", "docker login -u me -p [secret]"),
+        ("write to mailto:ann@example.org", "write to mailto:ann@example.org"),
+        ("image python:3.11@sha256:abcd", "image python:3.11@sha256:abcd"),
     ],
 )  # fmt: skip
 def test_what_a_text_itself_calls_a_secret(text: str, shown: str) -> None:

@@ -120,7 +120,9 @@ def test_settings_code_and_environment_that_differ_are_listed(plan: Plan) -> Non
     changed = side("B", others, [1.0] * 5, digests={"train": "b"}, provenance={"python": "3.12"})
     found = build_comparison(side("A", cells, [1.0] * 5), changed, {})
     assert list(found.settings) == [f"protocol.theta: {theta} / 0.125"]
-    assert found.code == ("train: differs for 5 of 5 cells; the settings of these differ, which may be why",)
+    assert found.code == (
+        "train: differs for 5 of 5 cells; the settings of these also differ, which may be the reason",
+    )
     same = build_comparison(side("A", cells, [1.0] * 5), side("B", cells, [1.0] * 5, digests={"train": "b"}), {})
     assert same.code == ("train: differs for 5 of 5 cells",)
     assert found.environment == ("python: 3.11 / 3.12",)

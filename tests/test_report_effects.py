@@ -18,6 +18,7 @@ from test_report_table import cost, record
 
 from cenbench.matrix.claim_pairs import plan_claims
 from cenbench.matrix.plan import load_plan
+from cenbench.report.card import finding
 from cenbench.report.claims import Claims, JudgedClaim, build_claims
 from cenbench.report.index import render_index_html
 from cenbench.report.interval_mark import WIDTH, interval_mark, reach
@@ -64,8 +65,16 @@ def test_a_statement_on_several_outputs_is_one_card_that_is_open_where_their_ver
     assert [(len(card.lines), card.leaning) for card in mixed] == [(2, "open"), (1, "open")]
 
 
+def test_the_finding_on_a_card_has_the_verdict_of_the_claim() -> None:
+    equal = claim((0.05, 0.15), "equal within the margin")
+    assert finding([equal]).startswith("Equal within the margin here: A is better (")
+    assert finding([equal, claim((1.0, 3.0), "holds")]).startswith("Shown here: ")
+    assert finding([claim((-3.0, -1.0), "contradicted")]).startswith("The opposite is shown here: ")
+    assert finding([claim((-1.0, 1.0), "undecided")]).startswith("Undecided here: ")
+
+
 def test_a_table_says_of_a_claim_what_the_claims_page_says() -> None:
-    """Of effects from overwhelming to none: no verdict but "undecided" differs, whatever other tables have to say."""
+    """For effects from overwhelming to none, a table's verdict is that of the claims page, or undecided."""
     plan = load_plan(REPOSITORY / "params", "study")
     planned = plan_claims(REPOSITORY / "params", plan)
     generator = np.random.default_rng(0)

@@ -52,12 +52,12 @@ def test_equality_and_no_worse_hold_at_their_margin_at_most_at_their_nominal_rat
 
 @pytest.mark.parametrize("n", [2, 3, 5, 10])
 def test_seeds_that_agree_rarely_show_what_is_not_there(n: int) -> None:
-    """The worst case: a share of 100 % in some seeds and of 0 % in all others, 20 % on average.
+    """The worst case: a share of 100 % in some seeds and of 0 % in all others, on average just what it is held against.
 
-    The claim that it is below 20 % is said to hold where all seeds show 0 %, if that is rare enough. A sample with
-    scatter is left to the t test, whose rates are above.
+    The claim that it is less is said to hold where all seeds show 0 %, here in 2 % of samples. A sample with scatter is
+    left to the t test, whose rates are above.
     """
-    generator, against = np.random.default_rng(n), 20.0
+    generator, against = np.random.default_rng(n), 100 * (1 - 0.02 ** (1 / n))
     said = []
     for _ in range(4 * RUNS):
         shares = 100.0 * (generator.random(n) < against / 100)
@@ -65,7 +65,7 @@ def test_seeds_that_agree_rarely_show_what_is_not_there(n: int) -> None:
             found = evidence(seeded((against - shares).tolist()), 1.0, limits=(against - 100, against))
             assert found is not None
             said += claim_words([found])
-    assert said.count("holds") / (4 * RUNS) < 0.025 + SLACK / 2
+    assert 0 < said.count("holds") / (4 * RUNS) < 0.025 + SLACK / 2
 
 
 @pytest.mark.parametrize("n", [2, 3, 5, 10, 40])

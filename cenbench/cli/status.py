@@ -72,7 +72,7 @@ def status(
                 left = f"{left_words(shown, paths, their_cells)} {not_started(plan, shown)}".strip()
                 live.update(render_status(shown, their_cells, left, console.height, console.width), refresh=True)
                 # Between two tables of a run, all cells that were started have ended.
-                if all_ended(their_cells) and controller_elsewhere(paths.root) is None:
+                if all_ended(their_cells) and (table or figure or controller_elsewhere(paths.root) is None):
                     return
                 time.sleep(REFRESH_S)
                 cells = plan_status(plan, paths, time.time())

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from cenbench.cli.collection import collect_as_usual
 from cenbench.cli.options import CellId, Device, Preset, Root, checkout, find_cell, say, wide_console
 
 
@@ -37,6 +38,7 @@ def suggest_lambda(
 
     paths = checkout(root)
     chosen = find_cell(load_plan(paths.params, preset), cell)
+    collect_as_usual()
     found = suggest(
         chosen, paths, share / 100, steps=steps, device_name=device, progress=lambda line: print(line, file=sys.stderr)
     )

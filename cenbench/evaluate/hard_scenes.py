@@ -1,7 +1,7 @@
 """The hard scenes of a split, by a rule that reads inputs and ground truth and no prediction: the same for all cells.
 
 Segmentation: the two scenes with most pixels of thin classes, the darkest and the brightest one. Translation: the two
-whose target has most detail, which borders of missing pixels are not. A scene is chosen once; ties go to the earlier
+whose target has the most detail; borders of missing pixels do not count. A scene is chosen once; ties go to the earlier
 one.
 """
 

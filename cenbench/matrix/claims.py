@@ -123,6 +123,8 @@ class ClaimSpec(Frozen):
             if self.metric is not None and margin is not None:
                 check_margin(self.metric, margin)
         limits = share_limits(self.metric) if self.metric is not None else None
+        if limits is not None and self.under is not None:  # the number is a change, from the baseline to the condition
+            limits = (limits[0] - limits[1], limits[1] - limits[0])
         if limits is not None and self.against is not None and not limits[0] <= self.against <= limits[1]:
             low, high = limits
             raise ValueError(f"{self.metric} lies from {low:g} to {high:g}: it cannot be held against {self.against:g}")

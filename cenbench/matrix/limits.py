@@ -1,6 +1,6 @@
 """Values that are valid alone but that no run can use: reported by `cenbench plan`, not after hours by a cell.
 
-Each bound is far above what the paper, or any dataset here, needs: they are for a zero too many. A short trial of a
+Each bound is far above what the paper, or any dataset here, needs: they catch a zero too many. A short trial of a
 longer run keeps its settings: an evaluation batch larger than the split, a warm-up longer than the training and a crop
 larger than the images (which are padded) all run.
 """
@@ -119,7 +119,7 @@ def _of_protocol(parts: Parts) -> Iterator[Excess]:
     else:
         most = min(side * _LARGEST_ENLARGEMENT, LARGEST_PX)
         unit = f"{_LARGEST_ENLARGEMENT} times the image's longer side"
-        yield from _outside("protocol", "resize_px", protocol.resize_px, 1, most, unit)
+        yield from _outside("protocol", "resize_px", protocol.resize_px, 1, max(most, 2 * protocol.crop_px), unit)
         yield from _outside("protocol", "crop_px", protocol.crop_px, 1, most, unit)
         if steps > MOST_STEPS:
             found = f"{protocol.total_epochs} ({steps:,} steps)"

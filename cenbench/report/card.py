@@ -54,13 +54,20 @@ def _thumbnail(png: bytes) -> str:
     return png_uri(buffer.getvalue())
 
 
+_WORDS = {
+    "holds": "Shown here",
+    "contradicted": "The opposite is shown here",
+    "equal within the margin": "Equal within the margin here",
+}
+
+
 def finding(claims: Sequence[TableClaim]) -> str:
     """One sentence about the claims that the table decides; empty without any."""
     measured = [claim for claim in claims if claim.effect is not None]
     if not measured:
         return ""
     first = next((claim for claim in measured if claim.leaning != "open"), measured[0])
-    word = {"for": "Shown here", "against": "The opposite is shown here", "open": "Undecided here"}[first.leaning]
+    word = _WORDS.get(first.word or "", "Undecided here")
     favoured = sum((claim.effect or 0) > 0 for claim in measured)
     counted = f" {favoured} of {len(measured)} claims point the paper's way." if len(measured) > 1 else ""
     return f"{word}: {first.text.rstrip('.')} ({first.effect_text}).{counted}"

@@ -150,7 +150,7 @@ def _code(a: Side, b: Side) -> Iterator[str]:
     for name, count in counts.items():
         settings = with_settings[name]
         which = "these" if settings == count else f"{settings} of these"
-        why = f"; the settings of {which} differ, which may be why" if settings else ""
+        why = f"; the settings of {which} also differ, which may be the reason" if settings else ""
         yield f"{name}: differs for {count} of {total} cells{why}"
 
 

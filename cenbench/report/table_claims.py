@@ -1,7 +1,7 @@
 """What one table's numbers show of the claims that it decides, corrected for all claims of the preset.
 
-The claims of other tables count as showing nothing, so that a table's page depends on its own cells alone. What it says
-holds or is contradicted is so on the claims' page, which may say it of one more.
+The claims of other tables count as showing nothing, so that a table's page depends on its own cells alone. A claim that
+holds or is contradicted on a table's page has the same verdict on the claims page, which may decide more claims.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ def render_status(
 
 
 def not_started(plan: Plan, started: Plan, *, named: bool = False) -> str:
-    """What of the plan `started` leaves out: its names, or else how many there are; empty without any."""
+    """The parts of the plan that `started` leaves out: their names, or how many there are; empty if there are none."""
     names = [name for name in plan.names if name not in started.names]
     if not names:
         return ""

@@ -1,4 +1,4 @@
-"""What seeds that all show the same tell, where the number is bounded: exact, though they have no scatter for a t test.
+"""What can be concluded from seeds that all show the same value of a bounded number: exact, without a t test.
 
 If a number has a smallest possible value, and its mean is below what every seed shows, then some seeds must show less,
 and the more of them the further the mean is below. The bound is reached by a number that is either what was seen or the

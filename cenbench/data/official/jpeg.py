@@ -32,7 +32,7 @@ class _Frame:
 
     @classmethod
     def read(cls, marker: int, segment: bytes) -> _Frame:
-        """Of the content of the segment; IndexError if it is too short."""
+        """Read the content of the segment; IndexError if it is too short."""
         parts = range(6, 6 + 3 * segment[5], 3)
         sampling = {segment[part]: (segment[part + 1] >> 4, segment[part + 1] & 15) for part in parts}
         height, width = int.from_bytes(segment[1:3]), int.from_bytes(segment[3:5])
