@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 from collections.abc import Callable, Generator
@@ -111,6 +112,16 @@ def versioned_checkout(finished_checkout: Checkout, made_once: Callable[[str, Ma
 def versioned(versioned_checkout: Checkout, tmp_path: Path) -> Checkout:
     """A copy of the versioned checkout, with its file times, that the test may change."""
     return Checkout(Path(shutil.copytree(versioned_checkout.root, tmp_path / "checkout", symlinks=True)))
+
+
+USUAL_COLLECTION = gc.get_threshold()
+
+
+@pytest.fixture(autouse=True)
+def usual_collection() -> Generator[None]:
+    """Commands that a test runs in its own process look for reference cycles rarely; tests of memory need the usual."""
+    yield
+    gc.set_threshold(*USUAL_COLLECTION)
 
 
 TALLIES = pytest.StashKey[list[Tally]]()

@@ -30,7 +30,11 @@ def peak_bytes(path: Path, count: int) -> int:
 
 
 def test_labels_are_read_in_bounded_memory(tmp_path: Path) -> None:
-    """Sixty labels need what four need, up to half a stored label: h5py keeps some names."""
+    """Sixty labels need what four need: 56 labels kept would be 56 times a stored one, one kept in twenty nearly three.
+
+    What else grows is names that h5py keeps and dictionaries of theirs that are enlarged meanwhile: up to 21 kB, half a
+    stored label and more, in one of many runs.
+    """
     label = np.random.default_rng(1).integers(0, 38, (HEIGHT, WIDTH))
     peaks = []
     for count in (4, 60):
@@ -38,7 +42,7 @@ def test_labels_are_read_in_bounded_memory(tmp_path: Path) -> None:
         official_sunrgbd.write_labels(path, [label] * count)
         peak_bytes(path, 4)  # so that what h5py sets up once is not counted
         peaks.append(peak_bytes(path, count))
-    assert peaks[1] - peaks[0] < HEIGHT * WIDTH * 2 / 2
+    assert peaks[1] - peaks[0] < HEIGHT * WIDTH * 2 * 2
     assert peaks[0] > HEIGHT * WIDTH, "the measurement covers the labels"
 
 
