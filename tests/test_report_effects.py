@@ -170,7 +170,7 @@ def test_score_against_parameters_has_a_point_for_every_row_though_no_column_sho
 def test_no_label_covers_another() -> None:
     numbers = random.Random(1)
     points = _labelled([("a network", numbers.uniform(60, 700), numbers.uniform(0, 200)) for n in range(30)])
-    meeting = [pair for pair in itertools.combinations(points, 2) if pair[0].meets(pair[1])]
+    meeting = [pair for pair in itertools.combinations(points, 2) if pair[0].own_label.meets(pair[1].own_label)]
     assert len(meeting) > 30
     assert all(abs(one.label_y - other.label_y) >= 12 for one, other in meeting)
 
@@ -186,7 +186,7 @@ def test_a_label_that_the_right_side_has_no_room_for_stands_left_of_its_point() 
     right, left = _labelled([("a long name of a network", 300.0, 50.0), ("a long name of a network", 700.0, 90.0)])
     assert (right.side, left.side) == (1, -1)
     assert left.label_x < left.x and left.label_x - left.width > 0
-    assert not right.meets(left)
+    assert not right.own_label.meets(left.own_label)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from itertools import combinations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cenbench.report.figures.label_heights import Label, spread
+from cenbench.report.label_heights import Label, spread
 
 LINE, BOTTOM = 6.5, 10.0
 LABELS = st.builds(Label, st.floats(0, 300), st.floats(BOTTOM, 150), st.floats(5, 40))

@@ -122,9 +122,7 @@ class ClaimSpec(Frozen):
         for margin in (self.margin, *self.preset_margins.values()):
             if self.metric is not None and margin is not None:
                 check_margin(self.metric, margin)
-        limits = share_limits(self.metric) if self.metric is not None else None
-        if limits is not None and self.under is not None:  # the number is a change, from the baseline to the condition
-            limits = (limits[0] - limits[1], limits[1] - limits[0])
+        limits = self.limits
         if limits is not None and self.against is not None and not limits[0] <= self.against <= limits[1]:
             low, high = limits
             raise ValueError(f"{self.metric} lies from {low:g} to {high:g}: it cannot be held against {self.against:g}")
@@ -137,6 +135,14 @@ class ClaimSpec(Frozen):
             if streams.count(stream) > 1:
                 raise ValueError(f"output {stream} is named twice")
         return streams
+
+    @property
+    def limits(self) -> tuple[float, float] | None:
+        """The smallest and the largest number of a cell that the claim can be about; None where there is no limit."""
+        known = share_limits(self.metric) if self.metric is not None else None
+        if known is None or self.under is None:
+            return known
+        return known[0] - known[1], known[1] - known[0]  # a change, from the baseline to the condition
 
     def margin_in(self, preset: str) -> float:
         """The difference that counts in this preset."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.claim_pairs import PlannedClaim
-from cenbench.matrix.metrics import metrics, share_limits
+from cenbench.matrix.metrics import metrics
 from cenbench.records.gammas import gamma_numbers
 from cenbench.records.read import CellRecord
 from cenbench.records.robustness import RobustnessRecord
@@ -76,10 +76,9 @@ def _other(claim: PlannedClaim, numbers: Numbers, worse: Cell) -> float:
 
 def _limits(claim: PlannedClaim) -> tuple[float, float] | None:
     """The smallest and the largest difference there can be; None for a metric that has no limits."""
-    known = share_limits(claim.spec.metric or "")
-    if known is None:
+    if claim.spec.limits is None:
         return None
-    low, high = known if claim.spec.under is None else (known[0] - known[1], known[1] - known[0])
+    low, high = claim.spec.limits
     against = claim.spec.against
     ends = (low - high, high - low) if against is None else (low - against, high - against)
     first, last = sorted(signed(claim, end) for end in ends)

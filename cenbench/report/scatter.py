@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -11,6 +12,7 @@ from cenbench.matrix.metrics import metrics
 from cenbench.records.read import CellRecord
 from cenbench.report.curves import axis_ticks
 from cenbench.report.environment import page_templates
+from cenbench.report.label_heights import Label, spread
 from cenbench.report.short_names import short_row
 from cenbench.report.table import Table
 
@@ -53,10 +55,10 @@ class Point:
         """Where the label begins, or ends if it is left of the point."""
         return self.x + self.side * _GAP_PX
 
-    def meets(self, other: Point) -> bool:
-        """Whether the two labels share a column of pixels."""
-        spans = [sorted((point.x, point.x + point.side * point.width)) for point in (self, other)]
-        return spans[0][0] < spans[1][1] and spans[1][0] < spans[0][1]
+    @property
+    def own_label(self) -> Label:
+        """Where its label stands if it is not moved; pixels are counted downwards, heights upwards."""
+        return Label(min(self.x, self.x + self.side * self.width), -self.y, self.width)
 
 
 def scatter_chart(table: Table, records: Mapping[str, CellRecord]) -> markupsafe.Markup | None:
@@ -108,9 +110,7 @@ def _networks(table: Table, records: Mapping[str, CellRecord]) -> Iterator[tuple
 
 def _labelled(points: Sequence[tuple[str, float, float]]) -> list[Point]:
     """Labels from top to bottom, each at least a line below those that it would cover; none with many points."""
-    placed: list[Point] = []
-    for name, x, y in sorted(points, key=lambda point: point[2]):
-        point = Point(name, name if len(points) <= _MOST_LABELS else "", x, y, y)
-        covered = [other.label_y for other in placed if point.meets(other)]
-        placed.append(replace(point, label_y=max(y, max(covered) + _LINE_PX)) if covered else point)
-    return placed
+    falling = sorted(points, key=lambda point: point[2])
+    placed = [Point(name, name if len(points) <= _MOST_LABELS else "", x, y, y) for name, x, y in falling]
+    heights = spread([point.own_label for point in placed], _LINE_PX, bottom=-math.inf)
+    return [replace(point, label_y=round(-height, 1)) for point, height in zip(placed, heights, strict=True)]

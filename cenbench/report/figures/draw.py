@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cenbench.report.figures.draw_pictures import draw_pictures
 from cenbench.report.figures.figure import Curve, Figure, Panel
-from cenbench.report.figures.label_heights import Label, spread
 from cenbench.report.figures.style import COLOURS, INK, MARKERS, STYLE, TEXT_WIDTH_IN
+from cenbench.report.label_heights import Label, spread
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Label(NamedTuple):
-    """A label right of its point: where it begins, where its text stands by itself, and its width; all in one unit."""
+    """A label beside its point: its left end, the height where it stands by itself, and its width; all in one unit."""
 
     x: float
     y: float
