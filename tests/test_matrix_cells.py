@@ -163,6 +163,15 @@ def test_what_changes_training_changes_both_ids(path: str, value: object) -> Non
     assert before.training_id != after.training_id
 
 
+@pytest.mark.parametrize(("key", "value"), [("lambda_l1", 0.5), ("lambda_per_head", True)])
+def test_the_strength_of_a_penalty_changes_the_ids_of_cells_that_have_one(key: str, value: object) -> None:
+    mine = changed(SEGMENTATION, "protocol.name", "mine")  # which may choose quirks one by one
+    for l1, same in (("half", False), ("all", False), ("none", True)):
+        before, after = cell(mine, "l1", l1), cell(changed(mine, f"protocol.{key}", value), "l1", l1)
+        assert (before.id == after.id, before.training_id == after.training_id) == (same, same)
+        assert (f"protocol.{key}" in before.settings) is not same
+
+
 @pytest.mark.parametrize(("path", "value"), [("evaluation.kid_subsets", 21), ("evaluation.samples", 5)])
 def test_what_changes_only_the_evaluation_keeps_the_training_id(path: str, value: object) -> None:
     before, after = cell(TRANSLATION), cell(TRANSLATION, path, value)

@@ -343,11 +343,12 @@ def test_every_term_of_fusion_is_in_the_id(demo: Plan) -> None:
 
 
 # Pinned: computed at a1b4d2b, before there were methods, stages and merged networks, for tables 7 to 9 under the preset
-# of tests/checkout.py, on the renderer's first version. Changing these retrains every cell of every user; see
-# also test_matrix_cells.py.
-SHARED_NOTHING = "rgb+depth-to-semantic.none.unshared-convs.unshared-norms.l1-none.32px.s1.6145926cba"
+# of tests/checkout.py, on the renderer's first version. Those of cells without an l1 term are newer: since lambda_l1 is
+# no part of them. Changing these retrains every cell of every user; see also test_matrix_cells.py.
+SHARED_NOTHING = "rgb+depth-to-semantic.none.unshared-convs.unshared-norms.l1-none.32px.s1.e052d7d974"
 OURS = "shade+texture+depth+normal-to-rgb.exchange.shared-convs.unshared-norms.l1-half.32px.s1.3d22520178"
-ALL_27 = "1336e42657ce99a8571bdacd1d9d840bd83da015402ba91febddc457ea798f02"
+PENALISED_11 = "5b71a963a27d000b72f555207fbd8ddfa4b8e4023feef3b025662d0a81b0c012"
+ALL_27 = "89fc5de3a7dda67f11587c07b114fc6748484a8a9f4e45949cde3fbaa0d0e2c2"
 
 
 def test_ids_of_tables_7_to_9_are_those_from_before_there_were_methods(params: Path) -> None:
@@ -357,7 +358,9 @@ def test_ids_of_tables_7_to_9_are_those_from_before_there_were_methods(params: P
     cells = load_plan(params, "tests").cells
     assert next(iter(cells)) == SHARED_NOTHING
     assert OURS in cells
-    assert digest(sorted((cell.id, cell.training_id) for cell in cells.values())) == ALL_27
+    penalised = [cell for cell in cells.values() if cell.l1 != "none"]
+    for group, pinned in ((penalised, PENALISED_11), (cells.values(), ALL_27)):
+        assert digest(sorted((cell.id, cell.training_id) for cell in group)) == pinned
 
 
 # A method of your own

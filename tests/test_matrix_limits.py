@@ -49,6 +49,9 @@ def error_of(params: Path) -> UserError:
         (TRANSLATION, "crop_px: 64", "crop_px: 64000", "protocol.crop_px"),
         (TRANSLATION, "resize_px: 72", "resize_px: 72000", "protocol.resize_px"),
         (TRANSLATION, "resize_px: 72", "resize_px: 60", "protocol.crop_px"),
+        (SEGMENTATION, "lr_decoder: 3.0e-3", "lr_decoder: 1.0e+300", "protocol.phases.0.lr_decoder"),
+        (SEGMENTATION, "lambda_l1: 2.0e-2", "lambda_l1: 1.0e+39", "protocol.lambda_l1"),
+        (TRANSLATION, "lr: 2.0e-3", "lr: 1.0e+300", "protocol.lr"),
         (SEGMENTATION, "batch_size: 8", "batch_size: 201", "protocol.batch_size"),
         (TRANSLATION, "batch_size: 4", "batch_size: 201", "protocol.batch_size"),
         (SEGMENTATION, "batch_size: 20", "batch_size: 1000000000", "evaluation.batch_size"),
@@ -85,7 +88,7 @@ def test_a_value_that_no_run_can_use_is_reported_with_its_line(
     edit(path, kind, old, new)
     part, _, name = key.partition(".")
     section = path.read_text().index(f"\n{kind}:\n")
-    place = path.read_text().index(f"{name}:", path.read_text().index(f"{part}:", section))
+    place = path.read_text().index(f"{name.rpartition('.')[2]}:", path.read_text().index(f"{part}:", section))
     error = error_of(params)
     assert error.where == path
     assert error.key == f"{kind}.{key} (line {path.read_text()[:place].count(chr(10)) + 1})"

@@ -103,7 +103,7 @@ def drawn_gammas() -> GammaArrays:
     random = np.random.default_rng(4)
     path_TN = random.normal(0, 1, (5, 40)).cumsum(0)
     shares_TL = random.random((2, 5, 6))
-    return GammaArrays(0.5, path_TN, random.normal(0, 1, (2, 60)), *shares_TL, np.array([4, 8, 8, 2, 16, 2]))
+    return GammaArrays(0.5, 2e-2, path_TN, random.normal(0, 1, (2, 60)), *shares_TL, np.array([4, 8, 8, 2, 16, 2]))
 
 
 @pytest.fixture(scope="module")

@@ -244,7 +244,7 @@ def test_trajectories_count_channels_that_come_back(demo: Plan, tmp_path: Path) 
 def test_figure_5_counts_what_the_metric_is_a_share_of() -> None:
     path_TC = np.random.default_rng(4).uniform(-1, 1, (6, 40))
     found, empty = recovered(path_TC, 0.4), np.zeros((0, 1))
-    gammas = GammaArrays(0.4, path_TC, np.ones((1, 40)), empty, empty, np.array([40]))
+    gammas = GammaArrays(0.4, 2e-2, path_TC, np.ones((1, 40)), empty, empty, np.array([40]))
     assert 0 < found.recovered < found.fallen
     assert gamma_metrics(gammas)["recovered_pct"] == pytest.approx(100 * found.recovered / found.fallen)
     assert recovered(np.zeros((0, 5)), 0.1).fallen == 0

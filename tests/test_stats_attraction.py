@@ -65,13 +65,14 @@ def test_recovery_and_overlap_by_hand() -> None:
     path_TN = np.array([[0.9, 0.1, 0.2, 0.9], [0.1, 0.1, -0.4, 0.8], [0.2, -0.7, 0.6, 0.9]])
     final_MN = np.array([[0.1, 0.2, 0.9, 0.9, -0.3], [0.9, 0.4, 0.9, 0.1, 0.9]])
     shares = np.zeros((3, 1))
-    gammas = GammaArrays(0.5, path_TN, final_MN, shares + 0.75, shares + 0.5, np.array([5]))
+    gammas = GammaArrays(0.5, 2e-2, path_TN, final_MN, shares + 0.75, shares + 0.5, np.array([5]))
     found = gamma_metrics(gammas)
     assert found["recovered_pct"] == pytest.approx(100 * 2 / 3), (
         "of three once under theta, two are above it at the end"
     )
     assert found["shared_small_pct"] == pytest.approx(100 / 4)
     assert found["theorem_excess_pct"] == pytest.approx(25)
+    assert "theorem_excess_pct" not in gamma_metrics(replace(gammas, lambda_l1=0.0)), "no l1 term, no prediction"
     none = gamma_metrics(replace(gammas, theta=0.05, small_gradient_TL=shares[:0], probability_TL=shares[:0]))
     assert none == {}, "nothing is small, and nothing was recorded"
 

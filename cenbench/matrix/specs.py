@@ -18,8 +18,9 @@ from cenbench.files import digest
 PositiveInt = Annotated[int, Field(ge=1, le=10**9)]
 NonNegativeInt = Annotated[int, Field(ge=0, le=10**9)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
-PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NonNegativeFloat = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+# Larger floats are infinite in float32, in which networks are trained.
+PositiveFloat = Annotated[float, Field(gt=0, le=3.4e38, allow_inf_nan=False)]
+NonNegativeFloat = Annotated[float, Field(ge=0, le=3.4e38, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$", max_length=64)]
 

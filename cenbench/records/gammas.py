@@ -68,6 +68,7 @@ def gamma_arrays(gammas: Gammas, record: CellRecord, rows: list[int]) -> GammaAr
             paths += [layer.path_TMC[:, m, own_MC[m]] for m in rows]
     return GammaArrays(
         theta=gammas.theta,
+        lambda_l1=gammas.lambda_l1,
         path_TN=np.concatenate(paths, axis=1),
         final_MN=np.concatenate([layer.final_MC[rows] for layer in layers], axis=1),
         small_gradient_TL=np.concatenate([layer.small_gradient_TM[:, rows] for layer in layers], axis=1),

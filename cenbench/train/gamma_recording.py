@@ -28,8 +28,8 @@ _HEADER_BYTES_PER_ARRAY = 200
 class RecordedGammas:
     """What a trainer's constrained norms are observed with.
 
-    `theta` is the exchange threshold, `l1_weight` the factor of the l1 term in the loss, `traced` the names of the
-    layers whose scaling factors are kept at each point.
+    `theta` is the exchange threshold, `l1_weight` the factor of the l1 term in the loss (0 without one), `traced` the
+    names of the layers whose scaling factors are kept at each point.
     """
 
     sparsity: Sparsity
@@ -42,7 +42,8 @@ def recorded_gammas(cell: Cell, network: Network, sparsity: Sparsity) -> Recorde
     """What the constrained norms of the cell's network are observed with."""
     protocol = cell.protocol
     traced = traced_norms(network, protocol.traced_convs)
-    return RecordedGammas(sparsity, protocol.theta, protocol.l1_weight(len(cell.streams)), traced)
+    l1_weight = 0.0 if cell.l1 == "none" else protocol.l1_weight(len(cell.streams))
+    return RecordedGammas(sparsity, protocol.theta, l1_weight, traced)
 
 
 class GammaRecording:

@@ -20,6 +20,8 @@ class GammaArrays:
     """
 
     theta: float
+    lambda_l1: float
+    """Factor of the l1 term in the loss; 0 without one."""
     path_TN: np.ndarray
     """The penalised factors of the traced layers at each point."""
     final_MN: np.ndarray
