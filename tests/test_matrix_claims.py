@@ -119,6 +119,11 @@ def test_a_setting_can_be_named(params: Path, study: Plan) -> None:
         ({"under": {"kind": "depth_noise"}}, "claims[0].under", "depth_noise needs `strength`, and has no `of`"),
         ({"under": {"kind": "absent", "of": "normal"}}, "claims[0].under", "'absent=normal'"),
         ({"under": {"kind": "exposure", "of": "drak"}}, "claims[0].under", "did you mean 'exposure=dark'?"),
+        (
+            {"under": {"kind": "depth_noise", "strength": 0.2}, "metric": "params_m"},
+            "claims[0].metric",
+            "no condition changes this metric",
+        ),
         ({"relation": "beter"}, "claims[0].relation", "did you mean 'better'?"),
         ({"others": True}, "claims[0]", "judged against other cells (`worse:` or `others:`) or a number"),
         ({"figures": ["figure133"]}, "claims[0].figures", "figure"),

@@ -7,13 +7,14 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from checkout import REPOSITORY
 from scipy import stats
-from test_report_table import record
+from test_report_table import cost, record
 from typer.testing import CliRunner
 
 from cenbench.cli.main import app
@@ -186,6 +187,22 @@ def test_claims_without_scatter_or_with_one_seed_are_undecided(planned: tuple[Pl
     fid = one(claims, "fusion-over-parallel-translation")
     assert (fid.word, fid.comparison) == ("undecided", None)
     assert fid.why.startswith("every seed shows -1: without spread")
+
+
+def test_a_cost_is_counted_so_one_seed_decides_it(planned: tuple[PlannedClaim, ...]) -> None:
+    [claim] = [claim for claim in planned if claim.name == NAME]
+    spec = claim.spec.model_copy(update={"metric": "params_m", "relation": "equal", "margin": 0.01})
+    first = replace(claim.settings[0], pairs=claim.settings[0].pairs[:1])
+    of_costs = replace(claim, spec=spec, settings=(first,))
+    for more, word in ((0, "holds"), (1, "contradicted")):
+        records = {
+            cell.id: record(cell, 40.0, parameters=cost(more * (cell.fusion == "exchange"))) for cell in of_costs.cells
+        }
+        found = one(built((of_costs,), records))
+        assert (found.word, found.why, found.seeds) == (word, "counted on the networks, equal for all seeds", 1)
+        assert found.comparison is not None
+        assert found.comparison.interval == pytest.approx((-more, -more))
+        assert "counted on the networks" in render_claims_html(Claims("study", (found,)))
 
 
 def test_a_share_that_is_zero_in_every_seed_is_judged_exactly(

@@ -91,6 +91,22 @@ def test_seeds_that_agree_without_limits_show_nothing() -> None:
     assert evidence(seeded([15.0] * 5), 5.0) is None
 
 
+@pytest.mark.parametrize("relation", ["better", "not worse", "equal"])
+@pytest.mark.parametrize("difference", [-3.0, -1.0, -0.5, 0.0, 0.5, 1.0, 3.0])
+def test_counts_are_judged_as_measurements_of_hardly_any_scatter_are(relation: Relation, difference: float) -> None:
+    """With one seed as with several; but for differences of exactly the margin, which no measurement shows."""
+    found = [evidence(seeded([difference] * seeds), 1.0, relation, counted=True) for seeds in (1, 3)]
+    assert all(one is not None and one.comparison.interval == (difference, difference) for one in found)
+    words = {claim_words([one], family=1000)[0] for one in found if one is not None}
+    measured = [difference * (1 + 1e-9 * seed) + 1e-9 * seed for seed in (-1, 0, 1)]
+    if abs(difference) != 1.0:
+        assert words == {word(measured, relation=relation)}
+    else:
+        at_margin = {"better": ("contradicted", "holds"), "equal": ("contradicted",) * 2}
+        at_margin["not worse"] = ("contradicted", "holds")
+        assert words == {at_margin[relation][difference > 0]}
+
+
 def test_claims_without_evidence_yet_count_in_the_correction() -> None:
     one = evidence(seeded([1.0, 2.0, 3.0, 2.0]), 1.0)
     assert one is not None

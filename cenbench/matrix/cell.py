@@ -277,7 +277,7 @@ class Cell(Frozen):
         }
 
     def _unread_settings(self) -> Iterator[str]:
-        """Settings that this cell's method, l1, head, start or selection does not use; of a group, all below its name."""
+        """Settings that its method, l1, head, start or selection does not use; of a group, all below its name."""
         if self.l1 == "none":
             yield "protocol.lambda_l1"
             yield "protocol.lambda_per_head"

@@ -102,7 +102,10 @@ def impossible_condition(
             hint = spelling_hint(one.key, known) or f"declare it in params/{ROBUSTNESS_FILE}"
             yield Issue(f"{key}.under", "not a condition of all its cells", short_repr(one.key), ", ".join(known), hint)
             return
-    if wanted.kind == "exposure" and spec.metric not in _of_single_images():
+    if spec.metric in metrics_that_need("network", "gammas"):
+        allowed = ", ".join(measured_metrics(cells[0].task.kind))
+        yield Issue(f"{key}.metric", "no condition changes this metric", short_repr(spec.metric), allowed)
+    elif wanted.kind == "exposure" and spec.metric not in _of_single_images():
         allowed = ", ".join(_of_single_images())
         problem = "scenes of one exposure cannot be scored by this metric"
         yield Issue(f"{key}.metric", problem, short_repr(spec.metric), allowed)

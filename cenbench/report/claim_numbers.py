@@ -27,7 +27,9 @@ def family_size(planned: Sequence[PlannedClaim]) -> int:
 def evidence_of(preset: str, claim: PlannedClaim, settings: Settings) -> Evidence | None:
     """What the differences of a claim whose cells are all finished show of it; None where nothing can be said."""
     spec = claim.spec
-    return evidence(settings, spec.margin_in(preset), spec.relation, every=spec.every, limits=_limits(claim))
+    counted = metrics()[spec.metric or ""].is_cost
+    margin, limits = spec.margin_in(preset), _limits(claim)
+    return evidence(settings, margin, spec.relation, every=spec.every, limits=limits, counted=counted)
 
 
 def counting_numbers(

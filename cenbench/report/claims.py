@@ -24,6 +24,7 @@ _SHOWN = {
     "contradicted": "the paired seeds show the opposite",
     "equal within the margin": "the interval lies within the margin",
 }
+_COUNTED = "counted on the networks, equal for all seeds"
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,8 @@ def build_claims(
         elif claim.settings and len(numbers) == len(claim.cells):
             settings = differences(claim, numbers)
             one = evidence_of(preset, claim, settings)
-            shown[place] = _with_aggregates(shown[place], claim, numbers, settings)
+            if one is None or not one.comparison.is_counted:
+                shown[place] = _with_aggregates(shown[place], claim, numbers, settings)
             if one is None:
                 shown[place] = replace(shown[place], why=_why_nothing(settings))
             else:
@@ -184,7 +186,7 @@ def _with_aggregates(shown: JudgedClaim, claim: PlannedClaim, numbers: Numbers, 
 def _with_word(
     shown: JudgedClaim, claim: PlannedClaim, one: Evidence, word: ClaimWord, settings: Settings, family: int
 ) -> JudgedClaim:
-    needed, why = None, _SHOWN.get(word, "")
+    needed, why = None, _COUNTED if one.comparison.is_counted else _SHOWN.get(word, "")
     if word == "undecided":
         needed = seeds_that_agree(one) or _more_seeds(claim, one.margin, settings, shown.seeds)
         why = _why_undecided(one, needed, family)

@@ -8,7 +8,7 @@ from typing import Literal
 
 from cenbench.stats.bootstrap import Settings
 from cenbench.stats.multiple import holm
-from cenbench.stats.paired import MOST_SEEDS, Comparison, compare
+from cenbench.stats.paired import MOST_SEEDS, Comparison, compare, compare_counts
 
 ClaimWord = Literal["holds", "contradicted", "equal within the margin", "undecided"]
 Relation = Literal["better", "not worse", "equal"]
@@ -36,17 +36,19 @@ def evidence(
     *,
     every: bool = False,
     limits: tuple[float, float] | None = None,
+    counted: bool = False,
 ) -> Evidence | None:
     """Test a claim on the differences of each setting's seeds (A minus B, positive where A is better).
 
     With `every`, the claim is a conjunction over settings: the largest p-value is a valid one for all of them (an
     intersection-union test), and the smallest one against it is corrected for their number (Bonferroni).
-    `limits` and None, where nothing can be said: as in `compare`. Raises ValueError for a margin that is not positive.
+    `limits` and None, where nothing can be said: as in `compare`; `counted`: as in `compare_counts`, which always has
+    an answer. Raises ValueError for a margin that is not positive.
     """
     if margin <= 0:
         raise ValueError(f"margin {margin} must be positive")
     groups = [[setting] for setting in settings] if every else [settings]
-    found = [compare(group, limits=limits) for group in groups]
+    found = [compare_counts(group) if counted else compare(group, limits=limits) for group in groups]
     known = [comparison for comparison in found if comparison is not None]
     if not known or len(known) < len(found):
         return None

@@ -46,14 +46,21 @@ class Comparison:
     limits: tuple[float, float] | None = None
     """Smallest and largest difference that is possible, where all seeds agree, so that no t test can be made."""
 
+    is_counted: bool = False
+    """Whether the numbers are counted on the networks, not measured: the effect is certain."""
+
     def p_above(self, threshold: float) -> float:
         """One-sided: that the true effect is not above the threshold."""
+        if self.is_counted:
+            return float(self.effect <= threshold)
         if self.limits is not None:
             return p_unanimous(self.effect, threshold, self.limits[0], self.df + 1)
         return float(scipy.special.stdtr(self.df, -(self.effect - threshold) / self.error))
 
     def p_below(self, threshold: float) -> float:
         """One-sided: that the true effect is not below the threshold."""
+        if self.is_counted:
+            return float(self.effect >= threshold)
         if self.limits is not None:
             return p_unanimous(self.effect, threshold, self.limits[1], self.df + 1)
         return float(scipy.special.stdtr(self.df, (self.effect - threshold) / self.error))
@@ -117,6 +124,24 @@ def compare(
         p_worse=float(scipy.special.stdtr(df, effect / error)),
         share_better=better,
         pairs=len(flat),
+    )
+
+
+def compare_counts(settings: Settings) -> Comparison:
+    """Compare numbers that are counted on the networks, such as parameters: equal for all seeds, one is enough."""
+    effect = float(seed_effects(settings).mean())
+    flat = [difference for setting in settings for difference in setting.values()]
+    return Comparison(
+        effect=effect,
+        error=0.0,
+        df=min(map(len, settings)) - 1,
+        interval=(effect, effect),
+        bootstrap=None,
+        p_better=float(effect <= 0),
+        p_worse=float(effect >= 0),
+        share_better=sum((difference > 0) + 0.5 * (difference == 0) for difference in flat) / len(flat),
+        pairs=len(flat),
+        is_counted=True,
     )
 
 
