@@ -33,7 +33,7 @@ from cenbench.paths import Paths
 from cenbench.records.read import CellRecord
 from cenbench.report.figures.build import build_figure
 from cenbench.report.figures.draw import draw
-from cenbench.report.figures.figure import Curve, Figure
+from cenbench.report.figures.figure import COLUMNS, Curve, Figure
 from cenbench.report.index import write_index
 from cenbench.report.pages import render_figures
 from cenbench.report.render_figure import render_figure_csv, render_figure_html
@@ -539,3 +539,12 @@ def test_figures_are_written_in_every_format_and_listed_in_the_index(study: Plan
     shutil.rmtree(folder)
     render_figures(study, ["figure-learning"], records, tmp_path / "reports")
     assert all(path.read_bytes() == data for path, data in before.items())
+
+
+@pytest.mark.parametrize("template", ["series", "points"])
+def test_the_templates_for_dvc_read_columns_that_a_figure_has(template: str) -> None:
+    text = (REPOSITORY / ".dvc" / "plots" / f"{template}.json").read_text()
+    fields = set(re.findall(r'"field": "(\w+)"', text)) | set(re.findall(r"datum\.(\w+)", text))
+    assert fields - {"rev"} <= set(COLUMNS)
+    if template == "series":
+        assert {"series", "cells"} <= fields, "parts of a curve that breaks are of different cells"
