@@ -35,7 +35,7 @@ from cenbench.matrix.plan import load_plan
 from cenbench.paths import Paths
 from cenbench.records.read import read_record
 from cenbench.report.environment import latex_templates, page_templates
-from cenbench.report.pages import render_index, render_tables
+from cenbench.report.pages import render_index, render_pages
 from cenbench.run import cell as run
 from cenbench.train import loop
 
@@ -119,7 +119,7 @@ def train_and_render(root: Path, cell_id: str) -> None:
     run.run_cell(cell, paths, "cpu")
     tables = plan.tables_of(cell_id)
     records = {each.id: read_record(paths, each) for each in plan.cells.values()}
-    render_tables(plan, tables, records, paths.reports)
+    render_pages(plan, records, paths.reports, tables=tables)
     render_index(plan, tables, paths.reports)
 
 

@@ -39,7 +39,7 @@ from cenbench.records.per_image import read_per_image
 from cenbench.records.read import State, read_record
 from cenbench.report.cell_context import context_of
 from cenbench.report.cell_page import render_cell_page
-from cenbench.report.pages import render_index, render_tables
+from cenbench.report.pages import render_index, render_pages
 from cenbench.report.table import build_table
 from cenbench.report.terminal_status import render_status
 from cenbench.report.terminal_table import render_terminal
@@ -162,7 +162,7 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Place:
     files = place.files()
     records = {cell_id: read_record(paths, cell) for cell_id, cell in plan.cells.items()}
     assert [record.state for record in records.values()] == ["ok", "ok", "missing"]
-    render_tables(plan, ["table7"], records, paths.reports)
+    render_pages(plan, records, paths.reports, tables=["table7"])
     beat = Beat(one.id, "training", "elsewhere", "elsewhere", 1, None, 0.0, 0.0, 0.0, 1, 8, 2.0, 3.5)
     (paths.root / "a").mkdir()
     (paths.root / "a" / "b").write_bytes(b"large")

@@ -20,7 +20,7 @@ from cenbench.data.contact_page import contact_page
 from cenbench.matrix.claim_pairs import plan_claims
 from cenbench.matrix.plan import load_plan
 from cenbench.report.claims import build_claims
-from cenbench.report.pages import render_claims_page, render_figures, render_index, render_tables
+from cenbench.report.pages import render_claims_page, render_index, render_pages
 from cenbench.report.table import Table, build_table
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -53,8 +53,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Tabl
     rgb = np.full((4, 8, 8, 3), 90, np.uint8)
     rgb[:, :4] = 200
     contact_page(write_dataset(checkout, {"rgb": rgb, "semantic": rgb[..., 0] // 50}, 3), [3], folder / SHEET)
-    render_tables(plan, NAMES, records, folder)
-    render_figures(plan, [FIGURE], records, folder)
+    render_pages(plan, records, folder, tables=NAMES, figures=[FIGURE])
     claims = plan_claims(REPOSITORY / "params", plan)
     declared = {claim.spec.name: "before the run" for claim in claims}
     render_claims_page(plan, build_claims("demo", claims, records, declared), folder)

@@ -35,7 +35,7 @@ from cenbench.report.figures.build import build_figure
 from cenbench.report.figures.draw import draw
 from cenbench.report.figures.figure import COLUMNS, Curve, Figure
 from cenbench.report.index import write_index
-from cenbench.report.pages import render_figures
+from cenbench.report.pages import render_pages
 from cenbench.report.render_figure import render_figure_csv, render_figure_html
 from cenbench.stats.attraction import attraction, attraction_ratio
 from cenbench.stats.scaling_factors import recovered
@@ -527,7 +527,7 @@ def test_figures_are_written_in_every_format_and_listed_in_the_index(study: Plan
     records = {
         cell.id: finished(cell, tmp_path, files=history("nll_ensemble", 1.0, 0.5)) for cell in one.cells.values()
     }
-    render_figures(study, ["figure-learning"], records, tmp_path / "reports")
+    render_pages(study, records, tmp_path / "reports", figures=["figure-learning"])
     folder = tmp_path / "reports" / "study"
     assert {path.suffix for path in folder.glob("figure-learning.*")} == {".html", ".pdf", ".png", ".csv", ".json"}
     assert all((folder / "cells" / f"{cell_id}.html").is_file() for cell_id in one.cells)
@@ -537,7 +537,7 @@ def test_figures_are_written_in_every_format_and_listed_in_the_index(study: Plan
     assert "15 of 15 cells" in index
     before = {path: path.read_bytes() for path in folder.glob("figure*")}
     shutil.rmtree(folder)
-    render_figures(study, ["figure-learning"], records, tmp_path / "reports")
+    render_pages(study, records, tmp_path / "reports", figures=["figure-learning"])
     assert all(path.read_bytes() == data for path, data in before.items())
 
 

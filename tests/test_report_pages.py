@@ -29,7 +29,7 @@ from cenbench.report.cell_page import render_cell_page
 from cenbench.report.claims import build_claims
 from cenbench.report.curves import chart, read_history, training_charts
 from cenbench.report.latex_text import tex
-from cenbench.report.pages import render_all, render_index, render_published, render_tables
+from cenbench.report.pages import render_index, render_pages, render_published
 from cenbench.report.render_csv import render_csv
 from cenbench.report.render_html import render_html
 from cenbench.report.render_json import file_name, metric_files, render_json
@@ -65,7 +65,7 @@ def records(plan: Plan, tmp_path: Path) -> dict[str, CellRecord]:
 @pytest.fixture
 def reports(plan: Plan, records: dict[str, CellRecord], tmp_path: Path) -> Path:
     folder = tmp_path / "reports"
-    render_tables(plan, ["table7", "table8", "table9"], records, folder)
+    render_pages(plan, records, folder, tables=["table7", "table8", "table9"])
     render_index(plan, [layout.name for layout in plan.tables], folder)
     return folder
 
@@ -112,7 +112,7 @@ def test_every_link_points_to_a_file_and_nothing_is_loaded_from_outside(reports:
 def test_a_table_rendered_alone_has_no_dead_links(plan: Plan, records: dict[str, CellRecord], tmp_path: Path) -> None:
     """`snakemake table2` renders no other table, so its pages name the tables of a shared cell without linking them."""
     folder = tmp_path / "alone"
-    render_tables(plan, ["table2"], records, folder)
+    render_pages(plan, records, folder, tables=["table2"])
     render_index(plan, [layout.name for layout in plan.tables], folder)
     pages = list(folder.rglob("*.html"))
     assert len(pages) == 1 + 1 + 35
@@ -160,7 +160,7 @@ def test_unchanged_cell_pages_are_not_rewritten(reports: Path, plan: Plan, recor
     (pages / f"{damaged}.html").write_bytes(b"\xff cut sho")
     before = {path.name: path.stat().st_mtime_ns for path in pages.iterdir()}
     now = {**records, changed: record(plan.cells[changed], None, "missing", "its folder was deleted")}
-    render_tables(plan, ["table8"], now, reports)
+    render_pages(plan, now, reports, tables=["table8"])
     after = {path.name: path.stat().st_mtime_ns for path in pages.iterdir()}
     shade_and_texture = [cell.id for cell in plan.cells_of("table8") if cell.task == plan.cells[changed].task]
     assert {name for name in before if after[name] != before[name]} == {
@@ -181,7 +181,7 @@ def test_the_page_of_a_cell_that_several_tables_and_figures_show_is_rendered_onc
         return render_cell_page(preset, record, *others)
 
     monkeypatch.setattr(cell_pages, "render_cell_page", counted)
-    render_all(plan, ["table2", "table7"], ["figure5"], records, tmp_path)
+    render_pages(plan, records, tmp_path, tables=["table2", "table7"], figures=["figure5"])
     shown = [*plan.cells_of("table2"), *plan.cells_of("table7"), *plan.figure("figure5").cells]
     assert sorted(rendered) == sorted({cell.id for cell in shown})
     assert len(rendered) < len(shown)
@@ -202,7 +202,7 @@ def test_all_five_states_and_stand_ins_are_shown(reports: Path) -> None:
 
 
 def test_all_formats_hold_the_same_numbers(reports: Path, plan: Plan, records: dict[str, CellRecord]) -> None:
-    render_tables(plan, ["table2"], records, reports)
+    render_pages(plan, records, reports, tables=["table2"])
     for name in ("table2", "table7", "table8", "table9"):
         document = json.loads((reports / "demo" / f"{name}.json").read_text())
         lines = list(csv.DictReader(io.StringIO((reports / "demo" / f"{name}.csv").read_text())))

@@ -51,7 +51,7 @@ def report(
     from cenbench.matrix.plan import load_plan
     from cenbench.report.dataset_pages import render_datasets
     from cenbench.report.index import write_index
-    from cenbench.report.pages import render_all, render_index
+    from cenbench.report.pages import render_index, render_pages
 
     paths = checkout(root)
     plan = load_plan(paths.params, preset)
@@ -59,7 +59,8 @@ def report(
     tables, figures = [layout.name for layout in chosen.tables], [layout.name for layout in chosen.figures]
     if not index:
         records = records_of(paths, plan, chosen)
-        render_all(plan, tables, figures, records, paths.reports, planned_claims(paths, plan))
+        claims = planned_claims(paths, plan)
+        render_pages(plan, records, paths.reports, tables=tables, figures=figures, claims=claims)
         for name in (*tables, *figures):
             say(f"wrote {paths.reports / preset / name}.html")
     if tables and (index or not (table or figure)):

@@ -48,12 +48,13 @@ from cenbench.report.table import Table, build_table
 from cenbench.report.table_claims import table_claims
 
 
-def render_all(
+def render_pages(
     plan: Plan,
-    tables: Sequence[str],
-    figures: Sequence[str],
     records: Mapping[str, CellRecord],
     reports: Path,
+    *,
+    tables: Sequence[str] = (),
+    figures: Sequence[str] = (),
     claims: Sequence[PlannedClaim] = (),
 ) -> None:
     """Write these tables and figures of the plan, and the page of each cell that they show, under `reports/<preset>/`.
@@ -69,22 +70,6 @@ def render_all(
         _write_table(plan, name, records, folder, claims)
     for name in figures:
         _write_figure(plan, name, records, folder)
-
-
-def render_tables(
-    plan: Plan,
-    names: Sequence[str],
-    records: Mapping[str, CellRecord],
-    reports: Path,
-    claims: Sequence[PlannedClaim] = (),
-) -> None:
-    """`render_all` of tables only."""
-    render_all(plan, names, (), records, reports, claims)
-
-
-def render_figures(plan: Plan, names: Sequence[str], records: Mapping[str, CellRecord], reports: Path) -> None:
-    """`render_all` of figures only."""
-    render_all(plan, (), names, records, reports)
 
 
 def _write_table(
@@ -148,7 +133,7 @@ def render_published(
     """
     fresh = folder.with_name(folder.name + PUBLISHING)
     remove(fresh)
-    render_all(plan, tables, figures, records, fresh, planned)
+    render_pages(plan, records, fresh, tables=tables, figures=figures, claims=planned)
     render_datasets((cell.dataset for name in tables for cell in plan.cells_of(name)), data, fresh / plan.preset)
     if claims is not None:
         render_claims_page(plan, claims, fresh)
