@@ -20,9 +20,9 @@ from test_records_fuzz import KINDS, VALUES
 
 from cenbench.errors import UserError
 from cenbench.files import digest, read_json_object, write_json
-from cenbench.matrix.claims import ClaimSpec, load_claims
+from cenbench.matrix.claim_pairs import plan_claims
 from cenbench.records.code_cache import CodeCache
-from cenbench.records.registration import claim_digests, declared
+from cenbench.records.registration import FORMAT, claim_digests, declared
 from cenbench.report.rendered import table_damage
 from cenbench.run.heartbeat import Beat, read_beat
 from cenbench.run.lock import _process, _read, cell_lock
@@ -48,15 +48,15 @@ def readers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Reader]:
     """A whole file of each kind; every reader reads it."""
     root = tmp_path_factory.mktemp("readers")
     plan, paths = make_root(root / "checkout")
-    specs: tuple[ClaimSpec, ...] = tuple(load_claims(paths.params))
+    planned = plan_claims(paths.params, plan)
     claim, cache = root / ".snakemake" / "controller.json", CodeCache(root, "digests", "now")
     registration = paths.registration("demo")
-    write_json(registration, {"format": 1, "preset": "demo", "claims": claim_digests(plan, specs)})
+    write_json(registration, {"format": FORMAT, "preset": "demo", "claims": claim_digests(plan, planned)})
     cell = next(iter(plan.cells.values()))
     publish(paths, cell)
 
     def before_the_run() -> object:
-        return set(declared(paths, plan, specs).values()) == {"before the run"} or None
+        return set(declared(paths, plan, planned).values()) == {"before the run"} or None
 
     write_json(root / "beat" / "heartbeat.json", asdict(BEAT))
     claim.parent.mkdir()

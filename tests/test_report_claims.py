@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,14 +23,14 @@ from cenbench.errors import UserError
 from cenbench.evaluate.per_image import ConfusionCollector
 from cenbench.files import read_json_object, write_json
 from cenbench.matrix.cell import Cell
-from cenbench.matrix.claim_pairs import PlannedClaim, plan_claims
+from cenbench.matrix.claim_pairs import PlannedClaim, Setting, plan_claims
 from cenbench.matrix.claims import ClaimSpec, load_claims
 from cenbench.matrix.plan import Plan, load_plan
 from cenbench.paths import Paths
 from cenbench.records.corollary import CorollaryRecord
 from cenbench.records.per_image import dense_counts
 from cenbench.records.read import CellRecord
-from cenbench.records.registration import Declared, declared, register
+from cenbench.records.registration import Declared, claim_digests, declared, register
 from cenbench.records.robustness import RobustnessRecord
 from cenbench.report.claim_texts import effect_text, metric_text
 from cenbench.report.claims import Claims, JudgedClaim, build_claims
@@ -258,32 +259,68 @@ def test_a_check_holds_once_every_cell_was_checked_and_one_counter_example_is_en
     }
 
 
-def test_registration_is_written_once_and_tells_later_changes(plan: Plan, tmp_path: Path) -> None:
-    paths, specs = Paths(tmp_path), load_claims(PARAMS)
+def later(paths: Paths, plan: Plan, planned: tuple[PlannedClaim, ...]) -> set[str]:
+    """The claims that were declared after numbers were seen."""
+    return {name for name, when in declared(paths, plan, planned).items() if when == "after numbers were seen"}
+
+
+def test_registration_is_written_once_and_tells_later_changes(
+    plan: Plan, planned: tuple[PlannedClaim, ...], tmp_path: Path
+) -> None:
+    paths = Paths(tmp_path)
     (tmp_path / "params").symlink_to(PARAMS)
-    assert set(declared(paths, plan, specs).values()) == {"no cell has started"}
+    assert set(declared(paths, plan, planned).values()) == {"no cell has started"}
     register(paths, plan)
-    assert set(declared(paths, plan, specs).values()) == {"before the run"}
+    assert set(declared(paths, plan, planned).values()) == {"before the run"}
     before = paths.registration("study").read_bytes()
-    changed = (specs[0].model_copy(update={"margin": 0.1}), *specs[1:])
-    found = declared(paths, plan, changed)
-    assert [name for name, when in found.items() if when == "after numbers were seen"] == [specs[0].name]
-    worded = (specs[0].model_copy(update={"text": "Said otherwise."}), *specs[1:])
-    assert set(declared(paths, plan, worded).values()) == {"before the run"}
+    first, *others = planned
+
+    def with_first(**changes: Any) -> tuple[PlannedClaim, ...]:
+        return (replace(first, spec=first.spec.model_copy(update=changes)), *others)
+
+    assert later(paths, plan, with_first(margin=0.1)) == {first.spec.name}
+    assert later(paths, plan, with_first(text="Said otherwise.")) == set()
     register(paths, plan)
     assert paths.registration("study").read_bytes() == before
 
 
-def test_results_that_are_older_than_the_registration_were_seen(plan: Plan, tmp_path: Path) -> None:
+def test_rows_that_are_taken_away_change_the_claims_that_compare_them(
+    plan: Plan, planned: tuple[PlannedClaim, ...], tmp_path: Path
+) -> None:
+    """How the rows are trained may change; a registration of the format without rows tells neither."""
+    paths = Paths(tmp_path)
+    (tmp_path / "params").symlink_to(PARAMS)
+    register(paths, plan)
+    [claim] = [claim for claim in planned if claim.name == NAME]
+    others = tuple(one for one in planned if one is not claim)
+    fewer = (*others, replace(claim, settings=claim.settings[:-1]))
+    longer = (*others, replace(claim, settings=tuple(map(trained_longer, claim.settings))))
+    assert later(paths, plan, fewer) == {NAME}
+    assert later(paths, plan, longer) == set()
+    old = {"format": 1, "preset": "study", "claims": claim_digests(plan, planned, 1)}
+    write_json(paths.registration("study"), old)
+    assert later(paths, plan, planned) == later(paths, plan, fewer) == set()
+
+
+def trained_longer(setting: Setting) -> Setting:
+    def longer(cell: Cell) -> Cell:
+        return cell.model_copy(update={"protocol": cell.protocol.model_copy(update={"warmup_steps": 99})})
+
+    return replace(setting, pairs=tuple((longer(a), longer(b)) for a, b in setting.pairs))
+
+
+def test_results_that_are_older_than_the_registration_were_seen(
+    plan: Plan, planned: tuple[PlannedClaim, ...], tmp_path: Path
+) -> None:
     paths = Paths(tmp_path)
     (tmp_path / "params").symlink_to(PARAMS)
     write_json(paths.record(next(iter(plan.cells.values()))), {})
     register(paths, plan)
     assert not paths.registration("study").exists()
-    assert set(declared(paths, plan, load_claims(PARAMS)).values()) == {"after numbers were seen"}
+    assert set(declared(paths, plan, planned).values()) == {"after numbers were seen"}
     paths.registration("study").parent.mkdir(parents=True)
     paths.registration("study").write_text("{ damaged")
-    assert set(declared(paths, plan, load_claims(PARAMS)).values()) == {"after numbers were seen"}
+    assert set(declared(paths, plan, planned).values()) == {"after numbers were seen"}
 
 
 def test_every_output_holds_every_claim(plan: Plan, planned: tuple[PlannedClaim, ...], tmp_path: Path) -> None:

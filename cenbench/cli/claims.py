@@ -52,7 +52,6 @@ def claims(
 def judged_claims(paths: Paths, plan: Plan, *, with_images: bool) -> Claims:
     """The claims, judged by the cells that are finished; with intervals over test images, which take longer."""
     from cenbench.matrix.claim_pairs import plan_claims
-    from cenbench.matrix.claims import load_claims
     from cenbench.matrix.robustness import load_robustness
     from cenbench.records.corollary import read_corollary
     from cenbench.records.read import read_record
@@ -75,5 +74,5 @@ def judged_claims(paths: Paths, plan: Plan, *, with_images: bool) -> Claims:
     }
     checked = [cell for claim in planned if claim.spec.check for cell in claim.cells]
     corollary = {cell.id: read_corollary(paths, records[cell.id]) for cell in checked}
-    when = declared(paths, plan, load_claims(paths.params))
+    when = declared(paths, plan, planned)
     return build_claims(plan.preset, planned, records, when, known, robustness, corollary)

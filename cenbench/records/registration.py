@@ -10,14 +10,18 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cenbench.errors import UserError
 from cenbench.files import digest, read_json_object, write_json
-from cenbench.matrix.claims import ClaimSpec, load_claims
+from cenbench.matrix.cell import Cell
+from cenbench.matrix.claim_pairs import PlannedClaim, plan_claims
 from cenbench.matrix.metrics import metrics
 from cenbench.matrix.plan import Plan
 from cenbench.paths import Paths
 from cenbench.regular_file import is_there
 
-FORMAT = 1
+FORMAT = 2
+_OLD_FORMAT = 1
+"""Without the rows that are compared."""
 _Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
+_TERMS = ("fusion", "stage", "merged", "convs", "norms", "l1")
 Declared = Literal["before the run", "after numbers were seen", "no cell has started"]
 
 
@@ -25,20 +29,33 @@ class _Registration(BaseModel):
     """The shape of the file."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
-    format: Literal[1]
+    format: Literal[1, 2]
     preset: str
     claims: dict[str, _Digest]
 
 
-def claim_digests(plan: Plan, specs: Sequence[ClaimSpec]) -> dict[str, str]:
-    """Name -> digest of everything that decides how a claim is judged: sides, margin, seeds and metric."""
+def claim_digests(plan: Plan, planned: Sequence[PlannedClaim], version: int = FORMAT) -> dict[str, str]:
+    """Name -> digest of everything that decides how a claim is judged: sides, margin, seeds and metric, and the rows
+    that it compares. How these are trained is no part of it.
+    """
     seeds = sorted({cell.seed for cell in plan.shown})
     found = {}
-    for spec in specs:
-        metric = metrics().get(spec.metric or "")
+    for claim in planned:
+        metric = metrics().get(claim.spec.metric or "")
         measured = [metric.name, metric.better, metric.needs] if metric else None
-        found[spec.name] = digest([spec.digest(), seeds, measured])[:12]
+        decisive = [claim.spec.digest(), seeds, measured]
+        found[claim.spec.name] = digest(decisive if version == _OLD_FORMAT else [*decisive, _compared(claim)])[:12]
     return found
+
+
+def _compared(claim: PlannedClaim) -> list[list[str]]:
+    """What is compared with what, as tables name it: a claim without the row that speaks against it is another one."""
+    sides = (setting.pairs[0] for setting in claim.settings)
+    return sorted([_terms(better), _terms(worse)] for better, worse in sides)
+
+
+def _terms(cell: Cell) -> str:
+    return " ".join((str(cell.task), *(str(getattr(cell, term)) for term in _TERMS)))
 
 
 def register(paths: Paths, plan: Plan) -> None:
@@ -50,26 +67,25 @@ def register(paths: Paths, plan: Plan) -> None:
     if is_there(path) or _has_numbers(paths, plan):
         return
     try:
-        specs = load_claims(paths.params)
+        planned = plan_claims(paths.params, plan)
     except UserError:
         return
-    write_json(path, {"format": FORMAT, "preset": plan.preset, "claims": claim_digests(plan, specs)})
+    write_json(path, {"format": FORMAT, "preset": plan.preset, "claims": claim_digests(plan, planned)})
 
 
-def declared(paths: Paths, plan: Plan, specs: Sequence[ClaimSpec]) -> Mapping[str, Declared]:
+def declared(paths: Paths, plan: Plan, planned: Sequence[PlannedClaim]) -> Mapping[str, Declared]:
     """Name of each claim -> when it was declared in its present form. A damaged file counts as none."""
-    now = claim_digests(plan, specs)
+    names = {claim.spec.name for claim in planned}
     try:
         found = _Registration.model_validate(read_json_object(paths.registration(plan.preset)))
-        registered = found.claims if found.preset == plan.preset else None
     except (UserError, ValidationError):
-        registered = None
-    if registered is None:
+        found = None
+    if found is None or found.preset != plan.preset:
         seen = _has_numbers(paths, plan)
-        return dict.fromkeys(now, "after numbers were seen" if seen else "no cell has started")
+        return dict.fromkeys(names, "after numbers were seen" if seen else "no cell has started")
     return {
-        name: "before the run" if registered.get(name) == value else "after numbers were seen"
-        for name, value in now.items()
+        name: "before the run" if found.claims.get(name) == value else "after numbers were seen"
+        for name, value in claim_digests(plan, planned, found.format).items()
     }
 
 
