@@ -21,7 +21,7 @@ from cenbench.evaluate.measured import Measured
 from cenbench.evaluate.task import TaskEvaluation
 from cenbench.matrix.cell import ENSEMBLE, Cell
 from cenbench.matrix.condition import CLEAN, Condition
-from cenbench.metrics.inputs.plugins import finite, plugins
+from cenbench.metrics.inputs.plugins import plugins, possible
 from cenbench.nn.network import Network
 from cenbench.train.setup import Setup
 
@@ -108,7 +108,7 @@ def _scores_of(measured: Measured, chosen_N: np.ndarray) -> Scores:
     for stream, counts in measured.per_image.confusion.items():
         pooled_KK = torch.from_numpy(counts.pooled_KK(chosen_N)).double()
         scores = {name: metric.compute(pooled_KK) for name, metric in plugins("confusion").items()}
-        found[stream] = {name: finite(name, value) for name, value in scores.items()}
+        found[stream] = {name: possible(name, value) for name, value in scores.items()}
     for stream, means in measured.per_image.means.items():
         found.setdefault(stream, {}).update(_of_means(means, chosen_N))
     return found
@@ -118,4 +118,4 @@ def _of_means(means: Mapping[str, np.ndarray], chosen_N: np.ndarray) -> dict[str
     metrics = plugins("pixels")
     total = int(chosen_N.sum())
     sums = {name: torch.tensor([mean_N[chosen_N].sum()]) for name, mean_N in means.items() if name in metrics}
-    return {name: finite(name, float(metrics[name].compute(total_1, total))) for name, total_1 in sums.items()}
+    return {name: possible(name, float(metrics[name].compute(total_1, total))) for name, total_1 in sums.items()}

@@ -21,6 +21,7 @@ _MEASURED: dict[str, tuple[Needs, ...]] = {
     "translation": ("features", "pixels", "edges"),
 }
 """Kind of task -> what its metrics are computed from, besides the network."""
+_ROUNDING = 1e-3
 _COMPUTE: dict[Needs, tuple[str, ...]] = {
     "confusion": ("confusion_KK",),
     "thin": ("confusion_LL",),
@@ -81,6 +82,23 @@ def measured_metrics(kind: str) -> tuple[str, ...]:
 def share_limits(name: str) -> tuple[float, float] | None:
     """The smallest and the largest number of a metric that is a share in %; None for any other metric."""
     return (0.0, 100.0) if metrics()[name].unit == "%" else None
+
+
+def is_possible(name: str, value: float) -> bool:
+    """Whether a metric can have this value, but for rounding: FID is a difference of large numbers."""
+    low, high = limits(name)
+    return low - _ROUNDING <= value <= high + _ROUNDING
+
+
+def limits(name: str) -> tuple[float, float]:
+    """The smallest and the largest value of a metric: those of a share, and that of a perfect prediction."""
+    metric = metrics()[name]
+    low, high = share_limits(name) or (-math.inf, math.inf)
+    if metric.perfect is not None and metric.better == "higher":
+        high = min(high, metric.perfect)
+    if metric.perfect is not None and metric.better == "lower":
+        low = max(low, metric.perfect)
+    return low, high
 
 
 def check_margin(name: str, margin: float) -> None:

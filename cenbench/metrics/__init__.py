@@ -3,11 +3,11 @@
 A file declares in literals what the matrix and the reports read without importing torch (`cenbench.matrix.metrics`):
 
     TITLE     the heading in tables
-    UNIT      shown after the title, e.g. "%"; "" for none
+    UNIT      shown after the title, e.g. "M"; "" for none. "%" is for shares: no value is below 0 or above 100
     BETTER    "higher" or "lower"
     DECIMALS  digits shown after the point
     NEEDS     what it is computed from, see below
-    PERFECT   the value of a perfect prediction; None where there is no such value
+    PERFECT   the value of a perfect prediction, which none is better than; None where there is no such value
 
 and defines `compute`, which depends on NEEDS:
 

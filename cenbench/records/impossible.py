@@ -8,10 +8,7 @@ from typing import Any
 
 from cenbench.errors import UserError
 from cenbench.matrix.cell import Cell
-from cenbench.matrix.metrics import metrics, share_limits
-
-_ROUNDING = 1e-3
-"""By how much a metric may be better than perfect: FID is a difference of large numbers."""
+from cenbench.matrix.metrics import is_possible, limits, metrics
 
 
 def check_numbers(path: Path, document: Mapping[str, Any], cell: Cell) -> None:
@@ -28,20 +25,8 @@ def check_numbers(path: Path, document: Mapping[str, Any], cell: Cell) -> None:
         for name, value in of_stream.items():
             if name not in known:
                 continue  # of a metric whose file has been removed since
-            low, high = _limits(name)
-            if not low - _ROUNDING <= value <= high + _ROUNDING:
-                raise _impossible(path, f"metrics.{stream}.{name}", value, f"{low:g} to {high:g}")
-
-
-def _limits(name: str) -> tuple[float, float]:
-    """The smallest and the largest value a metric can have."""
-    metric = metrics()[name]
-    low, high = share_limits(name) or (float("-inf"), float("inf"))
-    if metric.perfect is not None and metric.better == "higher":
-        high = min(high, metric.perfect)
-    if metric.perfect is not None and metric.better == "lower":
-        low = max(low, metric.perfect)
-    return low, high
+            if not is_possible(name, value):
+                raise _impossible(path, f"metrics.{stream}.{name}", value, "{:g} to {:g}".format(*limits(name)))
 
 
 def _impossible(path: Path, key: str, found: object, expected: str) -> UserError:

@@ -6,10 +6,11 @@ import math
 from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cenbench.errors import UserError
-from cenbench.matrix.metrics import Needs, metrics_that_need
+from cenbench.matrix.metrics import Needs, is_possible, limits, metrics_that_need
 
 if TYPE_CHECKING:  # network metrics are computed without torch
     from torch import Tensor
@@ -62,8 +63,17 @@ def plugins(needs: Needs) -> dict[str, Any]:
     return {name: import_module(f"cenbench.metrics.{name}") for name in metrics_that_need(needs)}
 
 
-def finite(metric: str, value: float) -> float:
-    """`value`; a `UserError` naming the metric where it is infinite or not a number, which no record can hold."""
+def possible(metric: str, value: float) -> float:
+    """`value`; a `UserError` naming the metric where a record cannot hold it: infinite, not a number, out of range."""
     if not math.isfinite(value):
         raise UserError("a metric is not a finite number", key=metric, found=value)
+    if not is_possible(metric, value):
+        raise UserError(
+            "a metric is outside of its range",
+            where=Path(__file__).parents[1] / f"{metric}.py",
+            key="compute",
+            found=value,
+            expected="{:g} to {:g}".format(*limits(metric)),
+            fix='correct `compute`, or what the file declares: UNIT "%" is a share, and nothing is better than PERFECT',
+        )
     return value

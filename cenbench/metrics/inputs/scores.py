@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from cenbench.matrix.metrics import Needs
 from cenbench.metrics.inputs.confusion import with_others_merged
-from cenbench.metrics.inputs.plugins import ConfusionMetric, EdgeMetric, FeatureMetric, PixelMetric, finite, plugins
+from cenbench.metrics.inputs.plugins import ConfusionMetric, EdgeMetric, FeatureMetric, PixelMetric, plugins, possible
 
 if TYPE_CHECKING:  # segmentation never pays for the import of a feature extractor
     from torch import Tensor
@@ -26,7 +26,7 @@ Scores = dict[str, dict[str, float]]
 
 
 def confusion_scores(confusion: Confusion) -> Scores:
-    """Raises `UserError` for labels out of range, a split without a labelled pixel, and a value that is not finite."""
+    """Raises `UserError` for labels out of range, a split without a labelled pixel, and an impossible value."""
     return {
         stream: _of_counts("confusion", confusion_KK)
         for stream, confusion_KK in zip(confusion.streams, confusion.pooled_SKK().double(), strict=True)
@@ -44,7 +44,7 @@ def thin_scores(confusion: Confusion, thin: Sequence[int]) -> Scores:
 
 
 def boundary_scores(boundaries: Boundaries) -> Scores:
-    """Raises `UserError` for a value that is not finite."""
+    """Raises `UserError` for an impossible value."""
     pooled_SLL = boundaries.pooled_SKK().double()
     return {
         stream: _of_counts("boundaries", confusion_LL)
@@ -54,38 +54,37 @@ def boundary_scores(boundaries: Boundaries) -> Scores:
 
 def _of_counts(needs: Needs, confusion_KK: Tensor) -> dict[str, float]:
     metrics: dict[str, ConfusionMetric] = plugins(needs)
-    return {name: finite(name, metric.compute(confusion_KK)) for name, metric in metrics.items()}
+    return {name: possible(name, metric.compute(confusion_KK)) for name, metric in metrics.items()}
 
 
 def edge_scores(edges: Edges) -> Scores:
     """None where no pixel is near an edge of its target, or none is away.
 
-    Raises `UserError` for errors that are not finite.
+    Raises `UserError` for an impossible value.
     """
     metrics: dict[str, EdgeMetric] = plugins("edges")
     found: Scores = {}
     for stream, errors in edges.errors().items():
-        for name in metrics:
-            finite(name, errors.near_total + errors.away_total)
         both = errors.near_count > 0 and errors.away_count > 0
-        found[stream] = {name: metric.compute(errors) for name, metric in metrics.items()} if both else {}
+        values = {name: metric.compute(errors) for name, metric in metrics.items()} if both else {}
+        found[stream] = {name: possible(name, value) for name, value in values.items()}
     return found
 
 
 def pixel_scores(pixels: Pixels) -> Scores:
-    """Raises `UserError` for a value that is not finite."""
+    """Raises `UserError` for an impossible value."""
     metrics: dict[str, PixelMetric] = plugins("pixels")
     found = {name: metric.compute(*pixels.total_S(name)).tolist() for name, metric in metrics.items()}
     return {
-        stream: {name: finite(name, value_S[number]) for name, value_S in found.items()}
+        stream: {name: possible(name, value_S[number]) for name, value_S in found.items()}
         for number, stream in enumerate(pixels.streams)
     }
 
 
 def feature_scores(features: Features) -> Scores:
-    """Raises `UserError` for a value that is not finite."""
+    """Raises `UserError` for an impossible value."""
     metrics: dict[str, FeatureMetric] = plugins("features")
     return {
-        stream: {name: finite(name, metric.compute(sets)) for name, metric in metrics.items()}
+        stream: {name: possible(name, metric.compute(sets)) for name, metric in metrics.items()}
         for stream, sets in features.sets().items()
     }
