@@ -15,9 +15,12 @@ from torch import Tensor, nn
 
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.plan import load_plan
+from cenbench.matrix.robustness import load_robustness
 from cenbench.nn.norm import MOMENTUM, Kind, ModalityNorm, reestimate_statistics
 from cenbench.paths import Paths
 from cenbench.records.read import read_record
+from cenbench.records.robustness import read_robustness
+from cenbench.run.robustness import evaluate_robustness
 
 SIZES = (5, 4, 4)
 
@@ -152,3 +155,16 @@ def test_a_record_holds_the_scores_with_each_statistics_and_naming_one_swaps_the
         [metrics, expected_others], sort_keys=True
     )
     assert after.metrics != before.metrics
+    check_other_conditions(Paths(finished.root), cell)
+
+
+def check_other_conditions(paths: Paths, cell: Cell) -> None:
+    """Statistics are those of clean training images also for corrupted inputs, whose dataset has no training split."""
+    spec, record = load_robustness(paths.params), read_record(paths, cell)
+    evaluate_robustness(cell, paths, spec, "cpu")
+    found = read_robustness(paths, record, spec.conditions(cell))
+    assert found.state == "ok"
+    assert found.scores["clean"] == record.metrics
+    changed = found.scores[f"absent={cell.task.inputs[0]}"]
+    assert changed.keys() == record.metrics.keys()
+    assert changed != record.metrics

@@ -18,6 +18,7 @@ from cenbench.data.exposure import scene_exposures
 from cenbench.data.prepared import Prepared
 from cenbench.data.transforms import stored_name
 from cenbench.evaluate.measured import Measured
+from cenbench.evaluate.norm_statistics import ChosenStatistics
 from cenbench.evaluate.task import TaskEvaluation
 from cenbench.matrix.cell import ENSEMBLE, Cell
 from cenbench.matrix.condition import CLEAN, Condition
@@ -40,7 +41,11 @@ def measure_conditions(
 
     Exposures that no test scene has are left out, and so are metrics that are not functions of single images there.
     """
-    setup = replace(setup, cell=_without_samples(setup.cell))
+    setup = replace(setup, cell=_evaluated(setup.cell, samples=0))
+    if setup.cell.evaluation.statistics == "reestimated":
+        # Once, from clean training images: a corrupted dataset has only the split that is evaluated.
+        ChosenStatistics(setup, network).use_named()
+        setup = replace(setup, cell=_evaluated(setup.cell, norm_statistics="running"))
     found: dict[str, Scores] = {}
     for condition in conditions:
         if condition.kind == "exposure":
@@ -56,8 +61,9 @@ def measure_conditions(
     return {condition.key: found[condition.key] for condition in conditions if condition.key in found}
 
 
-def _without_samples(cell: Cell) -> Cell:
-    return cell.model_copy(update={"evaluation": cell.evaluation.model_copy(update={"samples": 0})})
+def _evaluated(cell: Cell, **settings: object) -> Cell:
+    """The cell with other settings of its evaluation."""
+    return cell.model_copy(update={"evaluation": cell.evaluation.model_copy(update=settings)})
 
 
 def _seen(setup: Setup, condition: Condition) -> Prepared:
