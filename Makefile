@@ -54,7 +54,7 @@ test-slow: $(READY) ## run the tests, including the long end-to-end ones (about 
 FAULTS := results/faults.jsonl
 test-faults: $(READY) ## provoke every failure in docs/faults.md, print how many tries were survived (CENBENCH_KILLS=100: more)
 	@mkdir -p results && rm -f $(FAULTS)
-	OMP_NUM_THREADS=1 CENBENCH_FAULTS_OUT=$(CURDIR)/$(FAULTS) \
+	OMP_NUM_THREADS=1 CENBENCH_FAULTS_OUT='$(CURDIR)/$(FAULTS)' \
 		$(BIN)/python -m pytest $$($(BIN)/python tests/faults.py --tests) \
 		tests/cluster/test_cluster_faults.py -m "not gpu" -n 2 --dist loadfile; \
 	status=$$?; $(BIN)/python tests/faults.py $(FAULTS); exit $$status

@@ -65,9 +65,9 @@ def atomic_path(path: Path, guard: Guard = unguarded) -> Iterator[Path]:
             os.close(handle)
             temporary = Path(name)
             yield temporary
-            with _unsupported_is_fine():
+            with where_supported():
                 temporary.chmod(0o644)  # mkstemp makes 0600, but these files are shared
-            with temporary.open("rb+") as file, _unsupported_is_fine():
+            with temporary.open("rb+") as file, where_supported():
                 os.fsync(file.fileno())
             guard()
             temporary.replace(path)
@@ -110,7 +110,7 @@ def remove(path: Path) -> None:
 
 def _sync_folder(folder: Path) -> None:
     """Make a rename durable: the folder's entry must reach the disk too."""
-    with _unsupported_is_fine():
+    with where_supported():
         handle = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(handle)
@@ -119,7 +119,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def _unsupported_is_fine() -> Iterator[None]:
+def where_supported() -> Iterator[None]:
     """Pass over what a file system does not offer at all, as mounts of CIFS, FUSE and object stores: modes of files,
     syncing a folder, or opening one. An error of a disk is none of these.
     """

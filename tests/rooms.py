@@ -41,6 +41,7 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
 
 SHARED = (
     "cpus",
+    "gpus",
     "errors",
     "file_kind",
     "file_lock",

@@ -1,4 +1,4 @@
-"""The CPUs allotted to a process: the least of its affinity, its control groups' quota, and its Slurm task."""
+"""The CPUs allotted to a process: the least of its affinity, its control groups' quota and its Slurm task. And its GPU."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cenbench.cpus import allotted_cpus, limit_threads
+from cenbench.gpus import has_gpu
 
 
 @pytest.fixture(autouse=True)
@@ -78,3 +79,21 @@ def test_threads_follow_a_limit_that_libraries_do_not_see() -> None:
     chosen = {"SLURM_CPUS_PER_TASK": "1", "OMP_NUM_THREADS": "3"}
     limit_threads(chosen)
     assert chosen["OMP_NUM_THREADS"] == "3"
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        ((), False),
+        (("dev/nvidiactl", "dev/nvidia-uvm"), False),
+        (("dev/nvidia0",), True),
+        (("dev/nvidia1",), True),  # in a container that was given another GPU than the first
+        (("dev/dxg",), False),
+        (("dev/dxg", "usr/lib/wsl/lib/libcuda.so.1"), True),
+    ],
+)
+def test_a_gpu_is_found_by_its_files(tmp_path: Path, names: tuple[str, ...], found: bool) -> None:
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert has_gpu(tmp_path) is found

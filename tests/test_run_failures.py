@@ -223,3 +223,12 @@ def test_a_dataset_that_changes_under_an_evaluation_gives_no_record(checkout: Ch
     record = read_record(paths, cell)
     assert record.state == "failed"
     assert "changed while it was in use" in str(record.reason)
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:99"])
+def test_a_device_that_is_not_there_is_no_failure_of_the_cell(place: tuple[Paths, Cell], device: str) -> None:
+    paths, cell = place
+    with pytest.raises(UserError, match="device"):
+        run_cell(cell, paths, device)
+    assert read_record(paths, cell).state == "missing"
+    assert not paths.state(cell).exists(), "nothing was written"

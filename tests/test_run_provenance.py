@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import socket
 import subprocess
 from dataclasses import replace
@@ -59,6 +60,15 @@ def test_without_git_or_lock(tmp_path: Path) -> None:
     found = environment(torch.device("cpu"), tmp_path)
     assert (found["revision"], found["dirty"], found["revision_unknown"]) == (None, None, "not a git checkout")
     assert found["environment"] == {"locked": False, "constraints_sha256": None, "differs": {}}
+
+
+def test_asking_for_the_revision_leaves_the_index_alone(repository: Path) -> None:
+    """git refreshes it on the way, under a lock that a user's own commit at that moment would meet."""
+    index = repository / ".git" / "index"
+    before = index.stat().st_ino
+    os.utime(repository / "constraints.txt", (1, 1))
+    assert revision(repository)["dirty"] is False
+    assert index.stat().st_ino == before
 
 
 def test_the_reason_for_an_unknown_revision(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from cenbench.errors import UserError
+from cenbench.run.lock import cell_lock
 from cenbench.run.process import this_process
 from cenbench.schedule.controller_lock import controller_elsewhere, controller_file, hold_working_directory
 
@@ -190,3 +192,18 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     controller_file(tmp_path).mkdir(parents=True)  # root writes through any mode, but not into a directory
     with pytest.raises(UserError, match="controller cannot be accessed: Is a directory"):
         hold_working_directory(tmp_path)
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EINVAL, errno.ENOTSUP])
+def test_a_file_system_without_modes_or_syncing_can_be_worked_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """As `test_files` has it for atomic files: CIFS, FUSE, exFAT."""
+
+    def unsupported(*arguments: object, **options: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", unsupported)
+    monkeypatch.setattr(Path, "chmod", unsupported)
+    with hold_working_directory(tmp_path), cell_lock(tmp_path / "cell"):
+        pass

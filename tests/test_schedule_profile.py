@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,15 +13,23 @@ from checkout import REPOSITORY
 SEGMENTATION, TRANSLATION = "rgb+depth-to-semantic.exchange.s1.0", "shade+texture-to-rgb.exchange.s1.0"
 
 
-def resources(monkeypatch: pytest.MonkeyPatch, cell: str, **settings: str) -> dict[str, Any] | None:
-    """The profile's resources of rule `cell`, evaluated as Snakemake does; None if it leaves the rule's own."""
+RULES = sorted((REPOSITORY / "workflow" / "rules").glob("*.smk"))
+OF_CELLS = re.findall(
+    r"^rule (\w+):(?=(?:(?!^rule ).)*?gpu=1)", "\n".join(path.read_text() for path in RULES), re.M | re.S
+)
+"""The rules whose jobs need a GPU."""
+
+
+def resources(monkeypatch: pytest.MonkeyPatch, rule: str, cell: str, **settings: str) -> dict[str, Any] | None:
+    """The profile's resources of a rule, evaluated as Snakemake does; None if it leaves the rule's own."""
     for name in ("GRES", "TRANSLATION_GRES", "CPU_PARTITION", "PARTITION"):
         monkeypatch.delenv(f"CENBENCH_SLURM_{name}", raising=False)
     for name, value in settings.items():
         monkeypatch.setenv(f"CENBENCH_SLURM_{name}", value)
     monkeypatch.setenv("CENBENCH_SLURM_SBATCH", "")
     profile = yte.process_yaml((REPOSITORY / "profiles" / "slurm" / "config.yaml").read_text())
-    found = profile.get("set-resources", {}).get("cell")
+    assert {*OF_CELLS, "dataset"} == profile["set-threads"].keys()
+    found = profile.get("set-resources", {}).get(rule)
     if found is None:
         return None
     known = {"wildcards": SimpleNamespace(cell=cell)}
@@ -37,10 +46,15 @@ def resources(monkeypatch: pytest.MonkeyPatch, cell: str, **settings: str) -> di
         ({"GRES": "gpu:a100:1", "TRANSLATION_GRES": "mps:25"}, "gpu:a100:1", "mps:25"),
     ],
 )
+@pytest.mark.parametrize("rule", OF_CELLS)
 def test_a_translation_cell_can_request_part_of_a_gpu(
-    monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], segmentation: str | None, translation: str | None
+    monkeypatch: pytest.MonkeyPatch,
+    rule: str,
+    settings: dict[str, str],
+    segmentation: str | None,
+    translation: str | None,
 ) -> None:
     """`gpu` is 0 where `gres` is set: the plugin would pass both on."""
     for cell, expected in ((SEGMENTATION, segmentation), (TRANSLATION, translation)):
-        found = resources(monkeypatch, cell, **settings)
+        found = resources(monkeypatch, rule, cell, **settings)
         assert found == (None if expected is None else {"gpu": 0, "gres": expected})

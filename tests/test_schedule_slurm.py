@@ -76,7 +76,8 @@ def test_a_cells_job_waits_for_earlier_jobs_of_the_same_folder(
     monkeypatch.setenv(OPTIONS, "--signal=TERM@300")
     comments = ("rule_cell_wildcards_rgb.s1", "rule_cell_wildcards_rgb.s1", "rule_cell_wildcards_rgb.s2")
     here = [f"{job}|{comment}|{tmp_path}" for job, comment in enumerate(comments, 1)]
-    fake(slurm, "squeue", "\n".join([*here, f"4|{comments[0]}|/elsewhere"]))
+    own = f"5|a comment of the user\nwith a line break|{tmp_path}"
+    fake(slurm, "squeue", "\n".join([own, *here, f"4|{comments[0]}|/elsewhere"]))
     queue = Queue(tmp_path)
     assert queue.options_of_cell(CELL) == "--signal=TERM@300 --dependency=afterany:1:2"
     assert queue.options_of_cell(SimpleNamespace(cell="depth.s1")) == "--signal=TERM@300"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import signal
@@ -15,6 +16,7 @@ from faults import Tally
 from torch import Tensor, nn
 
 from cenbench.errors import CellFailed, UserError
+from cenbench.regular_file import Unreadable
 from cenbench.train import loop
 from cenbench.train.loop import Stopped, train_steps
 from cenbench.train.state import load_state, save_state
@@ -190,6 +192,25 @@ def test_finished_weights_are_checked_and_made_again_when_damaged(
     assert "weights.safetensors is damaged" in caplog.text
     with pytest.raises(UserError, match="cannot be loaded"):
         load_weights(loaded, tmp_path)
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.EACCES])
+@pytest.mark.parametrize("name", ["finished.json", "weights.safetensors"])
+def test_finished_weights_that_cannot_be_read_are_not_trained_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, number: int
+) -> None:
+    finish(tmp_path, nn.Linear(3, 2), b"step\n1\n", 1, IDENTITY)
+    opened = os.open
+
+    def refuse(path: Any, *arguments: Any, **named: Any) -> int:
+        if os.fspath(path) == str(tmp_path / name):
+            raise OSError(number, os.strerror(number), str(path))
+        return opened(path, *arguments, **named)
+
+    with monkeypatch.context() as patch, pytest.raises(Unreadable, match=name):
+        patch.setattr(os, "open", refuse)
+        open_finished(tmp_path, IDENTITY)
+    assert open_finished(tmp_path, IDENTITY) is not None
 
 
 def test_full_disk_while_saving_keeps_the_state_before(

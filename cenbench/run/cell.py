@@ -51,6 +51,7 @@ def run_cell(
     over while this one was stopped; with `wait`, only if that process then publishes nothing.
     """
     log_to_stderr()
+    choose_device(device_name)  # before anything is written: a mistake in the command is no failure of the cell
     folder = paths.state(cell)
     try:
         with ExitStack() as stack:

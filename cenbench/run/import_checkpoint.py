@@ -29,6 +29,7 @@ from cenbench.run.heartbeat import Heartbeat
 from cenbench.run.lock import cell_lock
 from cenbench.run.log import log_to_stderr
 from cenbench.tensor_file import load_tensors
+from cenbench.train.device import choose_device
 from cenbench.train.gamma_recording import content, recorded_gammas
 from cenbench.train.history import history_csv
 from cenbench.train.state import has_state
@@ -59,9 +60,10 @@ def import_checkpoint(
     """Evaluate and publish the cell with the weights of `file`; nothing is trained.
 
     Raises `UserError` and leaves the cell unchanged if the file is not such a checkpoint, the released code has no such
-    network, or the cell already has weights and `replace` is not given.
+    network, there is no such device, or the cell already has weights and `replace` is not given.
     """
     log_to_stderr()
+    choose_device(device_name)  # before weights are replaced
     check_released(cell)
     prepared = Prepared.open(paths.data / dataset_key(cell.dataset))
     source, checkpoint = read_checkpoint(file)

@@ -21,7 +21,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from cenbench.errors import TakenOver, UserError
 from cenbench.file_lock import file_lock
-from cenbench.files import read_json_object, room_to_write
+from cenbench.files import read_json_object, room_to_write, where_supported
 from cenbench.regular_file import read_regular
 from cenbench.run.heartbeat import BEAT_S, BEATS_UNTIL_LOST, Beat, read_beat, slurm_job
 from cenbench.run.process import Process, how_to_go_on, this_process
@@ -97,7 +97,8 @@ def cell_lock(folder: Path, *, wait: bool = False, beat_s: float = BEAT_S) -> It
         with room_to_write(path), path.open("r+b", buffering=0) as file:
             file.write(text.encode())
             file.truncate()
-            os.fsync(file.fileno())
+            with where_supported():
+                os.fsync(file.fileno())
         yield CellLock(path, text)
 
 

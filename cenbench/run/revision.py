@@ -66,6 +66,6 @@ def git(root: Path, *arguments: str) -> str:
         errors="replace",
         stdin=subprocess.DEVNULL,
         timeout=TIMEOUT_S,
-        env={**environment, "LC_ALL": "C"},
+        env={**environment, "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"},  # or `git status` would hold the user's index
     )
     return done.stdout.strip()

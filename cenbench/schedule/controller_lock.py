@@ -22,7 +22,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from cenbench.errors import UserError
 from cenbench.file_lock import file_lock
-from cenbench.files import room_to_write
+from cenbench.files import room_to_write, where_supported
 from cenbench.regular_file import is_there
 from cenbench.run.process import Process, how_to_go_on, this_process
 from cenbench.strict_json import read_strict
@@ -111,8 +111,10 @@ def _created(path: Path, text: str) -> bool:
     with room_to_write(path), tempfile.NamedTemporaryFile("w", prefix=f".{_CLAIM}.", dir=path.parent) as file:
         file.write(text)
         file.flush()
-        os.fsync(file.fileno())
-        Path(file.name).chmod(0o644)
+        with where_supported():
+            os.fsync(file.fileno())
+        with where_supported():
+            Path(file.name).chmod(0o644)
         try:
             path.hardlink_to(file.name)
         except FileExistsError:

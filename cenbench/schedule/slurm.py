@@ -66,9 +66,10 @@ class Queue:
     def _read(self) -> dict[str, list[str]]:
         """Comment -> job ids. The plugin sets the comment: the rule's name and its wildcards."""
         jobs: dict[str, list[str]] = {}
+        here = f"|{self.root}"
         for line in _output("squeue", "--me", "--noheader", "--format=%i|%k|%Z").splitlines():
-            job, comment, folder = line.split("|", 2)
-            if folder == str(self.root):
+            if line.endswith(here):  # comments of the user's own jobs may have any text, line breaks too
+                job, _, comment = line.removesuffix(here).partition("|")
                 jobs.setdefault(comment, []).append(job)
         return jobs
 
@@ -76,6 +77,6 @@ class Queue:
 def _output(*command: str) -> str:
     """The output of a Slurm command; empty if it fails or does not exist."""
     try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+        return subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=60, check=True).stdout
     except (OSError, subprocess.SubprocessError):
         return ""

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from cenbench.errors import UserError
 from cenbench.files import Guard, digest, read_json_object, sha256_file, unguarded, write_bytes, write_json
-from cenbench.regular_file import Missing, is_there, read_regular
+from cenbench.regular_file import Missing, Unreadable, is_there, read_regular
 from cenbench.train.gamma_file import FILE as GAMMAS
 from cenbench.train.gamma_file import LARGEST_BYTES
 from cenbench.train.history import HISTORY
@@ -90,7 +90,7 @@ def open_finished(folder: Path, identity: dict[str, str], guard: Guard = unguard
     Imported weights match every identity of their cell: no training code here made them, so no change of it makes them
     out of date. Raises `UserError` if they are damaged, because training would not restore them.
     """
-    note = _read_note(folder)
+    note = _whole_note(folder)
     if note is None:
         return None
     imported = _source(note)
@@ -132,7 +132,10 @@ def why_not_measured(folder: Path, training_id: str, weights_sha256: str | None)
         return f"its training is of another cell: {found}"
     if note["sha256"][WEIGHTS] != weights_sha256:
         return f"its weights are not those that were measured (sha256 {note['sha256'][WEIGHTS]}, not {weights_sha256})"
-    return _damage(folder, note["sha256"])
+    try:
+        return _damage(folder, note["sha256"])
+    except Unreadable as error:
+        return error.problem
 
 
 def finish(
@@ -217,12 +220,26 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
 
 
 def _read_note(folder: Path) -> dict[str, Any] | None:
-    """finished.json without its seal, if it exists and is as it was written. One that is not is logged."""
+    """`_whole_note`, or None for one that cannot be read either, which is logged."""
+    try:
+        return _whole_note(folder)
+    except Unreadable as error:
+        log.warning("%s", error.problem)
+        return None
+
+
+def _whole_note(folder: Path) -> dict[str, Any] | None:
+    """finished.json without its seal, if it exists and is as it was written. One that is not is logged.
+
+    Raises `Unreadable` where the file system does not give it: nothing is known of the training then.
+    """
     try:
         note = read_json_object(folder / NOTE)
         seal = _Note.model_validate(note).seal
     except Missing:
         return None
+    except Unreadable:
+        raise
     except (UserError, ValidationError):
         log.warning("%s is damaged: this training does not count", folder / NOTE)
         return None
@@ -241,11 +258,13 @@ def _is_for(note: dict[str, Any], imported: ImportedWeights | None, identity: di
 
 
 def _damage(folder: Path, sha256: dict[str, str]) -> str | None:
-    """The first file that differs from the note, or cannot be read, in words."""
+    """The first file that differs from the note, or is missing, in words. Raises `Unreadable` as `_whole_note` does."""
     for name, expected in sha256.items():
         path = folder / name
         try:
             found = sha256_file(path)
+        except Unreadable:
+            raise
         except UserError as error:
             return f"{path} is damaged ({error.problem})"
         if found != expected:
