@@ -11,6 +11,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+import yaml
 from checkout import REPOSITORY, Checkout
 from fenced import MISTAKE, Block, fenced_blocks
 
@@ -32,6 +33,14 @@ def test_a_tutorial_works_as_written(page: Path, finished: Checkout) -> None:
         elif block.title and block.language != "sh":
             put_in_place(finished, block)
     assert commands >= 2
+
+
+def test_a_new_method_is_compared_with_the_row_of_the_papers_method() -> None:
+    """A small checkout lacks this row. Rows are counted from 1, and the new one is put above all others."""
+    rows = yaml.safe_load((REPOSITORY / "params" / "table7.yaml").read_text())["rows"]
+    papers = {"convs": "shared", "norms": "unshared", "l1": "half", "exchange": True}
+    page = (REPOSITORY / "docs" / "tutorials" / "add-a-fusion-method.md").read_text()
+    assert f"cenbench compare table7:{rows.index(papers) + 2} table7:1\n" in page
 
 
 def run(checkout: Checkout, block: Block) -> str:

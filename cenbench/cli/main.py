@@ -44,8 +44,9 @@ from cenbench.visible import visible
 
 app = typer.Typer(
     help="A benchmark harness for multimodal fusion by channel exchanging (CEN, NeurIPS 2020).\n\n"
-    "[bold]snakemake all_tables[/bold] runs everything. These commands run the individual steps, and show what is "
-    "planned and what came out.\n\n"
+    "[bold]snakemake all_tables[/bold] trains and evaluates the cells of every table and renders the tables; "
+    "[bold]snakemake everything[/bold] adds figures and claims. These commands run the individual steps, and show what "
+    "is planned and what came out.\n\n"
     "Start with [bold]cenbench doctor[/bold], which checks the machine, then [bold]cenbench plan[/bold]. "
     "[bold]cenbench COMMAND --help[/bold] explains each command with an example.",
     rich_markup_mode="rich",

@@ -67,7 +67,7 @@ Figures = Annotated[
         autocompletion=completion.figures,
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for scripts (see docs/status.md).")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document, for scripts.")]
 
 _PIPED_WIDTH = 200
 _LISTED = 10
@@ -104,7 +104,8 @@ def where_to_start(folder: Path) -> str | None:
     if any(_is_checkout(parent) for parent in (folder, *folder.resolve().parents)):
         return None
     installed = Path(__file__).parents[2]
-    get = f"cd {shlex.quote(str(installed))}" if _is_checkout(installed) else "git clone URL && cd cenbench"
+    clone = "git clone URL && cd cenbench    (URL: the address or path from which you got cenbench)"
+    get = f"cd {shlex.quote(str(installed))}" if _is_checkout(installed) else clone
     return visible(
         f"cenbench works in a checkout of its repository, and this folder is in none: {folder.resolve()}\n\n"
         f"Start with:\n"
