@@ -19,7 +19,7 @@ def file_lock(path: Path, *, wait: bool = True) -> Iterator[BinaryIO]:
 
     The file is created if it is absent and never removed: a process that waits has it open. Its content is the
     holder's. If another process holds the lock, wait for it, or raise `BlockingIOError` without `wait`.
-    Raises `UserError` for a file system that takes no locks, or has no room for the file.
+    Raises `UserError` for a file system that does not support locks, or has no room for the file.
     """
     with room_to_write(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -31,7 +31,7 @@ def file_lock(path: Path, *, wait: bool = True) -> Iterator[BinaryIO]:
             raise
         except OSError as error:
             raise UserError(
-                f"this file system takes no locks: {error}",
+                f"this file system does not support locks: {error}",
                 where=path,
                 fix="mount it with locks, or put the checkout elsewhere; to test a file system: cenbench doctor",
             ) from error

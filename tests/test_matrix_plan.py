@@ -196,7 +196,7 @@ def test_a_measured_price_and_shared_gpus(sharing: Plan) -> None:
 
 @pytest.mark.parametrize("price", [0.0, -1.0, float("nan"), float("inf")])
 def test_a_price_that_is_none_is_reported(demo: Plan, price: float) -> None:
-    with pytest.raises(UserError, match="no price of an hour") as caught:
+    with pytest.raises(UserError, match="not a price per hour") as caught:
         demo.priced(price)
     assert caught.value.key == "--price"
 

@@ -82,12 +82,12 @@ def test_the_nearest_pair_is_proposed_and_of_equals_the_least_changed(prepared_c
 @pytest.mark.parametrize(
     ("changes", "share", "steps", "words"),
     [
-        ({"fusion": "none", "l1": "half"}, 0.2, 1, "decide nothing"),
-        ({"fusion": "exchange", "l1": "none"}, 0.2, 1, "decide nothing"),
+        ({"fusion": "none", "l1": "half"}, 0.2, 1, "does not use lambda and theta"),
+        ({"fusion": "exchange", "l1": "none"}, 0.2, 1, "does not use lambda and theta"),
         (EXCHANGE, 0.0, 1, "not a share"),
         (EXCHANGE, float("nan"), 1, "not a share"),
         (EXCHANGE, 20.0, 1, "not a share"),
-        (EXCHANGE, 0.2, 0, "takes steps"),
+        (EXCHANGE, 0.2, 0, "too few steps"),
     ],
 )
 def test_what_cannot_be_answered_is_refused(

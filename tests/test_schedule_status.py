@@ -339,7 +339,7 @@ def test_next_command(plan: Plan) -> None:
     assert after("ok", "lost").startswith(again)
     assert after("stale").startswith(again)
     assert after("missing", "running") == "cenbench status --preset demo --watch"
-    assert after("failed", "ok").startswith(f"tail a.log; then {again}")
+    assert after("failed", "ok").startswith(f"cenbench log 'x' --preset demo; then {again}")
 
 
 def test_json_is_as_documented(plan: Plan, paths: Paths) -> None:

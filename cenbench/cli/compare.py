@@ -36,7 +36,9 @@ def compare(
 ) -> None:
     """Compare two results: settings, code and environment that differ, and every number that moved.
 
-    Example: [bold]cenbench compare main . --preset study --fail-if worse[/bold]
+    Example: [bold]cenbench compare before.tar . --preset study --fail-if worse[/bold]
+
+    The archive is made with [bold]cenbench results export before.tar --preset study[/bold].
 
     Next: [bold]cenbench claims[/bold] judges what was declared before the run.
     """

@@ -42,9 +42,8 @@ def corollary(
     from cenbench.run.corollary import check_corollary, record_corollary
 
     if write and layer is not None:
-        raise UserError(
-            "only the smallest scaling factor of all layers is kept", key="--layer", fix="leave out --write"
-        )
+        problem = "--write checks the smallest scaling factor of all layers, so it excludes --layer"
+        raise UserError(problem, key="--layer", fix="leave one of them out")
     paths = checkout(root)
     chosen = find_cell(load_plan(paths.params, preset), cell)
     collect_as_usual()

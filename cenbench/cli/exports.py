@@ -31,7 +31,7 @@ def export(
 
     Example: [bold]cenbench export CELL --out predictions/ours[/bold]
 
-    Next: OUT/predictions.json describes the files; docs/export.md shows how to score them with other tools.
+    Next: OUT/predictions.json describes the files; docs/export.md explains their pixel values.
     """
     from cenbench.matrix.plan import load_plan
     from cenbench.run.export import export_cell

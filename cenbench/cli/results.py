@@ -41,7 +41,7 @@ def frame_command(
     from cenbench.report.terminal_frame import summary_table
 
     if short and out is None:
-        raise UserError("the compact form is for a file", key="--compact", fix=f"add: --out {preset}.csv")
+        raise UserError("--compact needs a file to write", key="--compact", fix=f"add: --out {preset}.csv")
     paths = checkout(root)
     frame = read_frame(load_plan(paths.params, preset), paths)
     if out is None:

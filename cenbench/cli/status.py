@@ -26,7 +26,7 @@ def status(
     as_json: Json = False,
     root: Root = Path(),
 ) -> None:
-    """Show the state of every cell, how far it is and what remains. Reads files only, so no controller is needed.
+    """Show the state and progress of every cell, and what remains. Reads files only, so no controller is needed.
 
     Tables and figures of which nothing was started are only named, unless an
     option names them, or nothing was started at all.

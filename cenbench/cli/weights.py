@@ -34,7 +34,7 @@ def list_weights(preset: Preset = "demo", root: Root = Path()) -> None:
         say(f"next: download {entry.source}, then: cenbench weights add {entry.name} {entry.file}")
     untrained = [entry for entry in needed if entry.state == "not trained yet"]
     for entry in untrained:
-        say(f"Snakemake trains {entry.file} before the cells that start from it; alone: {entry.source}")
+        say(f"Snakemake trains {entry.file} before the cells that start from it; to train it now: {entry.source}")
     if not needed:
         say(f"preset {preset} needs no pretrained weights")
     elif not absent and not untrained:
@@ -62,7 +62,7 @@ def add(
 
     Example: [bold]cenbench weights add resnet101 ~/Downloads/resnet101-5d3b4d8f.pth[/bold]
 
-    Next: [bold]snakemake all_tables[/bold] runs the cells that were skipped without the file.
+    Next: [bold]snakemake all_tables --config preset=paper[/bold] runs the cells that were skipped without the file.
     """
     from cenbench.pretrained.add import add_weights
 
@@ -73,4 +73,5 @@ def add(
         say(f"the weights {where} were written as a plain file; {placed.taken.others} other entries were left out")
     if placed.own:
         say(f"your own weights ({placed.own}): tables name them and compare nothing with the paper")
-    say(f"next: dvc add {placed.path}   (puts it under version control), then: snakemake all_tables")
+    say("next: snakemake all_tables --config preset=PRESET, with the preset whose cells were skipped")
+    say(f"to put the file under version control: dvc add {placed.path}")

@@ -103,7 +103,9 @@ def _read(path: Path) -> Method:
             problem = "a fusion method's file must declare this"
             raise UserError(problem, where=path, key=name, found=found, expected=expected, fix=fix)
     if not re.fullmatch(r"[a-z][a-z0-9_]*", path.stem):
-        raise UserError("a fusion method's file has its name, with _ for -", where=path, expected="a-z, 0-9 and _")
+        raise UserError(
+            "a fusion method's file must be named after the method, with _ for -", where=path, expected="a-z, 0-9 and _"
+        )
     fix = f"see {_FOLDER / '__init__.py'}"
     if acts == "points":
         check_defines(path, "Operator", None, fix)

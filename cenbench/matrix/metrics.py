@@ -127,7 +127,7 @@ def _read(path: Path) -> Metric:
                 fix=f"see {_FOLDER / '__init__.py'}; files that are not metrics belong in {_FOLDER / 'inputs'}",
             )
     if not re.fullmatch(r"[a-z][a-z0-9_]*", path.stem):
-        raise UserError("a metric's file has its key for a name", where=path, expected="a-z, 0-9 and _")
+        raise UserError("a metric's file must be named after the metric's key", where=path, expected="a-z, 0-9 and _")
     fix = f"see {_FOLDER / '__init__.py'}"
     check_defines(path, "compute", _COMPUTE[constants["NEEDS"]], fix)
     if constants["NEEDS"] == "pixels":

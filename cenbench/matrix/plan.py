@@ -190,10 +190,10 @@ class Plan:
         return selected
 
     def priced(self, per_hour: float) -> Plan:
-        """The plan with this price of an hour, in the preset's currency. Raises `UserError` unless it is above zero."""
+        """The plan with this price per hour, in the preset's currency. Raises `UserError` unless it is above zero."""
         if not 0 < per_hour <= MAX_PRICE:
             expected = f"a number above 0, at most {MAX_PRICE:,.0f}"
-            raise UserError("no price of an hour", key="--price", found=per_hour, expected=expected)
+            raise UserError("not a price per hour", key="--price", found=per_hour, expected=expected)
         return replace(self, cost=self.cost.model_copy(update={"price_per_hour": per_hour}))
 
     def _require(self, what: str, value: str, known: Iterable[str]) -> str:

@@ -43,7 +43,7 @@ def read_failure(paths: Paths, cell: Cell) -> str | DamagedNote | None:
         return DamagedNote(error)
     reason = note.get("reason")
     if not isinstance(reason, str):
-        return DamagedNote(UserError(f"{path.name} does not tell a reason", where=path))
+        return DamagedNote(UserError(f"{path.name} contains no reason", where=path))
     return reason if note.get("cell_id", cell.id) == cell.id else None
 
 

@@ -16,7 +16,7 @@ def check_numbers(path: Path, document: Mapping[str, Any], cell: Cell) -> None:
     known, numbers = metrics(), document["metrics"]
     if document["state"] == "ok" and (without := [stream for stream in cell.streams if not numbers.get(stream)]):
         raise UserError(
-            f"{path.name} has no number of an output", where=path, key=f"metrics.{without[0]}", found="none",
+            f"{path.name} lacks the numbers of an output", where=path, key=f"metrics.{without[0]}", found="none",
             expected=", ".join(cell.streams),
         )  # fmt: skip
     for stream, of_stream in numbers.items():

@@ -79,7 +79,7 @@ def next_command(plan: Plan, cells: Sequence[CellStatus]) -> str:
         return (stopped.reason or "").partition(": ")[2]
     if found["failed"]:
         failed = next(cell for cell in cells if cell.state == "failed")
-        return f"tail {failed.log}; then {again}" if failed.log else again
+        return f"cenbench log '{failed.cell_id}' --preset {preset}; then {again}" if failed.log else again
     if found["lost"] or found["missing"] or found["stale"] or found["damaged"]:
         return again if not found["running"] and not found["queued"] else f"cenbench status --preset {preset} --watch"
     if found["running"] or found["queued"]:

@@ -95,13 +95,13 @@ def _check(cell: Cell, wanted: float, steps: int | None) -> None:
     if not (math.isfinite(wanted) and 0 < wanted < 1):
         raise UserError("not a share of channels", key="--share", found=f"{100 * wanted:g} %", expected="0 to 100 %")
     if steps is not None and steps < 1:
-        raise UserError("a training takes steps", key="--steps", found=steps, expected="at least 1")
+        raise UserError("too few steps", key="--steps", found=steps, expected="at least 1")
     if cell.fusion != "exchange" or cell.l1 == "none" or cell.protocol.lambda_l1 == 0:
         raise UserError(
-            "lambda and theta decide nothing in this cell",
+            "this cell does not use lambda and theta",
             key="fusion, l1, lambda_l1",
             found=f"{cell.fusion}, {cell.l1}, {cell.protocol.lambda_l1:g}",
-            expected="a cell of channel exchanging with an l1 term: exchange, half or all, over 0",
+            expected="fusion exchange, l1 half or all, lambda_l1 above 0",
         )
 
 
