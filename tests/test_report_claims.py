@@ -393,6 +393,26 @@ def test_the_readme_shows_the_published_claims_of_the_study() -> None:
     assert set(shown) <= known, "the published claims are of an earlier declaration"
 
 
+@pytest.mark.parametrize(
+    ("words", "waiting", "summary"),
+    [
+        ({"undecided": 3, "not judged here": 2, "holds": 11}, 2,
+         "Verdicts: 11 hold, 3 undecided (2 of them wait for cells), 2 not judged in this preset."),
+        ({"holds": 1, "contradicted": 2, "equal within the margin": 4, "not measured yet": 1}, 0,
+         "Verdicts: 1 holds, 2 contradicted, 4 equal within the margin, 1 not measured yet."),
+        ({"undecided": 2, "contradicted": 1}, 1, "Verdicts: 1 contradicted, 2 undecided (1 of them waits for cells)."),
+    ],
+)  # fmt: skip
+def test_the_readme_counts_the_verdicts(words: dict[str, int], waiting: int, summary: str) -> None:
+    plain = {"text": "A", "stream": "rgb", "why": "", "comparison": None, "margin": None, "seeds": 5, "declared": ""}
+    found = [
+        {**plain, "word": word, "cells": ["x"], "finished": 1} for word, many in words.items() for _ in range(many)
+    ]
+    for claim in [claim for claim in found if claim["word"] == "undecided"][:waiting]:
+        claim["finished"] = 0
+    assert claims_markdown({"words": words, "claims": found}, undecided=True).splitlines()[0] == summary
+
+
 def test_the_readme_table_is_that_of_the_claims(planned: tuple[PlannedClaim, ...], tmp_path: Path) -> None:
     claims = built(planned, records_of(planned, helpful), "after numbers were seen")
     write_json(tmp_path / "reports" / "study" / "claims.json", render_claims_json(claims))

@@ -23,6 +23,16 @@ _LATE = "after numbers were seen"
 _FOUND = {"exchange-over-none": "mean IoU by {} points", "fusion-over-parallel-translation": "FID by {}"}
 """The claims of the README's first sentence on results, all of exchange against the same networks without it."""
 
+_COUNTED = {
+    "holds": "hold",
+    "contradicted": "contradicted",
+    "equal within the margin": "equal within the margin",
+    "undecided": "undecided",
+    "not measured yet": "not measured yet",
+    "not judged here": "not judged in this preset",
+}
+"""Verdict -> the word behind the number of claims that have it, in the order shown."""
+
 
 def read_published(root: Path) -> dict[str, Any] | None:
     """The published claims; None if the study has not been published. `UserError` for a file of another version."""
@@ -54,7 +64,7 @@ def finding(document: Mapping[str, Any] | None) -> str:
     seeds = min(claims[name]["seeds"] for name in _FOUND)
     sentences = (
         f"**Exchanging channels improves {gains}**, against the same networks without exchange (mean over settings, "
-        f"95 % interval, {seeds} seeds; small networks on rendered rooms; FID of a stand-in for Inception). "
+        f"95 % interval, {seeds} seeds; small networks on rendered rooms; FID with a stand-in for Inception). "
         f"[The whole study](reports/{PRESET}/README.md)."
     )
     return fill(sentences, width=120, break_on_hyphens=False) + "\n"
@@ -69,11 +79,21 @@ def claims_markdown(document: Mapping[str, Any] | None, *, undecided: bool) -> s
             f"`snakemake claims --config preset={PRESET}` judges them.\n"
         )
     assert document is not None
-    words = ", ".join(f"{word}: {count}" for word, count in document["words"].items())
-    waiting = sum(claim["finished"] < len(claim["cells"]) for claim in document["claims"])
     heading = ["| claim | effect [95 %] | margin | seeds | verdict |", "|---|---|---|---|---|"]
-    summary = f"Claims by verdict: {words}." + (f" {waiting} of the undecided ones wait for cells." if waiting else "")
-    return "\n".join([summary, "", *heading, *lines]) + "\n"
+    return "\n".join([_summary(document), "", *heading, *lines]) + "\n"
+
+
+def _summary(document: Mapping[str, Any]) -> str:
+    """How many claims have each verdict, as `Verdicts: 11 hold, 42 undecided (9 of them wait for cells).`"""
+    undecided = [claim for claim in document["claims"] if claim["word"] == "undecided"]
+    waiting = sum(claim["finished"] < len(claim["cells"]) for claim in undecided)
+    words = document["words"]
+    counted = {word: f"{words[word]} {shown}" for word, shown in _COUNTED.items() if word in words}
+    if words.get("holds") == 1:
+        counted["holds"] = "1 holds"
+    if waiting:
+        counted["undecided"] += f" ({waiting} of them {'waits' if waiting == 1 else 'wait'} for cells)"
+    return f"Verdicts: {', '.join(counted.values())}."
 
 
 def with_part(text: str, name: str, part: str) -> str:
