@@ -65,7 +65,7 @@ def words(found: Sequence[Agreement], alpha: float = ALPHA) -> list[Word]:
     """One word per number of a table, "off" corrected for the number of comparisons (Holm).
 
     reproduced    the true difference is shown to lie within the margin
-    off           the printed number lies outside of where single runs fall, and beyond the margin
+    off           the printed number lies outside the range of single runs, and beyond the margin
     inconclusive  neither is shown
     """
     adjusted = holm([comparison.p_different for comparison in found])
