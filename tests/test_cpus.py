@@ -1,4 +1,4 @@
-"""The CPUs allotted to a process: the least of its affinity, its control groups' quota and its Slurm task. And its GPU."""
+"""The CPUs allotted to a process (the least of affinity, quotas of its control groups and its Slurm task), and GPUs."""
 
 from __future__ import annotations
 

@@ -234,8 +234,8 @@ def test_trajectories_count_channels_that_come_back(demo: Plan, tmp_path: Path) 
     path_TMC[:, 1, 3] = [1, -0.4, -0.4]  # falls below |theta| = 0.5, stays
     figure = figure_of(demo, "figure5", lambda cell: finished(cell, tmp_path, files=gammas(cell, path_TMC)))
     assert [panel.title for panel in figure.panels] == [f"{w} exchange, convolution 1" for w in ("Without", "With")]
-    assert "3 constrained scaling factors of all modalities fell below" in figure.notes[0]
-    assert "1 of them ended above it" in figure.notes[0]
+    assert "3 constrained scaling factors of all modalities were below" in figure.notes[0]
+    assert "1 of them from the first one on; 1 ended above it" in figure.notes[0]
     assert len(figure.panels[0].curves) == 4
     assert [line.at for line in figure.panels[0].lines] == [0.5], "no factor of the first modality comes near to -theta"
     assert sorted(one.y[1] for one in figure.panels[0].curves) == pytest.approx([0.1, 0.1, 0.1, 1.0])
@@ -245,9 +245,9 @@ def test_figure_5_counts_what_the_metric_is_a_share_of() -> None:
     path_TC = np.random.default_rng(4).uniform(-1, 1, (6, 40))
     found, empty = recovered(path_TC, 0.4), np.zeros((0, 1))
     gammas = GammaArrays(0.4, 2e-2, path_TC, np.ones((1, 40)), empty, empty, np.array([40]))
-    assert 0 < found.recovered < found.fallen
-    assert gamma_metrics(gammas)["recovered_pct"] == pytest.approx(100 * found.recovered / found.fallen)
-    assert recovered(np.zeros((0, 5)), 0.1).fallen == 0
+    assert 0 < found.recovered < found.small
+    assert gamma_metrics(gammas)["recovered_pct"] == pytest.approx(100 * found.recovered / found.small)
+    assert recovered(np.zeros((0, 5)), 0.1).small == 0
 
 
 def test_exchanged_share_is_weighted_by_channels_and_noted_where_nothing_is_exchanged(

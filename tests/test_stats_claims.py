@@ -170,6 +170,14 @@ def test_a_claim_about_every_setting_needs_each_of_them() -> None:
     assert found.comparison.effect == -10.0, "the setting that speaks most against it"
 
 
+@pytest.mark.parametrize("relation", ["better", "not worse", "equal"])
+def test_two_settings_do_not_contradict_together_what_neither_contradicts(relation: Relation) -> None:
+    """One is far on the other side but shows nothing, the other certainly differs, by a tenth of the margin."""
+    uncertain, tiny = [-6.0, 2.0, -5.0, 3.0, -4.0], [-0.1, -0.11, -0.09, -0.1, -0.1]
+    assert {word(uncertain, relation=relation), word(tiny, relation=relation)} & {"contradicted"} == set()
+    assert word(uncertain, tiny, relation=relation, every=True) == "undecided"
+
+
 def test_more_claims_need_more_evidence() -> None:
     one = evidence(seeded([1.0, 2.0, 3.0, 2.0]), 1.0)
     assert one is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cenbench.matrix.metrics import metrics
 from cenbench.report.claims import JudgedClaim
-from cenbench.report.value import MINUS, number_text
+from cenbench.report.value import difference_text
 
 _EXTRA_DIGITS = 1
 """Effects are smaller than the numbers they are differences of."""
@@ -56,9 +56,7 @@ def share_text(value: float) -> str:
 
 def effect_number(metric: str, value: float) -> str:
     """A difference with its sign and one digit more than the metric's numbers have."""
-    decimals = metrics()[metric].decimals + _EXTRA_DIGITS
-    text = f"{value:+.{decimals}f}".replace("-", MINUS)
-    return text if float(f"{value:.{decimals}f}") else number_text(metric, 0.0)
+    return difference_text(metric, value, _EXTRA_DIGITS)
 
 
 def _signed(claim: JudgedClaim, value: float) -> str:

@@ -15,7 +15,7 @@ from cenbench.report.csv_text import csv_text
 from cenbench.report.curves import Chart, Line, chart
 from cenbench.report.environment import latex_templates, page_templates
 from cenbench.report.robustness import Robustness, RobustNetwork, RobustScore
-from cenbench.report.value import MINUS, PLUS_MINUS, heading, number_text
+from cenbench.report.value import PLUS_MINUS, difference_text, heading, number_text
 
 FORMAT = 1
 COLUMNS = (
@@ -149,5 +149,4 @@ def score_text(network: RobustNetwork, condition: Condition, section: Section) -
 def drop_text(score: RobustScore) -> str:
     """The change in the metric's own direction: `−3.1` for a mean IoU that fell by that; no sign where it is zero."""
     change = -score.drop if metrics()[score.metric].better == "higher" else score.drop
-    text = number_text(score.metric, abs(change))
-    return text if not float(text) else f"{MINUS if change < 0 else '+'}{text}"
+    return difference_text(score.metric, change)

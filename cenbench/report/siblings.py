@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from cenbench.matrix.metrics import metrics as all_metrics
 from cenbench.records.read import CellRecord
 from cenbench.report.cell_context import CellContext, CellPlace
-from cenbench.report.value import MINUS, PLUS_MINUS, number_text, why_not_counted
+from cenbench.report.value import PLUS_MINUS, difference_text, number_text, why_not_counted
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,10 @@ def _siblings(place: CellPlace, cell_id: str, records: Mapping[str, CellRecord],
                 _state(records.get(sibling.cell_id)),
                 _ours(records.get(sibling.cell_id), found, metrics),
                 tuple(_text(metric, sibling.paper.get(metric)) for metric in metrics),
-                tuple("" if is_this or a is None or b is None else _signed(metric, b - a) for metric, a, b in pairs),
+                tuple(
+                    "" if is_this or a is None or b is None else difference_text(metric, b - a)
+                    for metric, a, b in pairs
+                ),
                 "" if is_this or not found else command,
             )
         )
@@ -147,11 +150,6 @@ def _state(record: CellRecord | None) -> str:
 
 def _text(metric: str, value: float | None) -> str:
     return "" if value is None else number_text(metric, value)
-
-
-def _signed(metric: str, value: float) -> str:
-    text = number_text(metric, abs(value))
-    return text if float(text) == 0 else f"{MINUS if value < 0 else '+'}{text}"
 
 
 def _hash(cell_id: str) -> str:

@@ -16,8 +16,8 @@ from cenbench.matrix.layout import TableLayout
 from cenbench.matrix.metrics import metrics
 from cenbench.records.read import CellRecord
 from cenbench.report.claim_numbers import counting_numbers, differences, evidence_of, family_size
+from cenbench.report.claim_texts import effect_number
 from cenbench.report.interval_mark import IntervalMark, interval_mark, reach
-from cenbench.report.value import MINUS
 from cenbench.stats.claims import ClaimWord, Evidence, claim_words
 
 LEANING = {"holds": "for", "contradicted": "against"}
@@ -86,7 +86,7 @@ class TableClaim:
         return LEANING.get(self.word or "undecided", "open")
 
     def _signed(self, value: float) -> str:
-        return f"{value:+.{metrics()[self.metric].decimals + 1}f}".replace("-", MINUS)
+        return effect_number(self.metric, value)
 
 
 @dataclass(frozen=True)

@@ -94,10 +94,7 @@ class Value:
 
     @property
     def delta_text(self) -> str:
-        if self.delta is None:
-            return ""
-        text = number_text(self.metric, self.delta)
-        return text if text.startswith(MINUS) else f"+{text}"
+        return "" if self.delta is None else difference_text(self.metric, self.delta)
 
 
 @dataclass(frozen=True)
@@ -137,6 +134,12 @@ def _listed(seeds: tuple[int, ...]) -> str:
 
 def number_text(metric: str, value: float) -> str:
     return f"{value:.{metrics()[metric].decimals}f}".replace("-", MINUS)
+
+
+def difference_text(metric: str, value: float, more_digits: int = 0) -> str:
+    """A difference with its sign, which a rounded zero does not have, and more digits than the metric's numbers."""
+    text = f"{value:+.{metrics()[metric].decimals + more_digits}f}"
+    return (text if float(text) else text[1:]).replace("-", MINUS)
 
 
 def heading(metric: str) -> str:

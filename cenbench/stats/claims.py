@@ -41,7 +41,8 @@ def evidence(
     """Test a claim on the differences of each setting's seeds (A minus B, positive where A is better).
 
     With `every`, the claim is a conjunction over settings: the largest p-value is a valid one for all of them (an
-    intersection-union test), and the smallest one against it is corrected for their number (Bonferroni).
+    intersection-union test). Against it is a setting whose effect is the opposite by at least the margin; the smallest
+    p-value of such a one is corrected for the number of all (Bonferroni).
     `limits` and None, where nothing can be said: as in `compare`; `counted`: as in `compare_counts`, which always has
     an answer. Raises ValueError for a margin that is not positive.
     """
@@ -85,21 +86,24 @@ def _word(one: Evidence, p_holds: float, p_against: float, p_equal: float, alpha
     if one.relation == "equal":
         if p_holds < alpha:  # two one-sided tests at alpha each
             return "holds"
-        return "contradicted" if p_against < alpha and abs(effect) >= one.margin else "undecided"
+        return "contradicted" if p_against < alpha else "undecided"
     if p_holds < alpha / 2 and (one.relation == "not worse" or effect >= one.margin):
         return "holds"
-    if p_against < alpha / 2 and effect <= -one.margin:
+    if p_against < alpha / 2:
         return "contradicted"
     return "equal within the margin" if one.relation == "better" and p_equal < alpha / 2 else "undecided"
 
 
 def _p_values(found: Comparison, margin: float, relation: Relation) -> tuple[float, float]:
-    """(that the claim does not hold, that its opposite does not hold)."""
+    """(that the claim does not hold, that its opposite does not hold).
+
+    An effect that is not the opposite by at least the margin is no evidence against a claim, however certain it is.
+    """
+    is_opposite = abs(found.effect) >= margin if relation == "equal" else found.effect <= -margin
+    against = (found.p_two_sided if relation == "equal" else found.p_worse) if is_opposite else 1.0
     if relation == "better":
-        return found.p_better, found.p_worse
-    if relation == "not worse":
-        return found.p_above(-margin), found.p_worse
-    return _p_equal(found, margin), found.p_two_sided
+        return found.p_better, against
+    return found.p_above(-margin) if relation == "not worse" else _p_equal(found, margin), against
 
 
 def _p_equal(found: Comparison, margin: float) -> float:

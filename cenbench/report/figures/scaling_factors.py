@@ -105,11 +105,11 @@ def trajectories(layout: FigureLayout, records: Mapping[str, CellRecord]) -> Dra
             if place == 0:
                 panels.append(_paths(series, record, gammas, layer, path[:, 0]))
         if shares:
-            fallen, back = (sum(counts) for counts in zip(*shares, strict=True))
+            small, at_first, back = (sum(counts) for counts in zip(*shares, strict=True))
             seeds = f"over {len(shares)} seeds" if len(shares) > 1 else "in one seed"
             notes.append(
-                f"{series.label}: {fallen} constrained scaling factors of all modalities fell below {THETA} {seeds}; "
-                f"{back} of them ended above it."
+                f"{series.label}: {small} constrained scaling factors of all modalities were below {THETA} at some "
+                f"point {seeds}, {at_first} of them from the first one on; {back} ended above it."
             )
     notes += other_layer_notes(layout.layer, shown)
     return Drawn(tuple(panels), notes=tuple(notes), problems=reader.problems)
@@ -123,12 +123,16 @@ def _own(cell: Cell, modality: int, channels: int) -> slice:
     return slice(channels * modality // modalities, channels * (modality + 1) // modalities)
 
 
-def _came_back(cell: Cell, path_TMC: np.ndarray, theta: float) -> tuple[int, int]:
+def _came_back(cell: Cell, path_TMC: np.ndarray, theta: float) -> tuple[int, int, int]:
     counts = [
         recovered(path_TMC[:, modality, _own(cell, modality, path_TMC.shape[2])], theta)
         for modality in range(path_TMC.shape[1])
     ]
-    return sum(count.fallen for count in counts), sum(count.recovered for count in counts)
+    return (
+        sum(count.small for count in counts),
+        sum(count.small_at_first for count in counts),
+        sum(count.recovered for count in counts),
+    )
 
 
 def _paths(series: FigureSeries, record: CellRecord, gammas: Gammas, layer: str, path_TC: np.ndarray) -> Panel:
