@@ -11,19 +11,27 @@ from pathlib import Path
 
 import pytest
 from checkout import REPOSITORY
-from published import edit_sealed, make_root, publish
+from published import edit_sealed, make_root, publish, put_manifest
 from test_report_table import record
+from typer.testing import CliRunner
 
+from cenbench.cli.main import app
+from cenbench.data import adapters
+from cenbench.data.manifest import OtherDataset, manifest_digest
+from cenbench.data.verified import open_whole
 from cenbench.errors import UserError
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.condition import CLEAN
 from cenbench.matrix.plan import Plan, load_plan
+from cenbench.matrix.specs import dataset_key
 from cenbench.paths import RELATIVE, Paths
 from cenbench.records.corollary import read_corollary, write_corollary
+from cenbench.records.digests import data_digest
 from cenbench.records.read import read_record
 from cenbench.records.robustness import read_robustness, write_robustness
 from cenbench.report.cell_context import context_of
 from cenbench.report.cell_page import render_cell_page
+from cenbench.run.cell import run_cell
 from cenbench.run.share import ImportResult, export_results, import_results
 
 Place = tuple[Plan, Paths, Cell, Cell]
@@ -256,3 +264,40 @@ def test_an_export_of_nothing_gives_the_first_reasons_and_counts_the_others(
     assert found.count("its training is missing or damaged") == 3
     trainings = {Paths(tmp_path).state(cell) for cell in plan.cells.values()}
     assert found.endswith(f"; and {len(trainings) - 3} more")
+
+
+@pytest.mark.parametrize("field", ["seed", "size_px"])
+def test_a_dataset_in_the_folder_of_another_is_refused_and_stays(tmp_path: Path, field: str) -> None:
+    """Folders are copied and renamed: only the manifest tells which dataset one holds."""
+    plan, paths = make_root(tmp_path, tiny=True)
+    cell = plan.cells_of("table7")[0]
+    publish(paths, cell)
+    other = cell.dataset.model_copy(update={field: getattr(cell.dataset, field) + 1})
+    folder = paths.data / dataset_key(cell.dataset)
+    shutil.rmtree(folder)
+    shutil.copytree(put_manifest(paths, other).parent, folder)
+    data_digest.cache_clear()
+
+    found = read_record(paths, cell)
+    assert (found.state, f"describes another dataset, {dataset_key(other)}" in str(found.reason)) == ("stale", True)
+    verify = ["data", "verify", folder.name, "--root", str(tmp_path)]
+    for use in (
+        lambda: manifest_digest(folder),
+        lambda: open_whole(folder, paths.verified),
+        lambda: adapters.prepare(cell.dataset, paths.data, 1, False),
+        lambda: run_cell(cell, paths, "cpu"),
+        lambda: CliRunner().invoke(app, verify, catch_exceptions=False),
+    ):
+        with pytest.raises(OtherDataset) as caught:
+            use()
+        assert (caught.value.found, caught.value.expected) == (dataset_key(other), folder.name)
+    assert (folder / "manifest.json").exists(), "it is the whole manifest of a dataset that is only misnamed"
+
+
+def test_a_record_is_read_without_its_dataset(tmp_path: Path) -> None:
+    plan, paths = make_root(tmp_path, tiny=True)
+    cell = plan.cells_of("table7")[0]
+    publish(paths, cell)
+    shutil.rmtree(paths.data)
+    data_digest.cache_clear()
+    assert read_record(paths, cell).state == "ok"

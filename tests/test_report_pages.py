@@ -18,8 +18,9 @@ import pytest
 from checkout import REPOSITORY
 from rich.console import Console
 from test_report_table import cost, record
-from tiny_dataset import write_dataset
+from tiny_dataset import write_dataset_of
 
+from cenbench.files import write_json
 from cenbench.matrix.plan import Plan, load_plan
 from cenbench.matrix.specs import dataset_key
 from cenbench.records.read import CellRecord
@@ -135,9 +136,8 @@ def test_published_pages_are_complete_wherever_they_are_copied(
 ) -> None:
     """What DVC versions is pulled into clones that have no reports: every link has to lead to a published file."""
     published, data = tmp_path / "published", tmp_path / "data"
-    dataset = write_dataset(data, {"rgb": np.full((4, 8, 8, 3), 90, np.uint8)}, 3)
     [spec] = {cell.dataset for cell in plan.cells_of("table7")}
-    dataset.folder.rename(data / dataset_key(spec))
+    write_dataset_of(spec, data, {"rgb": np.full((spec.scenes, *spec.shape_px, 3), 90, np.uint8)})
     (published / "demo").mkdir(parents=True)
     (published / "demo" / "table2.html").write_text("a page that is not listed any more")
     claims = build_claims("demo", (), {}, {})
@@ -234,8 +234,8 @@ def test_metrics_for_dvc_hold_all_our_numbers(reports: Path) -> None:
 
 
 def test_index_shows_every_preset_and_survives_a_damaged_one(reports: Path, plan: Plan) -> None:
-    (reports / "other").mkdir()
-    shutil.copy(reports / "demo" / "table7.json", reports / "other")
+    table = json.loads((reports / "demo" / "table7.json").read_text())
+    write_json(reports / "other" / "table7.json", table | {"preset": "other"})
     (reports / "broken").mkdir()
     (reports / "broken" / "table7.json").write_text("{")
     render_index(plan, [layout.name for layout in plan.tables], reports)

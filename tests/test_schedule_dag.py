@@ -16,6 +16,7 @@ from cenbench.data.manifest import FileEntry, read_manifest, write_manifest
 from cenbench.doctor.inputs import absent_inputs
 from cenbench.errors import UserError
 from cenbench.files import sha256_bytes
+from cenbench.paths import Paths
 from cenbench.report.rendered import table_damage
 from cenbench.schedule.dag import Dag
 
@@ -208,7 +209,9 @@ def test_damaged_manifests_and_tables_are_made_again(tmp_path: Path) -> None:
     manifest = put_manifest(paths, plan.datasets[0])
     relative = manifest.relative_to(tmp_path).as_posix()
     whole = manifest.read_text()
-    for damage in ("{", "[]", whole[:-20], whole.replace('"classes"', '"clbsses"'), whole.replace("synth", "synti")):
+    other = plan.datasets[0].model_copy(update={"seed": 7})
+    another_datasets = put_manifest(Paths(tmp_path / "elsewhere"), other).read_text()
+    for damage in ("{", "[]", whole[:-20], whole.replace('"classes"', '"clbsses"'), another_datasets):
         manifest.write_text(damage)
         assert again(False) == [relative]
     manifest.write_text(whole)

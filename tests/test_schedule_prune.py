@@ -9,14 +9,15 @@ import stat
 from pathlib import Path
 
 import pytest
+from published import put_manifest
 from typer.testing import CliRunner
 
 from cenbench.cli.main import app
+from cenbench.data.manifest import read_manifest
 from cenbench.errors import UserError
 from cenbench.file_lock import file_lock
-from cenbench.files import digest
 from cenbench.matrix.plan import load_plan
-from cenbench.matrix.specs import dataset_key
+from cenbench.matrix.specs import DatasetSpec, dataset_key
 from cenbench.paths import Paths
 from cenbench.run.heartbeat import Heartbeat
 from cenbench.schedule.prune import Leftover, Wanted, find_leftovers, remove, wanted_by
@@ -26,7 +27,14 @@ OLD = "rgb-to-semantic.none.shared-convs.shared-norms.l1-none.64px.s1.0123456789
 OLD_TRAINING = "rgb-to-semantic.none.shared-convs.shared-norms.l1-none.64px.s1.9876543210"
 OTHER = "rgb-to-semantic.none.shared-convs.shared-norms.l1-none.64px.s2.0123456789"
 KEPT = "rgb-to-semantic.concat.shared-convs.shared-norms.l1-none.64px.s1.0123456789"
-OLD_DATA, KEPT_DATA = "synthrooms-64px-0123456789", "nyudv2-468x625px-0123456789"
+SPECS = {
+    dataset_key(spec): spec
+    for spec in (
+        DatasetSpec(name="synthrooms", size_px=64, train_scenes=3, val_scenes=2, seed=1),
+        DatasetSpec(name="nyudv2", size_px=468, width_px=625, train_scenes=3, val_scenes=2, seed=0),
+    )
+}
+OLD_DATA, KEPT_DATA = SPECS
 WANTED = Wanted(frozenset([KEPT]), frozenset([KEPT]), frozenset([KEPT_DATA]))
 
 
@@ -56,8 +64,7 @@ def fill(paths: Paths, cell: str, training: str, dataset: str) -> list[Path]:
     write(paths.data / dataset / "rgb.npy", 5000)
     write(paths.data / f"{dataset}.partial" / "shard-0.npz", 50)
     write(paths.data / f"{dataset}.lock", 0)
-    manifest = {"dataset": dataset}
-    (paths.data / dataset / "manifest.json").write_text(json.dumps(manifest))
+    digest = read_manifest(put_manifest(paths, SPECS[dataset]).parent).digest
     return [
         paths.results / "cells" / cell,
         paths.results / "state" / training,
@@ -66,7 +73,7 @@ def fill(paths: Paths, cell: str, training: str, dataset: str) -> list[Path]:
         write(paths.reports / "demo" / "cells" / f"{cell}.html"),
         paths.data / dataset,
         paths.data / f"{dataset}.partial",
-        write_features(paths, digest(manifest)[:16], digest(manifest)),
+        write_features(paths, digest[:16], digest),
     ]
 
 
@@ -236,11 +243,11 @@ def test_the_command_lists_removes_and_gives_the_total(tmp_path: Path) -> None:
     runner = CliRunner()
     listed = runner.invoke(app, ["prune", "--root", str(tmp_path)])
     assert listed.exit_code == 0
-    assert "to remove 8 files and folders, 6.3 kB: cenbench prune --delete" in listed.output
+    assert "to remove 8 files and folders, 6.7 kB: cenbench prune --delete" in listed.output
     assert (tmp_path / "results" / "cells" / OLD).exists()
     deleted = runner.invoke(app, ["prune", "--delete", "--root", str(tmp_path)])
     assert deleted.exit_code == 0
-    assert "removed 8 files and folders, 6.3 kB" in deleted.output
+    assert "removed 8 files and folders, 6.7 kB" in deleted.output
     assert kept.exists()
     assert "nothing to prune" in runner.invoke(app, ["prune", "--root", str(tmp_path)]).output
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cenbench.data.manifest import FileEntry, Manifest, ModalityEntry, write_manifest
+from cenbench.data.manifest import FileEntry, Manifest, ModalityEntry, split_limits, write_manifest
 from cenbench.data.prepared import Prepared
 from cenbench.matrix.specs import DatasetSpec, dataset_key
 
@@ -26,6 +26,11 @@ def write_dataset(root: Path, arrays: Mapping[str, np.ndarray], train_scenes: in
         val_scenes=scenes - train_scenes,
         seed=1,
     )
+    return write_dataset_of(spec, root, arrays)
+
+
+def write_dataset_of(spec: DatasetSpec, root: Path, arrays: Mapping[str, np.ndarray]) -> Prepared:
+    """The same with a given spec, whose size and number of scenes the arrays have."""
     folder = root / dataset_key(spec)
     folder.mkdir(parents=True)
     for name, array in arrays.items():
@@ -47,7 +52,7 @@ def write_dataset(root: Path, arrays: Mapping[str, np.ndarray], train_scenes: in
         version=spec.version,
         spec=spec,
         size_px=spec.shape_px,
-        splits={"train": (0, train_scenes), "val": (train_scenes, scenes)},
+        splits=split_limits(spec),
         modalities=entries,
         classes=tuple(f"class{number}" for number in range(10)),
         files=files,

@@ -6,7 +6,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cenbench.data.manifest import manifest_digest
+from cenbench.data.manifest import is_prepared
 from cenbench.data.prepared import Prepared
 from cenbench.data.reading import file_system_errors
 from cenbench.data.shards import remove_shards
@@ -39,7 +39,7 @@ def prepare(spec: DatasetSpec, root: Path, workers: int, progress: bool, raw: Pa
 
 def _prepare(spec: DatasetSpec, folder: Path, workers: int, progress: bool, raw: Path | None) -> Path:
     root = folder.parent
-    complete = manifest_digest(folder) is not None
+    complete = is_prepared(folder)
     if complete:
         Prepared.open(folder)
     if spec.name != "synthrooms":

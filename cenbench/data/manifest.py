@@ -15,7 +15,7 @@ from cenbench.data.modality import UNITS_PER_METRE
 from cenbench.data.reading import file_system_errors
 from cenbench.errors import UserError
 from cenbench.files import digest, read_json, write_json
-from cenbench.matrix.specs import DatasetSpec, Frozen, Name, PositiveFloat, PositiveInt
+from cenbench.matrix.specs import DatasetSpec, Frozen, Name, PositiveFloat, PositiveInt, dataset_key
 from cenbench.regular_file import Missing, Unreadable, is_file
 
 MANIFEST = "manifest.json"
@@ -94,6 +94,11 @@ class Manifest(Frozen):
     notes: tuple[str, ...] = Field((), exclude_if=_is_empty)
     """What a reader of its numbers should know of how it was read, in words."""
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the content: features and records are bound to it."""
+        return digest(self.model_dump(mode="json"))
+
     @model_validator(mode="after")
     def _consistent(self) -> Manifest:
         if (self.name, self.version) != (self.spec.name, self.spec.version):
@@ -131,14 +136,18 @@ def is_prepared(folder: Path) -> bool:
 
 
 def manifest_digest(folder: Path) -> str | None:
-    """Digest of the manifest's content, or None if there is no manifest. Reads no other file."""
-    if not is_prepared(folder):
-        return None
-    return digest(read_json(folder / MANIFEST, fix=_fix(folder)))
+    """Digest of the manifest's content, or None if there is no manifest. Reads no other file; raises as
+    `read_manifest` does.
+    """
+    return read_manifest(folder).digest if is_prepared(folder) else None
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Read and validate `folder/manifest.json`; raises `UserError` if it is missing or invalid."""
+    """Read and validate `folder/manifest.json`.
+
+    Raises `UserError` if it is missing, `Damaged` if it is invalid, and `OtherDataset` if it describes another dataset
+    than the one that the folder is named after.
+    """
     path = folder / MANIFEST
     with file_system_errors(path):
         prepared = path.is_file()
@@ -148,7 +157,7 @@ def read_manifest(folder: Path) -> Manifest:
         )
     document = _read_document(folder)
     try:
-        return Manifest.model_validate(document)
+        manifest = Manifest.model_validate(document)
     except ValidationError as error:
         first = error.errors()[0]
         raise Damaged(
@@ -158,6 +167,16 @@ def read_manifest(folder: Path) -> Manifest:
             found=first["msg"],
             fix=_fix(folder),
         ) from error
+    if (found := dataset_key(manifest.spec)) != folder.name:
+        raise OtherDataset(
+            f"{MANIFEST} describes another dataset, {found}",
+            where=path,
+            key="spec",
+            found=found,
+            expected=folder.name,
+            fix=f"rename the folder back; or move it away and run: {prepare_command(folder)}",
+        )
+    return manifest
 
 
 def _read_document(folder: Path) -> Any:
@@ -186,6 +205,10 @@ def _fix(folder: Path) -> str:
 
 class Damaged(UserError):
     """A file of a prepared dataset is not what its manifest declares, or the manifest is not one."""
+
+
+class OtherDataset(UserError):
+    """A folder was copied or renamed: its manifest describes another dataset than the folder's name."""
 
 
 def damaged(problem: str, path: Path, *, key: str | None = None, found: object, expected: object) -> Damaged:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from cenbench.data.manifest import MANIFEST, Manifest, ModalityEntry, damaged, read_manifest
 from cenbench.data.reading import file_system_errors
 from cenbench.errors import UserError
-from cenbench.files import digest, sha256_file
+from cenbench.files import sha256_file
 from cenbench.sha256_cache import file_state
 
 if TYPE_CHECKING:  # the scheduler imports this module, so NumPy is imported only where an array is opened
@@ -28,7 +28,7 @@ class Prepared:
     def __init__(self, folder: Path, manifest: Manifest) -> None:
         self.folder = folder
         self.manifest = manifest
-        self.digest = digest(manifest.model_dump(mode="json"))
+        self.digest = manifest.digest
         self._arrays: dict[str, np.ndarray] = {}
         # Taken before any byte is read, so that every later change shows.
         self._untouched = {name: _touched(folder / name) for name in (MANIFEST, *manifest.files)}
@@ -37,8 +37,9 @@ class Prepared:
     def open(cls, folder: Path) -> Prepared:
         """Read the manifest and check every file's existence, size, dtype and shape, but not its bytes.
 
-        Raises `UserError` if the dataset is not prepared, `Damaged` naming a file that is missing, truncated or
-        different, and `Unreadable` for one that the file system does not give.
+        Raises `UserError` if the dataset is not prepared, `OtherDataset` if the folder holds another one, `Damaged`
+        naming a file that is missing, truncated or different, and `Unreadable` for one that the file system does not
+        give.
         """
         folder = Path(folder)
         prepared = cls(folder, read_manifest(folder))

@@ -58,7 +58,7 @@ def check_dataset(name: str, key: str, data: Path, raw: Path, preset: str) -> Ch
     try:
         files = read_manifest(folder).files
     except UserError as error:
-        return Check(label, "problem", str(error.problem), f"delete {folder}, then: {prepare}")
+        return Check(label, "problem", str(error.problem), f"move {folder} away, then: {prepare}")
     wrong = [file for file, entry in files.items() if _size(folder / file) != entry.bytes]
     if wrong:
         return Check(label, "problem", f"damaged: {', '.join(wrong)}", f"delete {folder}, then: {prepare}")

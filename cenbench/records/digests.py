@@ -41,7 +41,8 @@ class Digests:
 def current_digests(cell: Cell, data: Path, pretrained: str | None = None) -> Digests:
     """The digests as of now, for the code on disk and the dataset prepared under `data`.
 
-    `pretrained` is what `cenbench.pretrained.used.pretrained_digest` returns.
+    `pretrained` is what `cenbench.pretrained.used.pretrained_digest` returns. Raises `UserError` for a manifest that
+    cannot be read, or is another dataset's.
     """
     return Digests(
         training_code=training_code(cell),

@@ -1,11 +1,11 @@
-"""Prepared datasets that are not what their manifests say: Snakemake prepares them again before cells read them."""
+"""Prepared datasets that are damaged, or another's: Snakemake prepares them again before cells read them."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterator
 
-from cenbench.data.manifest import MANIFEST, Damaged, is_prepared, read_manifest
+from cenbench.data.manifest import MANIFEST, Damaged, OtherDataset, is_prepared, read_manifest
 from cenbench.data.prepared import Prepared
 from cenbench.errors import UserError
 from cenbench.matrix.plan import Plan
@@ -36,12 +36,11 @@ def _problem(paths: Paths, key: str, whole: bool, works: bool) -> str | None:
     try:
         if not is_prepared(folder):
             return None
-        manifest = read_manifest(folder)
-        if (found := dataset_key(manifest.spec)) != key:
-            return f"{MANIFEST} is that of {found}"
         if whole:
             _check(paths, Prepared.open(folder), works)
-    except Damaged as error:
+        else:
+            read_manifest(folder)
+    except (Damaged, OtherDataset) as error:
         return error.problem
     except UserError:
         pass  # the cells report it

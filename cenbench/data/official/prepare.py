@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from cenbench.data.manifest import MANIFEST, SourceEntry, manifest_digest, read_manifest
+from cenbench.data.manifest import MANIFEST, SourceEntry, is_prepared, read_manifest
 from cenbench.data.official.adapter import Adapter, OfficialFile, Scan, read_excluded
 from cenbench.data.raw_folder import files_to_pull, holds_raw_files
 from cenbench.data.reading import EXCLUDE
@@ -31,7 +31,7 @@ def prepare_official(
     if spec.version != adapter.VERSION:
         raise UserError("the adapter has no such version", key="version", found=spec.version, expected=adapter.VERSION)
     folder = root / dataset_key(spec)
-    complete = manifest_digest(folder) is not None
+    complete = is_prepared(folder)
     given, raw = raw is not None, raw or default_raw(root, adapter.NAME)
     if complete and not given and not holds_raw_files(raw):
         return folder
