@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import socket
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,8 +24,11 @@ from cenbench.errors import UserError
 from cenbench.files import digest, read_json_object, write_json
 from cenbench.matrix.claim_pairs import plan_claims
 from cenbench.records.code_cache import CodeCache
+from cenbench.records.read import read_record
 from cenbench.records.registration import FORMAT, claim_digests, declared
+from cenbench.report.render_json import render_json
 from cenbench.report.rendered import table_damage
+from cenbench.report.table import build_table
 from cenbench.run.heartbeat import Beat, read_beat
 from cenbench.run.lock import _process, _read, cell_lock
 from cenbench.run.process import this_process
@@ -122,14 +127,23 @@ def test_no_changed_value_raises(readers: dict[str, Reader], name: str, data: st
         ("heartbeat", "pid", "7"),
         ("heartbeat", "updated", "0"),
         ("claim", "since", 7),
+        ("heartbeat", "pid", -1),
+        ("claim", "process", {"host": socket.gethostname(), "pid": -1, "began": None}),
         ("lock", "pid", "7"),
+        ("lock", "pid", -1),
+        ("lock", "pid", 0),
         ("registration", "preset", "study"),
         ("code cache", "found", {"a": "c"}),
         ("training note", "steps", "8"),
     ],
 )
-def test_a_value_of_another_type_is_refused(readers: dict[str, Reader], name: str, key: str, value: object) -> None:
-    """A lax reader would take text for a number: 7 for "7". A registration is bound to its preset, a cache sealed."""
+def test_a_value_of_another_type_or_range_is_refused(
+    readers: dict[str, Reader], name: str, key: str, value: object
+) -> None:
+    """A lax reader would take text for a number: 7 for "7"; psutil raises for a negative pid.
+
+    A registration is bound to its preset, a cache sealed.
+    """
     path, good = readers[name].path, readers[name].path.read_bytes()
     write_json(path, {**json.loads(good), key: value})
     assert readers[name].read() is None
@@ -154,6 +168,20 @@ def test_a_damaged_table_is_named(tmp_path: Path) -> None:
     for content in KINDS.values():
         path.write_bytes(content)
         assert table_damage(path)
+
+
+def test_a_table_of_another_name_or_preset_is_named(tmp_path: Path) -> None:
+    """Snakemake would leave a newer copy as it is."""
+    plan, paths = make_root(tmp_path, tiny=True)
+    folder = tmp_path / "reports" / "demo"
+    records = {cell.id: read_record(paths, cell) for cell in plan.cells.values()}
+    write_json(folder / "table7.json", render_json(build_table("demo", plan.table("table7"), records)))
+    assert table_damage(folder / "table7.json") is None
+    for copied in ("demo/table8.json", "study/table7.json"):
+        path = tmp_path / "reports" / copied
+        path.parent.mkdir(exist_ok=True)
+        shutil.copy(folder / "table7.json", path)
+        assert table_damage(path) == "it holds 'table7' of preset 'demo'"
 
 
 def test_a_lock_that_holds_anything_is_taken(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import itertools
 import json
 import logging
 import math
+import shutil
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -199,6 +200,29 @@ def test_a_damaged_file_is_left_out_of_the_index(reports: Path, name: str, caplo
         with caplog.at_level(logging.WARNING):
             assert link not in index_with(reports, name, content)
         assert name == "claims" or f"{name}.json is damaged" in caplog.text
+
+
+@pytest.mark.parametrize("name", RENDERED)
+def test_a_file_of_another_preset_is_left_out_of_the_index(reports: Path, name: str) -> None:
+    for preset, shown in (("demo", True), ("study", False)):
+        page = index_with(reports, name, json.dumps(RENDERED[name] | {"preset": preset}).encode())
+        assert (f"demo/{name}.html" in page) == shown
+
+
+@pytest.mark.parametrize(("name", "key", "copied"), [("table7", "table", "table8"), ("figure5", "figure", "figure4")])
+def test_a_copy_under_another_name_is_left_out_of_the_index(
+    tmp_path: Path, name: str, key: str, copied: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    index_with(tmp_path, name, json.dumps(RENDERED[name]).encode())
+    shutil.copy(tmp_path / "demo" / f"{name}.json", tmp_path / "demo" / f"{copied}.json")
+    write_index(tmp_path)
+    page = (tmp_path / "index.html").read_text()
+    assert page.count(f'href="demo/{name}.html"') == 1
+    assert f"demo/{copied}.html" not in page
+    assert f"{copied}.json is damaged and left out of the index (it holds '{name}' of preset 'demo')" in caplog.text
+    write_json(tmp_path / "demo" / f"{copied}.json", RENDERED[name] | {key: copied})
+    write_index(tmp_path)
+    assert f"demo/{copied}.html" in (tmp_path / "index.html").read_text()
 
 
 @pytest.mark.parametrize("name", RENDERED)

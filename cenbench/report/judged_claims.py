@@ -52,10 +52,10 @@ class _Read:
 
 
 def read_judged(path: Path) -> JudgedClaims | None:
-    """None for a file that is damaged or of another version; a single claim that cannot be read is left out."""
+    """None for a file that is damaged, or of another version or preset; a claim that cannot be read is left out."""
     try:
         document = read_json_object(path)
-        if document["format"] != FORMAT:
+        if document["format"] != FORMAT or document.get("preset") not in (None, path.parent.name):
             return None
         counts = {str(word): int(count) for word, count in dict(document["words"]).items()}
         words = {word: counts[word] for word in sorted(counts, key=lambda word: [*_LEANING, word].index(word))}

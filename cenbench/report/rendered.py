@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from cenbench.errors import UserError
 from cenbench.files import read_json_object
-from cenbench.matrix.validation import first_issue
+from cenbench.matrix.validation import first_issue, short_repr
 from cenbench.regular_file import Missing
 
 TABLE_FORMAT, FIGURE_FORMAT = 2, 1
@@ -45,11 +45,18 @@ class _Row(_Strict):
     labels: list[str]
 
 
-class _Rendered(_Strict):
+class _Shown(_Strict):
+    """A table or figure of a preset: its file is `preset/name.json`."""
+
+    preset: str | None = None
+    name: str
+
+
+class _Rendered(_Shown):
     """What is read of a table's JSON; it holds more."""
 
     format: Literal[2]
-    table: str
+    name: str = Field(alias="table")
     title: str
     columns: list[str]
     rows: list[_Row]
@@ -65,11 +72,11 @@ class _Rendered(_Strict):
         return self
 
 
-class RenderedFigure(_Strict):
+class RenderedFigure(_Shown):
     """What is read of a figure's JSON; it holds more."""
 
     format: Literal[1]
-    figure: str
+    name: str = Field(alias="figure")
     title: str
     states: dict[str, int]
     caption: str = ""
@@ -101,7 +108,7 @@ class _Damaged(Exception):
     """Why a file holds no table or figure."""
 
 
-def _whole(path: Path, version: int, model: type[_Strict]) -> dict[str, Any] | None:
+def _whole(path: Path, version: int, model: type[_Shown]) -> dict[str, Any] | None:
     """What the file holds; None, with a warning, if it is damaged."""
     try:
         return _read(path, version, model)
@@ -110,18 +117,21 @@ def _whole(path: Path, version: int, model: type[_Strict]) -> dict[str, Any] | N
         return None
 
 
-def _read(path: Path, version: int, model: type[_Strict]) -> dict[str, Any] | None:
+def _read(path: Path, version: int, model: type[_Shown]) -> dict[str, Any] | None:
     try:
         document = read_json_object(path)
         if type(found := document.get("format")) is int and found != version:
             return None
-        model.model_validate(document)
+        shown = model.model_validate(document)
     except Missing:
         return None
     except UserError as error:
         raise _Damaged(error.problem) from error
     except ValidationError as error:
         raise _Damaged(first_issue(error).line()) from error
+    preset, name = shown.preset or path.parent.name, shown.name
+    if (preset, name) != (path.parent.name, path.stem):
+        raise _Damaged(f"it holds {short_repr(name)} of preset {short_repr(preset)}")
     return document
 
 

@@ -23,7 +23,7 @@ from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from cenbench.errors import UserError
-from cenbench.run.process import Process, this_process
+from cenbench.run.process import Pid, Process, this_process
 from cenbench.strict_json import read_strict
 
 log = logging.getLogger("cenbench")
@@ -43,7 +43,7 @@ class Beat:
     host: str
     node: str
     """Slurm's name for the node; outside of Slurm, the host."""
-    pid: int
+    pid: Pid
     job: str | None
     """Slurm's job id (`array_task` for an array)."""
     started: float

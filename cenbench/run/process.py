@@ -7,10 +7,12 @@ import os
 import socket
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal
+from typing import Annotated, Literal
 
 import psutil
+from pydantic import Field
 
+Pid = Annotated[int, Field(ge=1)]
 Fate = Literal["running", "stopped", "ended", "unknown"]
 _SAME_START_S = 2.0
 """Start times are recomputed from the time of boot, which moves a little when the clock is set."""
@@ -21,7 +23,7 @@ class Process:
     """A process on one of the hosts that share this checkout."""
 
     host: str
-    pid: int
+    pid: Pid
     began: float | None = None
     """When it started, in Unix seconds of its host; None in files of older versions."""
 
