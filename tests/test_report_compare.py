@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from checkout import REPOSITORY
+from published import make_root, publish
 from rich.console import Console
 from scipy import stats
 from typer.testing import CliRunner
@@ -26,6 +27,7 @@ from cenbench.evaluate.per_image import ConfusionCollector, to_bytes
 from cenbench.files import sha256_bytes
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.plan import Plan, load_plan
+from cenbench.paths import Paths
 from cenbench.records.saved import SavedRecord
 from cenbench.report.comparison import SideComparison, build_comparison
 from cenbench.report.read_sides import row_cells
@@ -75,6 +77,8 @@ def compared(plan: Plan, a: list[float], b: list[float], **changes: Any) -> Side
         ([40.0, 41.0, 42.0], [40.1, 41.0, 42.1], "noise"),
         ([40.0, 41.0, 42.0], [45.0, 35.0, 44.0], "undecided"),
         ([40.0], [60.0], "undecided"),
+        ([50.0, 60.0], [60.0, 50.0], "undecided"),
+        ([50.0, 50.1, 50.2], [50.2, 50.1, 50.0], "noise"),
     ],
 )
 def test_words(plan: Plan, a: list[float], b: list[float], word: str) -> None:
@@ -140,6 +144,56 @@ def test_classes_that_moved_are_listed_largest_first_and_numbers_of_one_side_are
     assert page.index("<td>wall<") < page.index("<td>lamp<")
     assert summary(found) in page
     assert json.dumps(render_comparison_json(found))
+
+
+def test_a_lost_seed_is_counted(plan: Plan) -> None:
+    """The mean of the seeds that are left says nothing of the others."""
+    found = compared(plan, [50.0, 60.0, 55.0, 52.0, 51.0], [50.0])
+    assert (found.only_a, found.only_b, found.lacking, found.moved) == (12, 0, {"missing": 4}, ())
+    assert summary(found) == "3 numbers compared: 3 same; 12 values only in A (cells of B without them: 4 missing)"
+    assert render_comparison_json(found)["lacking"] == {"missing": 4}
+    assert summary(compared(plan, [50.0], [50.0, 60.0])) == "3 numbers compared: 3 same; 3 values only in B"
+
+
+def test_a_place_of_one_side_is_counted(plan: Plan) -> None:
+    """A row that B's table no longer has is lost, too."""
+    cells = plan.table("table7").slots[0].cells[:1]
+    whole, part = side("A", cells, [50.0]), side("B", cells, [50.0])
+    part = replace(part, places={place: found for place, found in part.places.items() if place == ("ensemble",)})
+    found = build_comparison(whole, part, {})
+    assert (len(found.numbers), found.only_a, found.lacking) == (1, 2, {})
+
+
+def publish_two_seeds(root: Path) -> tuple[Plan, Paths]:
+    """A checkout whose table 7 has two finished seeds."""
+    make_root(root, tiny=True)
+    preset = root / "params" / "presets" / "demo.yaml"
+    preset.write_text(preset.read_text().replace("seeds: [1]", "seeds: [1, 2]"))
+    plan, paths = load_plan(root / "params", "demo"), Paths(root)
+    for cell in plan.cells_of("table7"):
+        publish(paths, cell, float(cell.seed))
+    return plan, paths
+
+
+@pytest.mark.parametrize("fail_if", ["worse", "moved"])
+def test_the_command_fails_if_a_value_is_lost(tmp_path: Path, fail_if: str) -> None:
+    plan, here = publish_two_seeds(tmp_path / "a")
+    there = Paths(Path(shutil.copytree(here.root, tmp_path / "b")))
+    command = ["compare", str(here.root), str(there.root), "--root", str(here.root)]
+    same = CliRunner().invoke(app, [*command, "--fail-if", fail_if])
+    assert (same.exit_code, same.stderr) == (0, ""), same.output
+
+    missing, damaged = plan.cells_of("table7")[:2]
+    shutil.rmtree(there.cell(missing))
+    history = there.cell(damaged) / "history.csv"
+    history.write_bytes(history.read_bytes().replace(b"step", b"stop"))
+    lost = CliRunner().invoke(app, [*command, "--fail-if", fail_if])
+    assert lost.exit_code == 1
+    assert f"--fail-if {fail_if}: " in lost.stderr
+    assert "values only in A (cells of B without them: 1 missing, 1 damaged)" in lost.stderr
+    assert CliRunner().invoke(app, command).exit_code == 0, "only with the option"
+    gained = CliRunner().invoke(app, ["compare", *command[2:0:-1], *command[3:], "--fail-if", fail_if])
+    assert gained.exit_code == 0, gained.output
 
 
 def with_images(folder: Path, counts_NKK: np.ndarray, picture: bytes, hard: Sequence[int] = ()) -> SavedRecord:

@@ -28,7 +28,7 @@ def compare(
     preset: Preset = "demo",
     fail_if: Annotated[
         Literal["worse", "moved"] | None,
-        typer.Option(help="Exit with status 1 if a number is worse, or if any number moved."),
+        typer.Option(help="Exit with status 1 if a number is worse, or if any moved; or if B lacks a value of A."),
     ] = None,
     html: Annotated[Path | None, typer.Option(help="Write the comparison as a page to this file.")] = None,
     as_json: Json = False,
@@ -48,6 +48,7 @@ def compare(
     from cenbench.matrix.verdict_rules import load_verdict_rules
     from cenbench.report.comparison import build_comparison
     from cenbench.report.render_comparison import (
+        lost,
         render_comparison,
         render_comparison_html,
         render_comparison_json,
@@ -67,8 +68,12 @@ def compare(
         typer.echo(json.dumps(render_comparison_json(found), indent=2))
     else:
         wide_console().print(render_comparison(found))
+    if fail_if is None:
+        return
+    if found.only_a:
+        typer.echo(f"--fail-if {fail_if}: {lost(found)}", err=True)
     failing = found.moved if fail_if == "moved" else [one for one in found.numbers if one.word == "worse"]
-    if fail_if is not None and failing:
+    if failing or found.only_a:
         raise typer.Exit(1)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.metrics import metrics
 from cenbench.matrix.verdict_rules import setting_differences
+from cenbench.records.read import State
 from cenbench.records.saved import SavedRecord
 from cenbench.report.changed_images import ChangedImage, changed_images
 from cenbench.report.sides import Place, Side
@@ -58,8 +59,10 @@ class SideComparison:
     numbers: tuple[ComparedNumber, ...]
     classes: tuple[ComparedClass, ...]
     only_a: int
-    """Numbers that only A has."""
+    """Values, one per seed, that only A has."""
     only_b: int
+    lacking: Mapping[State, int]
+    """State of B's records that have no such value -> how many cells; cells that B does not ask for are not counted."""
     images: tuple[ChangedImage, ...] = ()
     """Test images whose scores moved most, largest first."""
 
@@ -76,16 +79,17 @@ class SideComparison:
 def build_comparison(a: Side, b: Side, margins: Mapping[str, float]) -> SideComparison:
     """Compare every number that stands in the same place on both sides. Raises nothing; both may be empty."""
     found: list[tuple[Place, str, Change, float | None]] = []
-    only = Counter[str]()
-    for place in (place for place in a.places if place in b.places):
-        for metric in dict.fromkeys((*a.metrics[place], *b.metrics[place])):
+    only_a, only_b, lacking = 0, 0, dict[str, State]()
+    for place in dict.fromkeys((*a.places, *b.places)):
+        for metric in dict.fromkeys((*a.metrics.get(place, ()), *b.metrics.get(place, ()))):
             before, after = a.numbers(place, metric), b.numbers(place, metric)
             one = change(before, after, higher_is_better=metrics()[metric].better == "higher")
             if one is not None:
                 margin = None if _has_stand_in(a, place, metric) else margins.get(metric)
                 found.append((place, metric, one, margin))
-            only["a"] += bool(before) and not after
-            only["b"] += bool(after) and not before
+            lost = before.keys() - after.keys()
+            only_a, only_b = only_a + len(lost), only_b + len(after.keys() - before.keys())
+            lacking |= {cell.id: b.state(cell) for cell in b.cells(place) if cell.seed in lost}
     words = change_words([one for _, _, one, _ in found], [margin for *_, margin in found])
     numbers = tuple(
         ComparedNumber(
@@ -96,7 +100,8 @@ def build_comparison(a: Side, b: Side, margins: Mapping[str, float]) -> SideComp
     )  # fmt: skip
     return SideComparison(
         a.name, b.name, _settings(a, b), tuple(_code(a, b)), tuple(_environment(a, b)), numbers,
-        tuple(_classes(a, b)), only["a"], only["b"], changed_images(_records(a, b)),
+        tuple(_classes(a, b)), only_a, only_b, dict(Counter(lacking.values())),
+        changed_images(_records(a, b)),
     )  # fmt: skip
 
 

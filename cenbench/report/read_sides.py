@@ -9,7 +9,8 @@ from cenbench.matrix.cell import Cell
 from cenbench.matrix.metrics import measured_metrics
 from cenbench.matrix.plan import Plan
 from cenbench.paths import Paths
-from cenbench.records.saved import SavedRecord, read_saved
+from cenbench.records.read import read_record
+from cenbench.records.saved import read_saved
 from cenbench.report.sides import Place, Side, network_places, row_name, table_places
 
 _ROW = re.compile(r"(table[0-9a-z-]{1,64}):([0-9]{1,4})")
@@ -24,15 +25,14 @@ def plan_side(name: str, plan: Plan, paths: Paths) -> Side:
         found = table_places(layout)
         places |= found
         shown |= {place: columns[place[2]] for place in found}
-    cells = plan.shown
-    return Side(name, places, shown, _records(paths, cells))
+    return _side(name, places, shown, plan.shown, paths)
 
 
 def network_side(name: str, cells: tuple[Cell, ...], paths: Paths) -> Side:
     """The outputs of one network, whose cells differ in their seeds."""
     places = network_places(cells)
     shown = dict.fromkeys(places, measured_metrics(cells[0].task.kind))
-    return Side(name, places, shown, _records(paths, cells))
+    return _side(name, places, shown, cells, paths)
 
 
 def row_cells(text: str, plan: Plan) -> tuple[str, tuple[Cell, ...]] | None:
@@ -53,6 +53,14 @@ def row_cells(text: str, plan: Plan) -> tuple[str, tuple[Cell, ...]] | None:
     return f"{match[1]}, {row_name(layout.rows[number - 1])}", networks.pop()
 
 
-def _records(paths: Paths, cells: tuple[Cell, ...]) -> dict[str, SavedRecord]:
+def _side(
+    name: str,
+    places: dict[Place, tuple[str, tuple[Cell, ...]]],
+    shown: dict[Place, tuple[str, ...]],
+    cells: tuple[Cell, ...],
+    paths: Paths,
+) -> Side:
     found = {cell.id: read_saved(paths, cell) for cell in cells}
-    return {cell_id: record for cell_id, record in found.items() if record is not None}
+    records = {cell_id: record for cell_id, record in found.items() if record is not None}
+    absent = {cell.id: read_record(paths, cell).state for cell in cells if cell.id not in records}
+    return Side(name, places, shown, records, absent)

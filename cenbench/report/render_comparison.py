@@ -106,7 +106,16 @@ def moved_classes(comparison: SideComparison) -> Sequence[ComparedClass]:
 
 
 def summary(comparison: SideComparison) -> str:
-    """Counts of all words, and of the numbers that only one side has."""
-    words = ", ".join(f"{count} {word}" for word, count in comparison.words.items())
-    only = [f"{count} only in {name}" for name, count in (("A", comparison.only_a), ("B", comparison.only_b)) if count]
-    return f"{len(comparison.numbers)} numbers compared: {'; '.join([words, *only])}"
+    """Counts of all words, and of the values that only one side has."""
+    parts = [", ".join(f"{count} {word}" for word, count in comparison.words.items())]
+    if comparison.only_a:
+        parts.append(lost(comparison))
+    if comparison.only_b:
+        parts.append(f"{comparison.only_b} values only in B")
+    return f"{len(comparison.numbers)} numbers compared: {'; '.join(parts)}"
+
+
+def lost(comparison: SideComparison) -> str:
+    """How many values, one per seed, B lacks, and the states of its records that should have them."""
+    states = ", ".join(f"{count} {state}" for state, count in comparison.lacking.items())
+    return f"{comparison.only_a} values only in A" + (f" (cells of B without them: {states})" if states else "")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.layout import Row, TableLayout
+from cenbench.records.read import State
 from cenbench.records.saved import SavedRecord
 
 Place = tuple[str, ...]
@@ -23,10 +24,20 @@ class Side:
     metrics: Mapping[Place, tuple[str, ...]]
     records: Mapping[str, SavedRecord] = field(default_factory=dict)
     """Cell id -> record."""
+    absent: Mapping[str, State] = field(default_factory=dict)
+    """Id of a cell without a finished record -> state."""
+
+    def cells(self, place: Place) -> tuple[Cell, ...]:
+        """One per seed; none for a place that this side does not have."""
+        return self.places.get(place, ("", ()))[1]
+
+    def state(self, cell: Cell) -> State:
+        """That of the cell's record: ok for one that is finished, whatever code made it."""
+        return "ok" if cell.id in self.records else self.absent.get(cell.id, "missing")
 
     def numbers(self, place: Place, metric: str) -> dict[int, float]:
-        """Seed -> number."""
-        stream, cells = self.places[place]
+        """Seed -> number; none for a place that this side does not have."""
+        stream, cells = self.places.get(place, ("", ()))
         found = {}
         for cell in cells:
             record = self.records.get(cell.id)

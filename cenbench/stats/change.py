@@ -22,12 +22,10 @@ class Change:
     effect: float
     seeds: int
     """Seeds that both sides have."""
+    moved: bool
+    """Whether any seed has another value; the means may still agree."""
     comparison: Comparison | None
     """None for fewer than two common seeds, or where their differences do not scatter."""
-
-    @property
-    def moved(self) -> bool:
-        return self.a != self.b
 
 
 def change(a: Mapping[int, float], b: Mapping[int, float], *, higher_is_better: bool) -> Change | None:
@@ -39,13 +37,14 @@ def change(a: Mapping[int, float], b: Mapping[int, float], *, higher_is_better: 
     differences = {seed: sign * (b[seed] - a[seed]) for seed in common}
     before, after = (math.fsum(side[seed] for seed in common) / len(common) for side in (a, b))
     effect = math.fsum(differences.values()) / len(common)
-    return Change(before, after, effect, len(common), compare([differences], resamples=0))
+    moved = any(a[seed] != b[seed] for seed in common)
+    return Change(before, after, effect, len(common), moved, compare([differences], resamples=0))
 
 
 def change_words(changes: Sequence[Change], margins: Sequence[float | None], alpha: float = 0.05) -> list[ChangeWord]:
     """One word per change, corrected for how many were compared (Holm).
 
-    same       no digit differs
+    same       no digit of any seed differs
     better     shown to be better (two-sided), by at least the margin if there is one; `worse` likewise
     noise      the interval lies within the margin: no difference that counts
     undecided  none of these is shown, as is always the case with a single seed
@@ -63,7 +62,7 @@ def change_words(changes: Sequence[Change], margins: Sequence[float | None], alp
 
 
 def _word(one: Change, p: float, margin: float | None, alpha: float) -> ChangeWord:
-    if not one.moved and (one.comparison is None or one.effect == 0):
+    if not one.moved:
         return "same"
     if p < alpha and abs(one.effect) >= (margin or 0.0):
         return "better" if one.effect > 0 else "worse"
