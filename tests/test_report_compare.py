@@ -293,6 +293,48 @@ def test_a_revision_without_results_is_a_message_and_a_name_is_a_cell_first(tmp_
     assert isinstance(found.exception, UserError)
 
 
+@pytest.fixture
+def two_checkouts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Plan, Paths, Paths]:
+    """Of equal params and other numbers; the first is the working directory."""
+    plan, here = publish_two_seeds(tmp_path / "a")
+    there = Paths(Path(shutil.copytree(here.root, tmp_path / "b")))
+    for cell in plan.cells_of("table7"):
+        publish(there, cell, 50.0)
+    monkeypatch.chdir(here.root)
+    return plan, here, there
+
+
+@pytest.mark.parametrize("file", ["", "/", "/metrics.json"])
+def test_the_folder_of_a_cell_is_that_cell_in_its_checkout(two_checkouts: tuple[Plan, Paths, Paths], file: str) -> None:
+    plan, _, there = two_checkouts
+    cell = plan.cells_of("table7")[0]
+    for other in (str(there.cell(cell)), f"../b/results/cells/{cell.id}"):
+        found = CliRunner().invoke(app, ["compare", f"results/cells/{cell.id}{file}", f"{other}{file}", "--json"])
+        assert found.exit_code == 0, found.exception
+        assert {(number["a"], number["b"]) for number in json.loads(found.stdout)["numbers"]} == {(1.0, 50.0)}
+
+
+def test_a_branch_may_have_a_slash_in_its_name(two_checkouts: tuple[Plan, Paths, Paths]) -> None:
+    _, here, _ = two_checkouts
+    export = CliRunner().invoke(app, ["results", "export", "results/demo.tar"])
+    assert export.exit_code == 0, export.exception
+    git(here.root, "init", "-q")
+    git(here.root, "add", "-f", "params", "results/demo.tar")
+    git(here.root, "commit", "-qm", "x")
+    git(here.root, "branch", "feature/x")
+    git(here.root, "update-ref", "refs/remotes/origin/main", "HEAD")
+    git(here.root, "tag", "v1.tar")
+    for name in ("feature/x", "origin/main", "tags/v1.tar", "v1.tar"):
+        found = CliRunner().invoke(app, ["compare", name, ".", "--fail-if", "moved"])
+        assert found.exit_code == 0, found.exception
+    for name in ("feature/y", "nowhere/x.tar", "x.tar.gz"):
+        missing = CliRunner().invoke(app, ["compare", name, "."])
+        assert f"no such file or folder, and no such git revision\n  found: {name}" in str(missing.exception)
+    (here.root / "feature").mkdir()
+    folder = CliRunner().invoke(app, ["compare", "feature", "."])
+    assert "not a cenbench checkout" in str(folder.exception)
+
+
 def test_a_margin_does_not_apply_to_a_stand_ins_unit(plan: Plan) -> None:
     cells = plan.table("table7").slots[0].cells
     first = side("A", cells, [1.0, 1.1, 1.2], stand_in={"miou_pct": "another instrument"})

@@ -9,17 +9,20 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from cenbench.cli.options import Json, Preset, Root, checkout, find_cell, say, wide_console
+from cenbench.cli.options import Json, Preset, Root, checkout, find_cell, is_checkout, say, wide_console
 from cenbench.errors import UserError
 
 if TYPE_CHECKING:
+    from cenbench.matrix.cell import Cell
+    from cenbench.matrix.plan import Plan
     from cenbench.paths import Paths
     from cenbench.report.sides import Side
 
 _SIDE = (
-    "A preset, a row such as table7:3, a cell, another checkout, an archive of `cenbench results export`, or a git "
-    "revision that tracks such an archive."
+    "A preset, a row such as table7:3, a cell or its folder, another checkout, an archive of "
+    "`cenbench results export`, or a git revision that tracks such an archive."
 )
+_EXPECTED = "a cell, a preset, a row such as table7:3, a path, or a git revision"
 
 
 def compare(
@@ -81,30 +84,46 @@ def _side(text: str, preset: str, paths: Paths, folders: ExitStack) -> Side:
     """What the text names: a path first, then a preset, a row, a cell of the preset, and a git revision."""
     from cenbench.matrix.plan import load_plan
     from cenbench.matrix.preset import preset_names
+    from cenbench.paths import Paths
     from cenbench.report.read_sides import network_side, plan_side, row_cells
     from cenbench.run.revision_results import find_commit
 
-    if Path(text).is_dir():
-        there = checkout(Path(text))
+    path = Path(text)
+    if path.is_dir() and is_checkout(path):
+        there = Paths(path)
         return plan_side(f"{text} (preset {preset})", load_plan(there.params, preset), there)
     plan = load_plan(paths.params, preset if text not in preset_names(paths.params) else text)
-    if Path(text).is_file():
-        return plan_side(f"{text} (preset {preset})", plan, _unpacked(Path(text), folders))
+    if (found := _cell_in(path, plan)) is not None:
+        cell, there = found
+        return network_side(text, (cell,), there)
+    if path.is_file():
+        return plan_side(f"{text} (preset {preset})", plan, _unpacked(path, folders))
     if text == plan.preset:
         return plan_side(f"preset {text}", plan, paths)
     if (row := row_cells(text, plan)) is not None:
         return network_side(*row, paths)
-    if text.endswith((".tar", ".gz")) or "/" in text:
-        raise UserError("no such file or folder", where=Path(text))
     try:
         cell = find_cell(plan, text)
     except UserError as error:
-        commit = find_commit(paths.root, text)
-        if commit is None:
-            error.expected = error.expected or "a cell, a preset, a row such as table7:3, a path, or a git revision"
-            raise
-        return _revision_side(text, commit, preset, paths, folders)
+        if (commit := find_commit(paths.root, text)) is not None:
+            return _revision_side(text, commit, preset, paths, folders)
+        if path.is_dir():
+            checkout(path)  # raises, and names a checkout above the folder
+        if text.endswith((".tar", ".gz")) or "/" in text:
+            problem = "no such file or folder, and no such git revision"
+            raise UserError(problem, found=text, expected=_EXPECTED) from None
+        error.expected = error.expected or _EXPECTED
+        raise
     return network_side(cell.id, (cell,), paths)
+
+
+def _cell_in(path: Path, plan: Plan) -> tuple[Cell, Paths] | None:
+    """The cell whose folder the path is, or a file of which it is, and the checkout that holds the folder."""
+    from cenbench.paths import Paths
+
+    folder = (path.parent if path.is_file() else path).absolute()
+    cell, there = plan.cells.get(folder.name), Paths(folder.parent.parent.parent)
+    return (cell, there) if cell is not None and folder.is_dir() and there.cell(cell) == folder else None
 
 
 def _revision_side(text: str, commit: str, preset: str, paths: Paths, folders: ExitStack) -> Side:

@@ -88,8 +88,8 @@ def wide_console() -> Console:
 
 def checkout(root: Path) -> Paths:
     """The paths of the checkout at `root`; `UserError` if it is not one, naming a folder above that is."""
-    if not _is_checkout(root):
-        above = next((folder for folder in root.resolve().parents if _is_checkout(folder)), None)
+    if not is_checkout(root):
+        above = next((folder for folder in root.resolve().parents if is_checkout(folder)), None)
         raise UserError(
             "not a cenbench checkout",
             where=root.resolve(),
@@ -101,11 +101,11 @@ def checkout(root: Path) -> Paths:
 
 def where_to_start(folder: Path) -> str | None:
     """What to type first, where `folder` is in no checkout; None inside of one."""
-    if any(_is_checkout(parent) for parent in (folder, *folder.resolve().parents)):
+    if any(is_checkout(parent) for parent in (folder, *folder.resolve().parents)):
         return None
     installed = Path(__file__).parents[2]
     clone = "git clone URL && cd cenbench    (URL: the address or path from which you got cenbench)"
-    get = f"cd {shlex.quote(str(installed))}" if _is_checkout(installed) else clone
+    get = f"cd {shlex.quote(str(installed))}" if is_checkout(installed) else clone
     return visible(
         f"cenbench works in a checkout of its repository, and this folder is in none: {folder.resolve()}\n\n"
         f"Start with:\n"
@@ -115,7 +115,8 @@ def where_to_start(folder: Path) -> str | None:
     )
 
 
-def _is_checkout(folder: Path) -> bool:
+def is_checkout(folder: Path) -> bool:
+    """Whether the folder holds presets."""
     return (folder / "params" / "presets").is_dir()
 
 

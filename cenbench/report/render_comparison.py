@@ -10,12 +10,11 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from cenbench.data.png_uri import png_uri
-from cenbench.matrix.metrics import metrics
 from cenbench.report.changed_images import ChangedImage
 from cenbench.report.comparison import ComparedClass, ComparedNumber, SideComparison
 from cenbench.report.environment import page_templates
 from cenbench.report.terminal import add_row, borderless, literal
-from cenbench.report.value import MINUS, heading, number_text
+from cenbench.report.value import MINUS, difference_text, heading, number_text
 
 FORMAT = 1
 _MOST_SETTINGS = 20
@@ -86,17 +85,16 @@ def differing(comparison: SideComparison) -> dict[str, list[str]]:
 
 def effect(number: ComparedNumber) -> str:
     """The effect with its interval; positive where B is better."""
-    decimals = metrics()[number.metric].decimals + 1
-    text = f"{number.effect:+.{decimals}f}"
-    if number.interval is not None:
-        low, high = number.interval
-        text += f" [{low:+.{decimals}f}, {high:+.{decimals}f}]"
-    return text.replace("-", MINUS)
+    text = difference_text(number.metric, number.effect, 1)
+    if number.interval is None:
+        return text
+    low, high = (difference_text(number.metric, end, 1) for end in number.interval)
+    return f"{text} [{low}, {high}]"
 
 
 def image_effect(image: ChangedImage) -> str:
     """How much better B is on one image."""
-    return f"{image.effect:+.{metrics()[image.metric].decimals}f}".replace("-", MINUS)
+    return difference_text(image.metric, image.effect)
 
 
 def moved_classes(comparison: SideComparison) -> Sequence[ComparedClass]:
