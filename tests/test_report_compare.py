@@ -99,6 +99,19 @@ def test_lower_is_better_for_an_error() -> None:
     assert found is not None
     assert found.effect == pytest.approx(2.9 / 3)
     assert change_words([found], [0.1]) == ["better"]
+
+
+def test_a_count_that_changed_is_certain_and_corrects_no_other_number() -> None:
+    counts = [
+        change(
+            dict.fromkeys(range(seeds), 1.0), dict.fromkeys(range(seeds), 1.05), higher_is_better=False, counted=True
+        )
+        for seeds in (1, 5)
+    ]
+    measured = change({1: 1.0, 2: 2.0, 3: 3.0}, {1: 1.4, 2: 2.5, 3: 3.6}, higher_is_better=True)
+    found = [one for one in (*counts, measured) if one is not None]
+    assert change_words(found, [None] * 3) == ["worse", "worse", "better"]
+    assert change_words(found, [0.1] * 3) == ["noise", "noise", "better"], "less than a margin, if it has one"
     assert change({1: 2.0}, {2: 2.0}, higher_is_better=True) is None, "no common seed"
 
 

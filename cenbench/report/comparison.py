@@ -83,7 +83,9 @@ def build_comparison(a: Side, b: Side, margins: Mapping[str, float]) -> SideComp
     for place in dict.fromkeys((*a.places, *b.places)):
         for metric in dict.fromkeys((*a.metrics.get(place, ()), *b.metrics.get(place, ()))):
             before, after = a.numbers(place, metric), b.numbers(place, metric)
-            one = change(before, after, higher_is_better=metrics()[metric].better == "higher")
+            described = metrics()[metric]
+            better = described.better == "higher"
+            one = change(before, after, higher_is_better=better, counted=described.is_cost)
             if one is not None:
                 margin = None if _has_stand_in(a, place, metric) else margins.get(metric)
                 found.append((place, metric, one, margin))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cenbench.stats.multiple import holm
-from cenbench.stats.paired import Comparison, compare
+from cenbench.stats.paired import Comparison, compare, compare_counts
 
 ChangeWord = Literal["same", "noise", "better", "worse", "undecided"]
 
@@ -28,8 +28,13 @@ class Change:
     """None for fewer than two common seeds, or where their differences do not scatter."""
 
 
-def change(a: Mapping[int, float], b: Mapping[int, float], *, higher_is_better: bool) -> Change | None:
-    """Compare the numbers (seed -> value) of the seeds that both sides have; None if there is none."""
+def change(
+    a: Mapping[int, float], b: Mapping[int, float], *, higher_is_better: bool, counted: bool = False
+) -> Change | None:
+    """Compare the numbers (seed -> value) of the seeds that both sides have; None if there is none.
+
+    `counted`: they are counted on the networks, as parameters are, so that any difference is certain.
+    """
     common = sorted(a.keys() & b.keys())
     if not common:
         return None
@@ -38,11 +43,12 @@ def change(a: Mapping[int, float], b: Mapping[int, float], *, higher_is_better: 
     before, after = (math.fsum(side[seed] for seed in common) / len(common) for side in (a, b))
     effect = math.fsum(differences.values()) / len(common)
     moved = any(a[seed] != b[seed] for seed in common)
-    return Change(before, after, effect, len(common), moved, compare([differences], resamples=0))
+    compared = compare_counts([differences]) if counted else compare([differences], resamples=0)
+    return Change(before, after, effect, len(common), moved, compared)
 
 
 def change_words(changes: Sequence[Change], margins: Sequence[float | None], alpha: float = 0.05) -> list[ChangeWord]:
-    """One word per change, corrected for how many were compared (Holm).
+    """One word per change, corrected for how many measured ones were compared (Holm).
 
     same       no digit of any seed differs
     better     shown to be better (two-sided), by at least the margin if there is one; `worse` likewise
@@ -52,11 +58,11 @@ def change_words(changes: Sequence[Change], margins: Sequence[float | None], alp
     p_values = {
         place: one.comparison.p_two_sided
         for place, one in enumerate(changes)
-        if one.comparison is not None and one.moved
+        if one.comparison is not None and one.moved and not one.comparison.is_counted
     }
     adjusted = dict(zip(p_values, holm(list(p_values.values())), strict=True))
     return [
-        _word(one, adjusted.get(place, 1.0), margin, alpha)
+        _word(one, adjusted.get(place, 0.0 if one.comparison and one.comparison.is_counted else 1.0), margin, alpha)
         for place, (one, margin) in enumerate(zip(changes, margins, strict=True))
     ]
 
