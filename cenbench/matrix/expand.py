@@ -15,6 +15,7 @@ from cenbench.matrix.paper_numbers import PaperNumber, PaperTerms, place_numbers
 from cenbench.matrix.preset import Preset
 from cenbench.matrix.slot_issues import merged
 from cenbench.matrix.table import EntrySpec, GroupSpec, Override, RowSpec, TableSpec
+from cenbench.matrix.table_issues import impossible_metrics
 from cenbench.matrix.validation import Issue, as_user_error, short_repr, spelling_hint
 from cenbench.matrix.verdict_rules import VerdictRules
 
@@ -128,8 +129,10 @@ def _built(
     """Terms and cells of each slot; a `UserError` on `path` for all issues found on the way."""
     builder = CellBuilder(preset, _unknown_columns(spec, rows))
     built = [builder.build(slot.entries) for slot in slots]
-    if builder.issues:
-        raise as_user_error(path, merged(builder.issues))
+    shown = [(slot.column, cells) for slot, (_, cells) in zip(slots, built, strict=True)]
+    whole = path.stem not in preset.groups
+    if issues := builder.issues or list(impossible_metrics(spec, shown, whole=whole)):
+        raise as_user_error(path, merged(issues))
     return built
 
 

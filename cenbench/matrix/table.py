@@ -44,6 +44,16 @@ class Override(Frozen):
     """Parameters of the fusion method itself, as its file declares them, e.g. `{weight: 0.5}` for `align`."""
 
 
+def _named_once(metrics: tuple[str, ...]) -> tuple[str, ...]:
+    for metric in metrics:
+        if metrics.count(metric) > 1:
+            raise ValueError(f"metric {metric} is named twice")
+    return metrics
+
+
+Metrics = Annotated[tuple[Metric, ...], Field(min_length=1), AfterValidator(_named_once)]
+
+
 class TermsSpec(Frozen):
     """The terms that describe cells, each of which a part of a declaration may set."""
 
@@ -108,7 +118,7 @@ class ColumnSpec(EntrySpec):
     short: Text | None = None
     """The label where space is short, as at the column width of a paper; the label itself by default."""
     emphasised: bool = False
-    metrics: Annotated[tuple[Metric, ...], Field(min_length=1)] | None = None
+    metrics: Metrics | None = None
     """Metrics to show here instead of the table's."""
 
 
@@ -137,7 +147,7 @@ class TableSpec(Frozen):
     """As in the file's name. A table that is not in the paper has a name of its own instead: `table-NAME.yaml`."""
     title: Text
     caption: Text
-    metrics: Annotated[tuple[Metric, ...], Field(min_length=1)]
+    metrics: Metrics
     paper_metrics: dict[str, Metric] = Field(default_factory=dict)
     """Metric in the paper's file -> ours, where they differ, e.g. its MSE is a root: `{mse_x10: rmse_x10}`."""
     stub: Annotated[tuple[StubColumn, ...], Field(min_length=1)]

@@ -1,0 +1,40 @@
+"""What is wrong with a table's declaration beyond a single slot: each problem with its key, for `cenbench plan`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from cenbench.matrix.cell import Cell
+from cenbench.matrix.methods import methods
+from cenbench.matrix.metrics import measured_metrics, metrics_that_need
+from cenbench.matrix.table import TableSpec
+from cenbench.matrix.validation import Issue, short_repr, spelling_hint
+
+Shown = Sequence[tuple[int, Sequence[Cell]]]
+"""Of each slot, its column and its cells."""
+
+
+def impossible_metrics(spec: TableSpec, shown: Shown, *, whole: bool) -> Iterator[Issue]:
+    """Metrics that the cells of a slot never have: its place in the table would stay empty after the training.
+
+    `whole`: the slots are all that the file declares. Only then can a metric of exchange be missing from all of them.
+    """
+    placed = [(_key(spec, column), column, cells[0]) for column, cells in shown if cells]
+    exchanging = {key for key, _, cell in placed if methods()[cell.fusion].acts == "norms" or not whole}
+    for key, column, cell in placed:
+        kind, of_exchange = cell.task.kind, metrics_that_need("exchange")
+        known = (*measured_metrics(kind), *metrics_that_need("network"), *(of_exchange if key in exchanging else ()))
+        for metric in spec.columns[column].metrics or spec.metrics:
+            if metric in metrics_that_need("gammas"):
+                problem = "only a claim can use a metric of the recorded scaling factors"
+            elif metric in of_exchange:
+                problem = "none of these networks exchanges channels"
+            else:
+                problem = f"{kind} cells do not have this metric"
+            if metric not in known:
+                yield Issue(key, problem, short_repr(metric), ", ".join(known), spelling_hint(metric, known))
+
+
+def _key(spec: TableSpec, column: int) -> str:
+    """Where the metrics of this column are declared."""
+    return f"columns[{column}].metrics" if spec.columns[column].metrics else "metrics"
