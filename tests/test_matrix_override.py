@@ -149,13 +149,12 @@ def test_a_row_added_with_an_override_leaves_the_papers_numbers_where_they_were(
 
 
 def test_of_two_rows_with_the_same_terms_one_must_be_marked_as_not_the_papers(params: Path) -> None:
-    edit(params, "table7.yaml", ROW, f"{ROW}\n{ROW}")
+    labelled = ROW.replace("}", ", labels: [a, b, c, d]}")
+    edit(params, "table7.yaml", ROW, f"{ROW}\n{labelled}")
     with pytest.raises(UserError, match="matches 2 slots") as caught:
         load_plan(params, "demo")
     assert "in_paper: false" in str(caught.value)
-    edit(
-        params, "table7.yaml", f"{ROW}\n{ROW}", f"{ROW}\n{ROW.replace('}', ', in_paper: false, labels: [a, b, c, d]}')}"
-    )
+    edit(params, "table7.yaml", labelled, labelled.replace("}", ", in_paper: false}"))
     table = load_plan(params, "demo").table("table7")
     assert (table.rows[7].labels, table.slots[7 * 3].paper) == (("a", "b", "c", "d"), {})
 

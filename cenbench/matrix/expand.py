@@ -15,7 +15,7 @@ from cenbench.matrix.paper_numbers import PaperNumber, PaperTerms, place_numbers
 from cenbench.matrix.preset import Preset
 from cenbench.matrix.slot_issues import merged
 from cenbench.matrix.table import EntrySpec, GroupSpec, Override, RowSpec, TableSpec
-from cenbench.matrix.table_issues import impossible_metrics
+from cenbench.matrix.table_issues import impossible_metrics, repeated_labels
 from cenbench.matrix.validation import Issue, as_user_error, short_repr, spelling_hint
 from cenbench.matrix.verdict_rules import VerdictRules
 
@@ -78,7 +78,7 @@ def expand(
         title=spec.title,
         caption=spec.caption,
         stub=tuple(column.heading for column in spec.stub),
-        rows=tuple(Row(row.group.label if row.group else None, row_labels(spec, row.group, row.row)) for row in rows),
+        rows=tuple(_labelled(spec, row) for row in rows),
         columns=columns,
         short_stub=tuple(column.short or column.heading for column in spec.stub),
         slots=slots,
@@ -131,7 +131,11 @@ def _built(
     built = [builder.build(slot.entries) for slot in slots]
     shown = [(slot.column, cells) for slot, (_, cells) in zip(slots, built, strict=True)]
     whole = path.stem not in preset.groups
-    if issues := builder.issues or list(impossible_metrics(spec, shown, whole=whole)):
+    issues = builder.issues or [
+        *repeated_labels(_labels(spec, rows)),
+        *impossible_metrics(spec, shown, whole=whole),
+    ]
+    if issues:
         raise as_user_error(path, merged(issues))
     return built
 
@@ -188,6 +192,19 @@ def _declared_slots(spec: TableSpec, rows: Sequence[_DeclaredRow]) -> list[_Decl
         for column, column_entry in enumerate(columns)
         if _has_slot(declared, spec.columns[column].label)
     ]
+
+
+def _labelled(spec: TableSpec, row: _DeclaredRow) -> Row:
+    return Row(row.group.label if row.group else None, row_labels(spec, row.group, row.row))
+
+
+def _labels(spec: TableSpec, rows: Sequence[_DeclaredRow]) -> dict[str, dict[str, str]]:
+    """What has a label -> key in the file -> label; a row's is its name, which has that of its group."""
+    return {
+        "column": {f"columns[{place}].label": column.label for place, column in enumerate(spec.columns)},
+        "group": {row.entries[0].key("label"): row.group.label for row in rows if row.group},
+        "row": {row.entries[-1].key(): _labelled(spec, row).name for row in rows},
+    }
 
 
 def _unknown_columns(spec: TableSpec, rows: Sequence[_DeclaredRow]) -> list[Issue]:

@@ -20,6 +20,11 @@ class Row:
     group: str | None
     labels: tuple[str, ...]
 
+    @property
+    def name(self) -> str:
+        """Group and labels on one line; no two rows of a table have the same."""
+        return " / ".join([*([self.group] if self.group else []), *self.labels])
+
 
 @dataclass(frozen=True)
 class Column:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.methods import methods
@@ -33,6 +33,19 @@ def impossible_metrics(spec: TableSpec, shown: Shown, *, whole: bool) -> Iterato
                 problem = f"{kind} cells do not have this metric"
             if metric not in known:
                 yield Issue(key, problem, short_repr(metric), ", ".join(known), spelling_hint(metric, known))
+
+
+def repeated_labels(labels: Mapping[str, Mapping[str, str]]) -> Iterator[Issue]:
+    """Labels that an earlier column, group or row has: numbers are found by them, so one of the two would be lost.
+
+    `labels`: what they are labels of -> key in the file -> label.
+    """
+    for what, label_of in labels.items():
+        first: dict[str, str] = {}
+        for key, label in label_of.items():
+            if first.setdefault(label, key) != key:
+                fix = "set `labels:`, or show the term in which they differ in the `stub:`" if what == "row" else None
+                yield Issue(key, f"another {what} has this label: {first[label]}", short_repr(label), fix=fix)
 
 
 def _key(spec: TableSpec, column: int) -> str:

@@ -63,4 +63,4 @@ def table_places(layout: TableLayout) -> dict[Place, tuple[str, tuple[Cell, ...]
 
 def row_name(row: Row) -> str:
     """Group and labels on one line."""
-    return " / ".join([*([row.group] if row.group else []), *row.labels])
+    return row.name
