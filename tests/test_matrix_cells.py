@@ -9,11 +9,13 @@ import sys
 from typing import Any
 
 import pytest
+import torch
 from pydantic import ValidationError
 
 from cenbench.matrix.cell import Cell, Task
 from cenbench.matrix.specs import RENDERED, DatasetSpec, dataset_key
 from cenbench.matrix.steps import steps_per_epoch, total_steps
+from cenbench.train.segmentation import build
 
 SEGMENTATION: dict[str, Any] = {
     "task": {"inputs": ["rgb", "depth"], "target": "semantic"},
@@ -285,6 +287,47 @@ def test_what_pspnet_cannot_do_is_reported_before_anything_runs(change: dict[str
     network = {**SEGMENTATION["network"], "head": "pspnet"}
     with pytest.raises(ValidationError, match=words):
         Cell.model_validate({**SEGMENTATION, **change, "network": network})
+
+
+@pytest.mark.parametrize("fusion", ["none", "average"])
+@pytest.mark.parametrize(("merged", "stage"), [(False, "all"), (True, "early"), (True, "middle"), (True, "late")])
+@pytest.mark.parametrize("norms", ["shared", "unshared", "affine-unshared", "stats-unshared"])
+@pytest.mark.parametrize("frozen", [False, True])
+def test_one_value_per_channel_is_refused_exactly_where_the_network_cannot_be_trained(
+    fusion: str, merged: bool, stage: str, norms: str, frozen: bool
+) -> None:
+    """RefineNet's deepest map has one pixel up to 32 px; its batch norms need several values per channel."""
+    if fusion == "none" and stage != "all":
+        return
+    terms = {"fusion": fusion, "merged": merged, "stage": stage, "norms": norms, "l1": "none"}
+    document = with_protocol({**SEGMENTATION, **terms}, name="mine", freeze_norm_statistics=frozen)
+    torch.manual_seed(1)
+    network = build(Cell.model_validate(document), classes=3).train()
+    for batch_size, side in ((1, 32), (1, 33), (2, 32)):
+        images_BMCHW = torch.randn(batch_size, 2, 3, side, side)
+        changed = with_protocol(document, batch_size=batch_size, crop_px=side)
+        try:
+            network(images_BMCHW)
+        except ValueError as error:
+            assert "more than 1 value per channel" in str(error)
+            assert (batch_size, side) == (1, 32)
+            with pytest.raises(ValidationError, match="batch_size 1 at 32 px leaves one value per channel"):
+                Cell.model_validate(changed)
+        else:
+            Cell.model_validate(changed)
+
+
+def test_small_images_leave_one_value_per_channel_too_and_so_does_a_pretraining() -> None:
+    """Statistics are re-estimated on whole images, whatever the crop."""
+    small = changed(with_protocol(SEGMENTATION, batch_size=1), "dataset.size_px", 32)
+    with pytest.raises(ValidationError, match="batch_size 1 at 32 px"):
+        Cell.model_validate(small)
+    Cell.model_validate(changed(small, "dataset.width_px", 33))
+    embedded = changed(SEGMENTATION, "dataset.pretrain_scenes", 8)
+    embedded["network"] |= {"pretrained": "embedded", "pretraining": {"batch_size": 1}}
+    assert Cell.model_validate(embedded).pretraining is not None
+    with pytest.raises(ValidationError, match=r"pretraining\.batch_size 1 at 32 px"):
+        Cell.model_validate(with_protocol(embedded, crop_px=32))
 
 
 def test_a_rendered_dataset_has_its_renderers_version_and_only_it_has_buildings() -> None:

@@ -150,12 +150,23 @@ class Cell(Frozen):
         check_fit(self.dataset, self.network, self.protocol, self.evaluation)
         if self.network.head == "pspnet":
             self._check_pspnet()
+        elif self.network.head == "refinenet":
+            self._check_refinenet()
         return self
 
+    def _pools_modalities(self, *, merged: bool) -> bool:
+        """Whether batch norms compute statistics over several modalities, where they are not `merged` yet."""
+        return self.norms in ("shared", "affine-unshared") and len(self.task.inputs) > 1 and not merged
+
+    def _check_refinenet(self) -> None:
+        """Its decoder has no norms; in the encoder, the deepest ones follow the first two points of fusion."""
+        merged = self.merged and self.stage in ("early", "middle")
+        frozen = self.part(SegmentationProtocol).freeze_norm_statistics
+        if not frozen and not self._pools_modalities(merged=merged):
+            SegmentationNet.check_deepest_norms(self.dataset, self.protocol.crop_px, self.protocol.batch_size)
+
     def _check_pspnet(self) -> None:
-        streams = 1 if self.merged else len(self.task.inputs)
-        pooled = self.norms in ("shared", "affine-unshared") and streams > 1
-        if self.protocol.batch_size == 1 and not pooled:
+        if self.protocol.batch_size == 1 and not self._pools_modalities(merged=self.merged):
             raise ValueError("pspnet normalises maps pooled to one value per image, so batch_size must be at least 2")
         if self.merged and self.stage == "all":
             raise ValueError(

@@ -166,6 +166,8 @@ class SegmentationNet(Network):
     """A ResNet encoder with a RefineNet (paper.md#refinenet) or PSPNet decoder."""
 
     CAN_MERGE = True
+    STRIDE: ClassVar[int] = 32
+    """Pixels of an image per pixel of RefineNet's deepest map, along each side."""
 
     head: Literal["refinenet", "pspnet"]
     depth: Literal[18, 34, 50, 101, 152]
@@ -197,6 +199,21 @@ class SegmentationNet(Network):
                 f"pretrained: embedded needs at least {self.pretraining.batch_size} scenes of the split pretrain, one "
                 f"batch; {dataset.name} has {dataset.pretrain_scenes}: set pretrain_scenes in the dataset "
                 f"(only for datasets that are rendered here: {', '.join(RENDERED)})"
+            )
+        if self.pretrained == "embedded":
+            self.check_deepest_norms(dataset, crop_px, self.pretraining.batch_size, "pretraining.batch_size")
+
+    @classmethod
+    def check_deepest_norms(cls, dataset: DatasetSpec, crop_px: int, batch_size: int, key: str = "batch_size") -> None:
+        """Raises ValueError for batches that leave RefineNet's deepest batch norms one value per channel in training.
+
+        They are trained on crops; their statistics are re-estimated on whole images.
+        """
+        side = min(crop_px, max(dataset.shape_px))
+        if batch_size == 1 and side <= cls.STRIDE:
+            raise ValueError(
+                f"{key} 1 at {side} px leaves one value per channel to the deepest batch norms: it must be at least 2, "
+                f"or crops and images larger than {cls.STRIDE} px"
             )
 
 
