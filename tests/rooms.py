@@ -16,7 +16,7 @@ BEGIN, END = f"<!-- rooms: written by `{COMMAND}` -->\n", "<!-- end of rooms -->
 
 MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "matrix": (),
-    "data": ("matrix.specs", "matrix.cell"),
+    "data": ("matrix.specs", "matrix.cell", "matrix.stored_arrays"),
     "nn": (),
     "metrics": ("matrix.metrics",),
     "pretrained": ("matrix", "metrics"),

@@ -18,6 +18,7 @@ from cenbench.data.crop import taps
 from cenbench.data.prepared import Prepared
 from cenbench.data.transforms import Window
 from cenbench.matrix.cell import Task
+from cenbench.matrix.stored_arrays import stored_name
 
 SCENES, SHAPE = 4, (37, 53)
 SEGMENTATION = Task.parse("rgb+depth+normal+shade->semantic")
@@ -92,7 +93,7 @@ def test_a_segmentation_crop_equals_that_of_the_whole_image(
         for scene, draw, x_MCHW, label_HW in zip(*drawn(5, step, 3), x_BMCHW, label_BHW, strict=True):
             window = transforms.segmentation_window(draw, SHAPE, crop_px, scales, mirror=True)
             for token, found_CHW in zip(SEGMENTATION.inputs, x_MCHW, strict=True):
-                name = transforms.stored_name(token, "segmentation")
+                name = stored_name(token, "segmentation")
                 fill = transforms.padding(name, "segmentation", quirk)
                 compared(noise, name, "segmentation", scene, window, fill, found_CHW)
             compared(noise, "semantic", "segmentation", scene, window, (255.0,), label_HW[None])
@@ -110,7 +111,7 @@ def test_a_translation_crop_equals_that_of_the_whole_image(
         for scene, draw, x_MCHW, y_CHW in zip(*drawn(6, step, 3), x_BMCHW, y_BCHW, strict=True):
             window = transforms.translation_window(draw, SHAPE, resize_px, crop_px, True, past_edge)
             for token, found_CHW in zip((*TRANSLATION.inputs, "rgb"), (*x_MCHW, y_CHW), strict=True):
-                name = transforms.stored_name(token, "translation")
+                name = stored_name(token, "translation")
                 compared(noise, name, "translation", scene, window, (-1.0,), found_CHW)
 
 

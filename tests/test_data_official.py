@@ -25,12 +25,18 @@ from official_files import StandIn
 from cenbench.data import adapters, transforms
 from cenbench.data.adapters import ADAPTERS, find_adapter
 from cenbench.data.manifest import read_manifest
+from cenbench.data.official import cityscapes, nyudv2, sunrgbd, taskonomy
 from cenbench.data.prepared import Prepared
+from cenbench.data.synthrooms import prepare as synthrooms
+from cenbench.data.transforms import Kind
 from cenbench.errors import UserError
-from cenbench.matrix.specs import dataset_key
+from cenbench.matrix.cell import TARGETS
+from cenbench.matrix.specs import RENDERED, DatasetSpec, dataset_key
+from cenbench.matrix.stored_arrays import STORED, stored_name
 
 DATASETS = (official_cityscapes, official_nyudv2, official_sunrgbd, official_taskonomy)
 STAND_INS: dict[str, StandIn] = {stand_in.label: stand_in for dataset in DATASETS for stand_in in dataset.STAND_INS}
+KINDS: tuple[Kind, ...] = ("segmentation", "translation")
 EXACT = ("depth", "semantic", "segment")
 """Never blended."""
 
@@ -83,6 +89,20 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def test_every_adapter_has_a_stand_in() -> None:
     assert {stand_in.spec.name for stand_in in STAND_INS.values()} == set(ADAPTERS)
+
+
+@pytest.mark.parametrize("name", STORED)
+def test_the_plan_knows_version_and_arrays_of_every_dataset_here(name: str) -> None:
+    declared = {
+        "synthrooms": synthrooms._MODALITIES,
+        "cityscapes": cityscapes._MODALITIES,
+        "nyudv2": nyudv2._MODALITIES,
+        "sunrgbd": sunrgbd._modalities("filled"),
+        "taskonomy": taskonomy._MODALITIES,
+    }
+    used = {stored_name(token, kind) for token in TARGETS for kind in KINDS}
+    assert set(STORED[name]) == used & declared[name].keys()
+    assert name in RENDERED or DatasetSpec.model_fields["version"].default == find_adapter(name).VERSION
 
 
 def test_stored_values_are_those_of_the_formula(stand_in: StandIn, made: Path) -> None:

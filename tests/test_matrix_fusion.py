@@ -20,6 +20,7 @@ from cenbench.matrix import methods as methods_module
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.methods import Method, Parameter, methods
 from cenbench.matrix.plan import Plan, load_plan
+from cenbench.matrix.specs import RENDERED
 
 PARAMS = REPOSITORY / "params"
 ALL_METHODS = "align, average, concat, exchange, none, random-mask, self-att, uni-modal"
@@ -351,9 +352,11 @@ PENALISED_11 = "5b71a963a27d000b72f555207fbd8ddfa4b8e4023feef3b025662d0a81b0c012
 ALL_27 = "89fc5de3a7dda67f11587c07b114fc6748484a8a9f4e45949cde3fbaa0d0e2c2"
 
 
-def test_ids_of_tables_7_to_9_are_those_from_before_there_were_methods(params: Path) -> None:
+def test_ids_of_tables_7_to_9_are_those_from_before_there_were_methods(
+    params: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(RENDERED, "synthrooms", 1)
     preset = PRESET.replace("name: demo", "name: tests").replace("[table7, table8]", "[table7, table8, table9]")
-    preset = preset.replace("name: synthrooms", "name: synthrooms, version: 1")
     (params / "presets" / "tests.yaml").write_text(preset)
     cells = load_plan(params, "tests").cells
     assert next(iter(cells)) == SHARED_NOTHING

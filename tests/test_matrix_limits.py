@@ -65,6 +65,8 @@ def error_of(params: Path) -> UserError:
         (TRANSLATION, "size_px: 64", "size_px: 64, width_px: 64000", "dataset.width_px"),
         (SEGMENTATION, "seed: 1}", "seed: 1, buildings: 261}", "dataset.buildings"),
         (SEGMENTATION, "seed: 1}", "seed: 1, version: 99}", "dataset.version"),
+        (SEGMENTATION, "seed: 1}", "seed: 1, version: 1}", "dataset.version"),
+        (SEGMENTATION, "name: synthrooms, size_px: 64", "name: nyudv2, version: 5, size_px: 64", "dataset.version"),
         (SEGMENTATION, "width: 16", "width: 1600000", "network.width"),
         (SEGMENTATION, "decoder_width: 16", "decoder_width: 1600000", "network.decoder_width"),
         (TRANSLATION, "generator_width: 16", "generator_width: 1600000", "network.generator_width"),
@@ -108,6 +110,41 @@ def test_an_override_of_a_row_is_reported_at_the_row(params: Path) -> None:
         path.write_text(text.replace(row, f"{row}, override: {{{override}}}", 1))
         error = error_of(params)
         assert (error.where, error.key) == (path, f"rows[6].override.{key} (line {line})")
+
+
+@pytest.mark.parametrize(
+    ("kind", "dataset", "file", "task", "found", "others"),
+    [
+        (TRANSLATION, "nyudv2", "table8", "groups[0].task", "shade", "synthrooms, taskonomy"),
+        (TRANSLATION, "nyudv2", "table8", "groups[1].task", "depth", "synthrooms, taskonomy"),
+        (SEGMENTATION, "taskonomy", "table7", "defaults.task", "semantic", "synthrooms, cityscapes, nyudv2, sunrgbd"),
+    ],
+)
+def test_a_task_whose_modality_the_dataset_lacks_is_reported_at_the_task(
+    params: Path, kind: str, dataset: str, file: str, task: str, found: str, others: str
+) -> None:
+    edit(params / "presets" / "demo.yaml", kind, "name: synthrooms", f"name: {dataset}")
+    error = error_of(params)
+    assert error.where == params / f"{file}.yaml"
+    assert re.search(rf"{re.escape(task)} \(line (\d+)\)", str(error))
+    assert f"{dataset}, the dataset of this task, does not have this modality" in str(error)
+    assert f"'{found}'" in str(error)
+    assert f"datasets that have it: {others}" in str(error)
+
+
+def test_a_dataset_serves_the_tasks_of_what_it_stores(params: Path) -> None:
+    """Depth is planar for segmentation, and has that name of its own for translation: distance is another array."""
+    edit(params / "presets" / "demo.yaml", SEGMENTATION, "name: synthrooms", "name: nyudv2")
+    edit(params / "presets" / "demo.yaml", TRANSLATION, "name: synthrooms", "name: nyudv2")
+    table = params / "table8.yaml"
+    table.write_text(
+        "number: 8\ntitle: T\ncaption: C\nmetrics: [fid]\nwhole: false\nstub: [{heading: Task, shows: task}]\n"
+        "columns: [{label: Fusion, convs: shared, norms: unshared, l1: none, fusion: uni-modal, stream: ensemble}]\n"
+        "rows: [{task: rgb->depth_zbuffer}, {task: depth_zbuffer->rgb}]\n"
+    )
+    assert len(load_plan(params, "demo").table("table8").cells) == 2
+    table.write_text(table.read_text().replace("rgb->depth_zbuffer", "rgb->depth"))
+    assert str(error_of(params).key) == "rows[0].task (line 8)"
 
 
 def test_a_pretraining_and_a_selection_that_no_run_can_use(params: Path) -> None:

@@ -18,6 +18,7 @@ from cenbench.data.crop import Move, Taps, crop_taps, resampled
 from cenbench.data.prepared import Prepared
 from cenbench.data.transforms import Geometry, Window
 from cenbench.matrix.cell import Task
+from cenbench.matrix.stored_arrays import stored_name
 
 RAM_LIMIT_BYTES = 2**30
 """Arrays of a split that are smaller than this are read into memory once; larger ones stay memory-mapped."""
@@ -54,7 +55,7 @@ class Split:
 
     def __init__(self, prepared: Prepared, task: Task, split: str, *, pad_depth_as_rgb: bool = False) -> None:
         self._kind = task.kind
-        self._names = [transforms.stored_name(token, task.kind) for token in task.inputs]
+        self._names = [stored_name(token, task.kind) for token in task.inputs]
         self._names.append(transforms.stored_target(task.target, task.kind, prepared.manifest.modalities))
         self._scaled_alike: dict[tuple[Geometry, bool], list[int]] = {}
         """Images with the same taps; labels are apart, because they stay integers."""

@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from cenbench.data.manifest import ModalityEntry
 from cenbench.data.modality import UNITS_PER_METRE
+from cenbench.matrix.stored_arrays import stored_name
 
 Kind = Literal["segmentation", "translation"]
 
@@ -48,13 +49,6 @@ class Window:
     top: int
     left: int
     mirror: bool
-
-
-def stored_name(token: str, kind: Kind) -> str:
-    """Array that a task's token stands for: `depth` is planar depth for segmentation, distance for translation."""
-    if token == "depth":
-        return "depth_zbuffer" if kind == "segmentation" else "depth_euclidean"
-    return token
 
 
 def stored_target(token: str, kind: Kind, stored: Container[str]) -> str:

@@ -6,8 +6,8 @@ import numpy as np
 
 from cenbench.data.contact_sheet import prepared_picture
 from cenbench.data.prepared import Prepared
-from cenbench.data.transforms import stored_name
 from cenbench.matrix.cell import Task
+from cenbench.matrix.stored_arrays import stored_name
 
 
 def input_pictures(prepared: Prepared, task: Task, row: int) -> list[np.ndarray]:

@@ -16,12 +16,12 @@ from cenbench.data.corrupted import absent, corrupted
 from cenbench.data.corruption import CORRUPTIONS
 from cenbench.data.exposure import scene_exposures
 from cenbench.data.prepared import Prepared
-from cenbench.data.transforms import stored_name
 from cenbench.evaluate.measured import Measured
 from cenbench.evaluate.norm_statistics import ChosenStatistics
 from cenbench.evaluate.task import TaskEvaluation
 from cenbench.matrix.cell import ENSEMBLE, Cell
 from cenbench.matrix.condition import CLEAN, Condition
+from cenbench.matrix.stored_arrays import stored_name
 from cenbench.metrics.inputs.plugins import plugins, possible
 from cenbench.nn.network import Network
 from cenbench.train.setup import Setup

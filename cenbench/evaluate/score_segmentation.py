@@ -17,6 +17,7 @@ from cenbench.data.batches import EvalBatches
 from cenbench.errors import UserError
 from cenbench.matrix.cell import ENSEMBLE, Task
 from cenbench.matrix.specs import SegmentationEvaluation
+from cenbench.matrix.stored_arrays import stored_name
 from cenbench.metrics import miou_pct
 from cenbench.metrics.inputs.confusion import Confusion
 from cenbench.train.selection import Score
@@ -71,7 +72,7 @@ def _finite(logits_BSKhw: Tensor) -> Tensor:
 
 def _views(x_BMCHW: Tensor, task: Task, evaluation: SegmentationEvaluation) -> Iterator[tuple[Tensor, bool]]:
     """The images at each scale, mirrored too if the evaluation says so, each with whether it is mirrored."""
-    names = [transforms.stored_name(token, task.kind) for token in task.inputs]
+    names = [stored_name(token, task.kind) for token in task.inputs]
     H, W = x_BMCHW.shape[-2:]
     for scale in evaluation.scales:
         size = max(1, round(H * scale)), max(1, round(W * scale))

@@ -9,13 +9,15 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
-from cenbench.matrix.cell import MERGED_STREAMS, Cell, Task
+from cenbench.matrix.cell import MERGED_STREAMS, TARGETS, Cell, Task
 from cenbench.matrix.dataset_names import unknown_dataset
 from cenbench.matrix.key_lines import Location
 from cenbench.matrix.limits import excesses
 from cenbench.matrix.methods import methods
 from cenbench.matrix.preset import Preset
 from cenbench.matrix.slot_issues import SlotIssue
+from cenbench.matrix.specs import DatasetSpec
+from cenbench.matrix.stored_arrays import STORED, stored_name
 from cenbench.matrix.table import TERM_DEFAULTS, TERMS, Override, Term, TermsSpec
 from cenbench.matrix.validation import Issue, dotted_key, issue_from, short_repr, spelling_hint
 
@@ -69,6 +71,7 @@ class CellBuilder:
             return terms, ()
         kind = Task.parse(terms["task"]).kind
         parts = {part: self._part(kind, part, entries) for part in _PARTS}
+        self._check_stored(terms, parts["dataset"], entries)
         parts["fusion_parameters"] = self._fusion_parameters(terms["fusion"], entries)
         cells = () if len(self.issues) > issues_before else self._cells(terms, parts, entries)
         if cells and any(entry.overrides(part) for entry in entries for part in _PARTS):  # else the preset's own
@@ -113,6 +116,20 @@ class CellBuilder:
             hint, allowed = spelling_hint(stream, streams), ", ".join(streams)
             self.issues.append(SlotIssue(key, problem, short_repr(stream), allowed, hint, mistake=f"{key} {stream}"))
         return stream in streams
+
+    def _check_stored(self, terms: Terms, dataset: DatasetSpec, entries: Entries) -> None:
+        """An issue for each input, and for the target, that the dataset is known not to have."""
+        task = Task.parse(terms["task"])
+        stored = STORED.get(dataset.name)
+        for name in (*task.inputs, task.target):
+            array = stored_name(name, task.kind)
+            if stored is not None and array not in stored:
+                key = _last_setting(entries, "task").key("task")
+                problem = f"{dataset.name}, the dataset of this task, does not have this modality"
+                allowed = ", ".join(word for word in TARGETS if stored_name(word, task.kind) in stored)
+                fix = f"datasets that have it: {', '.join(other for other in STORED if array in STORED[other])}"
+                mistake = f"{key} {name} {dataset.name}"
+                self.issues.append(SlotIssue(key, problem, short_repr(name), allowed, fix, mistake=mistake))
 
     def _overridden(self, part: str, entries: Entries) -> dict[str, Any]:
         """The keys of a part that the entries override, with the values that apply."""

@@ -21,6 +21,7 @@ from cenbench.matrix.specs import (
     TranslationNet,
     TranslationProtocol,
 )
+from cenbench.matrix.stored_arrays import STORED
 from cenbench.matrix.validation import Issue
 
 SMALLEST_PX, LARGEST_PX = 8, 8192
@@ -79,9 +80,9 @@ def _of_dataset(dataset: DatasetSpec) -> Iterator[Excess]:
     for key in ("train_scenes", "val_scenes", "tune_scenes", "pretrain_scenes"):
         yield from _outside("dataset", key, getattr(dataset, key), 0, MOST_SCENES)
     yield from _outside("dataset", "buildings", dataset.buildings, 1, dataset.scenes, "the dataset's scenes")
-    newest = RENDERED.get(dataset.name)
-    if newest is not None and dataset.version > newest:
-        yield Excess("dataset", "version", dataset.version, f"at most {newest}, the renderer's current version")
+    current = RENDERED.get(dataset.name, 1)
+    if dataset.name in STORED and dataset.version != current:
+        yield Excess("dataset", "version", dataset.version, f"{current}: nothing here can make another version")
 
 
 def _of_network(network: SegmentationNet | TranslationNet, protocol: TrainingProtocol, scenes: int) -> Iterator[Excess]:
