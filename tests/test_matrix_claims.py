@@ -106,6 +106,13 @@ def test_a_setting_can_be_named(params: Path, study: Plan) -> None:
             "",
         ),
         ({"better": {"fusion": "exchange", "settings": {"protocol.thta": 1}}}, "claims[0].better.settings", "theta"),
+        (
+            {"better": {"fusion": "exchange", "settings": {"protocol.theta": "0.02"}}},
+            "claims[0].better.settings.protocol.theta",
+            "no cell has such a value",
+        ),
+        ({"better": {"l1": "half", "settings": {"l1": "none"}}}, "claims[0].better.settings", "l1 is a key beside"),
+        ({"worse": {"fusion": []}}, "claims[0].worse.fusion", "an empty list selects no cell"),
         ({"margin": None}, "claims[0]", "a claim needs margin"),
         ({"margin": 100.0}, "claims[0]", "no difference is that large"),
         (

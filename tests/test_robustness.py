@@ -190,6 +190,10 @@ def test_snakemake_makes_the_page_and_then_nothing(finished: Checkout) -> None:
     assert finished.planned("robustness") == {"cell": 2, "cell_robustness": 2, "robustness": 1}
 
 
+def entry(cells: str, tables: str = "table7") -> str:
+    return f"presets: {{demo: [{{tables: [{tables}], cells: {{{cells}}}}}]}}"
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -202,6 +206,12 @@ def test_snakemake_makes_the_page_and_then_nothing(finished: Checkout) -> None:
         ("presets: {demo: [{tables: [table7], cells: {fusion: exchnge}}]}", ("did you mean 'exchange'?",)),
         ("presets: {demo: [{tables: [table7], cells: {fusoin: exchange}}]}", ("did you mean 'fusion'?",)),
         ("absnt: true", ("did you mean 'absent'?",)),
+        ("corruptions: {depth_noise: [0.1, 0.1000001]}", ("corruptions", "two strengths are both written 0.1")),
+        (entry("settings: {protocol.thetta: 0.5}"), ("cells.settings", "did you mean 'protocol.theta'?")),
+        (entry("settings: {protocol.theta: '0.02'}"), ("cells.settings.protocol.theta", "expected: a number")),
+        (entry("settings: {protocol.theta: []}"), ("cells.settings", "protocol.theta is an empty list")),
+        (entry("l1: half, settings: {l1: none}"), ("cells.settings", "l1 is a key beside `settings:`")),
+        (entry("l1: []"), ("cells.l1", "an empty list selects no cell")),
     ],
 )
 def test_a_mistake_is_reported_with_file_and_key(
@@ -213,6 +223,19 @@ def test_a_mistake_is_reported_with_file_and_key(
         plan_robustness(params, load_plan(params, "demo"))
     for word in ("robustness.yaml", *words):
         assert word in str(caught.value)
+
+
+def test_a_table_that_the_preset_lacks_is_reported_beside_one_that_it_has(
+    prepared_checkout: Checkout, tmp_path: Path
+) -> None:
+    params = Path(shutil.copytree(prepared_checkout.root / "params", tmp_path / "params"))
+    (params / "robustness.yaml").write_text(entry("l1: half", "table7, table8"))
+    assert plan_robustness(params, load_plan(params, "demo")).cells
+    preset = params / "presets" / "demo.yaml"
+    preset.write_text(preset.read_text().replace("tables: [table7, table8]", "tables: [table7]"))
+    with pytest.raises(UserError, match="not a table of this preset") as caught:
+        plan_robustness(params, load_plan(params, "demo"))
+    assert (caught.value.found, caught.value.key) == ("table8", "presets.demo[0].tables (line 1)")
 
 
 def test_without_the_file_nothing_is_evaluated(tmp_path: Path, prepared_checkout: Checkout) -> None:

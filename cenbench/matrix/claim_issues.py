@@ -10,11 +10,11 @@ from cenbench.matrix.cell import Cell
 from cenbench.matrix.claims import ClaimSpec, Selector
 from cenbench.matrix.corollary_applies import corollary_obstacle
 from cenbench.matrix.figure import figure_names
-from cenbench.matrix.methods import methods
 from cenbench.matrix.metrics import measured_metrics, metrics_that_need
 from cenbench.matrix.preset import preset_names
 from cenbench.matrix.robustness import FILE as ROBUSTNESS_FILE
 from cenbench.matrix.robustness import RobustnessSpec
+from cenbench.matrix.selector_issues import unknown_methods, unknown_settings
 from cenbench.matrix.table import table_names
 from cenbench.matrix.validation import Issue, short_repr, spelling_hint
 
@@ -35,23 +35,16 @@ def unknown_names(spec: ClaimSpec, key: str, params: Path) -> Iterator[Issue]:
                 yield Issue(f"{key}.{what}", "unknown name", short_repr(name), ", ".join(known), hint)
     for side in SIDES:
         selector: Selector | None = getattr(spec, side)
-        for name in (selector.named() if selector else {}).get("fusion", ()):
-            if name not in methods():
-                hint = spelling_hint(name, methods())
-                problem = "unknown fusion method"
-                yield Issue(f"{key}.{side}.fusion", problem, short_repr(name), ", ".join(methods()), hint)
+        if selector is not None:
+            yield from unknown_methods(selector, f"{key}.{side}")
 
 
-def unknown_settings(spec: ClaimSpec, key: str, cells: Sequence[Cell]) -> Iterator[Issue]:
-    """Dotted settings that no cell has."""
-    known = dict.fromkeys(name for cell in cells for name in cell.all_settings)
+def impossible_settings(spec: ClaimSpec, key: str, cells: Sequence[Cell]) -> Iterator[Issue]:
+    """Dotted settings, or values, that no cell has."""
     for side in SIDES:
         selector: Selector | None = getattr(spec, side)
-        for name in selector.settings if selector else ():
-            if name not in known:
-                hint = spelling_hint(name, known)
-                allowed = ", ".join(name for name in known if "." in name)
-                yield Issue(f"{key}.{side}.settings", "no cell has this setting", short_repr(name), allowed, hint)
+        if selector is not None:
+            yield from unknown_settings(selector, f"{key}.{side}", cells)
 
 
 def same_sides(spec: ClaimSpec, key: str, sides: Mapping[str, Sequence[Cell]]) -> Iterator[Issue]:

@@ -12,11 +12,11 @@ from cenbench.matrix.claim_issues import (
     SIDES,
     impossible,
     impossible_condition,
+    impossible_settings,
     nearest,
     same_sides,
     uncheckable,
     unknown_names,
-    unknown_settings,
 )
 from cenbench.matrix.claims import FILE, ClaimSpec, load_claims
 from cenbench.matrix.plan import Plan
@@ -96,7 +96,7 @@ def _planned(
         whole_names = [*(table.name for table in tables if table.whole), *(figure.name for figure in figures)]
         return _planned_alone(spec, key, cells, whole_names)
     whole = all(table.whole for table in tables)
-    issues = [*unknown_settings(spec, key, cells)]
+    issues = [*impossible_settings(spec, key, cells)]
     sides = _sides(spec, cells)
     issues += same_sides(spec, key, sides)
     empty = [side for side in SIDES if not sides[side]]
@@ -134,7 +134,7 @@ def _planned_alone(
     """A claim about one kind of cells, by a fixed number or an exact check: each cell is paired with itself."""
     assert spec.better is not None
     selected = [cell for cell in cells if spec.better.selects(cell)]
-    issues = list(unknown_settings(spec, key, cells))
+    issues = list(impossible_settings(spec, key, cells))
     if not issues and not selected and whole:
         problem = f"no cell of {', '.join(whole)} is selected"
         issues.append(Issue(f"{key}.better", problem, fix=nearest(spec.better, cells)))

@@ -45,6 +45,23 @@ class Selector(Frozen):
     settings: dict[str, Any] = Field(default_factory=dict)
     """Dotted settings, e.g. `protocol.lambda_l1: 0.0`."""
 
+    @field_validator("*")
+    @classmethod
+    def _not_an_empty_list(cls, allowed: Any) -> Any:
+        if allowed == ():
+            raise ValueError("an empty list selects no cell")
+        return allowed
+
+    @field_validator("settings")
+    @classmethod
+    def _settings_that_select(cls, settings: dict[str, Any]) -> dict[str, Any]:
+        for name, value in settings.items():
+            if name in cls.model_fields:
+                raise ValueError(f"{name} is a key beside `settings:`, not one of them")
+            if value == []:
+                raise ValueError(f"{name} is an empty list, which selects no cell")
+        return settings
+
     def named(self) -> dict[str, tuple[Any, ...]]:
         """Setting -> allowed values, for every setting that is asked."""
         terms = {name: getattr(self, name) for name in type(self).model_fields if name != "settings"}

@@ -12,9 +12,9 @@ from pydantic import Field, field_validator
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.claims import Selector
 from cenbench.matrix.condition import ACTS_ON, CLEAN, EXPOSURES, STRONGEST, Condition, Kind
-from cenbench.matrix.methods import methods
 from cenbench.matrix.plan import Plan
 from cenbench.matrix.preset import TableName, preset_names
+from cenbench.matrix.selector_issues import unknown_methods, unknown_settings
 from cenbench.matrix.specs import Frozen, Name, PositiveFloat
 from cenbench.matrix.table import table_names
 from cenbench.matrix.validation import Issue, as_user_error, short_repr, spelling_hint
@@ -53,6 +53,10 @@ class RobustnessSpec(Frozen):
         for kind, strengths in corruptions.items():
             if list(strengths) != sorted(set(strengths)):
                 raise ValueError(f"{kind}: strengths must increase")
+            written = [Condition(kind, strength).label for strength in strengths]
+            for label in written:
+                if written.count(label) > 1:
+                    raise ValueError(f"{kind}: two strengths are both written {label}, with six digits")
             if strengths[-1] > STRONGEST[kind]:
                 raise ValueError(f"{kind}: {strengths[-1]:g} is more than {STRONGEST[kind]:g}, the largest strength")
         return corruptions
@@ -123,12 +127,17 @@ def plan_robustness(params: Path, plan: Plan) -> RobustnessPlan:
     for place, selection in enumerate(spec.presets.get(plan.preset, ())):
         key = f"presets.{plan.preset}[{place}]"
         tables = [table for table in plan.tables if table.name in selection.tables]
-        if not tables:
-            known = ", ".join(table.name for table in plan.tables)
-            issues.append(Issue(f"{key}.tables", "not a table of this preset", ", ".join(selection.tables), known))
+        names = [table.name for table in plan.tables]
+        issues += [
+            Issue(f"{key}.tables", "not a table of this preset", name, ", ".join(names), spelling_hint(name, names))
+            for name in selection.tables
+            if name not in names
+        ]
+        unknown = list(unknown_settings(selection.cells, f"{key}.cells", plan.shown))
+        issues += unknown
         cells = {cell.id: cell for table in tables for cell in table.cells if selection.cells.selects(cell)}
         found |= cells
-        if not cells and tables and all(table.whole for table in tables):
+        if not cells and not unknown and tables and all(table.whole for table in tables):
             problem = f"no cell of {', '.join(selection.tables)} is selected"
             issues.append(Issue(f"{key}.cells", problem))
     if issues:
@@ -148,7 +157,4 @@ def _unknown_names(spec: RobustnessSpec, params: Path) -> Iterator[Issue]:
                 if name not in known_tables:
                     hint = spelling_hint(name, known_tables)
                     yield Issue(f"{key}.tables", "unknown table", short_repr(name), ", ".join(known_tables), hint)
-            for name in selection.cells.named().get("fusion", ()):
-                if name not in methods():
-                    hint, known = spelling_hint(name, methods()), ", ".join(methods())
-                    yield Issue(f"{key}.cells.fusion", "unknown fusion method", short_repr(name), known, hint)
+            yield from unknown_methods(selection.cells, f"{key}.cells")
