@@ -19,12 +19,15 @@ from cenbench.matrix import metrics as metrics_module
 from cenbench.matrix.claims import load_claims
 from cenbench.matrix.dataset_names import dataset_names
 from cenbench.matrix.declared import read_constants
+from cenbench.matrix.figure import figure_names
 from cenbench.matrix.key_lines import key_lines
 from cenbench.matrix.methods import _read as read_method
 from cenbench.matrix.plan import load_plan
 from cenbench.matrix.robustness import load_robustness
 from cenbench.matrix.slot_issues import SlotIssue, merged
 from cenbench.matrix.specs import RENDERED
+from cenbench.matrix.table import table_names
+from cenbench.matrix.table_name import table_name
 from cenbench.matrix.validation import Issue, as_user_error
 from cenbench.matrix.verdict_rules import load_verdict_rules
 from cenbench.matrix.yaml_file import read_yaml
@@ -114,6 +117,30 @@ def test_a_margin_that_nothing_can_exceed_is_refused(params: Path) -> None:
     with pytest.raises(UserError, match=r"a margin of 1000 for miou_pct") as caught:
         load_claims(params)
     assert re.match(r"claims\[0\] \(line \d+\)", str(caught.value.key))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key", "meant"),
+    [
+        ("tables: [table2,", "tables: [table-2,", "tables[0]", "table-2 as table2"),
+        ("figures: [\n  figure4,", "figures: [\n  figure-12,", "figures[0]", "figure-12 as figure12"),
+    ],
+)
+def test_a_name_that_the_command_line_reads_as_another_is_refused(
+    params: Path, old: str, new: str, key: str, meant: str
+) -> None:
+    edit(params, "presets/demo.yaml", old, new)
+    error = error_of(params)
+    assert without_lines(str(error.key)) == key
+    assert "(line " in str(error.key)
+    assert f"the command line reads {meant}: a name of its own needs a letter in it" in error.problem
+
+
+def test_the_names_here_are_read_as_themselves() -> None:
+    names = [*table_names(PARAMS), *figure_names(PARAMS)]
+    assert [table_name(name) for name in names] == names
+    for name in ("table-7b", "table-2-3", "figure-7a"):
+        assert table_name(name) == name
 
 
 # Once

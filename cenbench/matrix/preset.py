@@ -25,6 +25,7 @@ from cenbench.matrix.specs import (
     TranslationProtocol,
     check_fit,
 )
+from cenbench.matrix.table_name import table_name
 from cenbench.matrix.validation import Issue, as_user_error, short_repr, unknown_name
 from cenbench.matrix.yaml_file import load_model
 from cenbench.visible import is_hidden
@@ -47,9 +48,26 @@ Text = Annotated[
     StringConstraints(strip_whitespace=True, min_length=1, max_length=1000, pattern=rf"^[^{_INVISIBLE}]*$"),
     AfterValidator(_without_hidden),
 ]
-TableName = Annotated[str, StringConstraints(pattern=r"^table([1-9][0-9]?|(-[a-z0-9]+)+)$", max_length=64)]
+
+
+def _no_short_form(name: str) -> str:
+    """`name`. Raises `ValueError` for one of its own that the command line reads as that of a numbered one."""
+    if table_name(name) != name:
+        raise ValueError(f"the command line reads {name} as {table_name(name)}: a name of its own needs a letter in it")
+    return name
+
+
+TableName = Annotated[
+    str,
+    StringConstraints(pattern=r"^table([1-9][0-9]?|(-[a-z0-9]+)+)$", max_length=64),
+    AfterValidator(_no_short_form),
+]
 """One of the paper by its number, e.g. `table7`; any other by a name of its own, e.g. `table-controls`."""
-FigureName = Annotated[str, StringConstraints(pattern=r"^figure([1-9][0-9]?|(-[a-z0-9]+)+)$", max_length=64)]
+FigureName = Annotated[
+    str,
+    StringConstraints(pattern=r"^figure([1-9][0-9]?|(-[a-z0-9]+)+)$", max_length=64),
+    AfterValidator(_no_short_form),
+]
 """One of the paper by its number, e.g. `figure7`; any other by a name of its own, e.g. `figure-exchange`."""
 MAX_PRICE = 1e6
 Seconds = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
