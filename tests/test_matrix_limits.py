@@ -49,7 +49,7 @@ def error_of(params: Path) -> UserError:
         (TRANSLATION, "crop_px: 64", "crop_px: 64000", "protocol.crop_px"),
         (TRANSLATION, "resize_px: 72", "resize_px: 72000", "protocol.resize_px"),
         (TRANSLATION, "resize_px: 72", "resize_px: 60", "protocol.crop_px"),
-        (SEGMENTATION, "lr_decoder: 3.0e-3", "lr_decoder: 1.0e+300", "protocol.phases.0.lr_decoder"),
+        (SEGMENTATION, "lr_decoder: 3.0e-3", "lr_decoder: 1.0e+300", "protocol.phases[0].lr_decoder"),
         (SEGMENTATION, "lambda_l1: 2.0e-2", "lambda_l1: 1.0e+39", "protocol.lambda_l1"),
         (TRANSLATION, "lr: 2.0e-3", "lr: 1.0e+300", "protocol.lr"),
         (SEGMENTATION, "batch_size: 8", "batch_size: 201", "protocol.batch_size"),

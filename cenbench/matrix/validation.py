@@ -134,8 +134,14 @@ def unknown_name(problem: str, name: str, known: Sequence[str], where: Path, if_
 
 
 def issues_from(error: ValidationError, model: type[BaseModel]) -> list[Issue]:
-    """Pydantic's errors on a file read as `model`, reworded."""
-    return [issue_from(details, model) for details in error.errors(include_url=False)]
+    """Pydantic's errors on a file read as `model`, reworded; entries that are wrong make no list too short."""
+    found = error.errors(include_url=False)
+    around = {details["loc"][:depth] for details in found for depth in range(len(details["loc"]))}
+    return [
+        issue_from(details, model)
+        for details in found
+        if details["type"] != "too_short" or details["loc"] not in around
+    ]
 
 
 def first_issue(error: ValidationError) -> Issue:
