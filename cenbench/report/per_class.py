@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from cenbench.matrix.layout import TableLayout
 from cenbench.records.read import CellRecord
-from cenbench.report.sides import row_name
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ def per_class_rows(layout: TableLayout, records: Mapping[str, CellRecord]) -> tu
         classes = dict.fromkeys(name for values in scores for name in values)
         means = {label: _mean(values.get(label) for values in scores) for label in classes}
         key = (tuple(cell.id for cell in slot.cells), slot.stream)
-        found.setdefault(key, PerClassRow(row_name(layout.rows[slot.row]), layout.columns[slot.column].label, means))
+        found.setdefault(key, PerClassRow(layout.rows[slot.row].name, layout.columns[slot.column].label, means))
     return tuple(found.values())
 
 

@@ -11,7 +11,7 @@ from cenbench.matrix.plan import Plan
 from cenbench.paths import Paths
 from cenbench.records.read import read_record
 from cenbench.records.saved import read_saved
-from cenbench.report.sides import Place, Side, network_places, row_name, table_places
+from cenbench.report.sides import Place, Side, network_places, table_places
 
 _ROW = re.compile(r"(table[0-9a-z-]{1,64}):([0-9]{1,4})")
 
@@ -50,7 +50,7 @@ def row_cells(text: str, plan: Plan) -> tuple[str, tuple[Cell, ...]] | None:
     if len(networks) != 1:
         problem = f"row {number} of {match[1]} shows {len(networks)} networks"
         raise UserError(problem, found=text, fix=f"name the cells: cenbench plan --table {match[1]}")
-    return f"{match[1]}, {row_name(layout.rows[number - 1])}", networks.pop()
+    return f"{match[1]}, {layout.rows[number - 1].name}", networks.pop()
 
 
 def _side(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from cenbench.matrix.cell import Cell
-from cenbench.matrix.layout import Row, TableLayout
+from cenbench.matrix.layout import TableLayout
 from cenbench.records.read import State
 from cenbench.records.saved import SavedRecord
 
@@ -54,13 +54,7 @@ def network_places(cells: tuple[Cell, ...]) -> dict[Place, tuple[str, tuple[Cell
 
 def table_places(layout: TableLayout) -> dict[Place, tuple[str, tuple[Cell, ...]]]:
     """The slots of a table, by its name and the labels of row and column."""
-    places: dict[Place, tuple[str, tuple[Cell, ...]]] = {}
-    for slot in layout.slots:
-        place = (layout.name, row_name(layout.rows[slot.row]), layout.columns[slot.column].label)
-        places.setdefault(place, (slot.stream, slot.cells))
-    return places
-
-
-def row_name(row: Row) -> str:
-    """Group and labels on one line."""
-    return row.name
+    return {
+        (layout.name, layout.rows[slot.row].name, layout.columns[slot.column].label): (slot.stream, slot.cells)
+        for slot in layout.slots
+    }
