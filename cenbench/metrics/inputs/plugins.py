@@ -63,11 +63,16 @@ def plugins(needs: Needs) -> dict[str, Any]:
     return {name: import_module(f"cenbench.metrics.{name}") for name in metrics_that_need(needs)}
 
 
-def possible(metric: str, value: float) -> float:
-    """`value`; a `UserError` naming the metric where a record cannot hold it: infinite, not a number, out of range."""
+def finite(metric: str, value: float) -> float:
+    """`value`; a `UserError` naming the metric where it is infinite or not a number."""
     if not math.isfinite(value):
         raise UserError("a metric is not a finite number", key=metric, found=value)
-    if not is_possible(metric, value):
+    return value
+
+
+def possible(metric: str, value: float) -> float:
+    """`value`; a `UserError` naming the metric where a record cannot hold it: not finite, or out of range."""
+    if not is_possible(metric, finite(metric, value)):
         raise UserError(
             "a metric is outside of its range",
             where=Path(__file__).parents[1] / f"{metric}.py",

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING
 
 from cenbench.matrix.metrics import Needs
 from cenbench.metrics.inputs.confusion import with_others_merged
-from cenbench.metrics.inputs.plugins import ConfusionMetric, EdgeMetric, FeatureMetric, PixelMetric, plugins, possible
+from cenbench.metrics.inputs.plugins import (
+    ConfusionMetric,
+    EdgeMetric,
+    FeatureMetric,
+    PixelMetric,
+    finite,
+    plugins,
+    possible,
+)
 
 if TYPE_CHECKING:  # segmentation never pays for the import of a feature extractor
     from torch import Tensor
@@ -65,6 +73,8 @@ def edge_scores(edges: Edges) -> Scores:
     metrics: dict[str, EdgeMetric] = plugins("edges")
     found: Scores = {}
     for stream, errors in edges.errors().items():
+        for name in metrics:
+            finite(name, errors.near_total + errors.away_total)  # each metric reads only one of them
         both = errors.near_count > 0 and errors.away_count > 0
         values = {name: metric.compute(errors) for name, metric in metrics.items()} if both else {}
         found[stream] = {name: possible(name, value) for name, value in values.items()}
