@@ -320,7 +320,7 @@ def test_a_plug_in_whose_file_cannot_be_imported_is_reported(tmp_path: Path, rea
     path = tmp_path / name
     path.write_bytes((METHOD if read is read_method else METRIC) + b"def compute(a, b): ...\nvalues = Operator = len\n")
     assert callable(read)
-    with pytest.raises(UserError, match="file has its") as caught:
+    with pytest.raises(UserError, match="must be named after") as caught:
         read(path)
     assert caught.value.where == path
 
