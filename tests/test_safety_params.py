@@ -46,8 +46,8 @@ def hostile_table(text: str) -> str:
     table = yaml.safe_load(TABLE7)
     table |= {"title": text, "caption": text, "group_heading": text, "footers": [text]}
     table["stub"] = [{"heading": text, "shows": "convs"}]
-    for row in table["rows"]:
-        row["labels"] = [text]
+    for place, row in enumerate(table["rows"]):
+        row["labels"] = [f"{text} {place}"]
     for place, column in enumerate(table["columns"]):
         column["label"] = f"{place} {text}"
     return yaml.safe_dump(table, allow_unicode=True)
