@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PRESET ?= demo
-# The tables that the demo preset makes in about eight minutes on two cores; TABLES=all makes every table of the preset.
+# The tables that the demo preset makes in about six minutes on two cores; TABLES=all makes every table of the preset.
 DEMO_TABLES := table7,table8,table9
 TABLES ?= $(if $(filter demo,$(PRESET)),$(DEMO_TABLES),all)
 
