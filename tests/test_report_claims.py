@@ -34,6 +34,7 @@ from cenbench.records.registration import Declared, claim_digests, declared, reg
 from cenbench.records.robustness import RobustnessRecord
 from cenbench.report.claim_texts import effect_text, metric_text
 from cenbench.report.claims import Claims, JudgedClaim, build_claims
+from cenbench.report.index import render_index_html
 from cenbench.report.pages import render_claims_page
 from cenbench.report.readme_claims import claims_markdown, finding, parts, read_published, with_part
 from cenbench.report.render_claims import claim_files, render_claims_html, render_claims_json, render_claims_latex
@@ -343,6 +344,11 @@ def test_every_output_holds_every_claim(plan: Plan, planned: tuple[PlannedClaim,
     assert effect["effect"] == one(claims).comparison.effect  # type: ignore[union-attr]
     assert effect["late"] == "declared after numbers were seen"
     assert 'href="study/claims.html"' in (tmp_path / "index.html").read_text()
+    for missing, link in (("claims.html", 'href="study/README.md"'), ("README.md", None)):
+        (tmp_path / "study" / "README.md").touch()
+        (tmp_path / "study" / missing).unlink()
+        index = render_index_html(tmp_path)
+        assert (link is None or link in index) and 'href="study/claims.html"' not in index, "a clone has no such page"
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex (texlive)")

@@ -11,6 +11,7 @@ from typing import Any
 from cenbench.errors import UserError
 from cenbench.files import read_json_object
 from cenbench.matrix.metrics import metrics
+from cenbench.regular_file import is_there
 from cenbench.report.claim_texts import effect_number
 from cenbench.report.interval_mark import IntervalMark, interval_mark, reach
 from cenbench.report.render_claims import FORMAT
@@ -38,6 +39,8 @@ class JudgedClaims:
     """How many claims get each word."""
     lines: tuple[JudgedLine, ...]
     """The first of those that hold, then of those that are contradicted, then of the undecided ones."""
+    page: str | None
+    """The file beside them with all claims. Of published claims, whose page is not committed, the report in words."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,8 @@ def read_judged(path: Path) -> JudgedClaims | None:
     except (UserError, KeyError, TypeError, ValueError):
         return None
     shown = [claim for word, most in _MOST.items() for claim in [one for one in found if one.word == word][:most]]
-    return JudgedClaims(words, tuple(_lines(shown))) if words else None
+    page = next((name for name in ("claims.html", "README.md") if is_there(path.with_name(name))), None)
+    return JudgedClaims(words, tuple(_lines(shown)), page) if words else None
 
 
 def _read(claim: Any) -> _Read | None:
