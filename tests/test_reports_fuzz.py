@@ -186,6 +186,7 @@ def index_with(reports: Path, name: str, content: bytes) -> str:
     """The index of a preset with one damaged file among the three."""
     for other, document in RENDERED.items():
         write_json(reports / "demo" / f"{other}.json", document)
+        (reports / "demo" / f"{other}.html").touch()
     (reports / "demo" / f"{name}.json").write_bytes(content)
     write_index(reports)
     return (reports / "index.html").read_text()
