@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from refusing_files import without_modes_or_syncing
 
 from cenbench.errors import UserError
 from cenbench.files import atomic_path, canonical_json, digest, read_json, sha256_file, write_bytes, write_json
@@ -44,13 +45,7 @@ def test_a_full_disk_is_reported_and_leaves_the_old_file(
 def test_a_file_system_without_modes_or_syncing_is_written_to(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    """As mounts of CIFS, FUSE and object stores are: what they do not offer cannot be had."""
-
-    def unsupported(*arguments: object, **options: object) -> None:
-        raise OSError(number, os.strerror(number))
-
-    monkeypatch.setattr(os, "fsync", unsupported)
-    monkeypatch.setattr(Path, "chmod", unsupported)
+    without_modes_or_syncing(monkeypatch, number)
     write_bytes(tmp_path / "a.bin", b"new")
     assert (tmp_path / "a.bin").read_bytes() == b"new"
     assert list(tmp_path.iterdir()) == [tmp_path / "a.bin"]

@@ -6,14 +6,13 @@ folder, a pipe and a link to itself, and is made unreadable; then everything tha
 
 from __future__ import annotations
 
-import errno
 import io
 import json
 import os
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,6 +22,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from published import make_root, publish
+from refusing_files import closed
 from rich.console import Console
 
 from cenbench.errors import UserError
@@ -200,21 +200,6 @@ def put(path: Path, data: bytes) -> None:
         path.unlink(missing_ok=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
-
-
-@contextmanager
-def closed(path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """As for a user who may not read it (the tests may run as root, who may read everything)."""
-    opened = os.open
-
-    def refuse(name: Any, *arguments: Any, **named: Any) -> int:
-        if os.fspath(name) == str(path):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
-        return opened(name, *arguments, **named)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "open", refuse)
-        yield
 
 
 @pytest.mark.parametrize("name", FILES)

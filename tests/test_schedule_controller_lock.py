@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from refusing_files import without_modes_or_syncing
 
 from cenbench.errors import UserError
 from cenbench.run.lock import cell_lock
@@ -198,12 +199,6 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 def test_a_file_system_without_modes_or_syncing_can_be_worked_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    """As `test_files` has it for atomic files: CIFS, FUSE, exFAT."""
-
-    def unsupported(*arguments: object, **options: object) -> None:
-        raise OSError(number, os.strerror(number))
-
-    monkeypatch.setattr(os, "fsync", unsupported)
-    monkeypatch.setattr(Path, "chmod", unsupported)
+    without_modes_or_syncing(monkeypatch, number)
     with hold_working_directory(tmp_path), cell_lock(tmp_path / "cell"):
         pass

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from refusing_files import closed
 
 from cenbench.errors import UserError
 from cenbench.files import canonical_json, digest, read_json, read_json_object, read_sealed, write_json, write_sealed
@@ -114,12 +115,10 @@ def test_a_file_that_may_not_be_read_says_so(tmp_path: Path, monkeypatch: pytest
     """It is not called damaged: nothing is known of its content. (Root may read anything, so the refusal is played.)"""
     path = tmp_path / "a.json"
     path.write_text("{}")
-
-    def refuse(*_: object) -> int:
-        raise PermissionError(13, "Permission denied", str(path))
-
-    monkeypatch.setattr(os, "open", refuse)
-    with pytest.raises(UserError, match=r"a\.json cannot be accessed: Permission denied"):
+    with (
+        closed(path, monkeypatch),
+        pytest.raises(UserError, match=r"a\.json cannot be accessed: Permission denied"),
+    ):
         read_json(path)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 from faults import Tally
+from refusing_files import closed
 from torch import Tensor, nn
 
 from cenbench.errors import CellFailed, UserError
@@ -200,15 +201,7 @@ def test_finished_weights_that_cannot_be_read_are_not_trained_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, number: int
 ) -> None:
     finish(tmp_path, nn.Linear(3, 2), b"step\n1\n", 1, IDENTITY)
-    opened = os.open
-
-    def refuse(path: Any, *arguments: Any, **named: Any) -> int:
-        if os.fspath(path) == str(tmp_path / name):
-            raise OSError(number, os.strerror(number), str(path))
-        return opened(path, *arguments, **named)
-
-    with monkeypatch.context() as patch, pytest.raises(Unreadable, match=name):
-        patch.setattr(os, "open", refuse)
+    with closed(tmp_path / name, monkeypatch, number), pytest.raises(Unreadable, match=name):
         open_finished(tmp_path, IDENTITY)
     assert open_finished(tmp_path, IDENTITY) is not None
 

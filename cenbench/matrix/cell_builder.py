@@ -69,9 +69,9 @@ class CellBuilder:
         known = (self._has_method(terms, entries), self._has_stream(terms, entries))
         if not all(known):
             return terms, ()
-        kind = Task.parse(terms["task"]).kind
-        parts = {part: self._part(kind, part, entries) for part in _PARTS}
-        self._check_stored(terms, parts["dataset"], entries)
+        task = Task.parse(terms["task"])
+        parts = {part: self._part(task.kind, part, entries) for part in _PARTS}
+        self._check_stored(task, parts["dataset"], entries)
         parts["fusion_parameters"] = self._fusion_parameters(terms["fusion"], entries)
         cells = () if len(self.issues) > issues_before else self._cells(terms, parts, entries)
         if cells and any(entry.overrides(part) for entry in entries for part in _PARTS):  # else the preset's own
@@ -117,13 +117,14 @@ class CellBuilder:
             self.issues.append(SlotIssue(key, problem, short_repr(stream), allowed, hint, mistake=f"{key} {stream}"))
         return stream in streams
 
-    def _check_stored(self, terms: Terms, dataset: DatasetSpec, entries: Entries) -> None:
+    def _check_stored(self, task: Task, dataset: DatasetSpec, entries: Entries) -> None:
         """An issue for each input, and for the target, that the dataset is known not to have."""
-        task = Task.parse(terms["task"])
         stored = STORED.get(dataset.name)
+        if stored is None:
+            return
         for name in (*task.inputs, task.target):
             array = stored_name(name, task.kind)
-            if stored is not None and array not in stored:
+            if array not in stored:
                 key = _last_setting(entries, "task").key("task")
                 problem = f"{dataset.name}, the dataset of this task, does not have this modality"
                 allowed = ", ".join(word for word in TARGETS if stored_name(word, task.kind) in stored)

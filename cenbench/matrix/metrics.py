@@ -22,6 +22,7 @@ _MEASURED: dict[str, tuple[Needs, ...]] = {
 }
 """Kind of task -> what its metrics are computed from, besides the network."""
 _ROUNDING = 1e-3
+"""By how much a metric may be outside of its limits: FID is a difference of large numbers."""
 _COMPUTE: dict[Needs, tuple[str, ...]] = {
     "confusion": ("confusion_KK",),
     "thin": ("confusion_LL",),
@@ -85,7 +86,7 @@ def share_limits(name: str) -> tuple[float, float] | None:
 
 
 def is_possible(name: str, value: float) -> bool:
-    """Whether a metric can have this value, but for rounding: FID is a difference of large numbers."""
+    """Whether a metric can have this value, but for rounding."""
     low, high = limits(name)
     return low - _ROUNDING <= value <= high + _ROUNDING
 

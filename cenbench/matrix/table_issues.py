@@ -21,11 +21,16 @@ def impossible_metrics(spec: TableSpec, shown: Shown, *, whole: bool) -> Iterato
     """
     placed = [(_key(spec, column), column, cells[0]) for column, cells in shown if cells]
     exchanging = {key for key, _, cell in placed if methods()[cell.fusion].acts == "norms" or not whole}
+    of_exchange, of_gammas = metrics_that_need("exchange"), metrics_that_need("gammas")
+    measured = {
+        kind: (*measured_metrics(kind), *metrics_that_need("network"))
+        for kind in {cell.task.kind for *_, cell in placed}
+    }
     for key, column, cell in placed:
-        kind, of_exchange = cell.task.kind, metrics_that_need("exchange")
-        known = (*measured_metrics(kind), *metrics_that_need("network"), *(of_exchange if key in exchanging else ()))
+        kind = cell.task.kind
+        known = (*measured[kind], *(of_exchange if key in exchanging else ()))
         for metric in spec.columns[column].metrics or spec.metrics:
-            if metric in metrics_that_need("gammas"):
+            if metric in of_gammas:
                 problem = "only a claim can use a metric of the recorded scaling factors"
             elif metric in of_exchange:
                 problem = "none of these networks exchanges channels"

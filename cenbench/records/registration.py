@@ -14,6 +14,7 @@ from cenbench.matrix.cell import Cell
 from cenbench.matrix.claim_pairs import PlannedClaim, plan_claims
 from cenbench.matrix.metrics import metrics
 from cenbench.matrix.plan import Plan
+from cenbench.matrix.table import TERMS
 from cenbench.paths import Paths
 from cenbench.regular_file import is_there
 
@@ -21,7 +22,7 @@ FORMAT = 2
 _OLD_FORMAT = 1
 """Without the rows that are compared."""
 _Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
-_TERMS = ("fusion", "stage", "merged", "convs", "norms", "l1")
+_TERMS = tuple(term for term in TERMS if term != "stream")
 Declared = Literal["before the run", "after numbers were seen", "no cell has started"]
 
 
@@ -55,7 +56,7 @@ def _compared(claim: PlannedClaim) -> list[list[str]]:
 
 
 def _terms(cell: Cell) -> str:
-    return " ".join((str(cell.task), *(str(getattr(cell, term)) for term in _TERMS)))
+    return " ".join(str(getattr(cell, term)) for term in _TERMS)
 
 
 def register(paths: Paths, plan: Plan) -> None:

@@ -27,6 +27,11 @@ class Change:
     comparison: Comparison | None
     """None for fewer than two common seeds, or where their differences do not scatter."""
 
+    @property
+    def is_certain(self) -> bool:
+        """Whether the numbers were counted, so that a difference needs no test."""
+        return self.comparison is not None and self.comparison.is_counted
+
 
 def change(
     a: Mapping[int, float], b: Mapping[int, float], *, higher_is_better: bool, counted: bool = False
@@ -58,11 +63,11 @@ def change_words(changes: Sequence[Change], margins: Sequence[float | None], alp
     p_values = {
         place: one.comparison.p_two_sided
         for place, one in enumerate(changes)
-        if one.comparison is not None and one.moved and not one.comparison.is_counted
+        if one.comparison is not None and one.moved and not one.is_certain
     }
     adjusted = dict(zip(p_values, holm(list(p_values.values())), strict=True))
     return [
-        _word(one, adjusted.get(place, 0.0 if one.comparison and one.comparison.is_counted else 1.0), margin, alpha)
+        _word(one, 0.0 if one.is_certain else adjusted.get(place, 1.0), margin, alpha)
         for place, (one, margin) in enumerate(zip(changes, margins, strict=True))
     ]
 

@@ -45,7 +45,6 @@ class Comparison:
     """Paired seeds over all settings."""
     limits: tuple[float, float] | None = None
     """Smallest and largest difference that is possible, where all seeds agree, so that no t test can be made."""
-
     is_counted: bool = False
     """Whether the numbers are counted on the networks, not measured: the effect is certain."""
 
@@ -108,11 +107,10 @@ def compare(
         return None
     seeds = seed_effects(settings)
     effect, error, df = float(seeds.mean()), float(seeds.std(ddof=1)) / math.sqrt(len(seeds)), len(seeds) - 1
-    flat = [difference for setting in settings for difference in setting.values()]
-    better = sum((difference > 0) + 0.5 * (difference == 0) for difference in flat) / len(flat)
+    better, pairs = _share_better(settings)
     if error <= 1e-12 * max(1.0, abs(effect)):  # equal but for rounding
         fewest = min(map(len, settings))
-        return None if limits is None else _unanimous(effect, fewest, limits, confidence, better, len(flat))
+        return None if limits is None else _unanimous(effect, fewest, limits, confidence, better, pairs)
     reach = float(scipy.special.stdtrit(df, (1 + confidence) / 2)) * error
     return Comparison(
         effect=effect,
@@ -123,14 +121,14 @@ def compare(
         p_better=float(scipy.special.stdtr(df, -effect / error)),
         p_worse=float(scipy.special.stdtr(df, effect / error)),
         share_better=better,
-        pairs=len(flat),
+        pairs=pairs,
     )
 
 
 def compare_counts(settings: Settings) -> Comparison:
     """Compare numbers that are counted on the networks, such as parameters: equal for all seeds, one is enough."""
     effect = float(seed_effects(settings).mean())
-    flat = [difference for setting in settings for difference in setting.values()]
+    better, pairs = _share_better(settings)
     return Comparison(
         effect=effect,
         error=0.0,
@@ -139,10 +137,16 @@ def compare_counts(settings: Settings) -> Comparison:
         bootstrap=None,
         p_better=float(effect <= 0),
         p_worse=float(effect >= 0),
-        share_better=sum((difference > 0) + 0.5 * (difference == 0) for difference in flat) / len(flat),
-        pairs=len(flat),
+        share_better=better,
+        pairs=pairs,
         is_counted=True,
     )
+
+
+def _share_better(settings: Settings) -> tuple[float, int]:
+    """Share of the paired seeds in which A is better, ties counted half, and how many pairs there are."""
+    flat = [difference for setting in settings for difference in setting.values()]
+    return sum((difference > 0) + 0.5 * (difference == 0) for difference in flat) / len(flat), len(flat)
 
 
 def _unanimous(
