@@ -13,9 +13,9 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from cenbench.errors import UserError
-from cenbench.file_lock import file_lock
 from cenbench.files import read_json_object, sha256_file, write_json
 from cenbench.regular_file import unreadable
+from cenbench.work_lock import work_lock
 
 log = logging.getLogger("cenbench")
 
@@ -29,7 +29,7 @@ def cached_sha256(path: Path, notes: Path) -> str:
     note = _note(path, notes)
     if known := _noted(note, path):
         return known
-    with _one_reader(note.with_suffix(".lock")):
+    with _one_reader(note.with_suffix(".lock"), path):
         return _noted(note, path) or _read(path, note)
 
 
@@ -72,9 +72,9 @@ def _noted(note: Path, path: Path) -> str | None:
 
 
 @contextmanager
-def _one_reader(lock: Path) -> Iterator[None]:
-    """Hold the lock; without one where it cannot be made."""
+def _one_reader(lock: Path, path: Path) -> Iterator[None]:
+    """Hold the lock of the file's digest; without one where it cannot be made."""
     with ExitStack() as stack:
         with suppress(OSError, UserError):
-            stack.enter_context(file_lock(lock))
+            stack.enter_context(work_lock(lock, f"the SHA-256 of {path}"))
         yield

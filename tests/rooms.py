@@ -47,12 +47,14 @@ SHARED = (
     "file_lock",
     "files",
     "paths",
+    "process",
     "redact",
     "regular_file",
     "sha256_cache",
     "strict_json",
     "tensor_file",
     "visible",
+    "work_lock",
 )
 """Modules beside the rooms. All may import them; they import each other, and from the rooms nothing but types."""
 

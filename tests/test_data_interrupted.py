@@ -61,27 +61,31 @@ def running(group: int) -> list[int]:
     return found
 
 
-def test_one_at_a_time_and_kill_9_while_rendering(tmp_path: Path, expected: dict[str, bytes]) -> None:
+def test_another_preparation_waits_and_continues_after_kill_9(tmp_path: Path, expected: dict[str, bytes]) -> None:
+    """Such as that of a controller started again, while the preparation of the killed one is still at work."""
     checkout = Checkout.make(tmp_path / "checkout")
     checkout.edit("params/presets/demo.yaml", "train_scenes: 8", "train_scenes: 14")
     data = checkout.root / "data/prepared"
-    process = checkout.start(*PREPARE)
+    process = waiting = checkout.start(*PREPARE)
     try:
         wait_for(lambda: list(data.glob("*.partial/scenes-*.npz")))
         os.killpg(process.pid, signal.SIGSTOP)
-        output = checkout.run(*PREPARE, status=2)
-        assert f"dataset {KEY} is being prepared by another process" in output
-        assert "fix: wait" in output
-        assert "Traceback" not in output
+        waiting = checkout.start(*PREPARE)
+        assert waiting.stdout is not None
+        words = waiting.stdout.readline()
+        assert f"waiting for dataset {KEY}: process {process.pid} on " in words
+        assert f"is stopped; resume it with kill -CONT {process.pid}" in words
         assert not (data / KEY).exists(), "it must be killed before it is done"
         process.kill()
         os.killpg(process.pid, signal.SIGCONT)
         wait_for(lambda: not running(process.pid), seconds=20)
+        output, _ = waiting.communicate(timeout=100)
+        assert waiting.returncode == 0, output
     finally:
-        if running(process.pid):
-            os.killpg(process.pid, signal.SIGKILL)
+        for group in (process, waiting):
+            if running(group.pid):
+                os.killpg(group.pid, signal.SIGKILL)
         process.communicate()
-    output = checkout.run(*PREPARE)
     assert f"{KEY}: 0 of 18 scenes" not in output, "shards of the killed process are reused"
     assert contents(data / KEY) == expected
     assert sorted(path.name for path in data.iterdir()) == [KEY, f"{KEY}.lock"]

@@ -23,6 +23,7 @@ from test_records_fuzz import KINDS, VALUES
 from cenbench.errors import UserError
 from cenbench.files import digest, read_json_object, write_json
 from cenbench.matrix.claim_pairs import plan_claims
+from cenbench.process import this_process
 from cenbench.records.code_cache import CodeCache
 from cenbench.records.read import read_record
 from cenbench.records.registration import FORMAT, claim_digests, declared
@@ -31,7 +32,6 @@ from cenbench.report.rendered import table_damage
 from cenbench.report.table import build_table
 from cenbench.run.heartbeat import Beat, read_beat
 from cenbench.run.lock import _process, _read, cell_lock
-from cenbench.run.process import this_process
 from cenbench.schedule.controller_lock import Claim, _text, controller_elsewhere
 from cenbench.train.trained import found_import
 
@@ -128,7 +128,7 @@ def test_no_changed_value_raises(readers: dict[str, Reader], name: str, data: st
         ("heartbeat", "updated", "0"),
         ("claim", "since", 7),
         ("heartbeat", "pid", -1),
-        ("claim", "process", {"host": socket.gethostname(), "pid": -1, "began": None}),
+        ("claim", "process", {"host": socket.gethostname(), "pid": -1, "start": None}),
         ("lock", "pid", "7"),
         ("lock", "pid", -1),
         ("lock", "pid", 0),

@@ -15,8 +15,8 @@ import pytest
 from refusing_files import without_modes_or_syncing
 
 from cenbench.errors import UserError
+from cenbench.process import this_process
 from cenbench.run.lock import cell_lock
-from cenbench.run.process import this_process
 from cenbench.schedule.controller_lock import controller_elsewhere, controller_file, hold_working_directory
 
 HOLD = """
@@ -70,7 +70,7 @@ def end(*processes: subprocess.Popen[str]) -> None:
 def claim(root: Path, **changes: object) -> Path:
     """The claim of a controller, as kill -9 leaves it."""
     me = this_process()
-    process = {"host": me.host, "pid": me.pid, "began": me.began} | changes
+    process = {"host": me.host, "pid": me.pid, "start": me.start} | changes
     path = root / ".snakemake" / "controller.json"
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps({"process": process, "since": "2026-01-02T03:04:05+0000"}))
@@ -145,14 +145,14 @@ def test_a_claim_of_another_host_is_refused_with_the_command_that_clears_it(tmp_
 
 def test_a_live_process_that_holds_no_lock_is_not_a_dead_one(tmp_path: Path, stale: Path) -> None:
     """The kernel's lock is free, as on a file system that keeps none, but the process in the claim lives."""
-    claim(tmp_path, pid=os.getppid(), began=None)
+    claim(tmp_path, pid=os.getppid(), start=None)
     with pytest.raises(UserError):
         hold_working_directory(tmp_path)
     assert stale.exists()
 
 
 def test_another_process_with_the_pid_of_a_dead_controller_is_not_taken_for_it(tmp_path: Path, stale: Path) -> None:
-    claim(tmp_path, pid=os.getppid(), began=1.0)
+    claim(tmp_path, pid=os.getppid(), start="1.0")
     assert controller_elsewhere(tmp_path) is None
     with hold_working_directory(tmp_path):
         assert not stale.exists()

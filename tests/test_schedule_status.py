@@ -321,7 +321,7 @@ def test_a_process_of_this_host_that_exists_without_beating_is_not_lost(plan: Pl
 
 
 def test_another_process_with_the_same_pid_is_not_the_cells(plan: Plan, paths: Paths) -> None:
-    process = holder(paths, cells_of(plan)[0], began=1.0)
+    process = holder(paths, cells_of(plan)[0], start="1.0")
     try:
         assert plan_status(plan, paths, NOW)[0].state == "lost"
     finally:

@@ -16,10 +16,9 @@ import threading
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +29,8 @@ from cenbench.data.manifest import MANIFEST, FileEntry, write_manifest
 from cenbench.data.progress import counting
 from cenbench.data.recipe import Recipe
 from cenbench.errors import UserError
-from cenbench.file_lock import file_lock
 from cenbench.files import atomic_path, sha256_file, write_text
+from cenbench.work_lock import work_lock
 
 SCENES_PER_SHARD = 8
 _FINGERPRINT = "made-from"
@@ -45,13 +44,14 @@ _DAMAGED = (
 def prepare_shards(recipe: Recipe, root: Path, workers: int, progress: bool, *, again: bool = False) -> Path:
     """Prepare `root/<key>` and return it.
 
-    `again`: prepare it again although it is complete. Raises `UserError` if another process is preparing it, if
-    the disk is full, for scenes that cannot be made (all in one message), and for files that change while being read.
+    `again`: prepare it again although it is complete. Waits for another process that is preparing it, such as one that
+    outlived its controller. Raises `UserError` if the disk is full, for scenes that cannot be made (all in one
+    message), and for files that change while being read.
     """
     folder = root / recipe.key
     partial = root / f"{folder.name}.partial"
     root.mkdir(parents=True, exist_ok=True)
-    with _lock(root / f"{folder.name}.lock"):
+    with work_lock(root / f"{folder.name}.lock", f"dataset {folder.name}"):
         if (folder / MANIFEST).is_file() and not again:  # the previous holder of the lock finished it
             return folder
         before = recipe.fingerprint() if recipe.fingerprint else None
@@ -88,19 +88,6 @@ def _refuse_changes(recipe: Recipe, before: str | None) -> None:
 def remove_shards(folder: Path) -> None:
     """Remove the shards of a complete dataset, which a process killed after its last write leaves behind."""
     shutil.rmtree(folder.with_name(f"{folder.name}.partial"), ignore_errors=True)
-
-
-@contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    """Hold the lock of a preparation; `UserError` if another process holds it."""
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(file_lock(path, wait=False))
-        except BlockingIOError as error:
-            raise UserError(
-                f"dataset {path.stem} is being prepared by another process", where=path, fix="wait until it is done"
-            ) from error
-        yield
 
 
 def _resume_or_restart(partial: Path, fingerprint: str | None) -> None:

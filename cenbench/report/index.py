@@ -9,7 +9,6 @@ from typing import Any
 
 from cenbench.data.png_uri import png_uri
 from cenbench.errors import UserError
-from cenbench.file_lock import file_lock
 from cenbench.files import write_text
 from cenbench.matrix.figure import figure_order
 from cenbench.matrix.table_name import table_order
@@ -19,6 +18,7 @@ from cenbench.report.environment import page_templates
 from cenbench.report.judged_claims import read_judged
 from cenbench.report.rendered import RenderedFigure, read_rendered, read_rendered_figure
 from cenbench.report.short_names import first_sentence
+from cenbench.work_lock import work_lock
 
 _LARGEST_STRIP = 400_000
 """Bytes of a dataset's picture on the index; a larger one is left out."""
@@ -26,7 +26,7 @@ _LARGEST_STRIP = 400_000
 
 def write_index(reports: Path) -> None:
     """Write `reports/index.html`. Several processes may render at once: the last one to write has seen every file."""
-    with file_lock(index_lock(reports)):
+    with work_lock(index_lock(reports), "the index of the reports"):
         write_text(reports / "index.html", render_index_html(reports))
 
 

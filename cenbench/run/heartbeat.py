@@ -23,7 +23,7 @@ from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from cenbench.errors import UserError
-from cenbench.run.process import Pid, Process, this_process
+from cenbench.process import Pid, Process, this_process
 from cenbench.strict_json import read_strict
 
 log = logging.getLogger("cenbench")
@@ -55,8 +55,8 @@ class Beat:
     steps_per_s: float | None = None
     left_s: float | None = None
     """Seconds of training left, as of `updated`."""
-    began: float | None = None
-    """When the process started, in Unix seconds; see `Process`."""
+    start: str | None = None
+    """When the process started; see `Process`."""
 
     def age_s(self, now: float) -> float:
         """Seconds since this beat; negative if the writer's clock is ahead."""
@@ -69,7 +69,7 @@ class Beat:
     @property
     def process(self) -> Process:
         """The process that beats."""
-        return Process(self.host, self.pid, self.began)
+        return Process(self.host, self.pid, self.start)
 
     @property
     def who(self) -> str:
@@ -111,7 +111,7 @@ class Heartbeat:
         job = slurm_job(os.environ)
         self._folder, self._beat_s, self._is_held = folder, beat_s, is_held
         self._beat = Beat(
-            cell_id, "preparing", process.host, node, process.pid, job, now, now, now, began=process.began
+            cell_id, "preparing", process.host, node, process.pid, job, now, now, now, start=process.start
         )
         self._first: int | None = None
         self._ended = threading.Event()

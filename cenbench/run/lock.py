@@ -22,9 +22,9 @@ from pydantic import TypeAdapter, ValidationError
 from cenbench.errors import TakenOver, UserError
 from cenbench.file_lock import file_lock
 from cenbench.files import read_json_object, room_to_write, where_supported
+from cenbench.process import Process, how_to_go_on, this_process
 from cenbench.regular_file import read_regular
 from cenbench.run.heartbeat import BEAT_S, BEATS_UNTIL_LOST, Beat, read_beat, slurm_job
-from cenbench.run.process import Process, how_to_go_on, this_process
 
 log = logging.getLogger("cenbench")
 LOCK = "lock"
@@ -176,7 +176,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _process(holder: dict[str, Any]) -> Process | None:
     with suppress(KeyError, ValidationError):
-        text = json.dumps({name: holder[name] for name in ("host", "pid", "began")})
+        text = json.dumps({name: holder[name] for name in ("host", "pid", "start")})
         return _PROCESS.validate_json(text, strict=True)
     return None
 

@@ -23,8 +23,8 @@ from pydantic import TypeAdapter, ValidationError
 from cenbench.errors import UserError
 from cenbench.file_lock import file_lock
 from cenbench.files import room_to_write, where_supported
+from cenbench.process import Process, how_to_go_on, this_process
 from cenbench.regular_file import is_there
-from cenbench.run.process import Process, how_to_go_on, this_process
 from cenbench.strict_json import read_strict
 
 _CLAIM = "controller.json"

@@ -11,9 +11,9 @@ from typing import Any, Literal, get_args
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.plan import Plan
 from cenbench.paths import Paths
+from cenbench.process import how_to_go_on
 from cenbench.records.read import CellRecord, read_record
 from cenbench.run.heartbeat import Beat, read_beat
-from cenbench.run.process import how_to_go_on
 from cenbench.schedule.submitted_jobs import submitted_job
 
 Activity = Literal["running", "stopped", "lost", "queued", "failed", "damaged", "stale", "skipped", "missing", "ok"]

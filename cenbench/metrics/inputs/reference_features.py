@@ -13,9 +13,9 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from cenbench.errors import UserError
-from cenbench.file_lock import file_lock
 from cenbench.files import digest, write_bytes
 from cenbench.metrics.inputs.extractors import Extractor
+from cenbench.work_lock import work_lock
 
 log = logging.getLogger("cenbench")
 
@@ -33,7 +33,7 @@ def reference_features(
     name = digest({**key, **made_by})[:16]
     path = cache / f"{name}.safetensors"
     asked = {**key, "extractor": extractor.identity}
-    with file_lock(cache / f"{name}.lock"):
+    with work_lock(cache / f"{name}.lock", "the features of the real images"):
         cached = _read(path, asked)
         if cached is None:
             features_ND = torch.cat([extractor.features(batch) for batch in batches()])

@@ -1,12 +1,14 @@
-"""A process by host, pid and start time, so that a later process with the same pid is not taken for it. Torch-free."""
+"""A process by host, pid and start, so that a later process with the same pid is not taken for it. Torch-free."""
 # changes no number: who may write when
 
 from __future__ import annotations
 
 import os
 import socket
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Annotated, Literal
 
 import psutil
@@ -14,8 +16,9 @@ from pydantic import Field
 
 Pid = Annotated[int, Field(ge=1)]
 Fate = Literal["running", "stopped", "ended", "unknown"]
-_SAME_START_S = 2.0
-"""Start times are recomputed from the time of boot, which moves a little when the clock is set."""
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_FIELDS_BEFORE_START = 19
+"""Of /proc/PID/stat, after the name in brackets: the start is field 22, the first after the name is field 3."""
 
 
 @dataclass(frozen=True)
@@ -24,8 +27,8 @@ class Process:
 
     host: str
     pid: Pid
-    began: float | None = None
-    """When it started, in Unix seconds of its host; None in files of older versions."""
+    start: str | None = None
+    """When it started, as the kernel counts it: equal only for the same process. None in files of older versions."""
 
     def __str__(self) -> str:
         return f"process {self.pid} on {self.host}"
@@ -42,10 +45,9 @@ class Process:
         if self.host != socket.gethostname():
             return "unknown"
         try:
-            process = psutil.Process(self.pid)
-            if self.began is not None and abs(process.create_time() - self.began) > _SAME_START_S:
+            if self.start is not None and _start(self.pid) != self.start:
                 return "ended"
-            status = process.status()
+            status = psutil.Process(self.pid).status()
         except psutil.NoSuchProcess:
             return "ended"
         except psutil.Error:
@@ -57,7 +59,7 @@ class Process:
 
 def this_process() -> Process:
     """The process that asks."""
-    return Process(socket.gethostname(), os.getpid(), _began(os.getpid()))
+    return Process(socket.gethostname(), os.getpid(), _own_start(os.getpid()))
 
 
 def how_to_go_on(process: Process) -> str:
@@ -65,9 +67,21 @@ def how_to_go_on(process: Process) -> str:
     return f"resume it with kill -CONT {process.pid}, or end it with kill -KILL {process.pid}"
 
 
+def _start(pid: int) -> str:
+    """The start of a process. psutil's errors for one that does not exist, or that may not be looked at.
+
+    On Linux, this boot and the ticks since: psutil adds the ticks to the time of boot, which moves when the clock is
+    set. Elsewhere the kernel itself notes the time of day once, at the start.
+    """
+    with suppress(OSError, IndexError):
+        after_name = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2]
+        return f"{_BOOT_ID.read_text().strip()} {after_name.split()[_FIELDS_BEFORE_START]}"
+    return repr(psutil.Process(pid).create_time())
+
+
 @cache
-def _began(pid: int) -> float | None:
+def _own_start(pid: int) -> str | None:
     try:
-        return float(psutil.Process(pid).create_time())
+        return _start(pid)
     except psutil.Error:
         return None
