@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import numpy as np
+import pandas
 import pytest
 from checkout import Checkout
 from test_evaluate_export import miou_pct
@@ -174,8 +175,14 @@ def test_snakemake_makes_the_page_and_then_nothing(finished: Checkout) -> None:
         assert network["name"] in page
         assert network["name"] in latex
     assert page.count('role="img"') == 2 * 3, "a chart for each of two corruptions of three outputs"
-    lines = (folder / "robustness.csv").read_text().splitlines()
-    assert len(lines) == 1 + sum(len(network["scores"]) for network in document["networks"])
+    frame = pandas.read_csv(folder / "robustness.csv")
+    assert len(frame) == sum(len(network["scores"]) for network in document["networks"]), "one seed each"
+    for network in document["networks"]:
+        for score in network["scores"]:
+            assert [one["value"] for one in score["cells"]] == [score["mean"]]
+            found = frame[(frame["network"] == network["name"]) & (frame["metric"] == score["metric"])]
+            found = found[(found["stream"] == score["stream"]) & (found["kind"] == score["condition"]["kind"])]
+            assert score["mean"] in found["value"].tolist()
     assert 'href="demo/robustness.html"' in (finished.root / "reports" / "index.html").read_text()
     if shutil.which("pdflatex"):
         command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "robustness.tex"]

@@ -17,10 +17,9 @@ from cenbench.report.environment import latex_templates, page_templates
 from cenbench.report.robustness import Robustness, RobustNetwork, RobustScore
 from cenbench.report.value import PLUS_MINUS, difference_text, heading, number_text
 
-FORMAT = 1
-COLUMNS = (
-    "network", "kind", "strength", "of", "stream", "metric", "mean", "spread", "drop", "seeds", "declared", "cells",
-)  # fmt: skip
+FORMAT = 2
+"""2: each score has the numbers of its cells."""
+COLUMNS = ("network", "seed", "cell_id", "kind", "strength", "of", "stream", "metric", "value", "baseline")
 
 
 @dataclass(frozen=True)
@@ -62,15 +61,16 @@ def render_robustness_latex(robustness: Robustness) -> str:
 
 
 def render_robustness_csv(robustness: Robustness) -> str:
-    """One line per network, condition, output and metric; numbers are unrounded."""
+    """One line per cell, condition, output and metric; numbers are unrounded."""
     lines = [
         {
-            **{"network": network.name, "declared": len(network.cells), "cells": " ".join(network.cells)},
+            **{"network": network.name, "stream": score.stream, "metric": score.metric},
             **asdict(score.condition),
-            **{name: getattr(score, name) for name in ("stream", "metric", "mean", "spread", "drop", "seeds")},
+            **asdict(cell),
         }
         for network in robustness.networks
         for score in network.scores
+        for cell in score.cells
     ]
     return csv_text(pandas.DataFrame(lines, columns=list(COLUMNS)))
 

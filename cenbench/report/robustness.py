@@ -18,6 +18,17 @@ _VARYING = ("task", "fusion", "stage", "merged", "convs", "norms", "l1")
 
 
 @dataclass(frozen=True)
+class SeedScore:
+    """The number of one cell, in the metric's unit."""
+
+    seed: int
+    cell_id: str
+    value: float
+    baseline: float
+    """Under the condition's baseline: the clean images, or the scenes of normal exposure."""
+
+
+@dataclass(frozen=True)
 class RobustScore:
     """One metric of one output under one condition, in the metric's unit."""
 
@@ -29,7 +40,13 @@ class RobustScore:
     """Standard deviation over the seeds (n - 1); None with fewer than two."""
     drop: float
     """Mean over the seeds of how much worse it is than under the condition's baseline; negative where it is better."""
-    seeds: int
+    cells: tuple[SeedScore, ...]
+    """Those that are evaluated."""
+
+    @property
+    def seeds(self) -> int:
+        """How many it is the mean of."""
+        return len(self.cells)
 
 
 @dataclass(frozen=True)
@@ -126,27 +143,29 @@ def _rows(plan: Plan, planned: RobustnessPlan) -> Iterator[tuple[tuple[Cell, ...
 def _network(
     name: str, cells: Sequence[Cell], planned: RobustnessPlan, records: Mapping[str, RobustnessRecord]
 ) -> RobustNetwork:
-    finished = [records[cell.id] for cell in cells if records[cell.id].state == "ok"]
+    finished = [(cell, records[cell.id]) for cell in cells if records[cell.id].state == "ok"]
     scores = []
     for condition in planned.spec.conditions(cells[0]):
-        measured = finished[0].scores.get(condition.key, {}) if finished else {}
+        measured = finished[0][1].scores.get(condition.key, {}) if finished else {}
         for stream, values in measured.items():
             known = (metric for metric in values if metric in metrics())
             scores += [one for metric in known if (one := _score(finished, condition, stream, metric)) is not None]
     return RobustNetwork(name, tuple(cell.id for cell in cells), len(finished), tuple(scores))
 
 
-def _score(finished: Sequence[RobustnessRecord], condition: Condition, stream: str, metric: str) -> RobustScore | None:
-    pairs = [
-        (value, before)
-        for record in finished
+def _score(
+    finished: Sequence[tuple[Cell, RobustnessRecord]], condition: Condition, stream: str, metric: str
+) -> RobustScore | None:
+    scores = [
+        SeedScore(cell.seed, cell.id, value, baseline)
+        for cell, record in finished
         if (value := record.number(condition, stream, metric)) is not None
-        and (before := record.number(condition.baseline, stream, metric)) is not None
+        and (baseline := record.number(condition.baseline, stream, metric)) is not None
     ]
-    if not pairs:
+    if not scores:
         return None
-    values = [value for value, _ in pairs]
+    values = [score.value for score in scores]
     sign = 1 if metrics()[metric].better == "higher" else -1
-    drop = statistics.fmean(sign * (before - value) for value, before in pairs)
+    drop = statistics.fmean(sign * (score.baseline - score.value) for score in scores)
     spread = statistics.stdev(values) if len(values) > 1 else None
-    return RobustScore(condition, stream, metric, statistics.fmean(values), spread, drop, len(values))
+    return RobustScore(condition, stream, metric, statistics.fmean(values), spread, drop, tuple(scores))
