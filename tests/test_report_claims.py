@@ -108,6 +108,21 @@ def test_the_words_follow_the_numbers_whichever_direction_is_better(planned: tup
     assert re.search(r"about \d+ seeds would show the margin|neither show nor exclude|by itself", one(undecided).why)
 
 
+@pytest.mark.parametrize(
+    ("sign", "expected"), [(1, "seeds would show the margin"), (-1, "neither show nor exclude it")]
+)
+def test_no_seeds_are_promised_where_these_show_the_opposite_by_the_margin(
+    planned: tuple[PlannedClaim, ...], sign: int, expected: str
+) -> None:
+    differences = {1: 9.0, 2: -5.0, 3: 9.0, 4: -5.0, 5: 2.0}  # 2 on average, beyond the margin of 1
+    records = records_of(planned, lambda cell: 40 + sign * differences[cell.seed] * (cell.fusion == "exchange"))
+    found = one(built(planned, records), "method-over-separate-networks")
+    assert found.comparison is not None
+    assert (found.word, found.comparison.effect) == ("undecided", pytest.approx(sign * 2))
+    assert expected in found.why
+    assert (found.seeds_needed is None) == (sign < 0)
+
+
 def test_what_is_shown_only_without_the_correction_says_so(planned: tuple[PlannedClaim, ...]) -> None:
     """Corrected for every claim that the preset judges, whether its cells are finished or not."""
     name = "private-norms-over-shared"

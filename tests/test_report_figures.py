@@ -279,6 +279,8 @@ def test_attraction_shows_measured_shares_at_their_predicted_probability(demo: P
     measured = curve(figure, 1, "Translation, exchange")
     assert measured.x == pytest.approx(np.linspace(0.05, 0.95, 10), abs=1e-7)  # float32
     assert measured.y == pytest.approx(np.linspace(0.05, 0.95, 10) / 2, abs=1e-7)
+    over_steps = curve(figure, 3, "Translation, exchange")
+    assert over_steps.cells == measured.cells, "the mean over all seeds, as in the other panels"
     on_curve = curve(figure, 0, "Translation, exchange")
     assert 2 * stats.norm.cdf(on_curve.x) - 1 == pytest.approx(measured.x, abs=1e-7)
 

@@ -15,7 +15,7 @@ from cenbench.records.robustness import RobustnessRecord
 from cenbench.report.claim_numbers import Numbers, counting_numbers, differences, evidence_of, family_size, signed
 from cenbench.stats.aggregate import Aggregate, interquartile_mean, probability_of_improvement
 from cenbench.stats.bootstrap import Settings
-from cenbench.stats.claims import ClaimWord, Evidence, claim_words, seeds_that_agree
+from cenbench.stats.claims import ClaimWord, Evidence, claim_words, is_opposite, seeds_that_agree
 from cenbench.stats.paired import Comparison, compare, seed_effects, seeds_needed
 
 Word = ClaimWord | Literal["not measured yet", "not judged here"]
@@ -188,7 +188,7 @@ def _with_word(
 ) -> JudgedClaim:
     needed, why = None, _COUNTED if one.comparison.is_counted else _SHOWN.get(word, "")
     if word == "undecided":
-        needed = seeds_that_agree(one) or _more_seeds(claim, one.margin, settings, shown.seeds)
+        needed = seeds_that_agree(one) or _more_seeds(claim, one, settings, shown.seeds)
         why = _why_undecided(one, needed, family)
     return replace(shown, word=word, why=why, comparison=one.comparison, seeds_needed=needed)
 
@@ -204,14 +204,16 @@ def _why_undecided(one: Evidence, needed: int | None, family: int) -> str:
     return f"about {needed} seeds would show the margin" if needed else "the seeds neither show nor exclude it"
 
 
-def _more_seeds(claim: PlannedClaim, margin: float, settings: Settings, seen: int) -> int | None:
+def _more_seeds(claim: PlannedClaim, one: Evidence, settings: Settings, seen: int) -> int | None:
     """About how many seeds would show the margin, in the test that is made.
 
-    None where that is not known, and where as many have been seen: then it is the correction for all claims, or the
-    effect itself, that leaves the claim open.
+    None where that is not known, where as many have been seen, and where these show the opposite by the margin: then it
+    is the correction for all claims, or the effect itself, that leaves the claim open.
     """
+    if is_opposite(one.comparison.effect, one.margin, one.relation):
+        return None
     tested = [[setting] for setting in settings] if claim.spec.every else [settings]
-    needs = [seeds_needed(group, margin) for group in tested]
+    needs = [seeds_needed(group, one.margin) for group in tested]
     known = [count for count in needs if count is not None]
     most = max(known) if len(known) == len(needs) else 0
     return most if most > seen else None

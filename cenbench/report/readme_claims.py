@@ -20,7 +20,7 @@ from cenbench.report.render_claims import FORMAT
 PRESET = "study"
 COMMAND = "python -m cenbench.report.readme_claims"
 _LATE = "after numbers were seen"
-_FOUND = {"exchange-over-none": "mean IoU by {} points", "fusion-over-parallel-translation": "FID by {}"}
+_FOUND = {"exchange-over-none": "mean IoU by {} points", "fusion-over-parallel-translation": "its FID by {}"}
 """The claims of the README's first sentence on results, all of exchange against the same networks without it."""
 
 _COUNTED = {
@@ -63,8 +63,9 @@ def finding(document: Mapping[str, Any] | None) -> str:
     gains = " and ".join(text.format(_gain(claims[name])) for name, text in _FOUND.items())
     seeds = min(claims[name]["seeds"] for name in _FOUND)
     sentences = (
-        f"**Exchanging channels improves {gains}**, against the same networks without exchange (mean over settings, "
-        f"95 % interval, {seeds} seeds; small networks on rendered rooms; FID with a stand-in for Inception). "
+        f"**Exchanging channels improves the ensemble's {gains}**, against the same networks without exchange "
+        f"(mean over settings, 95 % interval, {seeds} seeds; small networks on rendered rooms; FID with a stand-in for "
+        "Inception). "
         f"[The whole study](reports/{PRESET}/README.md)."
     )
     return fill(sentences, width=120, break_on_hyphens=False) + "\n"

@@ -99,8 +99,9 @@ def _p_values(found: Comparison, margin: float, relation: Relation) -> tuple[flo
 
     An effect that is not the opposite by at least the margin is no evidence against a claim, however certain it is.
     """
-    is_opposite = abs(found.effect) >= margin if relation == "equal" else found.effect <= -margin
-    against = (found.p_two_sided if relation == "equal" else found.p_worse) if is_opposite else 1.0
+    against = found.p_two_sided if relation == "equal" else found.p_worse
+    if not is_opposite(found.effect, margin, relation):
+        against = 1.0
     if relation == "better":
         return found.p_better, against
     return found.p_above(-margin) if relation == "not worse" else _p_equal(found, margin), against
@@ -109,6 +110,11 @@ def _p_values(found: Comparison, margin: float, relation: Relation) -> tuple[flo
 def _p_equal(found: Comparison, margin: float) -> float:
     """Two one-sided tests: that the true effect is not within the margin."""
     return max(found.p_above(-margin), found.p_below(margin))
+
+
+def is_opposite(effect: float, margin: float, relation: Relation) -> bool:
+    """Whether an effect is the opposite of what is claimed, by at least the margin."""
+    return abs(effect) >= margin if relation == "equal" else effect <= -margin
 
 
 def support(effect: float, relation: Relation) -> float:

@@ -47,13 +47,10 @@ def attraction_figure(layout: FigureLayout, records: Mapping[str, CellRecord]) -
         first, convs = first_conv(found[0][0].cell), len(differences_L)
         by_layer.append(_curve(series.label, np.arange(first, first + convs), differences_L, cells))
         notes.append(_note(series.label, 100 * measured.mean(), 100 * predicted.mean(), first, differences_L, same))
-        record, gammas = found[0]
-        difference = gammas.small_gradient_tenths_TMD.mean(axis=(1, 2)) - gammas.probability_tenths_TMD.mean(
-            axis=(1, 2)
-        )
-        over_steps.append(
-            _curve(series.label, gammas.step_T / gammas.step_T[-1], difference, (record.cell.id,), "line")
-        )
+        step_T = found[0][1].step_T
+        same_steps = [gammas for _, gammas in found if np.array_equal(gammas.step_T, step_T)]
+        differences_T = np.mean([_difference_T(gammas) for gammas in same_steps], axis=0)
+        over_steps.append(_curve(series.label, step_T / step_T[-1], differences_T, cells, "line"))
     panels = (
         Panel("Curve and measurement", _RATIO, "probability", tuple(on_curve), y_limits=(-0.03, 1.03)),
         Panel("By tenth of the channels", "predicted probability", _MEASURED, tuple(against), y_limits=(-0.03, 1.03)),
@@ -74,6 +71,11 @@ def _difference_L(gammas: Gammas) -> np.ndarray:
     return np.array(
         [float((layer.small_gradient_TM - layer.probability_TM).mean()) for layer in gammas.layers.values()]
     )
+
+
+def _difference_T(gammas: Gammas) -> np.ndarray:
+    """Measured minus predicted share of each point, the mean over modalities and tenths."""
+    return (gammas.small_gradient_tenths_TMD - gammas.probability_tenths_TMD).mean(axis=(1, 2))
 
 
 def _note(
