@@ -75,7 +75,8 @@ def _difference_L(gammas: Gammas) -> np.ndarray:
 
 def _difference_T(gammas: Gammas) -> np.ndarray:
     """Measured minus predicted share of each point, the mean over modalities and tenths."""
-    return (gammas.small_gradient_tenths_TMD - gammas.probability_tenths_TMD).mean(axis=(1, 2))
+    difference_TMD: np.ndarray = gammas.small_gradient_tenths_TMD - gammas.probability_tenths_TMD
+    return np.asarray(difference_TMD.mean(axis=(1, 2)))
 
 
 def _note(
