@@ -63,7 +63,7 @@ def seed_differences(claim: Mapping[str, Any], spec: Mapping[str, Any], frame: p
     """Seeds x settings: the difference of equal seeds, positive in the claim's favour."""
     if "under" in spec:
         frame = lost_under(spec["under"], claim, frame)
-    in_table = frame["tables"].str.split().map(lambda names: spec["tables"][0] in names)
+    in_table = frame["tables"].fillna("").str.split().map(lambda names: spec["tables"][0] in names)
     rows = frame[in_table & (frame["stream"] == claim["stream"])]
     named = {*spec["better"], *spec["worse"]}
     same = [name for name in rows if name not in {*named, *NOT_SETTINGS}]

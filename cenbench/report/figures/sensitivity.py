@@ -40,7 +40,7 @@ def sensitivity(layout: FigureLayout, records: Mapping[str, CellRecord]) -> Draw
             share,
             x_log=logarithmic,
             x_ticks=tried,
-            y_limits=(0.0, 100.0),
+            y_limits=(0.0, 112.0),  # room above 100 % for the label of the vertical line
             lines=own,
         ),
     )
