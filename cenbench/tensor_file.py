@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 import torch
+from torch import Tensor
 from torch.serialization import safe_globals
 
 from cenbench.errors import UserError, out_of_memory
+from cenbench.tensor_archive import check_archive
 
 _SHOWN = 200
 
@@ -23,6 +25,27 @@ class _Unread:
 
     def __setstate__(self, state: object) -> None:
         pass
+
+
+def load_checked_tensors(file: IO[bytes], where: Path, *, ignored: Sequence[str] = ()) -> Any:
+    """`load_tensors` for a file from elsewhere: whole by the checksums of its archive, every number stored in it.
+
+    Raises `UserError` also for a file that is damaged, compressed, or holds a tensor of more numbers than it stores (an
+    expanded view: looking at its values would take memory that the size of the file does not announce).
+    """
+    check_archive(file, where)
+    file.seek(0)
+    content = load_tensors(file, where, ignored=ignored)
+    for name, tensor in _tensors(content):
+        if (needed := tensor.numel() * tensor.element_size()) > (stored := _stored_bytes(tensor)):
+            raise UserError(
+                "this tensor has more numbers than the file stores",
+                where=where,
+                key=_printable(name),
+                found=f"shape {tuple(tensor.shape)}, {needed:,} bytes, of which {stored:,} are stored",
+                fix="where the file was made, save tensor.contiguous(); then use the new file",
+            )
+    return content
 
 
 def load_tensors(file: IO[bytes], where: Path, *, ignored: Sequence[str] = ()) -> Any:
@@ -39,6 +62,26 @@ def load_tensors(file: IO[bytes], where: Path, *, ignored: Sequence[str] = ()) -
         if isinstance(error, OSError) or out_of_memory(error):
             raise  # not the file's fault
         raise _unreadable(error, where) from None
+
+
+def _tensors(content: object) -> Iterator[tuple[str, Tensor]]:
+    """Dotted name and value of every tensor in dicts and lists; each of these is entered once, so cycles end."""
+    waiting, seen = [("", content)], set[int]()
+    while waiting:
+        name, value = waiting.pop()
+        if isinstance(value, Tensor):
+            yield name, value
+        elif isinstance(value, Mapping | list | tuple) and id(value) not in seen:
+            seen.add(id(value))
+            inner = value.items() if isinstance(value, Mapping) else enumerate(value)
+            waiting += [(f"{name}.{key}" if name else str(key), item) for key, item in inner]
+
+
+def _stored_bytes(tensor: Tensor) -> int:
+    """Bytes that the file stores for the tensor; all that it takes where it is not one block of numbers."""
+    if tensor.layout != torch.strided or tensor.is_meta:
+        return tensor.numel() * tensor.element_size()
+    return tensor.untyped_storage().nbytes()
 
 
 def _unreadable(error: Exception, where: Path) -> UserError:

@@ -52,6 +52,7 @@ SHARED = (
     "regular_file",
     "sha256_cache",
     "strict_json",
+    "tensor_archive",
     "tensor_file",
     "visible",
     "work_lock",

@@ -7,8 +7,6 @@ DataParallel and torch.compile prefix every name (`module.`, `_orig_mod.`); trai
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +16,10 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from cenbench.errors import UserError
-from cenbench.file_kind import kind_of
-from cenbench.tensor_file import load_tensors
+from cenbench.tensor_file import load_checked_tensors
 
 _DEEPEST = 6
 """Levels of wrappers."""
-_UNPACK = "unpack it, then add the file of weights in it"
 _PASSED_OVER = (
     *("argparse.Namespace", "numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar", "numpy.dtype"),
     *("numpy.dtypes.Float32DType", "numpy.dtypes.Float64DType"),
@@ -95,70 +91,9 @@ def names_in(entries: Mapping[str, object], shown: int = 8) -> str:
 
 
 def _read_torch(source: Path) -> object:
-    if zipfile.is_zipfile(source):
-        _check_archive(source)
-    elif (kind := _other_kind(source)) == "a zip archive":
-        raise _damaged(source, "a zip archive without its end")
-    elif kind:
-        raise UserError(
-            "not a file of weights: another kind of file",
-            where=source,
-            found=kind,
-            expected="a file written by torch.save, or safetensors",
-            fix=_UNPACK if kind.endswith("archive") else None,
-        )
     with source.open("rb") as file:
-        content: object = load_tensors(file, source, ignored=_PASSED_OVER)
+        content: object = load_checked_tensors(file, source, ignored=_PASSED_OVER)
     return content
-
-
-def _other_kind(source: Path) -> str | None:
-    """What the file is by its first bytes; None if torch.save may have written it (a pickle, before version 1.6)."""
-    with source.open("rb") as file:
-        start = file.read(512)
-    return None if start[:1] == b"\x80" else kind_of(start)
-
-
-def _check_archive(source: Path) -> None:
-    """Raise `UserError` for a zip that torch.save did not write, and for one with damaged tensors.
-
-    torch compares no checksums when it reads. A file written without them (`set_crc32_options`) has none that match.
-    """
-    try:
-        with zipfile.ZipFile(source) as archive:
-            members = [member for member in archive.infolist() if member.file_size]
-            names = [member.filename for member in members]
-            right = {member.filename: _has_its_checksum(archive, member) for member in members}
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, UnicodeDecodeError) as error:
-        raise _damaged(source, str(error)) from None
-    if any(name.endswith("/constants.pkl") or "/code/" in name for name in names):
-        raise UserError(
-            "a TorchScript archive, which holds code", where=source, found="constants.pkl or code/",
-            fix="where the file was made, run torch.save(torch.jit.load(FILE).state_dict(), NEW_FILE); then use "
-            "NEW_FILE",
-        )  # fmt: skip
-    if not any(name.endswith("/data.pkl") for name in names):
-        raise UserError(
-            "a zip archive that torch.save did not write", where=source, found=", ".join(names[:5]) or "no file",
-            expected="ARCHIVE/data.pkl", fix=_UNPACK,
-        )  # fmt: skip
-    if any(right.values()) and (wrong := [name for name, is_right in right.items() if not is_right]):
-        raise _damaged(source, f"wrong checksum of {', '.join(wrong[:5])}")
-
-
-def _has_its_checksum(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bool:
-    try:
-        with archive.open(member) as file:
-            while file.read(2**20):
-                pass
-    except (zipfile.BadZipFile, zlib.error, EOFError):
-        return False
-    return True
-
-
-def _damaged(source: Path, found: str) -> UserError:
-    problem = "not a complete file of weights written by torch.save: truncated or damaged"
-    return UserError(problem, where=source, found=found, fix="get the file again")
 
 
 def _read_safetensors(source: Path) -> dict[str, Tensor]:

@@ -28,7 +28,7 @@ from cenbench.run.cell import bring_to_record
 from cenbench.run.heartbeat import Heartbeat
 from cenbench.run.lock import cell_lock
 from cenbench.run.log import log_to_stderr
-from cenbench.tensor_file import load_tensors
+from cenbench.tensor_file import load_checked_tensors
 from cenbench.train.device import choose_device
 from cenbench.train.gamma_recording import content, recorded_gammas
 from cenbench.train.history import history_csv
@@ -121,7 +121,7 @@ def read_checkpoint(path: Path) -> tuple[ImportedWeights, object]:
             name = path.name.encode("utf-8", "replace").decode()
             source = ImportedWeights(name, hashlib.file_digest(file, "sha256").hexdigest())
             file.seek(0)
-            return source, load_tensors(file, path, ignored=_PASSED_OVER)
+            return source, load_checked_tensors(file, path, ignored=_PASSED_OVER)
     except OSError as error:
         raise UserError("the checkpoint cannot be read", where=path, found=error.strerror or str(error)) from error
 
