@@ -205,7 +205,17 @@ def test_the_command_fails_if_a_value_is_lost(tmp_path: Path, fail_if: str) -> N
     assert f"--fail-if {fail_if}: " in lost.stderr
     assert "values only in A (cells of B without them: 1 missing, 1 damaged)" in lost.stderr
     assert CliRunner().invoke(app, command).exit_code == 0, "only with the option"
-    gained = CliRunner().invoke(app, ["compare", *command[2:0:-1], *command[3:], "--fail-if", fail_if])
+    swapped = ["compare", *command[2:0:-1], *command[3:], "--fail-if", fail_if]
+    unknown = CliRunner().invoke(app, swapped)
+    assert unknown.exit_code == 1, "nothing is known of a damaged record's numbers"
+    reason = f"damaged in A: {damaged.id}: history.csv has changed since it was written"
+    assert f"--fail-if {fail_if}: {reason}" in unknown.stderr
+    page = tmp_path / "page.html"
+    shown = CliRunner().invoke(app, [*swapped[:-2], "--html", str(page)])
+    assert (shown.exit_code, page.read_text().count(reason)) == (0, 1)
+    assert "damaged in A" in shown.output
+    shutil.rmtree(there.cell(damaged))
+    gained = CliRunner().invoke(app, swapped)
     assert gained.exit_code == 0, gained.output
 
 

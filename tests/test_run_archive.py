@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import bz2
 import errno
+import gzip
 import io
+import lzma
 import os
 import random
 import resource
 import tarfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -132,6 +136,43 @@ def test_a_damaged_archive_is_named(tmp_path: Path) -> None:
     assert refusal(tmp_path / "raw", tmp_path).expected == "a complete tar archive"
     (tmp_path / "raw").unlink()
     assert "No such file" in str(refusal(tmp_path / "raw", tmp_path).found)
+
+
+def damage(tar: bytes, how: str) -> bytes:
+    """`tar` has three members of one block; each takes two blocks with its header."""
+    third = 4 * tarfile.BLOCKSIZE
+    if how == "a bit of a header":
+        return tar[: third + 10] + bytes([tar[third + 10] ^ 1]) + tar[third + 11 :]
+    if how == "a header without its first byte":
+        return tar[:third] + b"\0" + tar[third + 1 :]
+    places = {"cut after a member": third, "cut inside a header": third + 200, "cut inside the end": third + 1600}
+    return tar[: places[how]] if how in places else tar + b"hello"
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress, bz2.compress, lzma.compress])
+@pytest.mark.parametrize(
+    "how",
+    [
+        *("a bit of a header", "a header without its first byte", "cut after a member", "cut inside a header"),
+        *("cut inside the end", "more after the end"),
+    ],
+)
+def test_an_archive_whose_listing_ends_early_is_refused(
+    tmp_path: Path, how: str, compress: Callable[[bytes], bytes]
+) -> None:
+    """tarfile ends there without an error, as if the members before were all."""
+    members = {name: name.encode() for name in ("a", "b", "c")}
+    whole = make_tar(tmp_path / "raw", members, mode="w").read_bytes()
+    (tmp_path / "raw").write_bytes(compress(damage(whole, how)))
+    assert refusal(tmp_path / "raw", tmp_path).problem == "raw cannot be unpacked"
+
+
+def test_an_archive_may_end_with_any_number_of_zeros(tmp_path: Path) -> None:
+    """POSIX asks for two blocks; tar fills the last record, and some programs write nothing more."""
+    whole = make_tar(tmp_path / "raw.tar", {"a": b"1"}, mode="w").read_bytes()
+    for number, size in enumerate((2048, len(whole), len(whole) + 3_000_000)):
+        (tmp_path / "raw.tar").write_bytes(whole.ljust(size, b"\0")[:size])
+        assert contents(unpack(tmp_path / "raw.tar", tmp_path / str(number))) == {"a": b"1"}
 
 
 def test_a_full_disk_leaves_nothing_and_the_same_call_succeeds_later(tmp_path: Path) -> None:

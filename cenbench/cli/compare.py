@@ -31,7 +31,10 @@ def compare(
     preset: Preset = "demo",
     fail_if: Annotated[
         Literal["worse", "moved"] | None,
-        typer.Option(help="Exit with status 1 if a number is worse, or if any moved; or if B lacks a value of A."),
+        typer.Option(
+            help="Exit with status 1 if a number is worse, or if any moved; or if B lacks a value of A, or a record is "
+            "damaged."
+        ),
     ] = None,
     html: Annotated[Path | None, typer.Option(help="Write the comparison as a page to this file.")] = None,
     as_json: Json = False,
@@ -51,6 +54,7 @@ def compare(
     from cenbench.matrix.verdict_rules import load_verdict_rules
     from cenbench.report.comparison import build_comparison
     from cenbench.report.render_comparison import (
+        damaged,
         lost,
         render_comparison,
         render_comparison_html,
@@ -63,7 +67,8 @@ def compare(
         found = build_comparison(first, second, load_verdict_rules(paths.params).margins)
     if not found.numbers:
         problem = "A and B have no number in common"
-        raise UserError(problem, found=f"{a}, {b}", fix="cenbench status shows which cells are finished")
+        what = "\n    ".join([f"{a}, {b}", *damaged(found)])
+        raise UserError(problem, found=what, fix="cenbench status shows which cells are finished")
     if html is not None:
         write_text(html, render_comparison_html(found))
         say(f"wrote {html}")
@@ -75,8 +80,10 @@ def compare(
         return
     if found.only_a:
         typer.echo(f"--fail-if {fail_if}: {lost(found)}", err=True)
+    for line in damaged(found):
+        typer.echo(f"--fail-if {fail_if}: {line}", err=True)
     failing = found.moved if fail_if == "moved" else [one for one in found.numbers if one.word == "worse"]
-    if failing or found.only_a:
+    if failing or found.only_a or damaged(found):
         raise typer.Exit(1)
 
 

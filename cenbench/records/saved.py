@@ -69,11 +69,8 @@ class SavedRecord:
 
 
 def read_saved(paths: Paths, cell: Cell) -> SavedRecord | None:
-    """The record, if it is finished, intact and of this version's format; None otherwise."""
-    try:
-        found = read_published(paths, cell)
-    except UserError:
-        return None
+    """The record, if it is finished and of this version's format; None otherwise. `UserError` for a damaged one."""
+    found = read_published(paths, cell)
     if not isinstance(found, Published) or found.document["state"] != "ok":
         return None
     document = found.document

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.metrics import metrics
@@ -65,6 +65,9 @@ class SideComparison:
     """State of B's records that have no such value -> how many cells; cells that B does not ask for are not counted."""
     images: tuple[ChangedImage, ...] = ()
     """Test images whose scores moved most, largest first."""
+    damaged_a: Mapping[str, str] = field(default_factory=dict)
+    """Id of each cell of A with a damaged record, whose numbers are not compared -> what is wrong with it."""
+    damaged_b: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def words(self) -> dict[str, int]:
@@ -103,7 +106,7 @@ def build_comparison(a: Side, b: Side, margins: Mapping[str, float]) -> SideComp
     return SideComparison(
         a.name, b.name, _settings(a, b), tuple(_code(a, b)), tuple(_environment(a, b)), numbers,
         tuple(_classes(a, b)), only_a, only_b, dict(Counter(lacking.values())),
-        changed_images(_records(a, b)),
+        changed_images(_records(a, b)), a.damaged, b.damaged,
     )  # fmt: skip
 
 

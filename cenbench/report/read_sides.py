@@ -10,7 +10,7 @@ from cenbench.matrix.metrics import measured_metrics
 from cenbench.matrix.plan import Plan
 from cenbench.paths import Paths
 from cenbench.records.read import read_record
-from cenbench.records.saved import read_saved
+from cenbench.records.saved import SavedRecord, read_saved
 from cenbench.report.sides import Place, Side, network_places, table_places
 
 _ROW = re.compile(r"(table[0-9a-z-]{1,64}):([0-9]{1,4})")
@@ -60,7 +60,13 @@ def _side(
     cells: tuple[Cell, ...],
     paths: Paths,
 ) -> Side:
-    found = {cell.id: read_saved(paths, cell) for cell in cells}
-    records = {cell_id: record for cell_id, record in found.items() if record is not None}
+    records, damaged = dict[str, SavedRecord](), dict[str, str]()
+    for cell in cells:
+        try:
+            record = read_saved(paths, cell)
+        except UserError as error:
+            damaged[cell.id] = error.problem
+        else:
+            records |= {} if record is None else {cell.id: record}
     absent = {cell.id: read_record(paths, cell).state for cell in cells if cell.id not in records}
-    return Side(name, places, shown, records, absent)
+    return Side(name, places, shown, records, absent, damaged)

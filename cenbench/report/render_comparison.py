@@ -46,6 +46,8 @@ def render_comparison(comparison: SideComparison) -> RenderableType:
         a, b = (number_text(image.metric, value) for value in (image.a, image.b))
         add_row(images, image.image, image.metric, a, b, image_effect(image), image.cell_b)
     shown += [Text(), images] if comparison.images else []
+    lines = damaged(comparison)
+    shown += [Text(), *(literal(line) for line in lines)] if lines else []
     return Group(*shown, Text(), literal(summary(comparison)))
 
 
@@ -58,6 +60,7 @@ def render_comparison_html(comparison: SideComparison) -> str:
             comparison=comparison,
             differing=differing(comparison),
             classes=moved_classes(comparison),
+            damaged=damaged(comparison),
             effect=effect,
             image_effect=image_effect,
             data_uri=png_uri,
@@ -81,6 +84,12 @@ def differing(comparison: SideComparison) -> dict[str, list[str]]:
     if len(settings) > _MOST_SETTINGS:
         settings = [*settings[:_MOST_SETTINGS], f"and {len(settings) - _MOST_SETTINGS} more"]
     return {"settings": settings, "code": list(comparison.code), "environment": list(comparison.environment)}
+
+
+def damaged(comparison: SideComparison) -> list[str]:
+    """A line for every damaged record, whose numbers were not compared."""
+    sides = {"A": comparison.damaged_a, "B": comparison.damaged_b}
+    return [f"damaged in {side}: {cell}: {why}" for side, cells in sides.items() for cell, why in cells.items()]
 
 
 def effect(number: ComparedNumber) -> str:

@@ -26,6 +26,8 @@ class Side:
     """Cell id -> record."""
     absent: Mapping[str, State] = field(default_factory=dict)
     """Id of a cell without a finished record -> state."""
+    damaged: Mapping[str, str] = field(default_factory=dict)
+    """Id of a cell with a damaged record -> what is wrong with it."""
 
     def cells(self, place: Place) -> tuple[Cell, ...]:
         """One per seed; none for a place that this side does not have."""

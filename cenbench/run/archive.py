@@ -24,6 +24,7 @@ LIMIT_BYTES = 2 * 10**12
 """Most bytes an archive may unpack to: more than any export needs, less than a decompression bomb."""
 LIMIT_FILES = 5_000_000
 _PIECE_BYTES = 1 << 20
+_END_BYTES = 2 * tarfile.BLOCKSIZE
 _NOT_A_NAME = re.compile("[\\x00-\\x1f\\\\:\ud800-\udfff]")
 """Control characters, undecodable bytes, and what separates paths or names a drive on another system."""
 _DAMAGED = (
@@ -42,7 +43,7 @@ def unpack(archive: Path, folder: Path, *, limit_bytes: int = LIMIT_BYTES, limit
 
     Raises `UserError` if this Python has no safe way to unpack, and, naming the archive and the member, for a member
     outside the folder, a member that is not a plain file or folder, a repeated name, more than `limit_bytes` bytes or
-    `limit_files` members, an archive that is damaged or of another kind, and a full disk.
+    `limit_files` members, an archive that is cut, damaged or of another kind, and a full disk.
     """
     if folder.is_dir():
         return folder
@@ -83,13 +84,29 @@ def _write_members(archive: Path, folder: Path, limit_bytes: int, limit_files: i
                     raise _refused(archive, member, f"more than {limit_bytes} bytes", f"at most {limit_bytes}")
                 _write(packed, info, folder / _checked_name(archive, info, folder))
             member = None
-            rest = cast("IO[bytes]", packed.fileobj)
-            while rest.read(_PIECE_BYTES):  # tarfile stops before the checksum at the end of the compressed data
-                pass
+            _check_end(archive, packed)
     except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
         raise _refused(archive, member, "a name that is already taken", "each name once") from error
     except _DAMAGED as error:
         raise _refused(archive, member, str(error) or type(error).__name__, "a complete tar archive") from error
+
+
+def _check_end(archive: Path, packed: tarfile.TarFile) -> None:
+    """Refuse an archive whose listing ended before the archive does: tarfile takes a header that it cannot read, and
+    the end of a file that was cut, for the end of the members.
+
+    A tar ends with two blocks of zeros, or more. Reading them all also reaches the checksum of compressed data.
+    """
+    rest = cast("IO[bytes]", packed.fileobj)
+    rest.seek(packed.offset)
+    zeros = 0
+    while piece := rest.read(_PIECE_BYTES):
+        if any(piece):
+            raise _refused(archive, None, f"no readable header at byte {packed.offset:,}", "a complete tar archive")
+        zeros += len(piece)
+    if zeros < _END_BYTES:
+        found = f"{zeros} zeros after the last member; it was cut"
+        raise _refused(archive, None, found, f"at least {_END_BYTES} zeros, as at the end of every tar archive")
 
 
 def _checked_name(archive: Path, info: tarfile.TarInfo, folder: Path) -> str:
