@@ -74,9 +74,18 @@ def _float(text: str) -> float:
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     mapping = dict(pairs)
     if len(mapping) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"duplicate key {next(key for key in keys if keys.count(key) > 1)!r}")
+        raise ValueError(f"duplicate key {_first_duplicate([key for key, _ in pairs])!r}")
     return mapping
+
+
+def _first_duplicate(keys: list[str]) -> str:
+    """The first key that was there before; in one pass, since an object may have millions of keys."""
+    seen = set[str]()
+    for key in keys:
+        if key in seen:
+            return key
+        seen.add(key)
+    raise AssertionError("no duplicates")
 
 
 def _check_depth(text: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import errno
 import os
 import tarfile
 import zipfile
@@ -21,12 +22,14 @@ from cenbench.cli.main import app
 from cenbench.errors import UserError
 from cenbench.files import sha256_file
 from cenbench.matrix.plan import load_plan
+from cenbench.metrics.inputs.inception import read_inception
 from cenbench.paths import Paths
 from cenbench.pretrained import list as weights_list
 from cenbench.pretrained import used as assets
 from cenbench.pretrained.add import add_weights
 from cenbench.pretrained.catalog import ASSETS, IMAGENET_FILES
 from cenbench.pretrained.used import identified, own_note, pretrained_sha256
+from cenbench.regular_file import unreadable
 
 NAME, FILE = "resnet18", IMAGENET_FILES[18]
 
@@ -273,6 +276,41 @@ def test_the_list_shows_which_files_are_in_place_and_which_cells_need_them(tmp_p
     assert needed == len(plan.cells), "every cell of the paper preset rests on one pretrained file"
     cell = plan.cell(listed["resnet152"].cells[0])
     assert pretrained_sha256(cell, Paths(tmp_path)) == {IMAGENET_FILES[152]: None}
+
+
+def test_a_file_that_cannot_be_used_is_not_present(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A half download, a folder, and a file that the file system does not give: each with its reason."""
+    plan, paths = load_plan(REPOSITORY / "params", "paper"), Paths(tmp_path)
+    (tmp_path / "params").symlink_to(REPOSITORY / "params")
+    paths.weights.mkdir()
+    needed = [asset.file for asset in ASSETS.values() if asset.name in ("resnet101", "resnet152", "inception-v3")]
+    for file in needed:
+        (paths.weights / file).write_bytes(b"half a download")
+    output = CliRunner().invoke(app, ["weights", "list", "--preset", "paper", "--root", str(tmp_path)]).output
+    assert "are present" not in output
+    for file in needed:
+        assert f"{file} cannot be used (neither the published file nor described as your own)" in output
+    assert "cenbench weights add resnet101 FILE --replace" in output
+    (paths.weights / needed[0]).unlink()
+    (paths.weights / needed[0]).mkdir()
+
+    def refuse(path: Path, _: Path) -> str:
+        if path.is_dir():
+            raise UserError(f"{path.name} is not a regular file")
+        raise unreadable(path, PermissionError(errno.EACCES, "Permission denied"))
+
+    monkeypatch.setattr(weights_list, "cached_sha256", refuse)
+    words = {each.file: each.words for each in weights_list.list_pretrained(plan, paths)}
+    assert words[needed[0]] == f"unusable: {needed[0]} is not a regular file"
+    assert words[needed[1]].startswith(f"unusable: {needed[1]} cannot be accessed: Permission denied")
+
+
+def test_an_inception_file_that_the_file_system_refuses_is_not_called_another_file(tmp_path: Path) -> None:
+    path = tmp_path / "inception.pth"
+    path.symlink_to(path)
+    with pytest.raises(UserError, match=r"cannot be accessed") as caught:
+        read_inception(path)
+    assert "link" in str(caught.value.fix)
 
 
 def test_the_commands_suggest_the_next_step(source: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from refusing_files import closed
 
+from cenbench import strict_json
 from cenbench.errors import UserError
 from cenbench.files import canonical_json, digest, read_json, read_json_object, read_sealed, write_json, write_sealed
 from cenbench.strict_json import DEEPEST, parse
@@ -54,6 +55,26 @@ def test_what_is_not_strict_json_is_a_user_error_naming_the_file(tmp_path: Path,
             read(path)
         assert caught.value.where == path
         assert len(str(caught.value)) < 1000, "the message does not repeat the file"
+
+
+def test_a_duplicate_key_is_found_in_one_pass() -> None:
+    """Every key is compared with the others by its hash alone: counted, not timed."""
+    compared = 0
+
+    class Key(str):
+        __slots__ = ()
+
+        def __eq__(self, other: object) -> bool:
+            nonlocal compared
+            compared += 1
+            return str.__eq__(self, other)
+
+        __hash__ = str.__hash__
+
+    keys = [Key(number) for number in range(1000)]
+    with pytest.raises(ValueError, match="duplicate key '999'"):
+        strict_json._without_duplicates([(key, None) for key in (*keys, Key("999"))])
+    assert compared < 10_000
 
 
 def test_brackets_inside_of_strings_are_not_depth() -> None:

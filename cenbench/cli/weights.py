@@ -32,12 +32,16 @@ def list_weights(preset: Preset = "demo", root: Root = Path()) -> None:
     absent = [entry for entry in needed if entry.state == "absent"]
     for entry in absent:
         say(f"next: download {entry.source}, then: cenbench weights add {entry.name} {entry.file}")
+    unusable = [entry for entry in needed if entry.state == "unusable"]
+    for entry in unusable:
+        say(f"{entry.file} cannot be used ({entry.detail}): cells that need it fail")
+        say(f"next: download {entry.source}, then: cenbench weights add {entry.name} FILE --replace")
     untrained = [entry for entry in needed if entry.state == "not trained yet"]
     for entry in untrained:
         say(f"Snakemake trains {entry.file} before the cells that start from it; to train it now: {entry.source}")
     if not needed:
         say(f"preset {preset} needs no pretrained weights")
-    elif not absent and not untrained:
+    elif not absent and not unusable and not untrained:
         say(f"all weights for preset {preset} are present")
 
 

@@ -15,5 +15,5 @@ def weights_table(listed: Iterable[Listed], preset: str) -> Table:
     table = borderless("name", "file", "here", f"cells of {preset}", "tables", "from")
     for entry in listed:
         count = len(entry.cells) or "none"
-        add_row(table, entry.name, entry.file, entry.state, count, ", ".join(entry.tables), entry.source)
+        add_row(table, entry.name, entry.file, entry.words, count, ", ".join(entry.tables), entry.source)
     return table

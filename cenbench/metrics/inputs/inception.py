@@ -10,12 +10,15 @@ from torch import nn
 
 from cenbench.errors import UserError
 from cenbench.metrics.inputs.torchvision_shim import import_torchvision
+from cenbench.regular_file import is_system_error, unreadable
 from cenbench.tensor_file import load_tensors
 
 import_torchvision()  # torch-fidelity imports torchvision
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3  # noqa: E402
 
 _SHOWN = 300
+_PROBLEM = "not torch-fidelity's Inception-v3 weights"
+_FIX = "cenbench weights add inception-v3 FILE, with the file that torch-fidelity publishes"
 
 
 def read_inception(path: Path) -> nn.Module:
@@ -35,8 +38,8 @@ def read_inception(path: Path) -> nn.Module:
         # torch lists every key that does not fit; its heading and the first key are enough.
         found = error.found if isinstance(error, UserError) else " ".join(str(error).split("\n")[:2])[:_SHOWN]
         raise UserError(
-            "not torch-fidelity's Inception-v3 weights",
+            f"{path.name} cannot be accessed" if is_system_error(error) else _PROBLEM,
             where=path,
             found=found or type(error).__name__,
-            fix="cenbench weights add inception-v3 FILE, with the file that torch-fidelity publishes",
+            fix=unreadable(path, error).fix if is_system_error(error) else _FIX,
         ) from error
