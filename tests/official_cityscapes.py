@@ -113,6 +113,11 @@ def spoil_member(raw: Path) -> None:
     path.write_bytes(bytes(data))
 
 
+def city_in_both_splits(raw: Path) -> None:
+    for top in ENDINGS:
+        shutil.copytree(raw / top / "train/jena", raw / top / "val/jena")
+
+
 def unpaired(raw: Path) -> None:
     for top, frame in (("gtFine", 1), ("disparity", 7), ("camera", 7), ("leftImg8bit", 11)):
         (raw / path_of(top, frame)).unlink()
@@ -127,6 +132,11 @@ FAULTS = {
         unpaired,
         "frames are incomplete: 4",
         (FRAMES[1][2], FRAMES[7][2], FRAMES[11][2], "disparity is missing", "camera is missing", "rgb is missing"),
+    ),
+    "a city in both splits": Fault(
+        city_in_both_splits,
+        "in both halves, or twice in one: 4",
+        (f"{FRAMES[5][2]}: in train and in val ({path_of('leftImg8bit', 5)} and leftImg8bit/val/jena/",),
     ),
     "image truncated": Fault(lambda raw: cut(raw, path_of("leftImg8bit", 2)), "truncated", (FRAMES[2][2],)),
     "wrong size": Fault(

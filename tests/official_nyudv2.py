@@ -180,7 +180,10 @@ MAT_FAULTS = {
         lambda raw: write_splits(raw, (1, 2, 77, 13), (3, 0)),
         "do not exist: 3", ("trainNdxs 77", "trainNdxs 13", "testNdxs 0"),
     ),
-    "halves share frames": Fault(lambda raw: write_splits(raw, (1, 2, 5), (5, 3)), "share frames", ("[5]",)),
+    "halves share frames": Fault(
+        lambda raw: write_splits(raw, (1, 2, 5), (5, 3)),
+        "in both halves, or twice in one: 1", ("000005: in train and in val",),
+    ),
     "a split of text": Fault(
         lambda raw: savemat(raw / "splits.mat", {"trainNdxs": ["a", "b"], "testNdxs": [2, 3]}),
         "trainNdxs has unexpected contents", ("whole numbers",),
@@ -193,7 +196,10 @@ MAT_FAULTS = {
         lambda raw: savemat(raw / "classMapping40.mat", {"mapClass": np.array([[1], ["x"]], object)}),
         "mapClass has unexpected contents",
     ),
-    "a frame twice": Fault(lambda raw: write_splits(raw, (1, 3, 5, 3), VAL), "trainNdxs names frames twice", ("[3]",)),
+    "a frame twice": Fault(
+        lambda raw: write_splits(raw, (1, 3, 5, 3), VAL),
+        "in both halves, or twice in one: 1", ("000003: twice in train",),
+    ),
     "too few": Fault(lambda raw: write_splits(raw, TRAIN, VAL[:2]), "too few samples for val"),
     "no mapping": Fault(lambda raw: (raw / "classMapping40.mat").unlink(), "classMapping40.mat is missing"),
     "another mapping": Fault(
@@ -252,17 +258,18 @@ FOLDER_FAULTS = {
     ),
     "a line twice": Fault(
         lambda raw: (raw / "val.txt").write_text(2 * "rgb/000002.png\tmasks/000002.png\tdepth/000002.png\n"),
-        "a list names samples twice", ("val.txt", "000002"),
+        "in both halves, or twice in one: 1", ("000002: twice in val",),
     ),
     "two samples of one name": Fault(
         lambda raw: (raw / "val.txt").write_text(
             "rgb/000002.png\tmasks/000002.png\tdepth/000002.png\n"
             "./rgb/000002.png\tmasks/000004.png\tdepth/000004.png\n"
         ),
-        "a list names samples twice", ("val.txt", "000002"),
+        "in both halves, or twice in one: 1", ("000002: twice in val (rgb/000002.png and ./rgb/000002.png)",),
     ),
     "lists share samples": Fault(
-        lambda raw: (raw / "val.txt").write_bytes((raw / "train.txt").read_bytes()), "share samples", ("000005",)
+        lambda raw: (raw / "val.txt").write_bytes((raw / "train.txt").read_bytes()),
+        "in both halves, or twice in one: 7", ("000005",),
     ),
     "nothing of it": Fault(
         lambda raw: [path.rename(raw / f"old-{path.name}") for path in list(raw.iterdir())], "no version of NYUDv2"

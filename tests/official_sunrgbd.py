@@ -194,6 +194,15 @@ def compound(raw: Path) -> None:
         file["SUNRGBD2Dseg/seglabel"][3, 0] = fields.ref
 
 
+def rewrite_meta(raw: Path, frame: int, **values: str) -> None:
+    """Write other paths for one frame into SUNRGBDMeta.mat."""
+    path = raw / "SUNRGBDtoolbox/Metadata/SUNRGBDMeta.mat"
+    meta = scipy.io.loadmat(path)["SUNRGBDMeta"]
+    for name, value in values.items():
+        meta[name][0, frame] = f"{ROOT}/{value}"
+    scipy.io.savemat(path, {"SUNRGBDMeta": meta})
+
+
 def both_labels(raw: Path) -> None:
     (raw / "sunrgbd_train_test_labels").mkdir()
 
@@ -229,6 +238,26 @@ FAULTS = {
     ),
     "a label of fields": Fault(compound, "damaged", ("SUNRGBD2Dseg(4)", "'real'")),
     "two versions of the labels": Fault(both_labels, "side by side", ("sunrgbd_train_test_labels", LABELS)),
+    "an image twice in the split": Fault(
+        lambda raw: rewrite_split(raw, [5, 5, *range(6, 12)], range(TEST)),
+        "in both halves, or twice in one: 1",
+        ("img-000006: twice in train",),
+    ),
+    "an image in both halves": Fault(
+        lambda raw: rewrite_split(raw, range(TEST, TEST + TRAIN), range(TEST + 1)),
+        "in both halves, or twice in one: 1",
+        ("img-000006: in train and in val",),
+    ),
+    "two frames of one folder": Fault(
+        lambda raw: rewrite_meta(raw, 6, rgbpath=path_of("image", 5), depthpath=path_of("depth", 5)),
+        "folder of their own: 1",
+        ("SUNRGBDMeta(7)", "SUNRGBDMeta(6)", folder(5)),
+    ),
+    "depth of another frame": Fault(
+        lambda raw: rewrite_meta(raw, 8, depthpath=path_of("depth", 12)),
+        "folder of their own: 1",
+        (path_of("image", 8), path_of("depth", 12)),
+    ),
     "split of absent images": Fault(split_of_another_release, "names 2 images", ("absent_1", "absent_2")),
 }
 ZIP_FAULTS = {

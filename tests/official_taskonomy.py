@@ -137,10 +137,12 @@ SAMPLE_FAULTS = {
         lambda raw: (raw / "val_domain.txt").write_text("rgb/0001.png"), "unexpected format", ("line 1", "rgb/0001.png")
     ),
     "a view listed twice": Fault(
-        lambda raw: write_list(raw / "val_domain.txt", [*VAL, VAL[0]]), "names views twice", ("point_362_view_10",)
+        lambda raw: write_list(raw / "val_domain.txt", [*VAL, VAL[0]]),
+        "in both halves, or twice in one: 1", ("point_362_view_10: twice in val",),
     ),
     "lists share views": Fault(
-        lambda raw: write_list(raw / "val_domain.txt", TRAIN[:3]), "share views", ("point_407_view_2",)
+        lambda raw: write_list(raw / "val_domain.txt", TRAIN[:3]),
+        "in both halves, or twice in one: 3", ("point_407_view_2: in train and in val",),
     ),
     "two copies": Fault(
         lambda raw: shutil.copytree(raw / "rgb", raw / "taskonomy/rgb"), "two copies of Taskonomy", ("taskonomy/rgb/",)

@@ -143,7 +143,7 @@ def choose(raw: Path, spec: DatasetSpec, train: list[Sample], val: list[Sample])
     """As many samples of each split as the spec asks for, train first, in the order of the lists.
 
     Samples of the exclude list are left out first. From a longer list, a subset is drawn with `spec.seed`. Raises
-    `UserError` for a shorter one.
+    `UserError` for a shorter one, and for samples that are in both halves or twice in one.
     """
     excluded = read_excluded(raw)
     if unknown := excluded.keys() - {sample.id for sample in (*train, *val)}:
@@ -152,6 +152,7 @@ def choose(raw: Path, spec: DatasetSpec, train: list[Sample], val: list[Sample])
             found=", ".join(sorted(unknown)[:20]), expected=f"names such as {', '.join(s.id for s in train[:1])}",
         )  # fmt: skip
     train, val = ([sample for sample in half if sample.id not in excluded] for half in (train, val))
+    _refuse_repeated(raw, [*train, *val])
     chosen: list[Sample] = []
     for number, (split, have, want) in enumerate((("train", train, spec.train_scenes), ("val", val, spec.val_scenes))):
         if len(have) < want:
@@ -166,3 +167,22 @@ def choose(raw: Path, spec: DatasetSpec, train: list[Sample], val: list[Sample])
         rows = np.sort(np.random.default_rng([spec.seed, number]).permutation(len(have))[:want])
         chosen += [have[row] for row in rows]
     return tuple(chosen)
+
+
+def _refuse_repeated(raw: Path, samples: list[Sample]) -> None:
+    """Raise `UserError` naming both places of every id that occurs twice: it would be trained on and scored, or count
+    double.
+    """
+    seen: dict[str, Sample] = {}
+    repeated = Unusable()
+    for sample in samples:
+        first = seen.setdefault(sample.id, sample)
+        if first is sample:
+            continue
+        places = [next(iter({**same.files, **same.members}.values()), "") for same in (first, sample)]
+        paths = f" ({places[0]} and {places[1]})" if places[0] != places[1] else ""
+        half = f"twice in {sample.split}" if first.split == sample.split else f"in {first.split} and in {sample.split}"
+        repeated.add(sample.id, half + paths)
+    repeated.refuse(
+        raw, "samples are in both halves, or twice in one", "keep each once: remove one of the two files or lines"
+    )

@@ -5,7 +5,6 @@ Source: paper.md#nyudv2.
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -46,11 +45,6 @@ def scan(raw: Path, spec: DatasetSpec) -> tuple[list[Sample], list[Sample], tupl
     unusable, excluded = Unusable(), read_excluded(raw)
     for split, name in LISTS.items():
         samples[split] = [_sample(raw, split, number, line) for number, line in read_lines(raw / name, fix=_FIX)]
-        if twice := sorted(name for name, times in Counter(s.id for s in samples[split]).items() if times > 1):
-            raise UserError(
-                "a list names samples twice", where=raw / name, found=", ".join(twice[:20]), expected="each once",
-                fix=f"remove the second line of each from {name}",
-            )  # fmt: skip
         for sample in samples[split]:
             if sample.id in excluded:
                 continue
@@ -58,9 +52,6 @@ def scan(raw: Path, spec: DatasetSpec) -> tuple[list[Sample], list[Sample], tupl
             if absent:
                 unusable.add(f"{name}, {sample.id}", f"no {', no '.join(absent)}")
     unusable.refuse(raw, "the lists name files that are missing", "get the rest of the folder, or fix the lists")
-    shared = sorted({sample.id for sample in samples["train"]} & {sample.id for sample in samples["val"]})
-    if shared:
-        raise UserError("the lists share samples", where=raw, found=", ".join(shared[:20]), expected="none in both")
     _check_palettes(
         raw, [sample.files["semantic"] for half in samples.values() for sample in half if sample.id not in excluded]
     )

@@ -55,17 +55,6 @@ def scan(raw: Path, spec: DatasetSpec) -> tuple[list[Sample], list[Sample], tupl
         for number in numbers[(numbers < 1) | (numbers > frames)]:
             unusable.add(f"{name} {number}", f"{LABELED} has frames 1 to {frames}")
     unusable.refuse(raw / SPLITS, "the split names frames that do not exist", f"get {LABELED} and {SPLITS} again")
-    if twice := sorted(set(train.tolist()) & set(val.tolist())):
-        raise UserError(
-            "the split's halves share frames", where=raw / SPLITS, found=twice[:20], expected="none in both"
-        )
-    for name, numbers in (("trainNdxs", train), ("testNdxs", val)):
-        found, times = np.unique(numbers, return_counts=True)
-        if (times > 1).any():
-            raise UserError(
-                f"{name} names frames twice", where=raw / SPLITS, key=name, found=found[times > 1].tolist()[:20],
-                expected="each once", fix=f"get {SPLITS} again",
-            )  # fmt: skip
     class_mapping(raw)
     _check_metres(raw, spec)
     return _samples(train, "train"), _samples(val, "val"), (LABELED, SPLITS, MAPPING)

@@ -17,6 +17,7 @@ import numpy as np
 import scipy.io
 
 from cenbench.data.manifest import VOID
+from cenbench.data.official.adapter import Unusable
 from cenbench.data.official.hdf5 import check_stored, stored_dataset
 from cenbench.data.reading import read_bytes
 from cenbench.errors import UserError
@@ -53,15 +54,26 @@ class Frame:
 
 
 def read_frames(meta: Path) -> list[Frame]:
-    """Every frame of SUNRGBDMeta.mat, in its order."""
+    """Every frame of SUNRGBDMeta.mat, in its order. `UserError` for two frames of one folder, and for a frame whose
+    depth is not in the folder of its image.
+    """
     found = _load(meta, "SUNRGBDMeta")
     frames = []
+    wrong, number_of = Unusable(), dict[str, int]()
     for number, entry in enumerate(np.atleast_1d(found), start=1):
         try:
             rgb, depth = official_path(entry.rgbpath), official_path(entry.depthpath)
         except (AttributeError, ValueError) as error:
             raise _wrong(meta, f"SUNRGBDMeta({number})", error, "a struct with rgbpath and depthpath") from error
-        frames.append(Frame(number, str(PurePosixPath(rgb).parent.parent), rgb, depth))
+        frame = Frame(number, str(PurePosixPath(rgb).parent.parent), rgb, depth)
+        if not PurePosixPath(depth).is_relative_to(frame.folder):
+            wrong.add(f"SUNRGBDMeta({number})", f"its image is {rgb}, its depth {depth}")
+        if (first := number_of.setdefault(frame.folder, number)) != number:
+            wrong.add(f"SUNRGBDMeta({number})", f"{frame.folder} is the folder of SUNRGBDMeta({first}) too")
+        frames.append(frame)
+    wrong.refuse(
+        meta, "frames do not have a folder of their own", "unpack it from the official SUNRGBDtoolbox.zip again"
+    )
     return frames
 
 
@@ -73,9 +85,6 @@ def read_split(allsplit: Path) -> tuple[list[str], list[str]]:
             lists.append([official_path(path) for path in np.atleast_1d(_load(allsplit, name))])
         except ValueError as error:
             raise _wrong(allsplit, name, error, f"paths that start with {_AUTHORS_ROOT}/") from error
-    both = sorted(set(lists[0]) & set(lists[1]))
-    if both:
-        raise UserError("images are in both splits", where=allsplit, found="\n    ".join(both), expected="one split")
     return lists[0], lists[1]
 
 

@@ -69,8 +69,6 @@ def _by_lists(raw: Path, views: Views) -> Candidates:
             elif absent := lacks(views[view]):
                 unusable.add(f"{name}, {view}", f"no {', no '.join(absent)}")
     unusable.refuse(raw, "the lists name images that do not exist", "get the rest of the dataset, or fix the lists")
-    if twice := sorted(set(named["train"]) & set(named["val"])):
-        raise UserError("the lists share views", where=raw, found=", ".join(twice[:20]), expected="none in both")
     return named["train"], named["val"]
 
 
@@ -88,9 +86,6 @@ def _read_list(path: Path) -> list[str]:
                 expected="{domain}/point_407_view_2_domain_{domain}.png",
             )
         views.append(view_name(tuple(match[1].split("/")[:-1]), match[2], match[3], match[4]))
-    if len(set(views)) < len(views):
-        twice = sorted({view for view in views if views.count(view) > 1})
-        raise UserError("a list names views twice", where=path, found=", ".join(twice[:20]), expected="each once")
     return views
 
 
