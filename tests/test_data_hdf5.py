@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
 
 import h5py
 import numpy as np
+import official_nyudv2
 import pytest
 
 from cenbench.data.official.hdf5 import stored_dataset
+from cenbench.data.official.nyudv2 import NYUDv2
+from cenbench.data.official.sunrgbd_toolbox import Labels
 from cenbench.errors import UserError
 
 VALUES = np.arange(24, dtype=np.uint8).reshape(4, 6)
@@ -90,6 +94,22 @@ def test_values_that_are_not_in_the_file_are_refused(
         stored_dataset(file, "group/depths", path)
     assert caught.value.where == path
     assert re.match(found, str(caught.value.found))
+
+
+@pytest.mark.parametrize(("kind", "found"), [("pipe", "a pipe"), ("folder", "a directory")])
+@pytest.mark.parametrize("name", ["nyu_depth_v2_labeled.mat", "labels.mat"])
+def test_a_pipe_or_folder_in_place_of_a_file_is_named(tmp_path: Path, name: str, kind: str, found: str) -> None:
+    path = tmp_path / name
+    if kind == "folder":
+        path.mkdir()
+    else:
+        os.mkfifo(path)
+        handle = os.open(path, os.O_RDWR)  # so that a reader that opens it fails, and does not wait for ever
+    with pytest.raises(UserError, match=f"{re.escape(name)} is not a regular file") as caught:
+        Labels(path) if name == "labels.mat" else NYUDv2().scan(tmp_path, official_nyudv2.FULL)
+    assert caught.value.found == found
+    if kind == "pipe":
+        os.close(handle)
 
 
 @pytest.mark.parametrize(

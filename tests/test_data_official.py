@@ -7,6 +7,7 @@ two versions of the raw files never mix, and every bad file is named.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -81,6 +82,25 @@ def some_file(stand_in: StandIn, raw: Path) -> Path:
     """One of the files that the adapter reads."""
     scan = find_adapter(stand_in.spec.name).scan(raw, stand_in.spec)
     return raw / [*scan.sources, *scan.samples[0].files.values()][-1]
+
+
+def some_sample_file(stand_in: StandIn, raw: Path) -> Path | None:
+    """A file of a single sample, if not all samples are in shared files."""
+    scan = find_adapter(stand_in.spec.name).scan(raw, stand_in.spec)
+    return next((raw / path for path in scan.samples[0].files.values() if path not in scan.sources), None)
+
+
+def touch(path: Path, date: float = 1e9) -> None:
+    """Give a file this date, later than whatever was written before: the kernel counts in steps of up to 10 ms."""
+    time.sleep(0.02)
+    os.utime(path, (date, date))
+
+
+def copy_of(made: Path, root: Path) -> Path:
+    """A copy of a dataset that is younger than all raw files so far."""
+    folder = Path(shutil.copytree(made, root / made.name))
+    (folder / "manifest.json").touch()
+    return folder
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -198,30 +218,53 @@ def test_raw_files_changed_between_two_attempts_never_mix(
 def test_a_complete_dataset_is_left_alone_until_a_raw_file_changes(
     stand_in: StandIn, made: Path, raw: Path, tmp_path: Path
 ) -> None:
-    folder = Path(shutil.copytree(made, tmp_path / "root" / made.name))
+    folder = copy_of(made, tmp_path / "root")
     times = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
     assert adapters.prepare(stand_in.spec, tmp_path / "root", 1, False, raw) == folder
     assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == times
-    newer = time.time() + 10
-    os.utime(some_file(stand_in, raw), (newer, newer))
+    touch(some_sample_file(stand_in, raw) or some_file(stand_in, raw))
     adapters.prepare(stand_in.spec, tmp_path / "root", 1, False, raw)
-    assert (folder / "manifest.json").stat().st_mtime_ns > times["manifest.json"]
+    again = (folder / "manifest.json").stat().st_mtime_ns > times["manifest.json"]
+    assert again == bool(some_sample_file(stand_in, raw)), (
+        "only the digest of a shared file can tell that it is the same"
+    )
     assert contents(folder) == contents(made), "the same content gives the same bytes and digest"
     shutil.rmtree(raw)
     assert adapters.prepare(stand_in.spec, tmp_path / "root", 1, False) == folder, "prepared, it needs no raw files"
 
 
+@pytest.mark.parametrize("stand_in", [STAND_INS[label] for label in STAND_INS if label != "cityscapes-folders"])
+def test_a_shared_file_replaced_by_one_of_old_date_is_read_again(
+    stand_in: StandIn, made: Path, raw: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As cp -p, rsync -t, unzip and wget leave it; of the same size, so that only its SHA-256 differs."""
+    sources = find_adapter(stand_in.spec.name).scan(raw, stand_in.spec).sources
+    folder = copy_of(made, tmp_path / "root")
+    document = json.loads((folder / "manifest.json").read_text())
+    (entry,) = (entry for entry in document["sources"] if entry["name"] == sources[-1])
+    entry["sha256"] = "0" * 64  # as if the file that was read had been another one
+    (folder / "manifest.json").write_text(json.dumps(document))
+    assert adapters.prepare(stand_in.spec, tmp_path / "root", 1, False, raw) == folder
+    assert json.loads((folder / "manifest.json").read_text()) == document, "nothing was touched since"
+    touch(raw / sources[-1])
+    adapters.prepare(stand_in.spec, tmp_path / "root", 1, False, raw)
+    assert contents(folder) == contents(made)
+    assert f"{sources[-1]}, which was touched, for its SHA-256" in capsys.readouterr().err
+
+
 def test_a_raw_file_dated_in_the_future_is_read_once(stand_in: StandIn, raw: Path, tmp_path: Path) -> None:
     """Copied from a machine whose clock is ahead: it would look newer than the dataset for ever."""
     future = time.time() + 86_400
-    os.utime(some_file(stand_in, raw), (future, future))
+    dated = some_sample_file(stand_in, raw) or some_file(stand_in, raw)
+    os.utime(dated, (future, future))
     folder = adapters.prepare(stand_in.spec, tmp_path / "root", 1, False, raw)
     made_ns = (folder / "manifest.json").stat().st_mtime_ns
     adapters.prepare(stand_in.spec, tmp_path / "root", 1, False, raw)
     assert (folder / "manifest.json").stat().st_mtime_ns == made_ns
-    os.utime(some_file(stand_in, raw), (future, future))
+    touch(dated, future)
     adapters.prepare(stand_in.spec, tmp_path / "root", 1, False, raw)
-    assert (folder / "manifest.json").stat().st_mtime_ns > made_ns, "dated again: it may have changed"
+    again = (folder / "manifest.json").stat().st_mtime_ns > made_ns
+    assert again == bool(some_sample_file(stand_in, raw)), "dated again: it may have changed"
 
 
 def test_samples_of_the_exclude_list_are_left_out(stand_in: StandIn, made: Path, raw: Path, tmp_path: Path) -> None:

@@ -12,6 +12,16 @@ from pathlib import Path
 import h5py
 
 from cenbench.errors import UserError
+from cenbench.regular_file import open_regular
+
+
+def open_hdf5(path: Path) -> h5py.File:
+    """Open a regular file for reading: HDF5 would wait on a pipe for ever, and words what the file system refuses with
+    the addresses of its own objects. Raises what h5py raises on a damaged file, and `UserError` as `open_regular`.
+    """
+    with open_regular(path):
+        pass
+    return h5py.File(path, "r")
 
 
 def stored_dataset(file: h5py.File, name: str, path: Path, *, complete: bool = True) -> h5py.Dataset:

@@ -16,6 +16,7 @@ from cenbench.data.official.png import read_palette
 from cenbench.data.reading import file_system_errors, read_lines
 from cenbench.errors import UserError
 from cenbench.matrix.specs import DatasetSpec
+from cenbench.regular_file import Unreadable
 
 LISTS: dict[Split, str] = {"train": "train.txt", "val": "val.txt"}
 ROLES = ("rgb", "semantic", "depth")
@@ -48,7 +49,7 @@ def scan(raw: Path, spec: DatasetSpec) -> tuple[list[Sample], list[Sample], tupl
         for sample in samples[split]:
             if sample.id in excluded:
                 continue
-            absent = [path for path in sample.files.values() if not (raw / path).is_file()]
+            absent = [path for path in sample.files.values() if not _is_file(raw / path, f"{name}, {sample.id}")]
             if absent:
                 unusable.add(f"{name}, {sample.id}", f"no {', no '.join(absent)}")
     unusable.refuse(raw, "the lists name files that are missing", "get the rest of the folder, or fix the lists")
@@ -77,6 +78,15 @@ def read(raw: Path, spec: DatasetSpec, sample: Sample) -> tuple[np.ndarray, np.n
         depth_HW = metres_to_units(metres_HW, UNITS_PER_METRE, raw / sample.files["depth"])
     check_farthest(depth_HW, UNITS_PER_METRE, raw / sample.files["depth"])
     return rgb_HWC, crop(depth_HW), semantic_HW
+
+
+def _is_file(path: Path, named_by: str) -> bool:
+    """Whether there is such a file; `Unreadable`, with the line that names it, where the file system does not tell."""
+    try:
+        with file_system_errors(path):
+            return path.is_file()
+    except Unreadable as error:
+        raise Unreadable(error.problem, where=path, key=named_by, found=error.found, fix=error.fix) from error
 
 
 def _depth(path: Path) -> np.ndarray:

@@ -16,7 +16,7 @@ import numpy as np
 from scipy.io import loadmat
 
 from cenbench.data.official.adapter import Sample, Split, Unusable
-from cenbench.data.official.hdf5 import stored_dataset
+from cenbench.data.official.hdf5 import open_hdf5, stored_dataset
 from cenbench.data.official.images import metres_to_units
 from cenbench.data.official.nearness import check_unit
 from cenbench.data.official.nyudv2_folder import UNITS_PER_METRE, WHOLE, crop
@@ -113,7 +113,7 @@ def _open(raw: Path) -> Iterator[h5py.File]:
     """Open the labelled .mat; errors of HDF5, now or while reading, become a `UserError`."""
     path = raw / LABELED
     try:
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path) as file:
             yield file
     except _HDF5_ERRORS as error:
         if is_system_error(error):

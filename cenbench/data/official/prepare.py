@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+import time
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -25,8 +26,8 @@ def prepare_official(
     """Prepare `root/<key>` and return it.
 
     `raw` is the folder with the official files, `root/../raw/NAME` by default. A complete dataset is prepared again if
-    `raw` now holds other files, or files newer than its manifest. Raises `UserError` as `Adapter.scan` and
-    `Adapter.read` do.
+    `raw` now holds other files, or files that changed since (`FilesOfScan.match`). Raises `UserError` as `Adapter.scan`
+    and `Adapter.read` do.
     """
     if spec.version != adapter.VERSION:
         raise UserError("the adapter has no such version", key="version", found=spec.version, expected=adapter.VERSION)
@@ -114,8 +115,8 @@ def remarks(adapter: Adapter, raw: Path, scan: Scan) -> list[str]:
     lines += scan.notes
     if scan.excluded:
         shown = ", ".join(f"{name} ({why})" for name, why in scan.excluded[:5])
-        more = ", ..." if len(scan.excluded) > 5 else ""
-        lines.append(f"{len(scan.excluded)} samples are left out: {shown}{more}")
+        more = f", and {len(scan.excluded) - 5} more" if len(scan.excluded) > 5 else ""
+        lines.append(f"left out: {shown}{more}")
     return lines
 
 
@@ -137,7 +138,7 @@ class FilesOfScan:
     scan: Scan
 
     def fingerprint(self) -> str:
-        """Digest that changes with the name, size or modification time of any file, and with the samples to read."""
+        """Digest that changes with the name, size or times of any file, and with the samples to read."""
         names = [*self.scan.sources, *self._of_samples()]
         stats = [(name, *self._stat(name)) for name in names]
         return digest([stats, [asdict(sample) for sample in self.scan.samples]])
@@ -157,7 +158,12 @@ class FilesOfScan:
         return (*shared, *self._folders())
 
     def match(self, folder: Path) -> bool:
-        """Whether the complete dataset in `folder` was made from these files, by name, size and time as in make."""
+        """Whether the complete dataset in `folder` was made from these files.
+
+        They have the same names and sizes. A file whose ctime is later than the manifest may have been replaced, by one
+        with an old date too (cp -p, rsync, unzip, wget): the SHA-256 of a shared file decides. No digest of the files
+        of single samples is known, so one that was touched counts as changed.
+        """
         manifest = read_manifest(folder)
         if manifest.scenes != tuple(sample.id for sample in self.scan.samples):
             return False
@@ -166,14 +172,20 @@ class FilesOfScan:
         for name in self.scan.sources:  # computing their SHA-256 takes too long here
             now[name] = (self._stat(name)[0], 1, stored.get(name, (0, 0, ""))[2])
         made_ns = (folder / MANIFEST).stat().st_mtime_ns
-        return stored == now and all(
-            self._changed_ns(name) <= made_ns for name in (*self.scan.sources, *self._of_samples())
-        )
+        if stored != now or any(self._touched(name, made_ns) for name in self._of_samples()):
+            return False
+        return all(self._has_digest(name, now[name][2]) for name in self.scan.sources if self._touched(name, made_ns))
 
-    def _changed_ns(self, name: str) -> int:
-        """When a file was last changed; for one that is dated in the future, when that date was set."""
-        status = (self.raw / name).stat()
-        return min(status.st_mtime_ns, status.st_ctime_ns)
+    def _touched(self, name: str, since_ns: int) -> bool:
+        """Whether a file's ctime is later. A date in the future is that of a clock that was ahead, and tells nothing.
+
+        Its modification time does not count: programs set it to what they like.
+        """
+        return since_ns < self._stat(name)[2] <= time.time_ns()
+
+    def _has_digest(self, name: str, sha256: str) -> bool:
+        print(f"reading {self.raw / name}, which was touched, for its SHA-256", file=sys.stderr)
+        return sha256_file(self.raw / name) == sha256
 
     def _folders(self) -> list[SourceEntry]:
         folders: dict[str, list[tuple[str, int]]] = {}
@@ -187,14 +199,15 @@ class FilesOfScan:
     def _of_samples(self) -> list[str]:
         return sorted({name for sample in self.scan.samples for name in sample.files.values()} - set(self.scan.sources))
 
-    def _stat(self, name: str) -> tuple[int, int]:
+    def _stat(self, name: str) -> tuple[int, int, int]:
+        """Size, and times of modification and of change (ns)."""
         try:
             stat = (self.raw / name).stat()
         except FileNotFoundError as error:
             raise UserError(
                 f"{name} is gone", where=self.raw / name, fix="put it back, then rerun the command"
             ) from error
-        return stat.st_size, stat.st_mtime_ns
+        return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
 
 
 def _size(file: OfficialFile) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import lzma
 import os
 import shutil
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,8 +18,12 @@ from cenbench.data.reading import MOST_BYTES, file_system_errors, files_below, r
 from cenbench.errors import UserError
 from cenbench.files import atomic_path
 from cenbench.regular_file import Unreadable, is_system_error, unreadable
+from cenbench.sha256_cache import file_state
 
-_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
+_BROKEN = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError),
+    *(ValueError, RuntimeError),  # names that are not UTF-8; a password, and methods that Python does not have
+)
 """What zipfile raises on a damaged, encrypted or unknown archive."""
 
 
@@ -29,7 +35,7 @@ class RawFiles:
 
     def __init__(self, folder: Path, archives: Iterable[str]) -> None:
         self._folder = folder
-        self.archives = tuple(name for name in archives if (folder / name).is_file())
+        self.archives = tuple(name for name in archives if self.on_disk(name))
         """The named archives that exist."""
         self._zips = {folder / name: _open(folder / name) for name in self.archives}
 
@@ -73,35 +79,42 @@ class RawFiles:
             return read_bytes(self._folder / name)
         archive = self._archive_with(name)
         try:
-            member = self._zips[archive].getinfo(name)
-            if member.file_size > MOST_BYTES:
-                raise zipfile.BadZipFile(f"it would unpack to {member.file_size:,} bytes")
-            return self._zips[archive].read(member)
+            return self._zips[archive].read(self._member(archive, name, MOST_BYTES))
         except _BROKEN as error:
-            if is_system_error(error):
-                raise unreadable(archive, error) from error
-            raise _damaged(archive, name, error) from error
+            raise _refused(archive, name, error) from error
 
-    def unpacked(self, name: str) -> Path:
-        """The file on disk; a member of a zip is first unpacked to its official path, atomically."""
+    def unpacked(self, name: str, *, most_bytes: int = MOST_BYTES) -> Path:
+        """The file on disk; a member of a zip is first unpacked to its official path, atomically.
+
+        Raises `UserError` for a member that is damaged, or larger than `most_bytes`.
+        """
         path = self._folder / name
-        if path.is_file():
+        if self.on_disk(name):
             return path
         archive = self._archive_with(name)
         try:
-            with atomic_path(path) as temporary, self._zips[archive].open(name) as member, temporary.open("wb") as file:
-                shutil.copyfileobj(member, file, 1 << 20)
-        except (OSError, Unreadable) as error:
-            reason = error.found if isinstance(error, Unreadable) else error.strerror or str(error)
+            member = self._member(archive, name, most_bytes)
+            with (
+                atomic_path(path) as temporary,
+                self._zips[archive].open(member) as packed,
+                temporary.open("wb") as file,
+            ):
+                shutil.copyfileobj(packed, file, 1 << 20)
+        except Unreadable as error:
             raise UserError(
-                f"{path.name} cannot be unpacked beside {archive.name}", where=path, found=reason,
+                f"{path.name} cannot be unpacked beside {archive.name}", where=path, found=error.found,
                 fix="make this folder writable, or unpack the zip there yourself",
             ) from error  # fmt: skip
         except _BROKEN as error:
-            raise _damaged(archive, name, error) from error
-        then = archive.stat().st_mtime_ns
-        os.utime(path, ns=(then, then))  # so that a dataset made from it earlier does not look older than it
+            raise _refused(archive, name, error) from error
         return path
+
+    def _member(self, archive: Path, name: str, most_bytes: int) -> zipfile.ZipInfo:
+        """A member of at most this size; BadZipFile for a larger one (decompression bomb)."""
+        member = self._zips[archive].getinfo(name)
+        if member.file_size > most_bytes:
+            raise zipfile.BadZipFile(f"it would unpack to {member.file_size:,} bytes")
+        return member
 
     def _archive(self, name: str) -> Path | None:
         return next((path for path, archive in self._zips.items() if name in archive.NameToInfo), None)
@@ -119,21 +132,27 @@ class RawFiles:
 
 def _open(archive: Path) -> zipfile.ZipFile:
     try:
-        status = archive.stat()
-        return _opened(archive, status.st_mtime_ns, status.st_size, os.getpid())
+        return _opened(archive, file_state(archive), os.getpid())
     except _BROKEN as error:
-        if is_system_error(error):
-            raise unreadable(archive, error) from error
-        raise _damaged(archive, None, error) from error
+        raise _refused(archive, None, error) from error
 
 
 @lru_cache(maxsize=8)
-def _opened(archive: Path, mtime_ns: int, size: int, process: int) -> zipfile.ZipFile:
+def _opened(archive: Path, state: tuple[int, ...], process: int) -> zipfile.ZipFile:
     """Cached, one per process: reading the directory of 100,000 members takes a second."""
     return zipfile.ZipFile(archive)
 
 
-def _damaged(archive: Path, member: str | None, error: Exception) -> UserError:
+def _refused(archive: Path, member: str | None, error: Exception) -> UserError:
+    """The error for an archive that cannot be read: by the file system, by Python, or because it is damaged."""
+    if is_system_error(error):
+        return unreadable(archive, error)
+    if isinstance(error, RuntimeError):
+        return UserError(
+            f"{archive.name} is packed in a way that Python cannot read{f': {member}' if member else ''}",
+            where=archive, found=str(error), expected="stored or deflated, without a password",
+            fix=f"unpack it yourself in {archive.parent} (unzip or 7z); if that fails too, get the zip again",
+        )  # fmt: skip
     problem = f"{archive.name} is damaged or truncated"
     return UserError(
         problem if member is None else f"{problem}: its member {member} cannot be read",

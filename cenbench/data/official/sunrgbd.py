@@ -36,6 +36,8 @@ LABELS = "SUNRGBDtoolbox/Metadata/SUNRGBD2Dseg.mat"
 SPLIT = "SUNRGBDtoolbox/traintestSUNRGBD/allsplit.mat"
 READY_LABELS = "sunrgbd_train_test_labels"
 """Folder of labels that others extracted from the toolbox: `img-%06d.png`, numbered as in SUNRGBDMeta.mat."""
+_MOST_BYTES_OF_LABELS = 2**33
+"""More than SUNRGBD2Dseg.mat has: the whole SUNRGBDtoolbox.zip has 0.6 GB, and its labels are compressed already."""
 _FARTHEST_M = 8
 _HOLES = {"filled": "holes filled", "raw": "holes as measured"}
 
@@ -70,7 +72,7 @@ class SUNRGBD(Adapter):
         ready = _has_ready_labels(raw, files, test)
         sources = [META, SPLIT, *(name for name in files.archives if name == "SUNRGBD.zip")]
         if not ready:
-            files.unpacked(LABELS)
+            files.unpacked(LABELS, most_bytes=_MOST_BYTES_OF_LABELS)
             sources.append(LABELS)
         chosen = choose(
             raw,

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import h5py
 import numpy as np
 import scipy.io
 
 from cenbench.data.manifest import VOID
 from cenbench.data.official.adapter import Unusable
-from cenbench.data.official.hdf5 import check_stored, stored_dataset
+from cenbench.data.official.hdf5 import check_stored, open_hdf5, stored_dataset
 from cenbench.data.reading import read_bytes
 from cenbench.errors import UserError
 from cenbench.regular_file import is_system_error, unreadable
@@ -102,7 +101,7 @@ class Labels:
     def __init__(self, path: Path) -> None:
         self._path = path
         try:
-            self._file = h5py.File(path, "r")
+            self._file = open_hdf5(path)
             self._references: Any = stored_dataset(self._file, "SUNRGBD2Dseg/seglabel", path)
         except _HDF5_ERRORS as error:
             if is_system_error(error):
