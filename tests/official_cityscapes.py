@@ -118,6 +118,18 @@ def city_in_both_splits(raw: Path) -> None:
         shutil.copytree(raw / top / "train/jena", raw / top / "val/jena")
 
 
+def emptied(raw: Path, top: str) -> None:
+    for frame in range(len(FRAMES)):
+        replaced(raw, top, frame, np.zeros_like(contents(frame)["labels" if top == "gtFine" else "disparity"]))
+
+
+def other_baseline(raw: Path, times: float) -> None:
+    for frame in range(len(FRAMES)):
+        document = camera(frame)
+        document["extrinsic"]["baseline"] *= times
+        (raw / path_of("camera", frame)).write_text(json.dumps(document))
+
+
 def unpaired(raw: Path) -> None:
     for top, frame in (("gtFine", 1), ("disparity", 7), ("camera", 7), ("leftImg8bit", 11)):
         (raw / path_of(top, frame)).unlink()
@@ -164,6 +176,39 @@ FAULTS = {
     ),
     "a camera file nested too deeply": Fault(
         lambda raw: (raw / path_of("camera", 5)).write_text("[" * 200_000), "not a camera file", (FRAMES[5][2],)
+    ),
+    "numbers in quotes": Fault(
+        lambda raw: (raw / path_of("camera", 5)).write_text(
+            '{"extrinsic": {"baseline": "0.2"}, "intrinsic": {"fx": 1}}'
+        ),
+        "not a camera file",
+        (FRAMES[5][2], "'0.2' is not a number"),
+    ),
+    "a baseline of true": Fault(
+        lambda raw: (raw / path_of("camera", 5)).write_text(
+            '{"extrinsic": {"baseline": true}, "intrinsic": {"fx": 9}}'
+        ),
+        "not a camera file",
+        ("True is not a number",),
+    ),
+    "two baselines": Fault(
+        lambda raw: (raw / path_of("camera", 5)).write_text(
+            '{"extrinsic": {"baseline": 0.2, "baseline": 2.0}, "intrinsic": {"fx": 2262.5}}'
+        ),
+        "not a camera file",
+        ("duplicate key 'baseline'",),
+    ),
+    "baselines in millimetres": Fault(
+        lambda raw: other_baseline(raw, 1000), "13 scenes cannot be read", (FRAMES[5][2], "is farther than 127.998 m")
+    ),
+    "baselines in kilometres": Fault(
+        lambda raw: other_baseline(raw, 0.001), "13 scenes cannot be read", (FRAMES[5][2], "is nearer than 1 m")
+    ),
+    "no disparity at all": Fault(
+        lambda raw: emptied(raw, "disparity"), "no values of a modality", ("depth_zbuffer: 0, missing",)
+    ),
+    "no labels at all": Fault(
+        lambda raw: emptied(raw, "gtFine"), "no values of a modality", ("semantic: 255, void, in every pixel of train",)
     ),
     "no camera file": Fault(
         lambda raw: (raw / path_of("camera", 5)).write_text("{"), "not a camera file", (FRAMES[5][2],)

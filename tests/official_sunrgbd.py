@@ -203,6 +203,11 @@ def rewrite_meta(raw: Path, frame: int, **values: str) -> None:
     scipy.io.savemat(path, {"SUNRGBDMeta": meta})
 
 
+def no_depth(raw: Path) -> None:
+    for path in raw.glob("SUNRGBD/**/depth*/*.png"):
+        Image.fromarray(np.zeros_like(np.asarray(Image.open(path)))).save(path)
+
+
 def both_labels(raw: Path) -> None:
     (raw / "sunrgbd_train_test_labels").mkdir()
 
@@ -257,6 +262,9 @@ FAULTS = {
         lambda raw: rewrite_meta(raw, 8, depthpath=path_of("depth", 12)),
         "folder of their own: 1",
         (path_of("image", 8), path_of("depth", 12)),
+    ),
+    "no depth at all": Fault(
+        no_depth, "no values of a modality", ("depth_zbuffer: 0, missing, in every pixel of val",)
     ),
     "split of absent images": Fault(split_of_another_release, "names 2 images", ("absent_1", "absent_2")),
 }

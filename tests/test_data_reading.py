@@ -107,6 +107,41 @@ def test_links_that_lead_nowhere_and_folders_in_place_of_files(label: str, tmp_p
     assert (raw / name).name in str(caught.value)
 
 
+@pytest.mark.parametrize("label", ["nyudv2-folder", "taskonomy-sample"])
+def test_an_exclude_list_that_cannot_be_read_is_not_taken_for_none(label: str, tmp_path: Path) -> None:
+    """A link whose file is gone, or a folder of that name."""
+    stand_in, raw = STAND_INS[label], tmp_path / "raw"
+    raw.mkdir()
+    stand_in.write(raw)
+    (raw / "exclude.txt").symlink_to(tmp_path / "gone.txt")
+    with pytest.raises(UserError, match=r"exclude\.txt is missing"):
+        adapters.prepare(stand_in.spec, tmp_path / "prepared", 1, False, raw)
+    (raw / "exclude.txt").unlink()
+    (raw / "exclude.txt").mkdir()
+    with pytest.raises(UserError, match=r"exclude\.txt is not a regular file"):
+        adapters.prepare(stand_in.spec, tmp_path / "prepared", 1, False, raw)
+
+
+def test_lists_whose_files_are_gone_are_not_taken_for_none(tmp_path: Path) -> None:
+    """Without lists, Taskonomy is split by chance."""
+    stand_in = STAND_INS["taskonomy-sample"]
+    stand_in.write(tmp_path)
+    for name in ("train_domain.txt", "val_domain.txt"):
+        (tmp_path / name).unlink()
+        (tmp_path / name).symlink_to(tmp_path / "gone.txt")
+    with pytest.raises(UserError, match=r"train_domain\.txt is missing"):
+        find_adapter("taskonomy").scan(tmp_path, stand_in.spec)
+
+
+def test_a_name_that_the_file_system_refuses_is_named_with_its_list(tmp_path: Path) -> None:
+    official_nyudv2.write_folder(tmp_path)
+    with (tmp_path / "train.txt").open("a") as lines:
+        lines.write(f"rgb/{'x' * 300}.png\tmasks/000001.png\tdepth/000001.png\n")
+    with pytest.raises(Unreadable, match="ENAMETOOLONG") as caught:
+        find_adapter("nyudv2").scan(tmp_path, official_nyudv2.FULL)
+    assert str(caught.value.key).startswith("train.txt, xxx")
+
+
 def test_an_unwritable_place_for_datasets_is_named(shared: Path) -> None:
     raw = shared / "raw"
     raw.mkdir()

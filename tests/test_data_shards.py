@@ -9,6 +9,7 @@ import hashlib
 import os
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -123,6 +124,69 @@ def test_a_changed_file_of_the_same_size_and_an_added_byte_are_both_noticed(raw:
     made = (folder / MANIFEST).stat().st_mtime_ns
     prepare(raw)
     assert (folder / MANIFEST).stat().st_mtime_ns == made
+
+
+def test_files_replaced_by_others_of_the_same_size_and_date_are_noticed(
+    raw: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a second download with the server's date, or cp -p: between two attempts, and after the last."""
+    killed_at("scenes-000008.npz", raw, monkeypatch)
+    time.sleep(0.02)  # the kernel counts in steps of up to 10 ms
+    (raw / "00.txt").write_text("9")
+    os.utime(raw / "00.txt", (1e9, 1e9))
+    folder = prepare(raw)
+    assert numbers(folder)[0] == 9
+    time.sleep(0.02)
+    (raw / "13.txt").write_text("31")
+    os.utime(raw / "13.txt", (1e9, 1e9))
+    with monkeypatch.context() as patch:
+        patch.setattr("cenbench.data.official.prepare.time.time_ns", lambda: 0)
+        assert numbers(prepare(raw))[13] == 13, "a change in the future is that of a clock that was ahead"
+    assert numbers(prepare(raw))[13] == 31
+
+
+EMPTY: dict[str, tuple[Callable[[int], tuple[int, int]], str, str, int]] = {
+    "no depth": (lambda number: (0, 1), "depth", "depth: 0, missing, in every pixel of train", 2),
+    "no labels in val": (
+        lambda number: (1, 255 * (number > 11)), "semantic", "semantic: 255, void, in every pixel of val", 1
+    ),
+}  # fmt: skip
+"""Depth and label of a scene; modality, text and number of lines of the error."""
+
+
+@pytest.mark.parametrize("name", EMPTY)
+def test_a_split_without_values_of_a_modality_is_refused(name: str, tmp_path: Path) -> None:
+    values, key, found, times = EMPTY[name]
+    recipe = Recipe(
+        spec=SPEC, scenes=range(20), doing="making", classes=(), licence="", citation="",
+        modalities={
+            "depth": ModalityDeclaration("uint8", 1, "depth", (1, 255), missing=0),
+            "semantic": ModalityDeclaration("uint8", 1, "class number", (0, 3), missing=255),
+        },
+        make=lambda number: dict.fromkeys(("depth", "semantic"), np.ones((2, 2), np.uint8)),
+    )  # fmt: skip
+
+    def make(number: int) -> dict[str, np.ndarray]:
+        depth, label = values(number)
+        return {"depth": np.full((2, 2), depth, np.uint8), "semantic": np.full((2, 2), label, np.uint8)}
+
+    folder = prepare_shards(recipe, tmp_path, 1, False)
+    whole = manifest_digest(folder)
+    with pytest.raises(UserError, match="a whole split has no values") as caught:
+        prepare_shards(replace(recipe, make=make), tmp_path, 1, False, again=True)
+    assert caught.value.key == key
+    assert found in str(caught.value)
+    assert str(caught.value).count("in every pixel") == times
+    assert manifest_digest(folder) == whole, "the dataset that was there stays as it is"
+
+
+def test_one_value_in_a_split_is_enough(tmp_path: Path) -> None:
+    def make(number: int) -> dict[str, np.ndarray]:
+        return {"depth": np.array([[0, 0], [0, number in (10, 19)]], np.uint8)}
+
+    declared = {"depth": ModalityDeclaration("uint8", 1, "depth", (1, 255), missing=0)}
+    recipe = Recipe(SPEC, declared, range(20), make, "making", (), "", "")
+    assert Prepared.open(prepare_shards(recipe, tmp_path, 1, False)).array("depth").sum() == 2
 
 
 def test_files_that_change_while_they_are_read_are_refused(raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ import pytest
 from official_taskonomy import DOMAINS
 
 from cenbench.data.official.adapter import Scan
+from cenbench.data.official.prepare import remarks
 from cenbench.data.official.taskonomy import Taskonomy
 from cenbench.errors import UserError
 from cenbench.matrix.specs import DatasetSpec
@@ -80,3 +81,24 @@ def test_the_split_by_points_follows_the_proportion_asked_for(tmp_path: Path) ->
     touch(tmp_path, [""], points=30, views=1)
     train, val = halves(scan(tmp_path, train_scenes=20, val_scenes=10), "_view_")
     assert (len(train), len(val)) == (20, 10)
+
+
+def table(raw: Path, *rows: str) -> None:
+    (raw / "train_val_test_tiny.csv").write_text("\n".join(["id,train,val,test", *rows]))
+
+
+def test_a_building_that_the_table_does_not_name_is_reported(tmp_path: Path) -> None:
+    touch(tmp_path, ["taskonomy/allensville", "taskonomy/hanson", "taskonomy/corozal", "taskonomy/ihlen"], 6, 2)
+    table(tmp_path, "allensville,1,0,0", "corozal,0,1,0", "ihlen,0,0,1")
+    found = scan(tmp_path)
+    assert halves(found, "/") == ({"allensville"}, {"corozal"})
+    assert found.excluded == (("hanson", "12 views: train_val_test_tiny.csv does not name it"),)
+    assert any(line.startswith("left out: hanson (12 views") for line in remarks(Taskonomy(), tmp_path, found))
+
+
+def test_a_table_of_other_spelling_is_refused_naming_both(tmp_path: Path) -> None:
+    touch(tmp_path, ["taskonomy/allensville", "taskonomy/corozal"], points=6, views=2)
+    table(tmp_path, "Allensville,1,0,0", "Corozal,0,1,0")
+    with pytest.raises(UserError, match="the table names no building of this folder") as caught:
+        scan(tmp_path)
+    assert caught.value.found == "allensville, corozal in the folder; Allensville, Corozal in the table"

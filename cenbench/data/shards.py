@@ -25,15 +25,18 @@ from typing import Any
 import numpy as np
 
 from cenbench.data.croissant import write_croissant
-from cenbench.data.manifest import MANIFEST, FileEntry, write_manifest
+from cenbench.data.manifest import MANIFEST, FileEntry, split_limits, write_manifest
 from cenbench.data.progress import counting
 from cenbench.data.recipe import Recipe
+from cenbench.data.statistics import LABELS
 from cenbench.errors import UserError
 from cenbench.files import atomic_path, sha256_file, write_text
 from cenbench.work_lock import work_lock
 
 SCENES_PER_SHARD = 8
 _FINGERPRINT = "made-from"
+_MISSING = {LABELS: "void"}
+"""Modality -> word for its missing value, where it has one of its own."""
 _DAMAGED = (
     *(zipfile.BadZipFile, zlib.error, struct.error, ValueError, KeyError, EOFError, NotImplementedError),
     *(SyntaxError, tokenize.TokenError, MemoryError),  # NumPy parses the header as Python, and believes its shape
@@ -46,7 +49,7 @@ def prepare_shards(recipe: Recipe, root: Path, workers: int, progress: bool, *, 
 
     `again`: prepare it again although it is complete. Waits for another process that is preparing it, such as one that
     outlived its controller. Raises `UserError` if the disk is full, for scenes that cannot be made (all in one
-    message), and for files that change while being read.
+    message), for files that change while being read, and for a split without any value of a modality.
     """
     folder = root / recipe.key
     partial = root / f"{folder.name}.partial"
@@ -58,6 +61,7 @@ def prepare_shards(recipe: Recipe, root: Path, workers: int, progress: bool, *, 
         _resume_or_restart(partial, before)
         _make_missing(recipe, partial, workers, progress)
         _refuse_changes(recipe, before)
+        _refuse_empty(recipe, partial)
         (folder / MANIFEST).unlink(missing_ok=True)  # from here on the folder is neither the old nor the new dataset
         _remove_temporary(folder)
         try:
@@ -68,6 +72,7 @@ def prepare_shards(recipe: Recipe, root: Path, workers: int, progress: bool, *, 
                 path.unlink()
             _make_missing(recipe, partial, workers, progress)
             _refuse_changes(recipe, before)
+            _refuse_empty(recipe, partial)
             files = _join(recipe, partial, folder)
         manifest = recipe.manifest(files)
         write_croissant(folder, manifest)
@@ -83,6 +88,45 @@ def _refuse_changes(recipe: Recipe, before: str | None) -> None:
             where=recipe.key,
             fix="wait until nothing writes to them, then rerun the command: it reads all of them again",
         )
+
+
+def _refuse_empty(recipe: Recipe, partial: Path) -> None:
+    """Raise `UserError` naming every modality of which a whole split is its `missing` value: depth or labels that were
+    not read as what they are. Reads each split's shards up to the first with any other value, mostly the first.
+    """
+    empty = {
+        name: [split for split, rows in split_limits(recipe.spec).items() if _is_empty(recipe, partial, name, rows)]
+        for name in recipe.modalities
+    }
+    lines = [
+        f"{name}: {recipe.modalities[name].missing}, {_MISSING.get(name, 'missing')}, in every pixel of {split}"
+        for name, splits in empty.items()
+        for split in splits
+    ]
+    if lines:
+        raise UserError(
+            "a whole split has no values of a modality",
+            where=recipe.key,
+            key=", ".join(name for name, splits in empty.items() if splits),
+            found="\n    ".join(lines),
+            expected="values in some scene of every split",
+            fix="check that the raw files of this modality are the published ones, in the published format and not "
+            "placeholders; get them again, then rerun the command",
+        )
+
+
+def _is_empty(recipe: Recipe, partial: Path, name: str, rows: tuple[int, int]) -> bool:
+    """Whether these scenes hold only the modality's `missing` value. False if a shard is damaged: `_join` finds it."""
+    missing, start, stop = recipe.modalities[name].missing, *rows
+    if missing is None or start == stop:
+        return False
+    for scenes in _shards(recipe):
+        first, last = max(start, scenes.start), min(stop, scenes.stop)
+        if first < last:
+            array = _read_shard(_shard_path(partial, scenes), name)
+            if array is None or (array[first - scenes.start : last - scenes.start] != missing).any():
+                return False
+    return True
 
 
 def remove_shards(folder: Path) -> None:

@@ -131,11 +131,13 @@ class Unusable:
 def read_excluded(raw: Path) -> dict[str, str]:
     """Id -> reason of every sample that the raw folder's exclude list names; empty without a list.
 
-    For published images that are damaged at their source: without a list, every file must be usable.
+    For published images that are damaged at their source: without a list, every file must be usable. Raises `UserError`
+    for a list that is there and cannot be read, a link that leads nowhere included.
     """
-    if not (raw / EXCLUDE).is_file():
+    path = raw / EXCLUDE
+    if not path.is_symlink() and not path.exists():
         return {}
-    lines = (line.split(maxsplit=1) for _, line in read_lines(raw / EXCLUDE, fix="write one sample per line"))
+    lines = (line.split(maxsplit=1) for _, line in read_lines(path, fix="write one sample per line, or remove it"))
     return {sample: (reason[0] if reason else f"named in {EXCLUDE}") for sample, *reason in lines}
 
 

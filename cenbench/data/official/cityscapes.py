@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Mapping
@@ -26,8 +25,10 @@ from cenbench.data.official.adapter import (
 from cenbench.data.official.cityscapes_labels import CLASSES, to_classes
 from cenbench.data.official.images import read_image, resize_bilinear, resize_nearest
 from cenbench.data.official.raw_files import RawFiles
+from cenbench.data.reading import GET_AGAIN
 from cenbench.errors import UserError
 from cenbench.matrix.specs import DatasetSpec
+from cenbench.strict_json import parse
 
 _ROLES = {
     "rgb": ("leftImg8bit", "leftImg8bit.png"),
@@ -39,6 +40,10 @@ _ROLES = {
 _LOGIN = "cityscapes-dataset.com/downloads (login)"
 _PATH = re.compile(r"[A-Za-z0-9]+/(train|val)/([a-z-]+)/(\2_\d{6}_\d{6})_\w+\.\w+")
 _FARTHEST = 65535
+_NEAREST_M = 1.0
+"""The car's own bonnet is farther from its cameras."""
+_MOST_IMPLAUSIBLE = 0.95
+"""Share of an image's measured pixels that may be nearer than `_NEAREST_M`, and share that may be at `_FARTHEST`."""
 _MODALITIES = {
     "rgb": ModalityDeclaration("uint8", 3, "sRGB colour", (0, 255)),
     "depth_zbuffer": ModalityDeclaration(
@@ -110,8 +115,10 @@ class Cityscapes(Adapter):
         rgb = image("rgb", 3, 8)
         size = rgb.shape[0], rgb.shape[1]
         labels, disparity = image("labels", 1, 8, size), image("disparity", 1, 16, size)
-        camera = focal_baseline(files.read(paths["camera"]), files.where(paths["camera"]))
+        where = files.where(paths["camera"])
+        camera = focal_baseline(files.read(paths["camera"]), where)
         depth = depth_from_disparity(disparity, camera)
+        check_depth(depth, camera, where)
         return {
             "rgb": resize_bilinear(rgb, spec.shape_px),
             "depth_zbuffer": resize_nearest(depth, spec.shape_px),
@@ -122,9 +129,9 @@ class Cityscapes(Adapter):
 def focal_baseline(camera: bytes, where: Path) -> float:
     """Baseline (m) times focal length (pixels) from a camera file; `UserError` if either is absent or not positive."""
     try:
-        document = json.loads(camera)
-        baseline, focal = float(document["extrinsic"]["baseline"]), float(document["intrinsic"]["fx"])
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+        document = parse(camera.decode("utf-8-sig"))
+        baseline, focal = _number(document["extrinsic"]["baseline"]), _number(document["intrinsic"]["fx"])
+    except (ValueError, KeyError, TypeError) as error:
         raise UserError(
             "this is not a camera file of Cityscapes", where=where, found=f"{type(error).__name__}: {error}",
             expected="JSON with extrinsic.baseline (m) and intrinsic.fx (pixels)",
@@ -139,6 +146,32 @@ def focal_baseline(camera: bytes, where: Path) -> float:
                 expected="greater than 0",
             )
     return baseline * focal
+
+
+def _number(value: object) -> float:
+    """A number of JSON; TypeError for anything else, numbers in quotes included."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{value!r} is not a number")
+    return float(value)
+
+
+def check_depth(depth_HW: np.ndarray, focal_baseline: float, camera: Path) -> None:
+    """Raise `UserError` naming the camera file if nearly all measured depth is too near or too far for a street, as
+    with a baseline in millimetres.
+    """
+    measured = depth_HW[depth_HW > 0]
+    wrong = (
+        ((measured == _FARTHEST), f"farther than {_FARTHEST / UNITS_PER_METRE:.3f} m"),
+        ((measured < _NEAREST_M * UNITS_PER_METRE), f"nearer than {_NEAREST_M:g} m"),
+    )
+    for pixels, words in wrong:
+        if measured.size and pixels.mean() >= _MOST_IMPLAUSIBLE:
+            raise UserError(
+                f"{pixels.mean():.1%} of the depth of a frame is {words}: its camera file has another unit",
+                where=camera, key="extrinsic.baseline",
+                found=f"{focal_baseline:g} for baseline (m) times focal length (pixels)",
+                expected="about 0.2 m times 2,260 pixels", fix=GET_AGAIN,
+            )  # fmt: skip
 
 
 def depth_from_disparity(stored_HW: np.ndarray, focal_baseline: float) -> np.ndarray:

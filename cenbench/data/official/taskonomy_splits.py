@@ -5,6 +5,8 @@ without either, into parts that share no building (in a single building: no poin
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +31,7 @@ def choose_views(
     raw: Path, views: Views, spec: DatasetSpec
 ) -> tuple[tuple[Sample, ...], tuple[str, ...], tuple[tuple[str, str], ...]]:
     """(samples, the lists they come from, (view or domain, reason) left out); as many as the spec asks for."""
-    lists = [name for name in LISTS.values() if (raw / name).exists()]
+    lists = [name for name in LISTS.values() if (raw / name).exists() or (raw / name).is_symlink()]
     tables = sorted(
         str(path.relative_to(raw)) for pattern in (_BUILDINGS, f"*/{_BUILDINGS}") for path in raw.glob(pattern)
     )
@@ -40,7 +42,11 @@ def choose_views(
     else:
         excluded = [(view, f"no {', no '.join(lacks(domains))}") for view, domains in views.items() if lacks(domains)]
         whole = {view: domains for view, domains in views.items() if not lacks(domains)}
-        train, val = _by_table(raw, tables, whole) if tables else _by_parts(whole, spec)
+        if tables:
+            train, val, strange = _by_table(raw, tables, whole)
+            excluded += strange
+        else:
+            train, val = _by_parts(whole, spec)
         sources = tables
     chosen = choose(raw, spec, [Sample(view, "train") for view in train], [Sample(view, "val") for view in val])
     domains = [*REQUIRED]
@@ -89,8 +95,10 @@ def _read_list(path: Path) -> list[str]:
     return views
 
 
-def _by_table(raw: Path, tables: list[str], views: Views) -> Candidates:
-    """The views of the buildings that the table assigns to train and val."""
+def _by_table(raw: Path, tables: list[str], views: Views) -> tuple[list[str], list[str], list[tuple[str, str]]]:
+    """The views of the buildings that the table assigns to train and to val; (building, reason) of every building that
+    it does not name. `UserError` if it names none.
+    """
     if len(tables) > 1:
         raise UserError(
             "several tables of buildings lie side by side", where=raw, found=", ".join(tables), expected="one",
@@ -113,10 +121,27 @@ def _by_table(raw: Path, tables: list[str], views: Views) -> Candidates:
                 found=f"{row[0]}: {split_of[row[0]]} and {split}", expected="one split",
             )  # fmt: skip
     # The last folder is the building's own; those before it come from the download.
-    halves: dict[str, list[str]] = {"train": [], "val": []}
+    halves: dict[str, list[str]] = {"train": [], "val": [], "test": [], "none": []}
+    unnamed: Counter[str] = Counter()
     for view in views:
-        halves.get(split_of.get(building_of(view).rpartition("/")[2], "none"), []).append(view)
-    return halves["train"], halves["val"]
+        building = building_of(view).rpartition("/")[2]
+        if building in split_of:
+            halves[split_of[building]].append(view)
+        else:
+            unnamed[building or "no folder of a building"] += 1
+    if len(views) == unnamed.total() > 0:
+        raise UserError(
+            "the table names no building of this folder", where=raw / tables[0],
+            found=f"{_some(unnamed)} in the folder; {_some(split_of)} in the table", expected="the same names",
+            fix="rename the folders as in the table; or get the table of this download from splits_taskonomy.zip",
+        )  # fmt: skip
+    reasons = [(name, f"{count} views: {tables[0]} does not name it") for name, count in sorted(unnamed.items())]
+    return halves["train"], halves["val"], reasons
+
+
+def _some(names: Iterable[str]) -> str:
+    shown = sorted(names)
+    return ", ".join(shown[:5]) + (", ..." if len(shown) > 5 else "")
 
 
 def _by_parts(views: Views, spec: DatasetSpec) -> Candidates:
