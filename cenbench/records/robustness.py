@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from cenbench.errors import UserError
 from cenbench.files import write_sealed
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.condition import Condition
@@ -18,6 +20,7 @@ from cenbench.matrix.specs import dataset_key
 from cenbench.paths import Paths
 from cenbench.records.digests import data_digest, robustness_code
 from cenbench.records.document import Score
+from cenbench.records.impossible import check_scores
 from cenbench.records.measurement_file import Unusable, read_measurement
 from cenbench.records.read import CellRecord
 
@@ -25,6 +28,8 @@ FORMAT = 1
 State = Literal["ok", "stale", "missing", "damaged", "skipped"]
 Scores = Mapping[str, Mapping[str, Mapping[str, float]]]
 """Key of a condition -> stream -> metric -> value."""
+_EXPOSURE = "exposure="
+"""What the keys of exposures begin with."""
 _Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -47,7 +52,7 @@ class RobustnessRecord:
     skipped  the cell cannot run here, so it has no network to evaluate
     stale    evaluated, but with other weights, code or data, or before a condition was declared
     missing  not evaluated yet, or the cell has no numbers
-    damaged  the file is not what was written, or another cell's
+    damaged  the file is not what was written, is another cell's, or has numbers that no evaluation gives
     """
 
     state: State
@@ -78,10 +83,26 @@ def read_robustness(paths: Paths, record: CellRecord, conditions: Sequence[Condi
     found = read_measurement(paths.robustness(record.cell), record.cell.id, _Document, missing="not evaluated yet")
     if isinstance(found, Unusable):
         return RobustnessRecord(found.state, found.reason)
+    try:
+        _check_scores(paths.robustness(record.cell), found, record.cell)
+    except UserError as error:
+        return RobustnessRecord("damaged", str(error))
     if found.skipped is not None and record.state == "skipped":
         return RobustnessRecord("skipped", found.skipped)
     reason = _why_stale(paths, record, found, conditions)
     return RobustnessRecord("stale" if reason else "ok", reason, found.scores)
+
+
+def _check_scores(path: Path, found: _Document, cell: Cell) -> None:
+    """Raise `UserError` for a number that no evaluation gives, and for a condition that was evaluated without any."""
+    for key, scores in found.scores.items():
+        check_scores(path, f"scores.{key}", scores, cell)
+    for key in () if found.skipped is not None else found.conditions:
+        # An exposure that no test scene has is left out, and so are metrics that need all images at once.
+        if not any(found.scores.get(key, {}).values()) and not key.startswith(_EXPOSURE):
+            raise UserError(
+                f"{path.name} lacks the scores of a condition", where=path, key=f"scores.{key}", found="none"
+            )
 
 
 def _why_stale(paths: Paths, record: CellRecord, found: _Document, conditions: Sequence[Condition]) -> str | None:
