@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import shutil
@@ -14,6 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 from checkout import REPOSITORY
+from markupsafe import escape
+from rich.console import Console
 from scipy import stats
 from test_report_table import cost, record
 from typer.testing import CliRunner
@@ -30,7 +33,7 @@ from cenbench.paths import Paths
 from cenbench.records.corollary import CorollaryRecord
 from cenbench.records.per_image import dense_counts
 from cenbench.records.read import CellRecord
-from cenbench.records.registration import Declared, claim_digests, declared, register
+from cenbench.records.registration import Declared, claim_digests, declared, register, why_unregistered
 from cenbench.records.robustness import RobustnessRecord
 from cenbench.report.claim_texts import effect_text, metric_text
 from cenbench.report.claims import Claims, JudgedClaim, build_claims
@@ -38,6 +41,7 @@ from cenbench.report.index import render_index_html
 from cenbench.report.pages import render_claims_page
 from cenbench.report.readme_claims import claims_markdown, finding, parts, read_published, with_part
 from cenbench.report.render_claims import claim_files, render_claims_html, render_claims_json, render_claims_latex
+from cenbench.report.terminal_claims import render_claims
 
 PARAMS = REPOSITORY / "params"
 NAME = "exchange-over-none"
@@ -337,6 +341,36 @@ def test_results_that_are_older_than_the_registration_were_seen(
     paths.registration("study").parent.mkdir(parents=True)
     paths.registration("study").write_text("{ damaged")
     assert set(declared(paths, plan, planned).values()) == {"after numbers were seen"}
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"format": 3}', '{"format": 2, "preset": "demo", "claims": {}}'])
+def test_a_damaged_registration_is_written_again_until_there_are_numbers(
+    plan: Plan, planned: tuple[PlannedClaim, ...], tmp_path: Path, content: str
+) -> None:
+    paths = Paths(tmp_path)
+    (tmp_path / "params").symlink_to(PARAMS)
+    path = paths.registration("study")
+    register(paths, plan)
+    whole = path.read_bytes()
+    assert why_unregistered(paths, plan) is None
+    path.write_text(content)
+    register(paths, plan)
+    assert path.read_bytes() == whole
+    path.write_text(content)
+    write_json(paths.record(next(iter(plan.cells.values()))), {})
+    register(paths, plan)
+    assert path.read_text() == content, "numbers were seen"
+    reason = why_unregistered(paths, plan)
+    assert reason is not None
+    assert reason.startswith("results/registered/study.json does not count: study.json ")
+    claims = replace(built(planned, records_of(planned, helpful), "after numbers were seen"), unregistered=reason)
+    terminal = Console(width=300, record=True, file=io.StringIO())
+    terminal.print(render_claims(claims, 300))
+    assert reason in terminal.export_text()
+    assert str(escape(reason)) in render_claims_html(claims)
+    assert render_claims_json(claims)["unregistered"] == reason
+    command = ["claims", "--preset", "study", "--root", str(tmp_path)]
+    assert "results/registered/study.json does not count" in CliRunner().invoke(app, command).output
 
 
 def test_every_output_holds_every_claim(plan: Plan, planned: tuple[PlannedClaim, ...], tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -55,7 +56,7 @@ def judged_claims(paths: Paths, plan: Plan, *, with_images: bool) -> Claims:
     from cenbench.matrix.robustness import load_robustness
     from cenbench.records.corollary import read_corollary
     from cenbench.records.read import read_record
-    from cenbench.records.registration import declared
+    from cenbench.records.registration import declared, why_unregistered
     from cenbench.records.robustness import read_robustness
     from cenbench.report.claim_images import image_interval
     from cenbench.report.claims import build_claims
@@ -75,4 +76,5 @@ def judged_claims(paths: Paths, plan: Plan, *, with_images: bool) -> Claims:
     checked = [cell for claim in planned if claim.spec.check for cell in claim.cells]
     corollary = {cell.id: read_corollary(paths, records[cell.id]) for cell in checked}
     when = declared(paths, plan, planned)
-    return build_claims(plan.preset, planned, records, when, known, robustness, corollary)
+    found = build_claims(plan.preset, planned, records, when, known, robustness, corollary)
+    return replace(found, unregistered=why_unregistered(paths, plan))

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -15,8 +16,9 @@ from cenbench.matrix.claim_pairs import PlannedClaim, plan_claims
 from cenbench.matrix.metrics import metrics
 from cenbench.matrix.plan import Plan
 from cenbench.matrix.table import TERMS
+from cenbench.matrix.validation import first_issue
 from cenbench.paths import Paths
-from cenbench.regular_file import is_there
+from cenbench.regular_file import Missing, Unreadable, is_there
 
 FORMAT = 2
 _OLD_FORMAT = 1
@@ -62,11 +64,19 @@ def _terms(cell: Cell) -> str:
 def register(paths: Paths, plan: Plan) -> None:
     """Write the digests of the claims, unless that was done before or a cell of the preset already has numbers.
 
-    Claims that cannot be read are not registered: they cannot be judged either, and no training waits for them.
+    A damaged file is written again, but not one that the file system does not give: it may be whole. Claims that cannot
+    be read are not registered: they cannot be judged either, and no training waits for them.
     """
     path = paths.registration(plan.preset)
-    if is_there(path) or _has_numbers(paths, plan):
+    if _has_numbers(paths, plan):
         return
+    try:
+        if _read(path, plan.preset) is not None:
+            return
+    except Unreadable:
+        return
+    except UserError:
+        pass
     try:
         planned = plan_claims(paths.params, plan)
     except UserError:
@@ -78,16 +88,41 @@ def declared(paths: Paths, plan: Plan, planned: Sequence[PlannedClaim]) -> Mappi
     """Name of each claim -> when it was declared in its present form. A damaged file counts as none."""
     names = {claim.spec.name for claim in planned}
     try:
-        found = _Registration.model_validate(read_json_object(paths.registration(plan.preset)))
-    except (UserError, ValidationError):
+        found = _read(paths.registration(plan.preset), plan.preset)
+    except UserError:
         found = None
-    if found is None or found.preset != plan.preset:
+    if found is None:
         seen = _has_numbers(paths, plan)
         return dict.fromkeys(names, "after numbers were seen" if seen else "no cell has started")
     return {
         name: "before the run" if found.claims.get(name) == value else "after numbers were seen"
         for name, value in claim_digests(plan, planned, found.format).items()
     }
+
+
+def why_unregistered(paths: Paths, plan: Plan) -> str | None:
+    """Why the preset's file counts as none although there is one; None if it is whole, or there is none."""
+    path = paths.registration(plan.preset)
+    try:
+        _read(path, plan.preset)
+    except UserError as error:
+        found = "" if error.found is None else f" ({error.found})"
+        return f"{path.relative_to(paths.root)} does not count: {error.problem}{found}"
+    return None
+
+
+def _read(path: Path, preset: str) -> _Registration | None:
+    """What was declared; None if there is no file. `UserError` for one that cannot be read, or is another preset's."""
+    try:
+        found = _Registration.model_validate(read_json_object(path))
+    except Missing:
+        return None
+    except ValidationError as error:
+        found_there = first_issue(error).line()
+        raise UserError(f"{path.name} is not a registration of claims", where=path, found=found_there) from None
+    if found.preset != preset:
+        raise UserError(f"{path.name} is another preset's", where=path, found=found.preset, expected=preset)
+    return found
 
 
 def _has_numbers(paths: Paths, plan: Plan) -> bool:

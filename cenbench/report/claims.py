@@ -73,6 +73,8 @@ class Claims:
 
     preset: str
     claims: tuple[JudgedClaim, ...]
+    unregistered: str | None = None
+    """Why the file that holds when they were declared does not count, if it is damaged."""
 
     @property
     def words(self) -> dict[str, int]:

@@ -57,6 +57,7 @@ def render_claims_json(claims: Claims) -> dict[str, Any]:
         "format": FORMAT,
         "preset": claims.preset,
         "words": claims.words,
+        **({} if claims.unregistered is None else {"unregistered": claims.unregistered}),
         "claims": [asdict(claim) for claim in claims.claims],
     }
 

@@ -31,6 +31,8 @@ def render_claims(claims: Claims, width: int) -> RenderableType:
     parts: list[RenderableType] = [table, Text(), literal(f"preset {claims.preset}: {words}")]
     if late:
         parts.append(literal(f"{_MARK} declared {_LATE}", "dim"))
+    if claims.unregistered is not None:
+        parts.append(literal(claims.unregistered, "bold"))
     if claims.others:
         others = borderless("not judged", "why")
         for claim in claims.others:
