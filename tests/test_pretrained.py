@@ -370,6 +370,17 @@ def test_wrapped_weights_are_written_as_a_plain_file(source: Path, tmp_path: Pat
     assert add_weights(NAME, tmp_path / "wrapped.pth", tmp_path / "weights", own="wrapped").already
 
 
+def test_weights_in_nested_dicts_are_written_as_a_plain_file(source: Path, tmp_path: Path) -> None:
+    """Names are looked up whole when they are loaded."""
+    state, nested = torch.load(source, weights_only=True), dict[str, dict[str, torch.Tensor]]()
+    for name, value in state.items():
+        first, _, rest = name.partition(".")
+        nested.setdefault(first, {})[rest] = value
+    torch.save(nested, tmp_path / "nested.pth")
+    placed = add_weights(NAME, tmp_path / "nested.pth", tmp_path / "weights", own="nested")
+    assert torch.load(placed.path, weights_only=True).keys() == state.keys()
+
+
 @pytest.mark.parametrize("prefix", ["", "module.", "model.backbone."])
 def test_safetensors_are_written_as_a_plain_file(source: Path, tmp_path: Path, prefix: str) -> None:
     state = torch.load(source, weights_only=True)

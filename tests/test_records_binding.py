@@ -212,6 +212,8 @@ def test_the_record_of_one_cell_under_the_name_of_another_is_rejected(place: Pla
     there, found = sent(place, tmp_path, rename)
     assert found.imported == (one.id,)
     assert "of another cell" in found.rejected[other.id]
+    assert f"results/cells/{other.id}/" in found.rejected[other.id]
+    assert ".import-" not in found.rejected[other.id], "a folder that is gone when the reason is read"
     assert read_record(there, other).state == "missing"
 
 

@@ -191,7 +191,7 @@ def _check_inception(plain: Path) -> None:
 
 
 def _is_plain(found: StateDict, source: Path) -> bool:
-    return not found.prefix and not is_safetensors(source)
+    return not found.prefix and not found.nested and not is_safetensors(source)
 
 
 def _written(found: StateDict, path: Path) -> Path:

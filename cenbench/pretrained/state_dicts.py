@@ -37,6 +37,8 @@ class StateDict:
     """Name without the prefix -> tensor, or what stands in its place."""
     others: int
     """Number of entries of the file that are not below the prefix."""
+    nested: bool = False
+    """Whether the file holds them in dicts of dicts, by parts of their names."""
 
     @property
     def key(self) -> str:
@@ -49,23 +51,33 @@ def read_state_dicts(source: Path, anchors: tuple[str, ...]) -> list[StateDict]:
 
     Raises `UserError` for a file that holds more than tensors and plain values, is truncated, or holds no names.
     """
-    entries = read_entries(source)
+    content = _read(source)
+    entries = _entries(content, source)
     prefixes = sorted(name.removesuffix(anchors[0]) for name in entries if name.endswith(anchors[0]))
     found = []
     for prefix in prefixes:
         if (prefix and not prefix.endswith(".")) or not all(prefix + anchor in entries for anchor in anchors):
             continue
         weights = {name[len(prefix) :]: value for name, value in entries.items() if name.startswith(prefix)}
-        found.append(StateDict(prefix, weights, len(entries) - len(weights)))
+        nested = any(prefix + name not in content for name in weights)
+        found.append(StateDict(prefix, weights, len(entries) - len(weights), nested))
     return found
 
 
 def read_entries(source: Path) -> dict[str, object]:
     """Dotted name -> tensor or plain value of everything in the file, wrappers included."""
+    return _entries(_read(source), source)
+
+
+def _read(source: Path) -> Mapping[object, object]:
     content = _read_safetensors(source) if is_safetensors(source) else _read_torch(source)
     if not isinstance(content, Mapping):
         found = type(content).__name__
         raise UserError("not a state dict", where=source, found=found, expected="a dict of names and tensors")
+    return content
+
+
+def _entries(content: Mapping[object, object], source: Path) -> dict[str, object]:
     entries: dict[str, object] = {}
     for name, value in _flat(content, "", _DEEPEST):
         if name in entries:

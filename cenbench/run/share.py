@@ -116,7 +116,7 @@ def import_results(plan: Plan, paths: Paths, file: Path) -> ImportResult:
             elif not there.record(cell).exists():
                 absent.append(cell.id)
             elif why := _obstacle(there, paths, record := read_record(there, cell)):
-                rejected[cell.id] = why
+                rejected[cell.id] = why.replace(f"{there.root}{os.sep}", "")  # the folder is gone when it is read
             else:
                 chosen.append(record)
         imported, measured = [], []
