@@ -21,6 +21,7 @@ from cenbench.cli.options import (
 from cenbench.errors import UserError
 from cenbench.matrix.table_name import table_name
 from cenbench.matrix.validation import short_repr, spelling_hint
+from cenbench.visible import visible
 
 if TYPE_CHECKING:
     from cenbench.matrix.claim_pairs import PlannedClaim
@@ -81,12 +82,15 @@ def records_of(paths: Paths, plan: Plan, chosen: Plan) -> dict[str, CellRecord]:
 
 
 def planned_claims(paths: Paths, plan: Plan) -> tuple[PlannedClaim, ...]:
-    """The claims of the plan; none where their declaration is absent or wrong, which `cenbench claims` reports."""
+    """The claims of the plan; none where their declaration is absent, or wrong, with a warning: pages of numbers that
+    are there do not wait for it.
+    """
     from cenbench.matrix.claim_pairs import plan_claims
 
     try:
         return plan_claims(paths.params, plan)
-    except UserError:
+    except UserError as error:
+        typer.echo(visible(f"cenbench: the pages are written without claims, which cannot be read: {error}"), err=True)
         return ()
 
 

@@ -64,8 +64,8 @@ def _terms(cell: Cell) -> str:
 def register(paths: Paths, plan: Plan) -> None:
     """Write the digests of the claims, unless that was done before or a cell of the preset already has numbers.
 
-    A damaged file is written again, but not one that the file system does not give: it may be whole. Claims that cannot
-    be read are not registered: they cannot be judged either, and no training waits for them.
+    A damaged file is written again, but not one that the file system does not give: it may be whole. Raises `UserError`
+    for claims that are declared wrongly: once there are numbers, they can no longer be registered.
     """
     path = paths.registration(plan.preset)
     if _has_numbers(paths, plan):
@@ -77,10 +77,7 @@ def register(paths: Paths, plan: Plan) -> None:
         return
     except UserError:
         pass
-    try:
-        planned = plan_claims(paths.params, plan)
-    except UserError:
-        return
+    planned = plan_claims(paths.params, plan)
     write_json(path, {"format": FORMAT, "preset": plan.preset, "claims": claim_digests(plan, planned)})
 
 

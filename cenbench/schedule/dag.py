@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,11 +15,11 @@ from cenbench.data.manifest import MANIFEST
 from cenbench.errors import UserError
 from cenbench.files import digest, sha256_file
 from cenbench.matrix.cell import Cell
-from cenbench.matrix.claim_pairs import plan_claims
+from cenbench.matrix.claim_pairs import PlannedClaim, plan_claims
 from cenbench.matrix.claims import FILE
 from cenbench.matrix.plan import Plan, load_plan
 from cenbench.matrix.robustness import FILE as ROBUSTNESS_FILE
-from cenbench.matrix.robustness import load_robustness, plan_robustness
+from cenbench.matrix.robustness import RobustnessPlan, plan_robustness
 from cenbench.matrix.specs import dataset_key
 from cenbench.matrix.table_name import table_name
 from cenbench.paths import RELATIVE, Paths, corollary_target, record_target, robustness_target
@@ -81,7 +82,8 @@ class Dag:
     ) -> Dag:
         """Read `--config preset=NAME tables=table7,8`; by default all tables of the preset.
 
-        Any other key is a `UserError`, so that a typo does not silently do nothing.
+        Any other key is a `UserError`, so that a typo does not silently do nothing; and so is a mistake in the claims
+        or in robustness.yaml, whatever is asked for: claims are registered before the first number is seen.
         """
         for key in config:
             if key not in CONFIG_KEYS:
@@ -96,10 +98,25 @@ class Dag:
         chosen = names if asked == ALL else [plan.table(table_name(str(word).strip())).name for word in words]
         shown = tuple(dict.fromkeys(chosen))
         dag = cls(plan, paths, shown, report_code, table_damage=table_damage, absent_inputs=absent_inputs)
-        if workflow is None:
-            return dag
-        progress = RunProgress(plan, paths, workflow)
-        return replace(dag, controller=Controller(root, workflow, dag.made_again, progress.start))
+        if workflow is not None:
+            progress = RunProgress(plan, paths, workflow)
+            dag = replace(dag, controller=Controller(root, workflow, dag.made_again, progress.start))
+        dag.read_declarations()
+        return dag
+
+    def read_declarations(self) -> None:
+        """Read the claims and robustness.yaml. Raises `UserError`, with file and line, for a mistake in either."""
+        _ = self.claims, self.robustness
+
+    @cached_property
+    def claims(self) -> tuple[PlannedClaim, ...]:
+        """The claims with their cells. Raises `UserError` if they are declared wrongly."""
+        return plan_claims(self.paths.params, self.plan)
+
+    @cached_property
+    def robustness(self) -> RobustnessPlan:
+        """What is evaluated under all conditions. Raises `UserError` if it is declared wrongly."""
+        return plan_robustness(self.paths.params, self.plan)
 
     @property
     def works(self) -> bool:
@@ -222,33 +239,20 @@ class Dag:
         return [record_target(cell) for cell in self.plan.figure(wildcards.figure).cells]
 
     def claim_records(self, wildcards: _Wildcards) -> list[str]:
-        """The records, and evaluations, that the preset's claims are judged by; none where they cannot be read.
-
-        `cenbench plan` and the rule itself report what is wrong with them.
-        """
-        try:
-            planned = plan_claims(self.paths.params, self.plan)
-        except UserError:
-            return []
-        records = [record_target(cell) for claim in planned for cell in claim.cells]
-        evaluated = [robustness_target(cell) for claim in planned if claim.spec.under for cell in claim.cells]
-        checked = [corollary_target(cell) for claim in planned if claim.spec.check for cell in claim.cells]
+        """The records, and evaluations, that the preset's claims are judged by."""
+        records = [record_target(cell) for claim in self.claims for cell in claim.cells]
+        evaluated = [robustness_target(cell) for claim in self.claims if claim.spec.under for cell in claim.cells]
+        checked = [corollary_target(cell) for claim in self.claims if claim.spec.check for cell in claim.cells]
         return list(dict.fromkeys((*records, *evaluated, *checked)))
 
     def robustness_files(self, wildcards: _Wildcards) -> list[str]:
-        """The evaluations that the robustness page shows; none where `params/robustness.yaml` cannot be read."""
-        try:
-            return [robustness_target(cell) for cell in plan_robustness(self.paths.params, self.plan).cells.values()]
-        except UserError:
-            return []
+        """The evaluations that the robustness page shows."""
+        return [robustness_target(cell) for cell in self.robustness.cells.values()]
 
     def robustness_depends_on(self, wildcards: _Wildcards) -> str:
         """What evaluates a finished cell again under all conditions, besides its record."""
         cell = self.plan.cell(wildcards.cell)
-        try:
-            conditions = [condition.key for condition in load_robustness(self.paths.params).conditions(cell)]
-        except UserError:
-            conditions = []
+        conditions = [condition.key for condition in self.robustness.spec.conditions(cell)]
         return f"evaluate {robustness_code(cell)}, conditions {' '.join(conditions)}"
 
     def corollary_depends_on(self, wildcards: _Wildcards) -> str:
