@@ -147,7 +147,7 @@ def test_a_file_with_a_missing_declaration_is_reported(other_folder: Path, missi
         ("{fusion: concta, stage: early}", "fusion", "'concta'", ALL_METHODS, "did you mean 'concat'?"),
         ("{fusion: self_att, stage: early}", "fusion", "'self_att'", ALL_METHODS, "did you mean 'self-att'?"),
         ("{fusion: zzz, stage: early}", "fusion", "'zzz'", ALL_METHODS, "cenbench plan"),
-        ("{fusion: ../../x, stage: early}", "fusion", "'../../x'", "a string that matches", "cenbench plan"),
+        ("{fusion: ../../x, stage: early}", "fusion", "'../../x'", "a name in lower case", "cenbench plan"),
         ("{fusion: concat, stage: middel}", "stage", "'middel'", "early, middle, late, all", "did you mean 'middle'?"),
         ("{fusion: concat, stage: 2}", "stage", "2", "early, middle, late, all", "cenbench plan"),
         ("{fusion: concat, merged: maybe}", "merged", "'maybe'", "true or false", "cenbench plan"),

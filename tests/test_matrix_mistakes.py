@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -20,15 +21,16 @@ from cenbench.matrix.claims import load_claims
 from cenbench.matrix.dataset_names import dataset_names
 from cenbench.matrix.declared import read_constants
 from cenbench.matrix.figure import figure_names
-from cenbench.matrix.key_lines import key_lines
+from cenbench.matrix.key_lines import key_places
 from cenbench.matrix.methods import _read as read_method
 from cenbench.matrix.plan import load_plan
+from cenbench.matrix.preset import _INVISIBLE
 from cenbench.matrix.robustness import load_robustness
 from cenbench.matrix.slot_issues import SlotIssue, merged
 from cenbench.matrix.specs import RENDERED
 from cenbench.matrix.table import table_names
 from cenbench.matrix.table_name import table_name
-from cenbench.matrix.validation import Issue, as_user_error
+from cenbench.matrix.validation import _PATTERNS, Issue, as_user_error
 from cenbench.matrix.verdict_rules import load_verdict_rules
 from cenbench.matrix.yaml_file import read_yaml
 
@@ -95,16 +97,17 @@ def test_a_missing_key_has_the_line_of_what_lacks_it(tmp_path: Path) -> None:
 def test_a_repeated_value_has_the_line_it_is_written_in(tmp_path: Path) -> None:
     path = tmp_path / "x.yaml"
     path.write_text("a: &x\n  theta: 1\nb:\n  - *x\n")
-    assert key_lines(path) == {("a",): 1, ("a", "theta"): 2, ("b",): 3, ("b", 0): 1, ("b", 0, "theta"): 2}
+    lines = {location: place.line for location, place in key_places(path).items()}
+    assert lines == {("a",): 1, ("a", "theta"): 2, ("b",): 3, ("b", 0): 1, ("b", 0, "theta"): 2}
 
 
 @pytest.mark.parametrize("content", [b"\xff", b"a: [", b"", b"a: &x [*x]\n"])
 def test_a_file_without_lines_gives_none_and_no_error(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "x.yaml"
     path.write_bytes(content)
-    assert len(key_lines(path)) < 100
+    assert len(key_places(path)) < 100
     assert as_user_error(path, [Issue("b", "wrong")]).key == "b"
-    assert key_lines(tmp_path / "missing.yaml") == {}
+    assert key_places(tmp_path / "missing.yaml") == {}
 
 
 def test_a_margin_that_nothing_can_exceed_is_refused(params: Path) -> None:
@@ -394,3 +397,70 @@ def test_an_unknown_preset_of_the_pipeline_is_reported_in_its_file(params: Path)
     assert (error.where, error.key, error.found) == (params / "pipeline.yaml", f"preset (line {line})", "'demmo'")
     assert "paper-official" in str(error.expected)
     assert error.fix == "did you mean 'demo'?"
+
+
+# One mistake, one issue
+
+
+def words_of(params: Path, file: str, old: str, new: str) -> str:
+    """The message about one replaced word."""
+    path = params / file
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(UserError) as caught:
+        load_claims(params)
+        load_plan(params, "demo")
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "key", "words"),
+    [
+        ("claims.yaml", "convs: shared", "convs: sharde", ".convs", "expected: shared, unshared"),
+        ("claims.yaml", "presets: &segmentation [demo,", "presets: &segmentation [Demo,", "presets[0]", " places)"),
+        ("claims.yaml", "fusion: exchange, stage: all, m", "fusion: exchange, stage: al, m", "better.stage", " places)"),
+        ("claims.yaml", "&ours {fusion: exchange,", "&ours {fusio: exchange,", "better.fusio", " places)"),
+        ("table7.yaml", "shows: convs", "shows: conv", "stub[0].shows", "did you mean 'convs'?"),
+        ("table7.yaml", "task: rgb+depth->semantic", "task: rgb+depth->semanti", "defaults.task", "unknown target"),
+        ("presets/demo.yaml", "figure13,", "fig13,", "figures[", "did you mean 'figure13'?"),
+        ("presets/demo.yaml", "tables: [table2", "tables: [Table2", "tables[0]", "did you mean 'table2'?"),
+        ("presets/demo.yaml", "tables: [table2", "tables: [table_x", "tables[0]", "table-NAME in lower case"),
+        ("presets/demo.yaml", "description: ", "description: a\u202e", "description", "invisible character U+202E"),
+        ("presets/demo.yaml", "tables: [table2", "tables: [tab\u200ble2", "tables[0]", "invisible character U+200B"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_one_issue_with_the_key_that_the_file_has(
+    params: Path, file: str, old: str, new: str, key: str, words: str
+) -> None:
+    text = words_of(params, file, old, new)
+    line = next(at for at, text in enumerate((params / file).read_text().splitlines(), start=1) if new in text)
+    assert key in text
+    assert f" (line {line})" in text
+    assert words in text
+    assert "errors in" not in text
+    assert not re.search(r"literal\[|tuple\[|function-after|\.\[key\]|\^|\\x", text)
+
+
+@pytest.mark.parametrize("day", ["yesterday", "2026-13-01", "20260131", "'2026-01-31T00:30:00'", "true"])
+def test_a_date_is_described_in_words(params: Path, day: str) -> None:
+    text = words_of(params, "presets/demo.yaml", "  hardware:", f"  measured_on: {day}\n  hardware:")
+    assert "invalid date" in text
+    assert "a day as YEAR-MONTH-DAY, such as 2026-01-31" in text
+
+
+def test_two_mistakes_of_one_kind_in_one_line_are_two_issues(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text("a: &both {x: 1, y: 1}\nb: *both\n")
+    issues = [Issue(f"{outer}.{inner}", "wrong", 1) for outer in "ab" for inner in "xy"]
+    text = str(as_user_error(path, issues))
+    assert "2 errors" in text
+    assert "a.x (line 1): wrong (in 2 places)" in text
+    assert "a.y (line 1): wrong (in 2 places)" in text
+
+
+def test_every_pattern_of_params_has_words() -> None:
+    schemas = "".join(file.read_text() for file in (PARAMS / "schema").glob("*.json"))
+    patterns = {json.loads(found) for found in re.findall(r'"pattern": (".*")', schemas)}
+    without_invisible = f"^[^{_INVISIBLE}]*$"
+    assert patterns - {without_invisible} == set(_PATTERNS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import yaml
 
@@ -13,22 +14,31 @@ _DEEPEST = 32
 """Keys beyond these get no line: aliases can repeat a few lines endlessly."""
 
 
-def key_lines(path: Path) -> dict[Location, int]:
-    """Location of each key and list element -> its line, counted from 1; empty for a file that is not YAML."""
+class Place(NamedTuple):
+    """Where a key or list element stands in a file."""
+
+    line: int
+    """Counted from 1; of an element that an alias repeats, that of what is repeated."""
+    value: int
+    """Position of its value in characters: keys with an alias of one value have it in common."""
+
+
+def key_places(path: Path) -> dict[Location, Place]:
+    """Location of each key and list element -> its place; empty for a file that is not YAML."""
     try:
         root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
     except (OSError, ValueError, yaml.YAMLError, RecursionError):
         return {}
-    lines: dict[Location, int] = {}
-    for location, line in _walk(root):
-        lines.setdefault(location, line)
-        if len(lines) == _MOST_KEYS:
+    places: dict[Location, Place] = {}
+    for location, place in _walk(root):
+        places.setdefault(location, place)
+        if len(places) == _MOST_KEYS:
             break
-    return lines
+    return places
 
 
-def _walk(root: yaml.Node | None) -> Iterator[tuple[Location, int]]:
-    """Location and line of everything below `root`, outer before inner; aliases at the line of what they repeat."""
+def _walk(root: yaml.Node | None) -> Iterator[tuple[Location, Place]]:
+    """Location and place of everything below `root`, outer before inner; aliases at the line of what they repeat."""
     pending: list[tuple[Location, yaml.Node | None]] = [((), root)]
     while pending:
         location, node = pending.pop()
@@ -40,5 +50,5 @@ def _walk(root: yaml.Node | None) -> Iterator[tuple[Location, int]]:
         elif isinstance(node, yaml.SequenceNode):
             children = [(index, value, value) for index, value in enumerate(node.value)]
         for part, marked, value in children:
-            yield (*location, part), marked.start_mark.line + 1
+            yield (*location, part), Place(marked.start_mark.line + 1, value.start_mark.index)
             pending.append(((*location, part), value))

@@ -26,9 +26,8 @@ from cenbench.matrix.specs import (
     check_fit,
 )
 from cenbench.matrix.table_name import table_name
-from cenbench.matrix.validation import Issue, as_user_error, short_repr, unknown_name
+from cenbench.matrix.validation import Issue, as_user_error, hidden_problem, short_repr, unknown_name
 from cenbench.matrix.yaml_file import load_model
-from cenbench.visible import is_hidden
 
 Kind = Literal["segmentation", "translation"]
 _INVISIBLE = r"\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
@@ -37,9 +36,8 @@ _INVISIBLE = r"\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206
 
 def _without_hidden(text: str) -> str:
     """`text`. Raises `ValueError` for a character that the pattern, which the JSON schema shares, does not know."""
-    hidden = [letter for letter in text if is_hidden(letter)]
-    if hidden:
-        raise ValueError(f"invisible character U+{ord(hidden[0]):04X}")
+    if (problem := hidden_problem(text)) is not None:
+        raise ValueError(problem)
     return text
 
 

@@ -133,7 +133,13 @@ def load_model(path: Path, model: type[_Model]) -> _Model:
     try:
         return model.model_validate_json(json.dumps(tree), strict=True)
     except ValidationError as error:
-        raise as_user_error(path, issues_from(error, model)) from None
+        raise as_user_error(path, issues_from(error, model, tree, _declared_names(path))) from None
+
+
+def _declared_names(path: Path) -> list[str]:
+    """Names of the tables and figures that are declared beside a file of `params/`, or of `params/presets/`."""
+    folder = path.parents[1] if path.parent.name == "presets" else path.parent
+    return sorted(file.stem for kind in ("table", "figure") for file in folder.glob(f"{kind}*.yaml"))
 
 
 def _not_yaml(path: Path, error: yaml.MarkedYAMLError) -> UserError:
