@@ -17,8 +17,8 @@ _SHORTEST = 6
 """Shorter values of the environment are not secrets, and would match in any text."""
 
 _IN_ANY_WORD = re.compile(
-    r"SECRET|TOKEN(?!I[SZ])|PASS(?:WORD|WD|PHRASE|CODE)|CREDENTIAL|COOKIE|WEBHOOK|(?:API|ACCESS|PRIVATE)_?KEY"
-    r"|CONN(?:ECTION)?_?STR(?:ING)?"
+    r"SECRET|TOKEN(?!I[SZ])|PASS(?:WORD|WRD|WD|PHRASE|CODE)|CREDENTIAL|COOKIE|WEBHOOK|(?:API|ACCESS|PRIVATE)_?KEY"
+    r"|CONN(?:ECTION)?_?STR(?:ING)?|(?<!XDG_)(?<!TERM_)(?<![A-Z])(?:J|PHP)?SESS(?:ION)?_?ID(?![A-Z])"
 )
 _WORDS = {
     *(
@@ -36,10 +36,10 @@ _WORDS = {
         "PASSIN",
         "PASSOUT",
     ),
-    *("PAT", "PIN", "PSK", "PW", "PWD", "SAS", "TOTP"),
+    *("PAT", "PIN", "PSK", "PSW", "PSWD", "PW", "PWD", "SAS", "TOTP"),
 }
-_ENDINGS = ("AUTH", "KEY", "PASS", "PWD")
-"""Also at the end of a longer word: SSHPASS, DBPWD."""
+_ENDINGS = ("AUTH", "KEY", "PASS", "PSWD", "PW", "PWD")
+"""Also at the end of a longer word: SSHPASS, DBPWD, ROOTPW."""
 _OTHER_WORDS = {"ASKPASS", "BYPASS", "COMPASS", "HOTKEY", "MONKEY", "TURKEY"}
 _NAMES_A_PLACE = {
     *("DIR", "FILE", "HELPER", "LENGTH", "MEMORY", "METHOD", "NAME", "PATH", "SOCK", "SOCKET", "TIMEOUT", "TYPE"),
@@ -50,11 +50,14 @@ _WORKING_DIRECTORIES = {"PWD", "OLDPWD"}
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
 _URL_LOGIN = re.compile(r"(?<=://)[^/\s?#'\"]+(?=@)")
-_SIGNED = re.compile(r"(?<=[?&])((?:X-\w+-)?(?:sig|signature|sas)=)[^&#\s'\"]+", re.IGNORECASE)
-"""Signatures in the query of an address: whoever has it may use it."""
+_SIGNED = re.compile(
+    r"(?<=[?&])((?i:(?:X-\w+-)?(?:sig|signature|sas)=)|key=(?=[\w-]*[0-9A-Z])(?=[^&#\s'\"]{6}))[^&#\s'\"]+"
+)
+"""Signatures and keys in the query of an address: whoever has it may use it. `?key=name` is an ordinary word."""
 _TOKEN = re.compile(
     r"(?<![\w-])(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|hf_[A-Za-z0-9]{20,}|npm_[A-Za-z0-9]{20,}"
-    r"|pypi-[\w-]{20,}|sk-[\w-]{20,}|xox[abeoprs]-[\w-]{10,}|A(?:KIA|SIA)[A-Z0-9]{16}|AIza[\w-]{30,}"
+    r"|gsk_[A-Za-z0-9]{20,}|r8_[A-Za-z0-9]{20,}|ya29\.[\w-]{20,}|dop_v1_[a-f0-9]{20,}|SG\.[\w-]{10,}\.[\w-]{10,}"
+    r"|glrt-[\w-]{16,}|wandb_v1_\w{20,}|pypi-[\w-]{20,}|sk-[\w-]{20,}|xox[abeoprs]-[\w-]{10,}|A(?:KIA|SIA)[A-Z0-9]{16}|AIza[\w-]{30,}"
     r"|eyJ[\w-]{8,}\.eyJ[\w-]{4,}\.[\w-]+)(?![\w-])"
 )
 """Tokens of GitHub, Hugging Face, AWS and others, and JSON Web Tokens, recognised by their form whatever their name."""
@@ -90,6 +93,10 @@ _OF_PROGRAM = tuple(
     )
     for letter, programs in _HIDES.items()
 )
+_SSH_LOGIN = re.compile(
+    r"""((?<![\w-])(?:ssh|scp|sftp|sshfs|rsync)["'\s](?:[^\n|;]{0,200}?["'\s])?[\w.+-]+:)[^\s:@/'"]{3,}(?=@[A-Za-z])"""
+)
+"""A login with a password for a program that is given a host, whose name may have no dot."""
 _PORT_OR_PLACE = re.compile(r"[\d.:]+$|[./~]")
 """What `-p` may be followed by besides a password."""
 _DEFINES = {"--arg", "--argjson", "--build-arg", "--define", "--set", "--var", "--option"}
@@ -152,7 +159,7 @@ def _of_programs(text: str) -> str:
     """`text` without the values of options that mean a secret to some programs only: sshpass -p x."""
     for option in _OF_PROGRAM:
         text = option.sub(rf"\1\2{SHOWN}", text)
-    return text
+    return _SSH_LOGIN.sub(rf"\1{SHOWN}", text)
 
 
 def _without_values(text: str, environment: Mapping[str, str]) -> str:

@@ -18,12 +18,14 @@ SECRET_NAMES = """
     SESSION_COOKIES AWS_CREDENTIALS DB_CREDS KAGGLE_KEY WANDB_API_KEY APIKEY SSHKEY AWS_ACCESS_KEY_ID HF_TOKEN
     GITHUBTOKEN S3_SECRET SENTRY_DSN DATABASE_DSN SLURM_JWT GPG_PASSPHRASE accessToken AccountKey clientSecret
     SLACK_WEBHOOK_URL AZURE_STORAGE_CONNECTION_STRING DB_CONN_STR
-    --password --api-key --pass --auth-token pwd --pw --pin --otp --sas -passin
+    DBPW ADMINPW ROOTPW PSWD DB_PSWD PASSWRD SESSION_ID SESSIONID USER_SESSION_ID sessionId JSESSIONID PHPSESSID
+    --password --api-key --pass --auth-token pwd --pw --pin --otp --sas -passin --pswd --psw
 """
 HARMLESS_NAMES = """
     PWD OLDPWD PATH PYTHONPATH MANPATH PATTERN PATCH AUTHOR GIT_AUTHOR_NAME XAUTHORITY KEYBOARD KEYMAP MONKEY COMPASS
     PASSENGER TOKENIZERS_PARALLELISM SSH_AUTH_SOCK GIT_ASKPASS PASSWORD_FILE KEY_TYPE dataset_key public_key HOME USER
     --preset --root --patience pin_memory PINNED SASHIMI HOTPOT
+    XDG_SESSION_ID SESSION_IDLE SESSIONS POSSESSION_ID PROCESS_ID SESSION_MANAGER GPW_FILE SWAP PSWAP
 """
 BEGIN, END = "-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----"
 CODE = "auth: ok, pass: 3, sorted(key=len), dataset_key = f(x)"
@@ -105,6 +107,14 @@ def test_a_value_of_the_environment_in_each_form_that_programs_print(form: str) 
         ("docker exec x mkdir -p out", "docker exec x mkdir -p out"),
         ("docker compose -p cen up", "docker compose -p cen up"),
         ("docker login -u me -p abc", "docker login -u me -p [secret]"),
+        ("--pswd=abc --psw=abc", "--pswd=[secret] --psw=[secret]"),
+        ("https://h/?key=a1B2c3d4&x=1", "https://h/?key=[secret]&x=1"),
+        ("https://h/?key=filename&sort=key", "https://h/?key=filename&sort=key"),
+        ("https://h/?SIG=abc", "https://h/?SIG=[secret]"),
+        ("ssh me:abc@host ls; scp -P 22 x me:abc@host:/y", "ssh me:[secret]@host ls; scp -P 22 x me:[secret]@host:/y"),
+        ("['ssh', 'me:abc@host']", "['ssh', 'me:[secret]@host']"),
+        ("ssh me@host; rsync a:b me@host:/x; task:run@noon", "ssh me@host; rsync a:b me@host:/x; task:run@noon"),
+        ("gsk_size r8_net ya29.py dop_v1_x SG.x.y glrt-x wandb_v1_run",) * 2,
         ("write to mailto:ann@example.org", "write to mailto:ann@example.org"),
         ("image python:3.11@sha256:abcd", "image python:3.11@sha256:abcd"),
     ],
@@ -116,6 +126,8 @@ def test_what_a_text_itself_calls_a_secret(text: str, shown: str) -> None:
 @pytest.mark.parametrize(
     "token",
     ["ghp_" + "a1" * 18, "github_pat_" + "a1_" * 10, "hf_" + "aB" * 17, "glpat-" + "a-1" * 7, "AKIA" + "A1" * 8,
+     "gsk_" + "a1" * 20, "r8_" + "a1" * 18, "ya29." + "a0-_" * 10, "dop_v1_" + "a1" * 32, "wandb_v1_" + "a1_" * 20,
+     "SG." + "a1" * 11 + "." + "a1" * 20, "glrt-" + "a-1" * 7,
      "xoxb-123456-abcdef", "sk-" + "a1" * 12, "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"],
 )  # fmt: skip
 def test_a_token_is_recognised_by_its_form(token: str) -> None:
