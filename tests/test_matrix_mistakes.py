@@ -419,7 +419,7 @@ def words_of(params: Path, file: str, old: str, new: str) -> str:
     [
         ("claims.yaml", "convs: shared", "convs: sharde", ".convs", "expected: shared, unshared"),
         ("claims.yaml", "presets: &segmentation [demo,", "presets: &segmentation [Demo,", "presets[0]", " places)"),
-        ("claims.yaml", "fusion: exchange, stage: all, m", "fusion: exchange, stage: al, m", "better.stage", " places)"),
+        ("claims.yaml", "exchange, stage: all, m", "exchange, stage: al, m", "better.stage", " places)"),
         ("claims.yaml", "&ours {fusion: exchange,", "&ours {fusio: exchange,", "better.fusio", " places)"),
         ("table7.yaml", "shows: convs", "shows: conv", "stub[0].shows", "did you mean 'convs'?"),
         ("table7.yaml", "task: rgb+depth->semantic", "task: rgb+depth->semanti", "defaults.task", "unknown target"),

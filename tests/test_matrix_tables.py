@@ -483,9 +483,9 @@ def test_a_slot_without_a_number_in_the_file_gets_none(params: Path) -> None:
         ("semantic,,,shared,shared,none,false,rgb", "semantic,,,shared,shared,half,false,rgb", "has no slot"),
         ("shade,fid,102.21", "shade,mae_x10,102.21", "metric this table does not show"),
         ("shared,unshared,,false,shade,fid,100.69", "shared,,,false,shade,fid,100.69", "matches 2 slots"),
-        ("45.2,supplement", "45.2x,supplement", "invalid line"),
-        ("45.2,supplement", "inf,supplement", "finite and have a source"),
-        ("45.2,supplement", "45.2,", "finite and have a source"),
+        ("45.2,supplement", "45.2x,supplement", "invalid value"),
+        ("45.2,supplement", "inf,supplement", "invalid value"),
+        ("45.2,supplement", "45.2,", "invalid value"),
         ("ensemble,miou_pct,45.2", "depth,miou_pct,45.2", "two numbers for the same slot"),
         ("table,task,", "table,tsk,", "wrong columns"),
     ],
@@ -497,6 +497,54 @@ def test_a_number_without_exactly_one_slot_is_an_error(params: Path, old: str, n
     numbers.write_text(text.replace(old, new, 1))
     with pytest.raises(UserError, match=message):
         load_plan(params, "demo")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key", "found", "expected"),
+    [
+        ("45.5,", "511,", "value (line 2)", "'511'", "at least 0, at most 100"),
+        ("45.5,", "-45.5,", "value (line 2)", "'-45.5'", "at least 0"),
+        ("45.5,", '"45,5",', "value (line 2)", "'45,5'", "a number such as 51.1"),
+        ("45.5,", ",", "value (line 2)", "nothing", "a number such as 51.1"),
+        ("\n2,rgb", "\n77,rgb", "table (line 2)", "'77'", "the number of a table: 1, 2,"),
+        ("\n2,rgb", "\n٢,rgb", "table (line 2)", "'٢'", "the number of a table"),
+        ("miou_pct,45.5", ",45.5", "metric (line 2)", "nothing", "the key of a metric"),
+        ("45.5,", "45.5,x,", "line 2", "13", "12 fields: table,task,"),
+    ],
+)
+def test_an_invalid_number_of_the_paper_is_reported_by_field(
+    params: Path, old: str, new: str, key: str, found: str, expected: str
+) -> None:
+    numbers = params / "paper" / "tables_reference.csv"
+    text = numbers.read_text()
+    assert old in text
+    numbers.write_text(text.replace(old, new, 1))
+    with pytest.raises(UserError) as caught:
+        read_paper_numbers(params)
+    assert (caught.value.where, caught.value.key, str(caught.value.found)) == (numbers, key, found)
+    assert expected in str(caught.value.expected)
+
+
+def test_a_spreadsheets_file_and_empty_lines_are_read(params: Path) -> None:
+    """Excel begins UTF-8 with a byte order mark, ends lines with CR LF, and leaves empty rows as commas."""
+    path = params / "paper" / "tables_reference.csv"
+    before = read_paper_numbers(params)
+    text = path.read_text().replace("\n", "\r\n") + "\r\n,,,,,,,,,,,\r\n"
+    path.write_bytes(b"\xef\xbb\xbf" + text.encode())
+    assert read_paper_numbers(params) == before
+
+
+def test_the_papers_numbers_are_a_regular_utf8_file(params: Path) -> None:
+    path = params / "paper" / "tables_reference.csv"
+    path.write_bytes(path.read_bytes() + b"\n\xff")
+    lines = path.read_bytes().count(b"\n") + 1
+    with pytest.raises(UserError, match="not UTF-8") as caught:
+        read_paper_numbers(params)
+    assert caught.value.key == f"line {lines}"
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(UserError, match="not a regular file"):
+        read_paper_numbers(params)
 
 
 def test_a_missing_row_is_an_error_unless_declared(params: Path) -> None:

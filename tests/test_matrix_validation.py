@@ -212,7 +212,7 @@ def test_missing_files_are_reported(params: Path) -> None:
     tables += "table-boundaries, table-causes, table-controls, table-starts, table-tune"
     assert (error.problem, error.expected) == ("unknown table 'table8'", tables)
     (params / "paper" / "tables_reference.csv").unlink()
-    assert "the paper's numbers cannot be read" in str(error_of(params))
+    assert "tables_reference.csv is missing" in str(error_of(params))
     assert "the folder has none" in str(error_of(params / "nowhere"))
 
 

@@ -10,15 +10,24 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from cenbench.errors import UserError
+from cenbench.matrix.metrics import is_possible, limits, metrics
 from cenbench.matrix.validation import Issue, as_user_error, short_repr
+from cenbench.matrix.yaml_file import is_given
+from cenbench.regular_file import read_regular
 
 TERMS = ("task", "method", "stage", "convs", "norms", "l1", "exchange", "stream")
 _HEADER = ("table", *TERMS, "metric", "value", "source")
+_TABLES = range(1, 10)
+"""The paper's own."""
+_NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?", re.ASCII)
+_MOST_BYTES = 2**24
+_RESTORE = "git checkout -- params/paper"
 
 
 @dataclass(frozen=True)
@@ -42,47 +51,71 @@ def paper_file(params: Path) -> Path:
 
 
 def read_paper_numbers(params: Path) -> list[PaperNumber]:
-    """All numbers of the file. Raises `UserError` with the line for a wrong header, an invalid value or a duplicate."""
+    """All numbers of the file; empty lines are skipped.
+
+    Raises `UserError` for a file that cannot be read or is not CSV, a wrong header, a field that is invalid, a table
+    without a file, a number that its metric cannot have, and a duplicate, with the line.
+    """
     path = paper_file(params)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError("the paper's numbers cannot be read", where=path, fix="git checkout -- params/paper") from error
-    try:
-        rows = list(csv.reader(io.StringIO(text)))
-    except csv.Error as error:  # for example an unclosed field
-        raise UserError("not a CSV file", where=path, found=str(error)) from error
-    header = tuple(rows[0]) if rows else ()
-    if header != _HEADER:
-        found, expected = short_repr(",".join(header), quote=False), ",".join(_HEADER)
-        raise UserError("wrong columns", where=path, key="line 1", found=found, expected=expected)
+    rows = _rows(path)
+    if not rows or tuple(rows[0][1]) != _HEADER:
+        found = short_repr(",".join(rows[0][1]), quote=False) if rows else "an empty file"
+        raise UserError("wrong columns", where=path, key="line 1", found=found, expected=",".join(_HEADER))
+    tables = [number for number in range(1, 100) if number in _TABLES or is_given(params / f"table{number}.yaml")]
     numbers: dict[tuple[object, ...], PaperNumber] = {}
-    for line, row in enumerate(rows[1:], start=2):
-        number = _parse(path, line, row)
+    for line, row in rows[1:]:
+        number = _parse(path, line, row, tables)
         first = numbers.setdefault((number.table, number.terms, number.metric), number)
         if first is not number:
             raise UserError("two numbers for the same slot", where=path, key=f"lines {first.line} and {line}")
     return list(numbers.values())
 
 
-def _parse(path: Path, line: int, row: Sequence[str]) -> PaperNumber:
+def _rows(path: Path) -> list[tuple[int, list[str]]]:
+    """The lines of the file that have any text, each with the number of the line it begins in."""
     try:
-        table, *terms, metric, value, source = row
-        named = tuple((name, term) for name, term in zip(TERMS, terms, strict=True) if term)
-        decimals = len(value.partition(".")[2])
-        number = PaperNumber(int(table), named, metric, float(value), decimals, source, line)
-    except ValueError as error:
-        raise UserError(
-            "invalid line", where=path, key=f"line {line}", found=short_repr(",".join(row), quote=False)
-        ) from error
-    if not math.isfinite(number.value) or not source:
-        raise UserError(
-            "a number must be finite and have a source",
-            where=path,
-            key=f"line {line}",
-            found=short_repr(",".join(row), quote=False),
+        text = read_regular(path, _MOST_BYTES, fix=_RESTORE).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        newlines = error.object[: error.start].count(b"\n")
+        raise UserError("this file is not UTF-8 text", where=path, key=f"line {newlines + 1}", fix=_RESTORE) from error
+    reader = csv.reader(io.StringIO(text, newline=""))
+    rows, line = [], 1
+    try:
+        for row in reader:
+            if any(field.strip() for field in row):
+                rows.append((line, row))
+            line = reader.line_num + 1
+    except csv.Error as error:  # for example an unclosed field
+        raise UserError("not a CSV file", where=path, key=f"line {line}", found=str(error)) from error
+    return rows
+
+
+def _parse(path: Path, line: int, row: Sequence[str], tables: Sequence[int]) -> PaperNumber:
+    def invalid(field: str, found: str, expected: str, problem: str = "invalid value") -> UserError:
+        shown = short_repr(found) if found else "nothing"
+        return UserError(
+            f"{problem} in a line of numbers", where=path, key=f"{field} (line {line})", found=shown, expected=expected
         )
-    return number
+
+    if len(row) != len(_HEADER):
+        expected = f"{len(_HEADER)} fields: {','.join(_HEADER)}"
+        raise UserError("wrong number of fields", where=path, key=f"line {line}", found=len(row), expected=expected)
+    table, *terms, metric, value, source = row
+    if table not in map(str, tables):
+        raise invalid("table", table, f"the number of a table: {', '.join(map(str, tables))}", "unknown table")
+    if not _NUMBER.fullmatch(value):
+        raise invalid("value", value, "a number such as 51.1")
+    if not metric:
+        raise invalid("metric", metric, "the key of a metric, such as miou_pct")
+    if metric in metrics() and not is_possible(metric, float(value)):
+        low, high = limits(metric)
+        bounds = [f"at least {low:g}"] if math.isfinite(low) else []
+        bounds += [f"at most {high:g}"] if math.isfinite(high) else []
+        raise invalid("value", value, f"{', '.join(bounds)}, as every {metric}", "value out of range")
+    if not source.strip():
+        raise invalid("source", source, "where the number is printed")
+    named = tuple((name, term) for name, term in zip(TERMS, terms, strict=True) if term)
+    return PaperNumber(int(table), named, metric, float(value), len(value.partition(".")[2]), source, line)
 
 
 @dataclass(frozen=True)
