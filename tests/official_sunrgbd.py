@@ -40,6 +40,8 @@ COLOURS = (
 """One per frame, chosen so that JPEG reproduces them exactly."""
 NO_FILLED = 0
 """Frame without depth_bfx: its raw depth is read."""
+SENSED_MM = 2000
+"""The only pixel of raw depth of every other frame, in its corner."""
 
 
 def folder(frame: int) -> str:
@@ -79,7 +81,9 @@ def write(raw: Path) -> None:
             (raw / path_of(what, frame)).parent.mkdir(parents=True)
         Image.fromarray(enlarged(small["rgb"], frame)).save(raw / path_of("image", frame), quality=100, subsampling=0)
         filled = rotated(enlarged(small["depth"], frame))
-        sensed = filled if frame == NO_FILLED else np.zeros_like(filled)
+        sparse = np.zeros_like(small["depth"])
+        sparse[0, 0] = SENSED_MM
+        sensed = filled if frame == NO_FILLED else rotated(enlarged(sparse, frame))
         Image.fromarray(sensed).save(raw / path_of("depth", frame))
         if frame != NO_FILLED:
             Image.fromarray(filled).save(raw / path_of("depth_bfx", frame))
