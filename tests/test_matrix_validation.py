@@ -253,7 +253,8 @@ GROUPS = "tables: [table2, table4, table6, table7, table8, table9, table-control
 def test_a_row_group_that_a_preset_requests_must_exist(params: Path) -> None:
     edit(params, "presets/demo.yaml", GROUPS, f"{GROUPS}groups: {{table4: [Texture+Shade to GRB]}}\n")
     text = str(error_of(params))
-    assert "preset demo requests a row group that this table does not have" in text
+    assert "table4 does not have this row group" in text
+    assert "presets/demo.yaml" in text and "groups.table4[0] (line " in text
     assert "'Texture+Shade to GRB'" in text
     assert "Texture+Shade to RGB; Depth+Normal to RGB" in text
     assert "did you mean 'Texture+Shade to RGB'?" in text

@@ -159,16 +159,10 @@ def _slots(
 
 
 def _with_requested_groups(spec: TableSpec, preset: Preset, path: Path) -> TableSpec:
-    """The declaration with only the row groups that the preset requests."""
+    """The declaration with only the row groups that the preset requests, which `load_plan` has looked up."""
     requested = preset.groups.get(path.stem)
     if requested is None:
         return spec
-    labels = [group.label for group in spec.groups]
-    for label in requested:
-        if label not in labels:
-            problem = f"preset {preset.name} requests a row group that this table does not have"
-            hint = spelling_hint(label, labels)
-            raise as_user_error(path, [Issue("groups", problem, short_repr(label), "; ".join(labels), hint)])
     groups = tuple(group for group in spec.groups if group.label in requested)
     return spec.model_copy(update={"groups": groups, "whole": False})
 

@@ -131,9 +131,9 @@ def _grid_series(spec: FigureSpec, grid: GridSpec, builder: CellBuilder) -> Iter
             entries = (
                 _ENSEMBLE,
                 Entry(spec.defaults, ("defaults",)),
-                Entry(TermsSpec(override=grid.override), ("grids", builder.preset.name)),
+                Entry(TermsSpec(override=grid.override), ("grids", _grid_name(builder.preset))),
                 Entry(one, ("series", 0)),
-                Entry(TermsSpec(override=tried), ("grids", builder.preset.name)),
+                Entry(TermsSpec(override=tried), ("grids", _grid_name(builder.preset))),
             )
             terms, built = builder.build(entries)
             stream = terms.get("stream", ENSEMBLE)
@@ -142,12 +142,18 @@ def _grid_series(spec: FigureSpec, grid: GridSpec, builder: CellBuilder) -> Iter
 
 
 def _grid(spec: FigureSpec, preset: Preset, path: Path) -> GridSpec:
-    if preset.name in spec.grids:
-        return spec.grids[preset.name]
-    problem = f"no grid for preset {preset.name}, which has this figure"
-    hint = spelling_hint(preset.name, spec.grids)
-    fix = hint or f"add `{preset.name}:` to `grids:`, or remove the figure from the preset"
-    raise as_user_error(path, [Issue("grids", problem, preset.name, ", ".join(spec.grids), fix)])
+    name = _grid_name(preset)
+    if name in spec.grids:
+        return spec.grids[name]
+    problem = f"no grid {name}, which preset {preset.name} measures in this figure"
+    another = f"add `{name}:` to `grids:`, name another one with `grid:` in the preset, or remove the figure from it"
+    fix = spelling_hint(name, spec.grids) or another
+    raise as_user_error(path, [Issue("grids", problem, name, ", ".join(spec.grids), fix)])
+
+
+def _grid_name(preset: Preset) -> str:
+    """The key of the preset's grid in a sensitivity figure."""
+    return preset.grid or preset.name
 
 
 def _table_series(table: TableLayout) -> Iterator[FigureSeries]:

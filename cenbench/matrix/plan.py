@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -11,14 +11,14 @@ from pathlib import Path
 from cenbench.errors import UserError
 from cenbench.matrix.cell import Cell, Task
 from cenbench.matrix.expand import expand
-from cenbench.matrix.figure import load_figure
+from cenbench.matrix.figure import figure_names, load_figure
 from cenbench.matrix.figure_layout import FigureLayout, expand_figure
 from cenbench.matrix.layout import Slot, TableLayout
 from cenbench.matrix.paper_numbers import read_paper_numbers
-from cenbench.matrix.preset import MAX_PRICE, CostModel, Preset, load_preset
+from cenbench.matrix.preset import MAX_PRICE, CostModel, Preset, load_preset, preset_names, preset_path
 from cenbench.matrix.specs import DatasetSpec
-from cenbench.matrix.table import load_table
-from cenbench.matrix.validation import short_repr, spelling_hint
+from cenbench.matrix.table import TableSpec, load_table, table_names
+from cenbench.matrix.validation import Issue, as_user_error, short_repr, spelling_hint
 from cenbench.matrix.verdict_rules import PAPER_PRESET, load_verdict_rules
 
 
@@ -215,26 +215,57 @@ def load_plan(params: Path, preset: str) -> Plan:
     time it starts.
     """
     chosen = load_preset(params, preset)
+    if issues := [*_unknown_names(params, chosen)]:
+        raise as_user_error(preset_path(params, preset), issues)
     numbers, rules = read_paper_numbers(params), load_verdict_rules(params)
     reference = chosen if preset == PAPER_PRESET else _paper_preset(params)
+    declared = {name: load_table(params, name) for name in chosen.tables}
+    if issues := [*_unknown_groups(declared, chosen)]:
+        raise as_user_error(preset_path(params, preset), issues)
     specs = {name: load_figure(params, name) for name in chosen.figures}
 
     def layout(name: str) -> TableLayout:
-        path = params / f"{name}.yaml"
-        return expand(load_table(params, name), chosen, numbers, path, reference=reference, rules=rules)
+        spec = declared.get(name) or load_table(params, name)
+        return expand(spec, chosen, numbers, params / f"{name}.yaml", reference=reference, rules=rules)
 
-    layouts = {name: layout(name) for name in chosen.tables}
+    for name, figure in specs.items():
+        if issues := [*_not_declared("table", figure.tables, table_names(params))]:
+            raise as_user_error(params / f"{name}.yaml", issues)
+    layouts = {name: layout(name) for name in declared}
     needed = {name: layouts.get(name) or layout(name) for spec in specs.values() for name in spec.tables}
     figures = tuple(expand_figure(name, spec, chosen, params / f"{name}.yaml", needed) for name, spec in specs.items())
     return Plan(chosen.name, chosen.description, tuple(layouts.values()), chosen.cost, figures)
 
 
+def _unknown_names(params: Path, preset: Preset) -> Iterator[Issue]:
+    """Tables and figures of the preset that no file declares."""
+    yield from _not_declared("table", preset.tables, table_names(params))
+    yield from _not_declared("figure", preset.figures, figure_names(params))
+
+
+def _not_declared(what: str, names: Iterable[str], known: Sequence[str]) -> Iterator[Issue]:
+    expected = ", ".join(known) or f"files such as {what}7.yaml, but the folder has none"
+    for place, name in enumerate(names):
+        if name not in known:
+            hint = spelling_hint(name, known)
+            yield Issue(f"{what}s[{place}]", f"unknown {what} {short_repr(name)}", expected=expected, fix=hint)
+
+
+def _unknown_groups(declared: Mapping[str, TableSpec], preset: Preset) -> Iterator[Issue]:
+    """Row groups that the preset requests and its tables do not have."""
+    for name, requested in preset.groups.items():
+        labels = [group.label for group in declared[name].groups]
+        problem = f"{name} does not have this row group" if labels else f"{name} does not have row groups"
+        for place, label in enumerate(requested):
+            if label not in labels:
+                hint = spelling_hint(label, labels)
+                key = f"groups.{name}[{place}]"
+                yield Issue(key, problem, short_repr(label), "; ".join(labels) or None, hint)
+
+
 def _paper_preset(params: Path) -> Preset | None:
-    """The preset that follows the paper; None where it is absent or invalid, and then no number is comparable."""
-    try:
-        return load_preset(params, PAPER_PRESET)
-    except UserError:
-        return None
+    """The preset that follows the paper; None where it is absent, and then no number is comparable."""
+    return load_preset(params, PAPER_PRESET) if PAPER_PRESET in preset_names(params) else None
 
 
 def _canonical(task: str) -> str:

@@ -148,6 +148,8 @@ class Preset(Frozen):
     """The tables to run (files in `params/`), in this order."""
     figures: tuple[FigureName, ...] = ()
     """The figures to draw (files in `params/`), in this order."""
+    grid: Name | None = None
+    """Name of the grid, under `grids:` of a sensitivity figure, that this preset measures; by default its own name."""
     groups: dict[TableName, Annotated[tuple[Text, ...], Field(min_length=1)]] = Field(default_factory=dict)
     """Table -> labels of the row groups to run. Tables not named here run all of their groups."""
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1, max_length=1000)]
@@ -177,13 +179,18 @@ def preset_names(params: Path) -> list[str]:
     return sorted(path.stem for path in (params / "presets").glob("*.yaml"))
 
 
+def preset_path(params: Path, name: str) -> Path:
+    """The file of the preset of that name."""
+    return params / "presets" / f"{name}.yaml"
+
+
 def load_preset(params: Path, name: str) -> Preset:
     """Read `params/presets/<name>.yaml`. Raises `UserError` for an invalid file and for an unknown name."""
     known = preset_names(params)
     if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]*", name) or name not in known:
         none = "one YAML file per preset, but the folder has none"
         raise unknown_name("unknown preset", name, known, params / "presets", none)
-    path = params / "presets" / f"{name}.yaml"
+    path = preset_path(params, name)
     preset = load_model(path, Preset)
     if preset.name != name:
         fix = f"write `name: {name}`, or rename the file"
