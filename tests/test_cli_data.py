@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -12,7 +13,10 @@ from checkout import REPOSITORY
 from typer.testing import CliRunner, Result
 
 from cenbench.cli.data import app
+from cenbench.data import adapters
 from cenbench.errors import UserError
+from cenbench.matrix.datasets import find_dataset, find_datasets
+from cenbench.matrix.specs import DatasetSpec, dataset_key
 
 NYUDV2 = "{name: nyudv2, size_px: 468, width_px: 625, train_scenes: 795, val_scenes: 654, seed: 0}"
 TASKONOMY = "{name: taskonomy, size_px: 256, train_scenes: 1000, val_scenes: 500, seed: 0}"
@@ -110,3 +114,41 @@ def test_user_errors(root: Path) -> None:
     message = error_of("prepare", "nyudv2", "--preset", "demo")
     assert "preset 'demo' has no dataset 'nyudv2'" in message
     assert "fix: add --preset with one of: paper" in message
+
+
+def test_every_example_names_one_dataset_of_its_preset() -> None:
+    """An example is typed as it stands: its name or key must be enough to find the dataset."""
+    from typer.main import get_command
+
+    helps = [str(command.help) for command in get_command(app).commands.values()]  # type: ignore[attr-defined]
+    examples = [found for text in helps for found in re.findall(r"cenbench data (?:verify|stats|show) ([^\[]+)", text)]
+    named = [words.split() for words in examples if not words.startswith("NAME")]
+    assert len(named) == 3
+    for words in named:
+        preset = words[words.index("--preset") + 1] if "--preset" in words else "demo"
+        assert find_dataset(REPOSITORY / "params", preset, words[0])
+
+
+def test_a_name_of_several_datasets_is_answered_with_keys_that_work(root: Path) -> None:
+    """The demo's figure 13 has a dataset of its own, with a tuning split."""
+    both = find_datasets(root / "params", "demo", "synthrooms")
+    assert len(both) == 2
+    with pytest.raises(UserError, match="has 2 datasets of this name") as caught:
+        find_dataset(root / "params", "demo", "synthrooms")
+    keys = [dataset_key(spec) for spec in both]
+    assert caught.value.fix == f"write {keys[0]} instead of synthrooms"
+    assert all(key in str(caught.value.expected) for key in keys) and "60 tune" in str(caught.value.expected)
+    assert [find_dataset(root / "params", "demo", key) for key in keys] == list(both)
+
+
+def test_prepare_takes_every_dataset_of_a_name(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def prepare(spec: DatasetSpec, data: Path, *rest: object) -> Path:
+        asked.append(spec)
+        return data / dataset_key(spec)
+
+    monkeypatch.setattr(adapters, "prepare", prepare)
+    result = CliRunner().invoke(app, ["prepare", "synthrooms", "--preset", "demo"])
+    assert result.exit_code == 0, result.exception
+    assert tuple(asked) == find_datasets(root / "params", "demo", "synthrooms")

@@ -64,7 +64,9 @@ def _state(paths: Paths, name: str) -> str:
 def prepare(
     dataset: Annotated[
         str | None,
-        typer.Argument(metavar="[DATASET]", help="A dataset of the preset, by name or key. Default: all of them."),
+        typer.Argument(
+            metavar="[DATASET]", help="A dataset of the preset, by key, or all of a name. Default: all of them."
+        ),
     ] = None,
     raw: Annotated[
         Path | None, typer.Option(help="Folder of the official files. Default: data/raw/NAME.", file_okay=False)
@@ -84,12 +86,12 @@ def prepare(
     from cenbench.cpus import allotted_cpus
     from cenbench.data import adapters
     from cenbench.errors import UserError, all_of
-    from cenbench.matrix.datasets import datasets_of, find_dataset
+    from cenbench.matrix.datasets import datasets_of, find_datasets
 
     if raw is not None and dataset is None:
         raise UserError("--raw needs a dataset's name", fix=f"cenbench data prepare NAME --raw {raw}")
     paths, processes, problems = checkout(root), workers or allotted_cpus(), []
-    for spec in datasets_of(paths.params, preset) if dataset is None else [find_dataset(paths.params, preset, dataset)]:
+    for spec in datasets_of(paths.params, preset) if dataset is None else find_datasets(paths.params, preset, dataset):
         try:
             if spec.name in adapters.ADAPTERS:
                 _introduce(adapters.find_adapter(spec.name))
@@ -137,7 +139,7 @@ def verify(dataset: Dataset, preset: Preset = "demo", root: Root = Path()) -> No
 def stats(dataset: Dataset, preset: Preset = "demo", root: Root = Path()) -> None:
     """Print range, mean and share of missing values per modality, and class shares per split.
 
-    Example: [bold]cenbench data stats synthrooms[/bold]
+    Example: [bold]cenbench data stats synthrooms-64px-9118c35031[/bold]
     """
     from cenbench.cli.options import wide_console
     from cenbench.report.terminal_data import classes_table, modalities_table
@@ -170,7 +172,7 @@ def show(
 ) -> None:
     """Draw a contact sheet: the aligned modalities and labels of the first scenes.
 
-    Example: [bold]cenbench data show synthrooms --scenes 4 --out sheet.html[/bold]
+    Example: [bold]cenbench data show synthrooms-64px-9118c35031 --out sheet.html[/bold]
     """
     from cenbench.data.contact_page import contact_page
     from cenbench.data.contact_sheet import contact_sheet

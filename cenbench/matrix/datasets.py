@@ -15,13 +15,32 @@ def datasets_of(params: Path, preset: str) -> tuple[DatasetSpec, ...]:
 
 
 def find_dataset(params: Path, preset: str, name: str) -> DatasetSpec:
-    """The preset's dataset with this name or key. Raises `UserError`, with all keys, unless there is exactly one."""
-    specs = datasets_of(params, preset)
-    found = [spec for spec in specs if name in (spec.name, dataset_key(spec))]
+    """The preset's dataset with this name or key. Raises `UserError`, with the keys, unless there is exactly one."""
+    found = find_datasets(params, preset, name)
     if len(found) == 1:
         return found[0]
+    keys = [dataset_key(spec) for spec in found]
     raise UserError(
-        f"preset {preset!r} has no dataset {name!r}" if not found else f"{name!r} is the name of more than one dataset",
+        f"preset {preset!r} has {len(found)} datasets of this name",
+        found=name,
+        expected="a key: " + ", ".join(f"{key} ({_size(spec)})" for key, spec in zip(keys, found, strict=True)),
+        fix=f"write {keys[0]} instead of {name}",
+    )
+
+
+def _size(spec: DatasetSpec) -> str:
+    """How many scenes each split has, which tells datasets of one name apart."""
+    scenes = {"train": spec.train_scenes, "val": spec.val_scenes, "tune": spec.tune_scenes}
+    return ", ".join(f"{count} {split}" for split, count in scenes.items() if count)
+
+
+def find_datasets(params: Path, preset: str, name: str) -> tuple[DatasetSpec, ...]:
+    """The preset's datasets with this name or key. Raises `UserError`, with all keys, if there are none."""
+    specs = datasets_of(params, preset)
+    if found := tuple(spec for spec in specs if name in (spec.name, dataset_key(spec))):
+        return found
+    raise UserError(
+        f"preset {preset!r} has no dataset {name!r}",
         where=params / "presets" / f"{preset}.yaml",
         found=name,
         expected=", ".join(dataset_key(spec) for spec in specs),
