@@ -12,6 +12,8 @@ from cenbench.cli.main import app
 from cenbench.cli.options import checkout, figure_name, find_cell, table_name
 from cenbench.errors import UserError
 from cenbench.matrix.plan import Plan, load_plan
+from cenbench.paths import Paths
+from cenbench.run.export import export_cell
 
 
 @pytest.fixture(scope="module")
@@ -123,3 +125,30 @@ def test_alone_it_says_where_to_start_and_in_a_checkout_lists_its_commands(
     inside = CliRunner().invoke(app, [])
     assert inside.exit_code == 2
     assert "doctor" in inside.output and "make demo" not in inside.output
+
+
+AT_ROOT = ("--root", str(REPOSITORY))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem", "fix"),
+    [
+        (("show", "figure5", "--per-class"), "a figure has no IoU per class", "cenbench show table7 --per-class"),
+        (("show", "claims", "--preset", "study"), "claims is not a table", "cenbench claims --preset study"),
+        (("show", "robustness"), "robustness is not a table", "cenbench robustness --preset demo"),
+        (("plan", "--table", "figure5"), "figure5 is a figure", "--figure figure5"),
+        (("plan", "--figure", "table7"), "table7 is a table", "--table table7"),
+    ],
+)
+def test_what_another_command_or_option_shows_is_pointed_to(arguments: tuple[str, ...], problem: str, fix: str) -> None:
+    error = CliRunner().invoke(app, [*arguments, *AT_ROOT]).exception
+    assert isinstance(error, UserError)
+    assert problem in error.problem and error.fix == fix
+
+
+def test_a_misspelt_output_is_reported_before_anything_is_read(plan: Plan, tmp_path: Path) -> None:
+    """Neither the dataset nor the cell is there."""
+    cell = next(cell for cell in plan.cells.values() if "depth" in cell.streams)
+    with pytest.raises(UserError, match="no such output") as caught:
+        export_cell(cell, Paths(tmp_path), tmp_path / "out", "dpth")
+    assert caught.value.fix == "did you mean 'depth'?"

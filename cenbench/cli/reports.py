@@ -122,6 +122,10 @@ def show(
 
     paths = checkout(root)
     is_figure = table.startswith("figure")
+    if table in ("claims", "robustness"):
+        raise UserError(f"{table} is not a table or figure", fix=f"cenbench {table} --preset {preset}")
+    if per_class and is_figure:
+        raise UserError("a figure has no IoU per class", key="--per-class", fix="cenbench show table7 --per-class")
     if markdown and (is_figure or per_class):
         what = "a figure" if is_figure else "the IoU of each class"
         raise UserError(f"{what} has no Markdown", key="--markdown", fix="cenbench show table7 --markdown")

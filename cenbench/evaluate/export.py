@@ -12,6 +12,7 @@ from cenbench.evaluate.task import evaluation_of
 from cenbench.files import read_json, write_bytes, write_json
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.specs import dataset_key
+from cenbench.matrix.validation import spelling_hint
 from cenbench.train.setup import Setup
 from cenbench.train.task import training_of
 from cenbench.train.train_cell import load_network
@@ -32,8 +33,7 @@ def export_predictions(
     Raises `UserError` where there is no such stream, or `out` holds other predictions.
     """
     cell, prepared = setup.cell, setup.prepared
-    if stream not in cell.streams:
-        raise UserError("this cell has no such output", key="--stream", found=stream, expected=", ".join(cell.streams))
+    check_stream(cell, stream)
     task = evaluation_of(cell)
     files = task.prediction_files(cell.dataset.name)
     names = [_file_name(files, prepared.scene_name(int(row))) for row in prepared.indices(cell.evaluation.split)]
@@ -48,6 +48,14 @@ def export_predictions(
                 advance(1)
     write_json(out / NOTE, note | {"complete": True, "files": names})
     return len(names)
+
+
+def check_stream(cell: Cell, stream: str) -> None:
+    """Raises `UserError` unless the cell has an output of that name."""
+    if stream not in cell.streams:
+        hint = spelling_hint(stream, cell.streams)
+        expected = ", ".join(cell.streams)
+        raise UserError("this cell has no such output", key="--stream", found=stream, expected=expected, fix=hint)
 
 
 def _note(cell: Cell, trained: Trained, stream: str, evaluation_code: str, files: PredictionFiles) -> dict[str, Any]:

@@ -103,6 +103,8 @@ class Plan:
 
     def figure(self, name: str) -> FigureLayout:
         """The figure of that name. Raises `UserError`, listing the known names, for any other."""
+        if any(table.name == name for table in self.tables):
+            raise UserError(f"{name} is a table", found=name, expected="a figure", fix=f"--table {name}")
         self._require("figure", name, (figure.name for figure in self.figures))
         return next(figure for figure in self.figures if figure.name == name)
 
@@ -126,6 +128,8 @@ class Plan:
 
     def table(self, name: str) -> TableLayout:
         """The table of that name. Raises `UserError`, listing the known names, for any other."""
+        if any(figure.name == name for figure in self.figures):
+            raise UserError(f"{name} is a figure", found=name, expected="a table", fix=f"--figure {name}")
         self._require("table", name, (table.name for table in self.tables))
         return next(table for table in self.tables if table.name == name)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from cenbench.data.prepared import Prepared
-from cenbench.evaluate.export import export_predictions
+from cenbench.evaluate.export import check_stream, export_predictions
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.specs import dataset_key
 from cenbench.paths import Paths
@@ -20,9 +20,10 @@ def export_cell(
 ) -> int:
     """Write the predictions of `stream` on the validation split to `out`; returns their number.
 
-    See `export_predictions`. Raises `UserError` if the cell has no finished weights, or other code, data or pretrained
-    files made them than those here now.
+    See `export_predictions`. Raises `UserError` if the cell has no such output or no finished weights, or other code,
+    data or pretrained files made them than those here now.
     """
+    check_stream(cell, stream)
     prepared = Prepared.open(paths.data / dataset_key(cell.dataset))
     trained = finished_weights(cell, paths, prepared)
     setup = Setup(cell, prepared, choose_device(device_name), paths)
