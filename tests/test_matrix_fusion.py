@@ -462,6 +462,10 @@ def test_a_new_method_is_one_file_and_a_row(tmp_path: Path, params: Path) -> Non
         ("INPUTS = (2, None)", "INPUTS = (3, 2)", "INPUTS"),
         ("MERGES = True", 'MERGES = "yes"', "MERGES"),
         ('LABEL = "Concat"', "LABEL = str(1)", "LABEL"),
+        ('LABEL = "Concat"', 'LABEL = "  "', "LABEL"),
+        ("INPUTS = (2, None)", "INPUTS = (2, None)\nPARAMETERS = {1: {'default': 1}}", "PARAMETERS"),
+        ("INPUTS = (2, None)", "INPUTS = (2, None)\nPARAMETERS = {'a b': {'default': 1}}", "PARAMETERS"),
+        ("INPUTS = (2, None)", "INPUTS = (2, None)\nPARAMETERS = {'weight': {'default': 1e999}}", "PARAMETERS"),
         ("INPUTS = (2, None)", "INPUTS = (2, None)\nPARAMETERS = dict(weight=1.0)", "PARAMETERS"),
         ("INPUTS = (2, None)", "INPUTS = (2, None)\nPARAMETERS = ['weight']", "PARAMETERS"),
         ("INPUTS = (2, None)", "INPUTS = (2, None)\nPARAMETERS = {'weight': 1.0}", "PARAMETERS"),
@@ -478,7 +482,88 @@ def test_a_file_with_an_invalid_declaration_is_reported(tmp_path: Path, old: str
     path.write_text(text.replace(old, new))
     with pytest.raises(UserError, match="must declare this") as caught:
         methods_module._read(path)
-    assert (caught.value.key, caught.value.where) == (key, path)
+    assert (key_of(caught.value), caught.value.where) == (key, path)
+    [line] = [at for at, text in enumerate(path.read_text().splitlines(), start=1) if text.startswith(f"{key} ")]
+    assert caught.value.key == f"{key} (line {line})"
+
+
+def operator_file(tmp_path: Path, *edits: tuple[str, str]) -> Path:
+    """The documented method with edits."""
+    text = MAXIMUM
+    for old, new in edits:
+        assert old in text
+        text = text.replace(old, new, 1)
+    path = tmp_path / "maximum.py"
+    path.write_text(text)
+    return path
+
+
+WEIGHT = ("INPUTS = (2, None)", 'INPUTS = (2, None)\nPARAMETERS = {"weight": {"default": 1.0}}')
+CLASS = "class Operator(FusionOperator):"
+
+
+def init(parameters: str) -> tuple[str, str]:
+    body = f"{CLASS}\n    def __init__(self, {parameters}) -> None:\n        super().__init__(1, 1)\n"
+    return CLASS, body
+
+
+@pytest.mark.parametrize(
+    ("edits", "key", "found"),
+    [
+        ([("def forward(", "def forwrd(")], "Operator.forward", "forwrd"),
+        ([("def merge(", "def merg(")], "Operator.merge", "merg"),
+        ([("def parameter_count(", "def param_count(")], "Operator.parameter_count", "param_count"),
+        ([("def forward(self, x_BMCHW: Tensor)", "def forward(self)")], "Operator.forward", "def forward(self)"),
+        ([WEIGHT], "Operator.__init__", "nothing"),
+        ([WEIGHT, init("modalities, channels, wieght")], "Operator.__init__", "wieght"),
+        ([init("modalities, channels, weight")], "Operator.__init__", "weight"),
+    ],
+)
+def test_an_operator_that_cannot_be_built_is_reported_with_its_line(
+    tmp_path: Path, edits: list[tuple[str, str]], key: str, found: str
+) -> None:
+    path = operator_file(tmp_path, *edits)
+    with pytest.raises(UserError) as caught:
+        methods_module._read(path)
+    assert (caught.value.where, key_of(caught.value)) == (path, key)
+    assert " (line " in str(caught.value.key)
+    assert found in str(caught.value.found)
+
+
+@pytest.mark.parametrize(
+    "edits",
+    [
+        [WEIGHT, init("modalities, channels, weight")],
+        [WEIGHT, init("modalities, channels, *, weight, other=1")],
+        [WEIGHT, init("*arguments, **parameters")],
+        [(CLASS, "class Base(FusionOperator):\n    pass\n\n\nclass Operator(Base):"), ("def forward(", "def other(")],
+        [("def forward(", "forward = other\n\n    def unused(")],
+    ],
+)
+def test_an_operator_that_can_be_built_is_accepted(tmp_path: Path, edits: list[tuple[str, str]]) -> None:
+    assert methods_module._read(operator_file(tmp_path, *edits)).label == "Maximum"
+
+
+def test_a_mask_takes_the_parameters(tmp_path: Path) -> None:
+    text = (REPOSITORY / "cenbench/nn/fusion/random_mask.py").read_text()
+    path = tmp_path / "random_mask.py"
+    path.write_text(text.replace("share: float, share_elsewhere: float) -> Tensor:", "share: float) -> Tensor:", 1))
+    with pytest.raises(UserError, match="mask cannot be called") as caught:
+        methods_module._read(path)
+    assert key_of(caught.value) == "mask"
+
+
+def test_files_with_a_byte_order_mark_and_with_other_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = operator_file(tmp_path)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    (tmp_path / "__init__.py").write_text("")
+    (tmp_path / ".#maximum.py").write_text("")
+    monkeypatch.setattr(methods_module, "_FOLDER", tmp_path)
+    assert list(methods_module.methods.__wrapped__()) == ["maximum"]
+    path.rename(tmp_path / "Maximum.py")
+    with pytest.raises(UserError, match="named after the method") as caught:
+        methods_module.methods.__wrapped__()
+    assert caught.value.where == tmp_path / "Maximum.py"
 
 
 def test_an_annotated_constant_is_read(tmp_path: Path) -> None:

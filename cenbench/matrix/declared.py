@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import difflib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,13 @@ def read_constants(path: Path) -> dict[str, Any]:
 
     Raises `UserError` for a file that cannot be read, is not UTF-8 or is not Python, with the line if known.
     """
-    return dict(_literals(_parse(path)))
+    return {name: value for name, _, value in _literals(_parse(path))}
+
+
+def constant_key(path: Path, name: str) -> str:
+    """The key of a constant for an error message: its name, with its line if the file has it."""
+    lines = {constant: line for constant, line, _ in _literals(_parse(path))}
+    return f"{name} (line {lines[name]})" if name in lines else name
 
 
 def check_defines(path: Path, name: str, parameters: tuple[str, ...] | None, fix: str) -> None:
@@ -44,6 +51,73 @@ def check_defines(path: Path, name: str, parameters: tuple[str, ...] | None, fix
         )
 
 
+def check_methods(path: Path, name: str, methods: Mapping[str, tuple[int, frozenset[str]] | None], fix: str) -> None:
+    """Raise `UserError` unless class `name` defines each of `methods`, or may inherit it from a class of another name.
+
+    A method is given a number of arguments by position and others by name; None: it has to be there, no more. A class
+    that is not a plain one of this file, or that derives from another of this file, is not examined.
+    """
+    defined = dict(_defined(_parse(path)))
+    node = defined.get(name)
+    if not isinstance(node, ast.ClassDef) or any(ast.unparse(base) != "FusionOperator" for base in node.bases):
+        return
+    own: dict[str, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | None] = dict(_defined(node))
+    for method, given in methods.items():
+        found = own.get(method)
+        if method in own and (given is None or found is None):
+            continue
+        if (
+            method in own
+            and isinstance(found, ast.FunctionDef)
+            and given
+            and _takes(found.args, 1 + given[0], given[1])
+        ):
+            continue
+        if method not in own and method == "__init__" and given is not None and not given[1]:
+            continue  # that of FusionOperator
+        problem = f"{name}.{method} cannot be called with what it is given" if found else f"{name} must define {method}"
+        named = f", which takes {', '.join(sorted(given[1]))} by name" if given and given[1] else ""
+        raise UserError(
+            problem,
+            where=path,
+            key=f"{name}.{method} (line {(found or node).lineno})",
+            found=ast.unparse(found).splitlines()[0].rstrip(":") if found else _similar(method, own),
+            expected=f"def {method}{named}",
+            fix=fix,
+        )
+
+
+def check_named(path: Path, name: str, count: int, named: frozenset[str], fix: str) -> None:
+    """Raise `UserError` for a function of the file that cannot be given `count` arguments and those by name."""
+    node = dict(_defined(_parse(path))).get(name)
+    if isinstance(node, ast.FunctionDef) and not _takes(node.args, count, named):
+        raise UserError(
+            f"{name} cannot be called with what it is given",
+            where=path,
+            key=f"{name} (line {node.lineno})",
+            found=f"def {name}({ast.unparse(node.args)})",
+            expected=f"{count} arguments, and by name: {', '.join(sorted(named)) or 'none'}",
+            fix=fix,
+        )
+
+
+def _similar(method: str, own: Mapping[str, object]) -> str:
+    """The method that is probably a misspelt one."""
+    return next(iter(difflib.get_close_matches(method, own, n=1)), "nothing")
+
+
+def _takes(arguments: ast.arguments, count: int, named: frozenset[str]) -> bool:
+    """Whether a function takes that many arguments by position and those by name, and requires no others."""
+    places = [argument.arg for argument in (*arguments.posonlyargs, *arguments.args)]
+    only_named = [argument.arg for argument in arguments.kwonlyargs]
+    optional = {*places[len(places) - len(arguments.defaults) :]}
+    optional |= {name for name, value in zip(only_named, arguments.kw_defaults, strict=True) if value is not None}
+    later = {*places[count:], *only_named}
+    enough = len(places) >= count or arguments.vararg is not None
+    by_name = later - {argument.arg for argument in arguments.posonlyargs}
+    return enough and later - optional <= named and (named <= by_name or arguments.kwarg is not None)
+
+
 def _accepts(arguments: ast.arguments, count: int) -> bool:
     """Whether a function can be called with that many positional arguments."""
     places = len(arguments.posonlyargs) + len(arguments.args)
@@ -51,8 +125,10 @@ def _accepts(arguments: ast.arguments, count: int) -> bool:
     return places - len(arguments.defaults) <= count <= (count if arguments.vararg else places) and not required
 
 
-def _defined(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | None]]:
-    """Names that a module binds at its top level, with the definition if it is one."""
+def _defined(
+    tree: ast.Module | ast.ClassDef,
+) -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | None]]:
+    """Names that a module or a class binds at its top level, with the definition if it is one."""
     for node in tree.body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield node.name, None if node.decorator_list else node
@@ -69,7 +145,7 @@ def _defined(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef | ast.Asyn
 
 def _parse(path: Path) -> ast.Module:
     try:
-        return ast.parse(read_regular(path, _MOST_BYTES).decode("utf-8"), filename=str(path))
+        return ast.parse(read_regular(path, _MOST_BYTES).decode("utf-8-sig"), filename=str(path))
     except UnicodeDecodeError as error:
         newlines = error.object[: error.start].count(b"\n")
         raise UserError("this file is not UTF-8 text", where=path, key=f"line {newlines + 1}") from error
@@ -88,7 +164,8 @@ def describe_constant(constants: Mapping[str, Any], name: str) -> str:
     return "not a literal" if constants[name] is ... else repr(constants[name])
 
 
-def _literals(tree: ast.Module) -> Iterator[tuple[str, Any]]:
+def _literals(tree: ast.Module) -> Iterator[tuple[str, int, Any]]:
+    """Name, line and value of each constant."""
     for node in tree.body:
         if isinstance(node, ast.Assign):
             target, value = node.targets[0], node.value
@@ -98,6 +175,6 @@ def _literals(tree: ast.Module) -> Iterator[tuple[str, Any]]:
             continue
         if isinstance(target, ast.Name):
             try:
-                yield target.id, ast.literal_eval(value)
+                yield target.id, node.lineno, ast.literal_eval(value)
             except (ValueError, TypeError, RecursionError, MemoryError):
-                yield target.id, ...
+                yield target.id, node.lineno, ...

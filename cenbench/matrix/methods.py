@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +12,14 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from cenbench.errors import UserError
-from cenbench.matrix.declared import check_defines, describe_constant, read_constants
+from cenbench.matrix.declared import (
+    check_defines,
+    check_methods,
+    check_named,
+    constant_key,
+    describe_constant,
+    read_constants,
+)
 
 Acts = Literal["points", "norms", "nowhere"]
 _DECLARED = ("LABEL", "ACTS", "MERGES", "INPUTS")
@@ -33,6 +41,8 @@ class Parameter:
         numbers = [value for value in (self.default, *bounds) if value is not None]
         if self.default is None or not all(type(value) in (int, float) for value in numbers):  # not True or False
             raise TypeError("a parameter's default and bounds are numbers")
+        if not all(math.isfinite(value) for value in numbers):
+            raise ValueError("a parameter's default and bounds are finite")
         if not self.accepts(self.default):
             raise ValueError(f"the default {self.default:g} is out of range ({self.range_text})")
 
@@ -81,16 +91,20 @@ class Method:
 @cache
 def methods() -> dict[str, Method]:
     """Name -> method, sorted by name."""
-    found = (_read(path) for path in sorted(_FOLDER.glob("[a-z]*.py")))
+    found = (_read(path) for path in sorted(_FOLDER.glob("*.py")) if not path.name.startswith(("_", ".")))
     return {method.name: method for method in found}
 
 
 def _read(path: Path) -> Method:
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", path.stem):
+        raise UserError(
+            "a fusion method's file must be named after the method, with _ for -", where=path, expected="a-z, 0-9 and _"
+        )
     declared = read_constants(path)
     label, acts, merges, inputs = (declared.get(name) for name in _DECLARED)
     parameters = _parameters(declared.get("PARAMETERS", {}))
     for name, valid, expected in (
-        ("LABEL", isinstance(label, str) and label, "a string"),
+        ("LABEL", isinstance(label, str) and label.strip(), "a string"),
         ("ACTS", acts in get_args(Acts), ", ".join(map(repr, get_args(Acts)))),
         ("MERGES", isinstance(merges, bool), "True or False"),
         ("INPUTS", _is_range(inputs), "(fewest, most) modalities; most may be None"),
@@ -101,16 +115,17 @@ def _read(path: Path) -> Method:
             found = describe_constant(declared, name)
             fix = f"see {_FOLDER / '__init__.py'}"
             problem = "a fusion method's file must declare this"
-            raise UserError(problem, where=path, key=name, found=found, expected=expected, fix=fix)
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", path.stem):
-        raise UserError(
-            "a fusion method's file must be named after the method, with _ for -", where=path, expected="a-z, 0-9 and _"
-        )
+            raise UserError(problem, where=path, key=constant_key(path, name), found=found, expected=expected, fix=fix)
     fix = f"see {_FOLDER / '__init__.py'}"
     if acts == "points":
         check_defines(path, "Operator", None, fix)
+        wanted: dict[str, tuple[int, frozenset[str]] | None] = {"parameter_count": None, "forward": (1, frozenset())}
+        wanted |= {"merge": (1, frozenset())} if merges else {}
+        wanted |= {"__init__": (2, frozenset(parameters or {}))}
+        check_methods(path, "Operator", wanted, fix)
     if declared.get("FIXED_MASK", False):
         check_defines(path, "mask", None, fix)
+        check_named(path, "mask", 2, frozenset(parameters or {}), fix)
     fewest, most = declared["INPUTS"]
     return Method(
         name=path.stem.replace("_", "-"),
@@ -134,6 +149,8 @@ def _is_range(inputs: Any) -> bool:
 def _parameters(declared: Any) -> dict[str, Parameter] | None:
     """PARAMETERS as declared; None if it is not a mapping from names to valid parameters."""
     try:
+        if not all(isinstance(name, str) and name.isidentifier() for name in declared):
+            return None
         return {name: Parameter(**values) for name, values in declared.items()}
-    except (AttributeError, TypeError, ValueError):
+    except (AttributeError, OverflowError, TypeError, ValueError):
         return None

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from cenbench.errors import UserError
-from cenbench.matrix.declared import check_defines, describe_constant, read_constants
+from cenbench.matrix.declared import check_defines, constant_key, describe_constant, read_constants
 
 Needs = Literal["confusion", "thin", "boundaries", "features", "pixels", "edges", "network", "exchange", "gammas"]
 Better = Literal["higher", "lower", "neither"]
@@ -63,7 +63,7 @@ class Metric:
 @cache
 def metrics() -> dict[str, Metric]:
     """Key -> metric, by what they need, then in the order of names. `UserError` for a file that lacks a declaration."""
-    found = [_read(path) for path in _FOLDER.glob("[a-z]*.py")]
+    found = [_read(path) for path in _FOLDER.glob("*.py") if not path.name.startswith(("_", "."))]
     order = get_args(Needs)
     return {
         metric.name: metric for metric in sorted(found, key=lambda metric: (order.index(metric.needs), metric.name))
@@ -122,7 +122,7 @@ def _read(path: Path) -> Metric:
             raise UserError(
                 "a metric's file must declare this",
                 where=path,
-                key=name,
+                key=constant_key(path, name),
                 found=describe_constant(constants, name),
                 expected=expected,
                 fix=f"see {_FOLDER / '__init__.py'}; files that are not metrics belong in {_FOLDER / 'inputs'}",
