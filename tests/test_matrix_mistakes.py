@@ -17,15 +17,16 @@ from cenbench.cli.pipeline import read_asked
 from cenbench.data.adapters import ADAPTERS
 from cenbench.errors import UserError
 from cenbench.matrix import metrics as metrics_module
-from cenbench.matrix.claims import load_claims
+from cenbench.matrix.claims import Selector, load_claims
 from cenbench.matrix.dataset_names import dataset_names
 from cenbench.matrix.declared import read_constants
-from cenbench.matrix.figure import figure_names
+from cenbench.matrix.figure import figure_names, load_figure
 from cenbench.matrix.key_lines import key_places
 from cenbench.matrix.methods import _read as read_method
 from cenbench.matrix.plan import load_plan
-from cenbench.matrix.preset import _INVISIBLE
+from cenbench.matrix.preset import _INVISIBLE, load_preset
 from cenbench.matrix.robustness import load_robustness
+from cenbench.matrix.selector_issues import unknown_settings
 from cenbench.matrix.slot_issues import SlotIssue, merged
 from cenbench.matrix.specs import RENDERED
 from cenbench.matrix.table import table_names
@@ -464,3 +465,63 @@ def test_every_pattern_of_params_has_words() -> None:
     patterns = {json.loads(found) for found in re.findall(r'"pattern": (".*")', schemas)}
     without_invisible = f"^[^{_INVISIBLE}]*$"
     assert patterns - {without_invisible} == set(_PATTERNS)
+
+
+def test_a_claim_named_twice_and_a_preset_listed_twice_have_lines(params: Path) -> None:
+    line = edit(params, "claims.yaml", "presets: &segmentation [demo,", "presets: &segmentation [demo, demo,")
+    with pytest.raises(UserError, match="demo is named twice") as caught:
+        load_claims(params)
+    assert f"presets (line {line})" in str(caught.value)
+    shutil.copy(PARAMS / "claims.yaml", params / "claims.yaml")
+    first, second = load_claims(params)[:2]
+    line = edit(params, "claims.yaml", f"name: {second.name}", f"name: {first.name}")
+    with pytest.raises(UserError, match=r"claims\[0\] has the same name") as caught:
+        load_claims(params)
+    assert (caught.value.key, caught.value.found) == (f"claims[1].name (line {line})", first.name)
+
+
+@pytest.mark.parametrize("name", ["Mine.yaml", "my preset.yaml", "mine.yml"])
+def test_the_file_of_a_preset_that_is_misnamed_is_reported(params: Path, name: str) -> None:
+    path = params / "presets" / name
+    path.write_text("name: mine\n")
+    with pytest.raises(UserError, match="not that of a preset") as caught:
+        load_preset(params, path.stem)
+    assert caught.value.where == path
+
+
+def test_a_grid_of_a_misspelt_preset_is_reported_with_its_line(params: Path) -> None:
+    line = edit(params, "figure13.yaml", "  study:", "  stdy:")
+    with pytest.raises(UserError, match="unknown preset") as caught:
+        load_figure(params, "figure13")
+    assert caught.value.key == f"grids.stdy (line {line})"
+    assert caught.value.fix == "did you mean 'study'?"
+    shutil.copy(PARAMS / "figure13.yaml", params / "figure13.yaml")
+    (params / "presets" / "study.yaml").unlink()  # a checkout without it is as good as before
+    assert "study" in load_figure(params, "figure13").grids
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"a: 1\nb: \x00\n", "invisible character U+0000"),
+        ("# \u00e9\nb: \x1b[0m\n".encode(), "invisible character U+001B"),
+        (b"a: 1\nb: \xff\n", "not UTF-8"),
+    ],
+)
+def test_a_character_that_yaml_does_not_have_is_reported_with_its_line(
+    tmp_path: Path, content: bytes, words: str
+) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_bytes(content)
+    with pytest.raises(UserError) as caught:
+        read_yaml(path)
+    assert words in caught.value.problem
+    assert caught.value.key == "line 2"
+
+
+def test_a_string_for_true_is_a_wrong_type() -> None:
+    cells = list(load_plan(PARAMS, "tune").cells.values())
+    flag = next(name for name, value in cells[0].all_settings.items() if value is True)
+    [issue] = unknown_settings(Selector(settings={flag: "true"}), "better", cells)
+    assert (issue.problem, issue.expected) == ("no cell has such a value", "true or false")
+    assert not list(unknown_settings(Selector(settings={flag: False}), "better", cells))

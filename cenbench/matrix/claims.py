@@ -17,6 +17,7 @@ from cenbench.matrix.metrics import check_margin, share_limits
 from cenbench.matrix.preset import FigureName, TableName, Text
 from cenbench.matrix.specs import Frozen, Name, PositiveFloat
 from cenbench.matrix.table import Metric, TaskText
+from cenbench.matrix.validation import Issue, as_user_error
 from cenbench.matrix.yaml_file import is_given, load_model
 
 Relation = Literal["better", "not worse", "equal"]
@@ -145,13 +146,13 @@ class ClaimSpec(Frozen):
             raise ValueError(f"{self.metric} lies from {low:g} to {high:g}: it cannot be held against {self.against:g}")
         return self
 
-    @field_validator("streams")
+    @field_validator("streams", "presets", "tables", "figures")
     @classmethod
-    def _streams_once(cls, streams: tuple[str, ...]) -> tuple[str, ...]:
-        for stream in streams:
-            if streams.count(stream) > 1:
-                raise ValueError(f"output {stream} is named twice")
-        return streams
+    def _each_once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"{name} is named twice")
+        return names
 
     @property
     def limits(self) -> tuple[float, float] | None:
@@ -176,15 +177,6 @@ class ClaimsSpec(Frozen):
 
     claims: Annotated[tuple[ClaimSpec, ...], Field(min_length=1, max_length=200)]
 
-    @field_validator("claims")
-    @classmethod
-    def _names_once(cls, claims: tuple[ClaimSpec, ...]) -> tuple[ClaimSpec, ...]:
-        names = [claim.name for claim in claims]
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(f"two claims are named {name}")
-        return claims
-
 
 def load_claims(params: Path) -> tuple[ClaimSpec, ...]:
     """Read `params/claims.yaml`; nothing is claimed without it.
@@ -193,4 +185,18 @@ def load_claims(params: Path) -> tuple[ClaimSpec, ...]:
     """
     if not is_given(params / FILE):
         return ()
-    return load_model(params / FILE, ClaimsSpec).claims
+    claims = load_model(params / FILE, ClaimsSpec).claims
+    places: dict[str, int] = {}
+    issues = [
+        Issue(
+            f"claims[{place}].name",
+            f"claims[{first}] has the same name",
+            claim.name,
+            fix="give one of them another name",
+        )
+        for place, claim in enumerate(claims)
+        if (first := places.setdefault(claim.name, place)) != place
+    ]
+    if issues:
+        raise as_user_error(params / FILE, issues)
+    return claims

@@ -12,10 +12,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from cenbench.matrix.preset import TableName, Text
+from cenbench.matrix.preset import TableName, Text, preset_names
 from cenbench.matrix.specs import Frozen, Name, NonNegativeFloat, PositiveFloat, PositiveInt
 from cenbench.matrix.table import Metric, Override, TermsSpec
-from cenbench.matrix.validation import short_repr, unknown_name
+from cenbench.matrix.validation import Issue, as_user_error, short_repr, spelling_hint, unknown_name
 from cenbench.matrix.yaml_file import load_model
 
 FigureKind = Literal[
@@ -134,4 +134,12 @@ def load_figure(params: Path, name: str) -> FigureSpec:
     if name not in known:
         none = "files such as figure5.yaml, but the folder has none"
         raise unknown_name("unknown figure", name, known, params, none)
-    return load_model(params / f"{name}.yaml", FigureSpec)
+    path = params / f"{name}.yaml"
+    figure = load_model(path, FigureSpec)
+    without = [preset for preset in preset_names(params) if preset not in figure.grids]
+    misspelt = {grid: spelling_hint(grid, without) for grid in figure.grids if grid not in preset_names(params)}
+    # A name that resembles none is that of a preset which this checkout does not have.
+    issues = [Issue(f"grids.{grid}", "unknown preset", grid, fix=hint) for grid, hint in misspelt.items() if hint]
+    if issues:
+        raise as_user_error(path, issues)
+    return figure

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
 from pydantic_core.core_schema import ValidationInfo
 
+from cenbench.errors import UserError
 from cenbench.matrix.dataset_names import unknown_dataset
 from cenbench.matrix.limits import excesses
 from cenbench.matrix.specs import (
@@ -70,6 +71,7 @@ FigureName = Annotated[
 MAX_PRICE = 1e6
 Seconds = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
 _T = TypeVar("_T")
+_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 
 
 class Segmentation(Frozen):
@@ -186,8 +188,13 @@ def preset_path(params: Path, name: str) -> Path:
 
 def load_preset(params: Path, name: str) -> Preset:
     """Read `params/presets/<name>.yaml`. Raises `UserError` for an invalid file and for an unknown name."""
-    known = preset_names(params)
-    if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]*", name) or name not in known:
+    known = [known for known in preset_names(params) if _NAME.fullmatch(known)]
+    if name not in known:
+        misnamed = [file for file in (params / "presets").glob("*.y*ml") if file.stem == name]
+        if misnamed:
+            expected = "a name in lower case: a-z, 0-9, _ . and -, then .yaml"
+            fix = "rename the file, and write the same name after `name:`"
+            raise UserError("this file's name is not that of a preset", where=misnamed[0], expected=expected, fix=fix)
         none = "one YAML file per preset, but the folder has none"
         raise unknown_name("unknown preset", name, known, params / "presets", none)
     path = preset_path(params, name)

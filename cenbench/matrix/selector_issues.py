@@ -33,8 +33,13 @@ def unknown_settings(selector: Selector, key: str, cells: Sequence[Cell]) -> Ite
             allowed = ", ".join(name for name in known if "." in name)
             yield Issue(f"{key}.settings", "no cell has this setting", short_repr(name), allowed, hint)
             continue
-        kinds = {_KINDS.get(type(cell.all_settings.get(name))) for cell in cells}
+        values = [cell.all_settings.get(name) for cell in cells]
+        kinds = {_KINDS.get(type(value)) for value in values}
+        only_flags = all(isinstance(value, bool) for value in values)
         for value in named[name]:
+            if only_flags and not isinstance(value, bool):
+                yield Issue(f"{key}.settings.{name}", "no cell has such a value", short_repr(value), "true or false")
+                continue
             kind = _KINDS.get(type(value))
             if kind is not None and not kinds & {kind, None}:
                 problem, expected = "no cell has such a value", ", ".join(sorted(map(str, kinds)))
