@@ -213,6 +213,7 @@ def test_what_is_not_a_readable_file_is_a_user_error(params: Path, name: str, pl
 def test_pipeline_gives_a_plan_or_a_user_error(params: Path, data: st.DataObject) -> None:
     keys = st.sampled_from(["preset", "tables", "tabels"])
     tree = data.draw(st.dictionaries(keys, st.one_of(VALUES, st.sampled_from(["demo", "all", "table7"])), max_size=3))
+    tree |= {"pages": ["table7"], "figures": []}
     try:
         (params / "pipeline.yaml").write_text(yaml.safe_dump(tree, allow_unicode=True))
         try:

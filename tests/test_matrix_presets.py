@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cenbench.cli.main import app
+from cenbench.cli.pipeline import read_asked, read_published
 from cenbench.errors import UserError
 from cenbench.matrix.plan import load_plan
 
@@ -80,3 +81,22 @@ def test_a_wrong_name_is_reported_where_it_is_written(params: Path, mistake: str
     assert error.where == params / file and str(error.key).startswith(f"{key} (line ")
     assert error.expected != ""
     assert hint is None or error.fix == hint
+
+
+def test_every_mistake_in_pipeline_yaml_is_reported_at_once_with_its_line(params: Path) -> None:
+    line = edit(params / "pipeline.yaml", "\npreset:", "\nprest:") + 1
+    edit(params / "pipeline.yaml", "figures: [figure4,", "figures: [true,")
+    with pytest.raises(UserError) as caught:
+        read_asked(params.parent)
+    for words in (f"prest (line {line}): unknown key", "did you mean 'preset'?", "missing key", "figures[0] (line "):
+        assert words in str(caught.value)
+
+
+def test_every_page_that_the_preset_lacks_is_reported_with_a_suggestion(params: Path) -> None:
+    edit(params / "pipeline.yaml", "pages: [table7, table8,", "pages: [tabel7, 8,")
+    edit(params / "pipeline.yaml", "figure-learning", "figure-leaning")
+    with pytest.raises(UserError) as caught:
+        read_published(params.parent, read_asked(params.parent))
+    for words in ("pages[0] (line ", "did you mean 'table7'?", "figures[2] (line ", "did you mean 'figure-learning'?"):
+        assert words in str(caught.value)
+    assert "pages[1]" not in str(caught.value)

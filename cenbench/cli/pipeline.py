@@ -12,10 +12,10 @@ import typer
 from cenbench.cli.options import checkout
 
 if TYPE_CHECKING:
+    from cenbench.matrix.pipeline import PipelineSpec
     from cenbench.schedule.dag import Dag
 
 FILE = "params/pipeline.yaml"
-PAGES, FIGURES = "pages", "figures"
 
 
 def pipeline(
@@ -36,8 +36,7 @@ def pipeline(
     root = checkout(Path()).root
     asked = read_asked(root)
     if stage == "check":
-        read_pages(root, asked)
-        read_figures(root, asked)
+        read_published(root, asked)
         return
     if stage == "dataset":
         prepare(preset=asked.plan.preset)
@@ -46,7 +45,7 @@ def pipeline(
         claims(preset=asked.plan.preset, write=True)
         return
     if stage == "pages":
-        _publish(asked, read_pages(root, asked), read_figures(root, asked))
+        _publish(asked, *read_published(root, asked))
         return
     config = [f"preset={asked.plan.preset}", f"tables={','.join(asked.tables)}"]
     os.execv(sys.executable, [sys.executable, "-m", "snakemake", "all_tables", "--config", *config])
@@ -67,47 +66,32 @@ def _publish(asked: Dag, tables: list[str], figures: list[str]) -> None:
     say(f"wrote {paths.published / 'index.html'}; open it in a browser")
 
 
+def read_spec(root: Path) -> PipelineSpec:
+    """Read params/pipeline.yaml; one `UserError` for all keys and types that are wrong, with their lines."""
+    from cenbench.matrix.pipeline import PipelineSpec
+    from cenbench.matrix.yaml_file import load_model
+
+    return load_model(root / FILE, PipelineSpec)
+
+
 def read_asked(root: Path) -> Dag:
-    """Read params/pipeline.yaml; `UserError` for an unknown key, preset or table."""
+    """The preset and tables of params/pipeline.yaml; `UserError` for an unknown key, preset or table."""
     from cenbench.errors import UserError
     from cenbench.matrix.preset import preset_names
     from cenbench.matrix.validation import Issue, as_user_error, short_repr, spelling_hint
-    from cenbench.matrix.yaml_file import read_yaml
     from cenbench.schedule.dag import CONFIG_KEYS, Dag
 
-    asked = {key: value for key, value in read_yaml(root / FILE).items() if key not in (PAGES, FIGURES)}
-    for key in CONFIG_KEYS:
-        if type(asked.get(key)) not in (str, int):
-            raise UserError("expected a string", where=root / FILE, key=key, found=asked.get(key), expected="a name")
-    if (preset := asked["preset"]) not in (known := preset_names(root / "params")):
+    spec = read_spec(root)
+    if (preset := spec.preset) not in (known := preset_names(root / "params")):
         issue = Issue("preset", "unknown preset", short_repr(preset), ", ".join(known), spelling_hint(preset, known))
         raise as_user_error(root / FILE, [issue])
     try:
-        return Dag.from_config(asked, root)
+        return Dag.from_config({"preset": preset, "tables": spec.tables}, root)
     except UserError as error:
-        error.where = root / FILE if error.key in asked else error.where or root / FILE
+        error.where = root / FILE if error.key in CONFIG_KEYS else error.where or root / FILE
         raise
 
 
-def read_pages(root: Path, asked: Dag) -> list[str]:
-    """The tables whose pages are put under version control; `UserError` for one that the preset does not have."""
-    from cenbench.errors import UserError
-    from cenbench.matrix.yaml_file import read_yaml
-
-    pages = read_yaml(root / FILE).get(PAGES)
-    if not isinstance(pages, list) or not pages or not all(name in asked.every_table for name in pages):
-        tables = ", ".join(asked.every_table)
-        raise UserError("expected tables of the preset", where=root / FILE, key=PAGES, found=pages, expected=tables)
-    return pages
-
-
-def read_figures(root: Path, asked: Dag) -> list[str]:
-    """The figures that are put under version control; `UserError` for one that the preset does not have."""
-    from cenbench.errors import UserError
-    from cenbench.matrix.yaml_file import read_yaml
-
-    figures = read_yaml(root / FILE).get(FIGURES)
-    if not isinstance(figures, list) or not all(name in asked.every_figure for name in figures):
-        known = ", ".join(asked.every_figure) or "an empty list: the preset has none"
-        raise UserError("expected figures of the preset", where=root / FILE, key=FIGURES, found=figures, expected=known)
-    return figures
+def read_published(root: Path, asked: Dag) -> tuple[list[str], list[str]]:
+    """The tables and figures whose pages are put under version control; `UserError` for one that is not there."""
+    return read_spec(root).published(asked.plan, root / "params")
