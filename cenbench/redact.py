@@ -55,9 +55,11 @@ _SIGNED = re.compile(
 )
 """Signatures and keys in the query of an address: whoever has it may use it. `?key=name` is an ordinary word."""
 _TOKEN = re.compile(
-    r"(?<![\w-])(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|hf_[A-Za-z0-9]{20,}|npm_[A-Za-z0-9]{20,}"
+    r"(?<![\w-])(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|hf_[A-Za-z0-9]{20,}"
+    r"|npm_[A-Za-z0-9]{20,}"
     r"|gsk_[A-Za-z0-9]{20,}|r8_[A-Za-z0-9]{20,}|ya29\.[\w-]{20,}|dop_v1_[a-f0-9]{20,}|SG\.[\w-]{10,}\.[\w-]{10,}"
-    r"|glrt-[\w-]{16,}|wandb_v1_\w{20,}|pypi-[\w-]{20,}|sk-[\w-]{20,}|xox[abeoprs]-[\w-]{10,}|A(?:KIA|SIA)[A-Z0-9]{16}|AIza[\w-]{30,}"
+    r"|glrt-[\w-]{16,}|wandb_v1_\w{20,}|pypi-[\w-]{20,}|sk-[\w-]{20,}"
+    r"|xox[abeoprs]-[\w-]{10,}|A(?:KIA|SIA)[A-Z0-9]{16}|AIza[\w-]{30,}"
     r"|eyJ[\w-]{8,}\.eyJ[\w-]{4,}\.[\w-]+)(?![\w-])"
 )
 """Tokens of GitHub, Hugging Face, AWS and others, and JSON Web Tokens, recognised by their form whatever their name."""

@@ -16,6 +16,7 @@ from cenbench.errors import UserError
 from cenbench.file_kind import kind_of
 from cenbench.regular_file import is_system_error
 
+WRITTEN_BY_TORCH = "a file written by torch.save"
 _UNPACK = "unpack it, then use the file of weights in it"
 _PIECE_BYTES = 2**20
 _START_BYTES = 512
@@ -23,15 +24,15 @@ _DAMAGED = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplement
 """What zipfile raises for a damaged archive; a name that is not UTF-8 is a ValueError."""
 
 
-def check_archive(file: IO[bytes], where: Path) -> None:
+def check_archive(file: IO[bytes], where: Path, expected: str = WRITTEN_BY_TORCH) -> None:
     """Raise `UserError` for a file of another kind, a zip that torch.save did not write, and one with damaged members.
 
-    `where` is the path of `file`, for messages. A pickle passes: torch.save wrote no zips before version 1.6. A zip
-    written without checksums (`set_crc32_options`) has none that match, and passes too.
+    `where` is the path of `file` and `expected` names what may be there, for messages. A pickle passes: torch.save
+    wrote no zips before version 1.6. A zip without checksums (`set_crc32_options`) has none that match, and passes.
     """
     if not zipfile.is_zipfile(file):
         file.seek(0)
-        _check_pickle(file.read(_START_BYTES), where)
+        _check_pickle(file.read(_START_BYTES), where, expected)
         return
     try:
         with zipfile.ZipFile(file) as archive:
@@ -52,7 +53,7 @@ def _damaged(where: Path, found: str) -> UserError:
     return UserError(problem, where=where, found=found, fix="get the file again")
 
 
-def _check_pickle(start: bytes, where: Path) -> None:
+def _check_pickle(start: bytes, where: Path, expected: str) -> None:
     """Name the kind of a file that is neither a zip nor, by its first bytes, a pickle."""
     if start[:1] == b"\x80":
         return
@@ -62,7 +63,7 @@ def _check_pickle(start: bytes, where: Path) -> None:
         "not a file of weights: another kind of file",
         where=where,
         found=kind,
-        expected="a file written by torch.save",
+        expected=expected,
         fix=_UNPACK if kind.endswith("archive") else None,
     )
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.serialization import safe_globals
 
 from cenbench.errors import UserError, out_of_memory
-from cenbench.tensor_archive import check_archive
+from cenbench.tensor_archive import WRITTEN_BY_TORCH, check_archive
 
 _SHOWN = 200
 
@@ -27,13 +27,15 @@ class _Unread:
         pass
 
 
-def load_checked_tensors(file: IO[bytes], where: Path, *, ignored: Sequence[str] = ()) -> Any:
+def load_checked_tensors(
+    file: IO[bytes], where: Path, *, ignored: Sequence[str] = (), expected: str = WRITTEN_BY_TORCH
+) -> Any:
     """`load_tensors` for a file from elsewhere: whole by the checksums of its archive, every number stored in it.
 
     Raises `UserError` also for a file that is damaged, compressed, or holds a tensor of more numbers than it stores (an
     expanded view: looking at its values would take memory that the size of the file does not announce).
     """
-    check_archive(file, where)
+    check_archive(file, where, expected)
     file.seek(0)
     content = load_tensors(file, where, ignored=ignored)
     for name, tensor in _tensors(content):

@@ -23,6 +23,8 @@ log = logging.getLogger("cenbench")
 PATIENCE_S = 3.0
 """A wait this long is logged; most work is done sooner."""
 _LOOKS_EVERY_S = 0.05
+_LOOKS_LATER_S = 1.0
+"""After the patience: many processes may wait on one file server, which the holder needs as well."""
 _PROCESS = TypeAdapter(Process)
 
 
@@ -48,7 +50,7 @@ def _taken(stack: ExitStack, path: Path, work: str, patience_s: float) -> Binary
         try:
             return stack.enter_context(file_lock(path, wait=False))
         except BlockingIOError:
-            time.sleep(_LOOKS_EVERY_S)
+            time.sleep(_LOOKS_EVERY_S if time.monotonic() - began < patience_s else _LOOKS_LATER_S)
         if time.monotonic() - began >= patience_s and (words := _words(path)) not in ("", told):
             told = words
             log.warning("waiting for %s: %s (lock: %s)", work, told, path)
@@ -60,9 +62,9 @@ def _words(path: Path) -> str:
         holder = _PROCESS.validate_json(read_strict(path)[1], strict=True)
         match holder.fate:
             case "stopped":
-                return f"{holder} is at it, but is stopped; {how_to_go_on(holder)}"
+                return f"{holder} is working on it, but is stopped; {how_to_go_on(holder)}"
             case "running" | "unknown":
-                return f"{holder} is at it"
+                return f"{holder} is working on it"
             case "ended":
                 return ""
-    return "another process is at it"
+    return "another process is working on it"

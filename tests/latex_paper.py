@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -28,6 +29,8 @@ _STAND_IN = r"""\ProvidesPackage{siunitx}\RequirePackage{array}
 
 
 def has_siunitx() -> bool:
+    if shutil.which("kpsewhich") is None:
+        return False
     found = subprocess.run(["kpsewhich", "siunitx.sty"], capture_output=True, check=False)
     return found.returncode == 0
 

@@ -140,7 +140,7 @@ MISTAKES = {
     ),
     "column of another task": ("figure-learning", "nll_ensemble", "distance_ensemble", "column (line ", "nll_rgb, "),
     "column of some cells": ("figure-learning", "nll_ensemble", "exchanged_rgb", "column (line ", "below_theta_rgb"),
-    "grid of no preset": ("figure13", "  demo:", "  dem:", "unknown preset", ""),
+    "grid of no preset": ("figure13", "  demo:", "  dem:", "no preset measures this grid", "did you mean 'demo'?"),
     "grid in no order": ("figure13", "[0.25, 0.5, 0.75]", "[0.5, 0.25]", "theta must be ascending", ""),
     "unknown table": ("figure-parameters", "[table2]", "[table22]", "unknown table 'table22'", "'table2'?"),
     "no tuning split": ("figure13", "{dataset: {tune_scenes: 60}}", "{dataset: {seed: 2}}", "split tune has no", ""),

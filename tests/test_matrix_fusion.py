@@ -125,7 +125,9 @@ def other_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pa
 def test_a_file_with_a_missing_declaration_is_reported(other_folder: Path, missing: str) -> None:
     declared = {"LABEL": '"Median"', "ACTS": '"points"', "MERGES": "True", "INPUTS": "(3, None)"}
     file = other_folder / "the_median.py"
-    operator = "class Operator: ...\n"
+    operator = "class Operator:\n"
+    for method in ("__init__", "parameter_count", "forward", "merge"):
+        operator += f"    def {method}(self, *args, **kwargs): ...\n"
     file.write_text(operator + "".join(f"{name} = {value}\n" for name, value in declared.items()))
     assert methods() == {"the-median": Method("the-median", "Median", "points", True, 3, None)}
     assert (methods()["the-median"].accepts(2), methods()["the-median"].accepts(3)) == (False, True)

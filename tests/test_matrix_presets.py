@@ -45,10 +45,26 @@ def test_a_preset_measures_the_grid_that_it_names(params: Path) -> None:
     edit(params / "figure13.yaml", "\n  study:\n", "\n  wide:\n")
     edit(params / "presets" / "study.yaml", "\ngrid: study", "\ngrid: wide")
     assert len(load_plan(params, "study").figure("figure13").series) == 5
-    edit(params / "presets" / "study.yaml", "\ngrid: wide", "\ngrid: wild")
-    with pytest.raises(UserError, match="no grid wild, which preset study measures") as caught:
+    line = edit(params / "presets" / "study.yaml", "\ngrid: wide", "\ngrid: another") + 1
+    with pytest.raises(UserError, match=r"figure13\.yaml has no such grid") as caught:
         load_plan(params, "study")
-    assert caught.value.fix == "did you mean 'wide'?"
+    assert caught.value.where == params / "presets" / "study.yaml"
+    assert (caught.value.key, caught.value.found) == (f"grid (line {line})", "another")
+    assert caught.value.expected == "demo, wide, paper"
+    edit(params / "presets" / "study.yaml", "\ngrid: another", "\ngrid: wild")
+    with pytest.raises(UserError, match="no preset measures this grid") as caught:
+        load_plan(params, "study")
+    assert (caught.value.found, caught.value.fix) == ("wide", "did you mean 'wild'?")
+
+
+def test_a_grid_may_be_named_like_a_preset_that_has_none(params: Path) -> None:
+    quick = Path(shutil.copy(params / "presets" / "study.yaml", params / "presets" / "quick.yaml"))
+    edit(quick, "\nname: study\n", "\nname: quick\n")
+    edit(params / "figure13.yaml", "\n  study:\n", "\n  quick-wide:\n")
+    for path in (quick, params / "presets" / "study.yaml"):
+        edit(path, "\ngrid: study", "\ngrid: quick-wide")
+    for preset in ("quick", "demo", "study"):
+        assert "figure13" in load_plan(params, preset).names
 
 
 def test_a_mistake_in_the_papers_preset_is_reported_whatever_is_planned(params: Path) -> None:

@@ -206,11 +206,13 @@ def test_missing_files_are_reported(params: Path) -> None:
     assert ", ".join(presets) in str(error_of(params, "dmo").expected)
     assert error_of(params, "dmo").fix == "did you mean 'demo'?"
     assert error_of(params, "../presets/demo").problem == "unknown preset '../presets/demo'"
+    table8 = (params / "table8.yaml").read_text()
     (params / "table8.yaml").unlink()
     error = error_of(params)
     tables = "table1, table2, table3, table4, table5, table6, table7, table9, "
     tables += "table-boundaries, table-causes, table-controls, table-starts, table-tune"
     assert (error.problem, error.expected) == ("unknown table 'table8'", tables)
+    (params / "table8.yaml").write_text(table8)
     (params / "paper" / "tables_reference.csv").unlink()
     assert "tables_reference.csv is missing" in str(error_of(params))
     assert "the folder has none" in str(error_of(params / "nowhere"))

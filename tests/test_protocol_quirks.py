@@ -638,7 +638,7 @@ def test_the_official_preset_is_the_paper_preset_with_every_quirk() -> None:
     content = load_preset(PARAMS, "paper-official").model_dump()
     expected = load_preset(PARAMS, "paper").model_dump()
     assert set(content["tables"]) <= set(expected["tables"])
-    for key in ("name", "description", "tables", "figures", "cost"):  # validations and second passes cost time
+    for key in ("name", "description", "tables", "figures", "grid", "cost"):  # validations and second passes cost time
         expected[key] = content[key]
     for part, quirk in ALL:
         kind, key = ("translation", "evaluation") if part == "evaluation" else (part, "protocol")

@@ -265,3 +265,9 @@ def test_a_dataset_that_no_unfinished_cell_reads_is_not_read(tmp_path: Path) -> 
     for cell in plan.cells.values():
         publish(paths, cell)
     assert Dag(plan, paths, ("table7",), "").made_again(True) == []
+
+
+def test_a_figure_among_the_tables_is_answered_with_its_target() -> None:
+    with pytest.raises(UserError, match="figure5 is a figure") as caught:
+        Dag.from_config({"tables": "table7,figure5"}, REPOSITORY)
+    assert (caught.value.key, caught.value.fix) == ("tables", "snakemake figure5")

@@ -51,7 +51,7 @@ def test_who_waits_is_told_for_whom_and_once_more_when_that_process_is_stopped(
     process = hold(tmp_path / "lock")
     try:
         thread = wait_in_a_thread(tmp_path / "lock", caplog)
-        time.sleep(0.3)  # six looks
+        time.sleep(1.5)  # one more look, at least
         process.send_signal(signal.SIGSTOP)
         await_words(caplog, 2)
     finally:
@@ -78,7 +78,7 @@ def test_a_lock_that_does_not_say_whose_it_is_is_waited_for_too(
         process.kill()
         process.wait()
     thread.join()
-    assert "waiting for a cake: another process is at it" in caplog.text
+    assert "waiting for a cake: another process is working on it" in caplog.text
 
 
 def test_short_waits_are_not_worth_a_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -30,10 +30,9 @@ def export_predictions(
     published scores were counted. Translation: the generated image, [-1, 1] as 0..255. Pictures already present that
     the same weights made are kept.
 
-    Raises `UserError` where there is no such stream, or `out` holds other predictions.
+    `stream` is one of the cell's (`check_stream`). Raises `UserError` where `out` holds other predictions.
     """
     cell, prepared = setup.cell, setup.prepared
-    check_stream(cell, stream)
     task = evaluation_of(cell)
     files = task.prediction_files(cell.dataset.name)
     names = [_file_name(files, prepared.scene_name(int(row))) for row in prepared.indices(cell.evaluation.split)]

@@ -59,7 +59,11 @@ def check_methods(path: Path, name: str, methods: Mapping[str, tuple[int, frozen
     """
     defined = dict(_defined(_parse(path)))
     node = defined.get(name)
-    if not isinstance(node, ast.ClassDef) or any(ast.unparse(base) != "FusionOperator" for base in node.bases):
+    if (
+        not isinstance(node, ast.ClassDef)
+        or node.keywords
+        or any(ast.unparse(base) != "FusionOperator" for base in node.bases)
+    ):
         return
     own: dict[str, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | None] = dict(_defined(node))
     for method, given in methods.items():

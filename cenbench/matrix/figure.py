@@ -7,12 +7,14 @@ is also the figure's target in Snakemake.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from cenbench.matrix.preset import TableName, Text, preset_names
+from cenbench.errors import UserError
+from cenbench.matrix.preset import TableName, Text, load_preset, preset_names
 from cenbench.matrix.specs import Frozen, Name, NonNegativeFloat, PositiveFloat, PositiveInt
 from cenbench.matrix.table import Metric, Override, TermsSpec
 from cenbench.matrix.validation import Issue, as_user_error, short_repr, spelling_hint, unknown_name
@@ -136,10 +138,22 @@ def load_figure(params: Path, name: str) -> FigureSpec:
         raise unknown_name("unknown figure", name, known, params, none)
     path = params / f"{name}.yaml"
     figure = load_model(path, FigureSpec)
-    without = [preset for preset in preset_names(params) if preset not in figure.grids]
-    misspelt = {grid: spelling_hint(grid, without) for grid in figure.grids if grid not in preset_names(params)}
+    strange = [grid for grid in figure.grids if grid not in preset_names(params)]
+    wanted = _grids_wanted(params, name, figure) if strange else []
     # A name that resembles none is that of a preset which this checkout does not have.
-    issues = [Issue(f"grids.{grid}", "unknown preset", grid, fix=hint) for grid, hint in misspelt.items() if hint]
-    if issues:
-        raise as_user_error(path, issues)
+    misspelt = {grid: hint for grid in strange if (hint := spelling_hint(grid, wanted))}
+    if misspelt:
+        problem = "no preset measures this grid"
+        raise as_user_error(path, [Issue(f"grids.{grid}", problem, grid, fix=hint) for grid, hint in misspelt.items()])
     return figure
+
+
+def _grids_wanted(params: Path, name: str, figure: FigureSpec) -> list[str]:
+    """The grids that presets with this figure measure and that it lacks. A preset that cannot be read wants none."""
+    found = []
+    for preset in preset_names(params):
+        with suppress(UserError):
+            chosen = load_preset(params, preset)
+            if name in chosen.figures and chosen.grid_name not in figure.grids:
+                found.append(chosen.grid_name)
+    return found

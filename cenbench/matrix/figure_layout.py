@@ -14,7 +14,7 @@ from cenbench.matrix.figure import FigureKind, FigureSpec, GridSpec, figure_numb
 from cenbench.matrix.history_columns import OPTIONAL_COLUMNS, history_columns
 from cenbench.matrix.layout import TableLayout
 from cenbench.matrix.metrics import measured_metrics
-from cenbench.matrix.preset import Preset
+from cenbench.matrix.preset import Preset, preset_path
 from cenbench.matrix.slot_issues import merged
 from cenbench.matrix.table import Override, TermsSpec
 from cenbench.matrix.validation import Issue, as_user_error, spelling_hint
@@ -131,9 +131,9 @@ def _grid_series(spec: FigureSpec, grid: GridSpec, builder: CellBuilder) -> Iter
             entries = (
                 _ENSEMBLE,
                 Entry(spec.defaults, ("defaults",)),
-                Entry(TermsSpec(override=grid.override), ("grids", _grid_name(builder.preset))),
+                Entry(TermsSpec(override=grid.override), ("grids", builder.preset.grid_name)),
                 Entry(one, ("series", 0)),
-                Entry(TermsSpec(override=tried), ("grids", _grid_name(builder.preset))),
+                Entry(TermsSpec(override=tried), ("grids", builder.preset.grid_name)),
             )
             terms, built = builder.build(entries)
             stream = terms.get("stream", ENSEMBLE)
@@ -142,18 +142,18 @@ def _grid_series(spec: FigureSpec, grid: GridSpec, builder: CellBuilder) -> Iter
 
 
 def _grid(spec: FigureSpec, preset: Preset, path: Path) -> GridSpec:
-    name = _grid_name(preset)
+    name = preset.grid_name
     if name in spec.grids:
         return spec.grids[name]
+    if preset.grid is not None:
+        issue = Issue(
+            "grid", f"{path.name} has no such grid", name, ", ".join(spec.grids), spelling_hint(name, spec.grids)
+        )
+        raise as_user_error(preset_path(path.parent, preset.name), [issue])
     problem = f"no grid {name}, which preset {preset.name} measures in this figure"
     another = f"add `{name}:` to `grids:`, name another one with `grid:` in the preset, or remove the figure from it"
     fix = spelling_hint(name, spec.grids) or another
     raise as_user_error(path, [Issue("grids", problem, name, ", ".join(spec.grids), fix)])
-
-
-def _grid_name(preset: Preset) -> str:
-    """The key of the preset's grid in a sensitivity figure."""
-    return preset.grid or preset.name
 
 
 def _table_series(table: TableLayout) -> Iterator[FigureSeries]:

@@ -111,7 +111,7 @@ def _parse(path: Path, line: int, row: Sequence[str], tables: Sequence[int]) -> 
         low, high = limits(metric)
         bounds = [f"at least {low:g}"] if math.isfinite(low) else []
         bounds += [f"at most {high:g}"] if math.isfinite(high) else []
-        raise invalid("value", value, f"{', '.join(bounds)}, as every {metric}", "value out of range")
+        raise invalid("value", value, f"{', '.join(bounds)}, like every {metric}", "value out of range")
     if not source.strip():
         raise invalid("source", source, "where the number is printed")
     named = tuple((name, term) for name, term in zip(TERMS, terms, strict=True) if term)

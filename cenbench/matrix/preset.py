@@ -160,6 +160,11 @@ class Preset(Frozen):
     translation: Translation
     cost: CostModel
 
+    @property
+    def grid_name(self) -> str:
+        """The key of its grid in a sensitivity figure."""
+        return self.grid or self.name
+
     @field_validator("groups")
     @classmethod
     def _groups_of_its_tables(cls, groups: dict[str, tuple[str, ...]], info: ValidationInfo) -> dict[str, Any]:

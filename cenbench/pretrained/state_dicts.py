@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from cenbench.errors import UserError
+from cenbench.tensor_archive import WRITTEN_BY_TORCH
 from cenbench.tensor_file import load_checked_tensors
 
 _DEEPEST = 6
@@ -104,7 +105,9 @@ def names_in(entries: Mapping[str, object], shown: int = 8) -> str:
 
 def _read_torch(source: Path) -> object:
     with source.open("rb") as file:
-        content: object = load_checked_tensors(file, source, ignored=_PASSED_OVER)
+        content: object = load_checked_tensors(
+            file, source, ignored=_PASSED_OVER, expected=f"{WRITTEN_BY_TORCH}, or safetensors"
+        )
     return content
 
 

@@ -83,7 +83,8 @@ class Dag:
         """Read `--config preset=NAME tables=table7,8`; by default all tables of the preset.
 
         Any other key is a `UserError`, so that a typo does not silently do nothing; and so is a mistake in the claims
-        or in robustness.yaml, whatever is asked for: claims are registered before the first number is seen.
+        or in robustness.yaml, whatever is asked for, except in a job of a run: claims are registered before the first
+        number is seen.
         """
         for key in config:
             if key not in CONFIG_KEYS:
@@ -95,13 +96,14 @@ class Dag:
         asked = config.get("tables", ALL)  # a number if only one was given, a list from a file
         words = asked if isinstance(asked, list) else str(asked).split(",")
         names = [table.name for table in plan.tables]
-        chosen = names if asked == ALL else [plan.table(table_name(str(word).strip())).name for word in words]
+        chosen = names if asked == ALL else [_asked_table(plan, table_name(str(word).strip())) for word in words]
         shown = tuple(dict.fromkeys(chosen))
         dag = cls(plan, paths, shown, report_code, table_damage=table_damage, absent_inputs=absent_inputs)
         if workflow is not None:
             progress = RunProgress(plan, paths, workflow)
             dag = replace(dag, controller=Controller(root, workflow, dag.made_again, progress.start))
-        dag.read_declarations()
+        if workflow is None or workflow.is_main_process:  # the jobs of a run do not need them
+            dag.read_declarations()
         return dag
 
     def read_declarations(self) -> None:
@@ -308,3 +310,11 @@ class Dag:
 
 def _content(path: Path) -> str:
     return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+
+
+def _asked_table(plan: Plan, name: str) -> str:
+    """The table that `tables:` asks for. `UserError` for any other word, which for a figure names its target."""
+    if any(figure.name == name for figure in plan.figures):
+        tables = ", ".join(table.name for table in plan.tables)
+        raise UserError(f"{name} is a figure", key="tables", found=name, expected=tables, fix=f"snakemake {name}")
+    return plan.table(name).name
