@@ -491,7 +491,7 @@ def test_the_file_of_a_preset_that_is_misnamed_is_reported(params: Path, name: s
 
 def test_a_grid_of_a_misspelt_preset_is_reported_with_its_line(params: Path) -> None:
     line = edit(params, "figure13.yaml", "  study:", "  stdy:")
-    with pytest.raises(UserError, match="unknown preset") as caught:
+    with pytest.raises(UserError, match="no preset measures this grid") as caught:
         load_figure(params, "figure13")
     assert caught.value.key == f"grids.stdy (line {line})"
     assert caught.value.fix == "did you mean 'study'?"

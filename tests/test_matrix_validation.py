@@ -211,7 +211,7 @@ def test_missing_files_are_reported(params: Path) -> None:
     error = error_of(params)
     tables = "table1, table2, table3, table4, table5, table6, table7, table9, "
     tables += "table-boundaries, table-causes, table-controls, table-starts, table-tune"
-    assert (error.problem, error.expected) == ("unknown table 'table8'", tables)
+    assert (error.problem, error.found, error.expected) == ("unknown table", "'table8'", tables)
     (params / "table8.yaml").write_text(table8)
     (params / "paper" / "tables_reference.csv").unlink()
     assert "tables_reference.csv is missing" in str(error_of(params))

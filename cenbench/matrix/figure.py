@@ -17,7 +17,7 @@ from cenbench.errors import UserError
 from cenbench.matrix.preset import TableName, Text, load_preset, preset_names
 from cenbench.matrix.specs import Frozen, Name, NonNegativeFloat, PositiveFloat, PositiveInt
 from cenbench.matrix.table import Metric, Override, TermsSpec
-from cenbench.matrix.validation import Issue, as_user_error, short_repr, spelling_hint, unknown_name
+from cenbench.matrix.validation import Issue, as_user_error, short_repr, spelling_hint
 from cenbench.matrix.yaml_file import load_model
 
 FigureKind = Literal[
@@ -131,11 +131,7 @@ def figure_order(name: str) -> tuple[int, str]:
 
 
 def load_figure(params: Path, name: str) -> FigureSpec:
-    """Read `params/<name>.yaml`. Raises `UserError` for an invalid file and for an unknown name."""
-    known = figure_names(params)
-    if name not in known:
-        none = "files such as figure5.yaml, but the folder has none"
-        raise unknown_name("unknown figure", name, known, params, none)
+    """Read `params/<name>.yaml`; `name` is one of `figure_names`. Raises `UserError` for an invalid file."""
     path = params / f"{name}.yaml"
     figure = load_model(path, FigureSpec)
     strange = [grid for grid in figure.grids if grid not in preset_names(params)]

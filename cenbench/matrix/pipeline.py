@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,9 +11,10 @@ from pydantic import BeforeValidator, Field
 from cenbench.matrix.plan import Plan
 from cenbench.matrix.specs import Frozen
 from cenbench.matrix.table_name import figure_name, table_name
-from cenbench.matrix.validation import Issue, as_user_error, short_repr, spelling_hint
+from cenbench.matrix.validation import as_user_error, unknown_entries
 
 FILE = "pipeline.yaml"
+_NONE = "an empty list: the preset has none"
 
 
 def _as_text(value: Any) -> Any:
@@ -38,17 +38,11 @@ class PipelineSpec(Frozen):
         """Names of the tables and figures that are versioned; one `UserError` for all that the preset does not have."""
         pages, figures = [*map(table_name, self.pages)], [*map(figure_name, self.figures)]
         issues = [
-            *_absent("table", "pages", pages, [table.name for table in plan.tables]),
-            *_absent("figure", "figures", figures, [figure.name for figure in plan.figures]),
+            *unknown_entries("pages", pages, [table.name for table in plan.tables], "not a table of the preset", _NONE),
+            *unknown_entries(
+                "figures", figures, [figure.name for figure in plan.figures], "not a figure of the preset", _NONE
+            ),
         ]
         if issues:
             raise as_user_error(params / FILE, issues)
         return pages, figures
-
-
-def _absent(what: str, key: str, names: Sequence[str], known: Sequence[str]) -> Iterator[Issue]:
-    for place, name in enumerate(names):
-        if name not in known:
-            expected = ", ".join(known) or f"an empty list: the preset has no {what}s"
-            hint = spelling_hint(name, known)
-            yield Issue(f"{key}[{place}]", f"not a {what} of the preset", short_repr(name), expected, hint)

@@ -18,7 +18,7 @@ from cenbench.matrix.paper_numbers import read_paper_numbers
 from cenbench.matrix.preset import MAX_PRICE, CostModel, Preset, load_preset, preset_names, preset_path
 from cenbench.matrix.specs import DatasetSpec
 from cenbench.matrix.table import TableSpec, load_table, table_names
-from cenbench.matrix.validation import Issue, as_user_error, short_repr, spelling_hint
+from cenbench.matrix.validation import Issue, as_user_error, short_repr, spelling_hint, unknown_entries
 from cenbench.matrix.verdict_rules import PAPER_PRESET, load_verdict_rules
 
 
@@ -247,12 +247,9 @@ def _unknown_names(params: Path, preset: Preset) -> Iterator[Issue]:
     yield from _not_declared("figure", preset.figures, figure_names(params))
 
 
-def _not_declared(what: str, names: Iterable[str], known: Sequence[str]) -> Iterator[Issue]:
-    expected = ", ".join(known) or f"files such as {what}7.yaml, but the folder has none"
-    for place, name in enumerate(names):
-        if name not in known:
-            hint = spelling_hint(name, known)
-            yield Issue(f"{what}s[{place}]", f"unknown {what} {short_repr(name)}", expected=expected, fix=hint)
+def _not_declared(what: str, names: Sequence[str], known: Sequence[str]) -> Iterator[Issue]:
+    none = f"files such as {what}7.yaml, but the folder has none"
+    return unknown_entries(f"{what}s", names, known, f"unknown {what}", none)
 
 
 def _unknown_groups(declared: Mapping[str, TableSpec], preset: Preset) -> Iterator[Issue]:

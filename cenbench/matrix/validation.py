@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
@@ -154,6 +154,16 @@ def spelling_hint(word: object, allowed: Iterable[str]) -> str | None:
     """ "did you mean ...?" with the allowed word that `word` is probably a typo of; None if there is none."""
     close = difflib.get_close_matches(str(word), list(allowed), n=1, cutoff=0.6)
     return f"did you mean {close[0]!r}?" if close else None
+
+
+def unknown_entries(
+    key: str, names: Sequence[str], known: Sequence[str], problem: str, if_none: str
+) -> Iterator[Issue]:
+    """An issue for each entry of the list `key` that is none of the `known` names; `if_none` as in `unknown_name`."""
+    for place, name in enumerate(names):
+        if name not in known:
+            expected = ", ".join(known) or if_none
+            yield Issue(f"{key}[{place}]", problem, short_repr(name), expected, spelling_hint(name, known))
 
 
 def unknown_name(problem: str, name: str, known: Sequence[str], where: Path, if_none: str) -> UserError:
