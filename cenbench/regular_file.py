@@ -96,6 +96,12 @@ def read_regular(path: Path, largest_bytes: int, *, fix: str | None = None) -> b
             raise UserError(f"{path.name} does not fit into memory", where=path, found=f"{size:,} bytes") from error
 
 
+def not_utf8(path: Path, error: UnicodeDecodeError, *, fix: str | None = None) -> UserError:
+    """The error for a file whose bytes are not UTF-8 text, with the line of the first that is not."""
+    line = 1 + error.object[: error.start].count(b"\n")
+    return UserError("this file is not UTF-8 text", where=path, key=f"line {line}", fix=fix)
+
+
 def is_there(path: Path) -> bool:
     """Whether there is something of that name; False where the file system does not tell. `Path.exists` may raise."""
     return os.path.exists(path)  # noqa: PTH110

@@ -6,12 +6,12 @@ import errno
 import fcntl
 import signal
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
 
 import pytest
+from held_lock import holding
 
 from cenbench.errors import UserError
 from cenbench.file_lock import file_lock
@@ -21,10 +21,7 @@ HOLD += "with file_lock(Path(sys.argv[1])):\n    print('held', flush=True)\n    
 
 
 def hold(path: Path, seconds: float = 60) -> subprocess.Popen[str]:
-    process = subprocess.Popen([sys.executable, "-c", HOLD, str(path), str(seconds)], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "held\n"
-    return process
+    return holding(HOLD, path, seconds)
 
 
 def test_a_lock_of_another_process_is_waited_for_or_refused(tmp_path: Path) -> None:

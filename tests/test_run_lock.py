@@ -9,13 +9,13 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from held_lock import holding
 
 from cenbench.errors import UserError
 from cenbench.files import write_json
@@ -27,10 +27,7 @@ HOLD += "with cell_lock(Path(sys.argv[1])):\n    print('held', flush=True)\n    
 
 
 def hold(folder: Path) -> subprocess.Popen[str]:
-    process = subprocess.Popen([sys.executable, "-c", HOLD, str(folder)], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "held\n"
-    return process
+    return holding(HOLD, folder)
 
 
 def test_a_second_run_reports_who_holds_the_cell(tmp_path: Path) -> None:

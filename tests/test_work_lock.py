@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import signal
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
 
 import pytest
+from held_lock import holding
 
 from cenbench.work_lock import PATIENCE_S, work_lock
 
@@ -19,10 +19,7 @@ HOLD += "with work_lock(Path(sys.argv[1]), 'a cake'):\n    print('held', flush=T
 
 
 def hold(path: Path) -> subprocess.Popen[str]:
-    process = subprocess.Popen([sys.executable, "-c", HOLD, str(path)], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "held\n"
-    return process
+    return holding(HOLD, path)
 
 
 def wait_in_a_thread(path: Path, caplog: pytest.LogCaptureFixture) -> threading.Thread:

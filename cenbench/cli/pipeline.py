@@ -12,10 +12,7 @@ import typer
 from cenbench.cli.options import checkout
 
 if TYPE_CHECKING:
-    from cenbench.matrix.pipeline import PipelineSpec
     from cenbench.schedule.dag import Dag
-
-FILE = "params/pipeline.yaml"
 
 
 def pipeline(
@@ -66,32 +63,29 @@ def _publish(asked: Dag, tables: list[str], figures: list[str]) -> None:
     say(f"wrote {paths.published / 'index.html'}; open it in a browser")
 
 
-def read_spec(root: Path) -> PipelineSpec:
-    """Read params/pipeline.yaml; one `UserError` for all keys and types that are wrong, with their lines."""
-    from cenbench.matrix.pipeline import PipelineSpec
-    from cenbench.matrix.yaml_file import load_model
-
-    return load_model(root / FILE, PipelineSpec)
-
-
 def read_asked(root: Path) -> Dag:
     """The preset and tables of params/pipeline.yaml; `UserError` for an unknown key, preset or table."""
     from cenbench.errors import UserError
+    from cenbench.matrix.pipeline import FILE, load_pipeline
     from cenbench.matrix.preset import preset_names
     from cenbench.matrix.validation import Issue, as_user_error, short_repr, spelling_hint
     from cenbench.schedule.dag import CONFIG_KEYS, Dag
 
-    spec = read_spec(root)
-    if (preset := spec.preset) not in (known := preset_names(root / "params")):
+    params = root / "params"
+    spec, path = load_pipeline(params), params / FILE
+    if (preset := spec.preset) not in (known := preset_names(params)):
         issue = Issue("preset", "unknown preset", short_repr(preset), ", ".join(known), spelling_hint(preset, known))
-        raise as_user_error(root / FILE, [issue])
+        raise as_user_error(path, [issue])
     try:
         return Dag.from_config({"preset": preset, "tables": spec.tables}, root)
     except UserError as error:
-        error.where = root / FILE if error.key in CONFIG_KEYS else error.where or root / FILE
+        error.where = path if error.key in CONFIG_KEYS else error.where or path
         raise
 
 
 def read_published(root: Path, asked: Dag) -> tuple[list[str], list[str]]:
     """The tables and figures whose pages are put under version control; `UserError` for one that is not there."""
-    return read_spec(root).published(asked.plan, root / "params")
+    from cenbench.matrix.pipeline import load_pipeline
+
+    params = root / "params"
+    return load_pipeline(params).published(asked.plan, params)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cenbench.errors import UserError
-from cenbench.regular_file import read_regular
+from cenbench.regular_file import not_utf8, read_regular
 
 _MOST_BYTES = 2**24
 
@@ -151,8 +151,7 @@ def _parse(path: Path) -> ast.Module:
     try:
         return ast.parse(read_regular(path, _MOST_BYTES).decode("utf-8-sig"), filename=str(path))
     except UnicodeDecodeError as error:
-        newlines = error.object[: error.start].count(b"\n")
-        raise UserError("this file is not UTF-8 text", where=path, key=f"line {newlines + 1}") from error
+        raise not_utf8(path, error) from error
     except SyntaxError as error:
         found = (error.text or "").strip() or None
         key = f"line {error.lineno}" if error.lineno else None

@@ -19,7 +19,7 @@ from cenbench.errors import UserError
 from cenbench.matrix.metrics import is_possible, limits, metrics
 from cenbench.matrix.validation import Issue, as_user_error, short_repr
 from cenbench.matrix.yaml_file import is_given
-from cenbench.regular_file import read_regular
+from cenbench.regular_file import not_utf8, read_regular
 
 TERMS = ("task", "method", "stage", "convs", "norms", "l1", "exchange", "stream")
 _HEADER = ("table", *TERMS, "metric", "value", "source")
@@ -76,8 +76,7 @@ def _rows(path: Path) -> list[tuple[int, list[str]]]:
     try:
         text = read_regular(path, _MOST_BYTES, fix=_RESTORE).decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        newlines = error.object[: error.start].count(b"\n")
-        raise UserError("this file is not UTF-8 text", where=path, key=f"line {newlines + 1}", fix=_RESTORE) from error
+        raise not_utf8(path, error, fix=_RESTORE) from error
     reader = csv.reader(io.StringIO(text, newline=""))
     rows, line = [], 1
     try:

@@ -12,6 +12,7 @@ from cenbench.matrix.plan import Plan
 from cenbench.matrix.specs import Frozen
 from cenbench.matrix.table_name import figure_name, table_name
 from cenbench.matrix.validation import as_user_error, unknown_entries
+from cenbench.matrix.yaml_file import load_model
 
 FILE = "pipeline.yaml"
 _NONE = "an empty list: the preset has none"
@@ -46,3 +47,8 @@ class PipelineSpec(Frozen):
         if issues:
             raise as_user_error(params / FILE, issues)
         return pages, figures
+
+
+def load_pipeline(params: Path) -> PipelineSpec:
+    """Read `params/pipeline.yaml`; one `UserError` for all keys and types that are wrong, with their lines."""
+    return load_model(params / FILE, PipelineSpec)

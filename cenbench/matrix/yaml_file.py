@@ -20,7 +20,7 @@ from pydantic import BaseModel, ValidationError
 from cenbench.errors import UserError
 from cenbench.matrix.key_lines import Location
 from cenbench.matrix.validation import Issue, as_user_error, dotted_key, issues_from, short_repr
-from cenbench.regular_file import Missing, read_regular
+from cenbench.regular_file import Missing, not_utf8, read_regular
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _SCALARS = (
@@ -105,14 +105,13 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except Missing as error:
         raise UserError("missing file", where=path, fix="restore it: git checkout -- params") from error
     except UnicodeDecodeError as error:
-        key = f"line {_line_of(error.object, error.start)}"
-        raise UserError("this file is not UTF-8 text", where=path, key=key, fix=_FIX) from error
+        raise not_utf8(path, error, fix=_FIX) from error
     except yaml.MarkedYAMLError as error:
         raise _not_yaml(path, error) from error
     except yaml.reader.ReaderError as error:  # a control character, whose position is known
         problem = f"this file is not valid YAML; invisible character U+{error.character:04X}"
-        key = f"line {_line_of(text, error.position)}"
-        raise UserError(problem, where=path, key=key, fix="delete the character") from error
+        line = 1 + text[: error.position].count("\n")
+        raise UserError(problem, where=path, key=f"line {line}", fix="delete the character") from error
     except yaml.YAMLError as error:
         raise UserError("this file is not valid YAML", where=path, found=short_repr(str(error)), fix=_FIX) from error
     except RecursionError as error:
@@ -126,12 +125,6 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if issues:
         raise as_user_error(path, issues)
     return tree
-
-
-def _line_of(text: str | bytes, position: int) -> int:
-    """The line of a position, both counted as people and Python do: from 1 and from 0."""
-    before = text[:position]
-    return 1 + (before.count(b"\n") if isinstance(before, bytes) else before.count("\n"))
 
 
 def is_given(path: Path) -> bool:
