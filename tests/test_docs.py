@@ -38,8 +38,8 @@ LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 PLACEHOLDER = re.compile(r"[<*{…]|\.\.\.|[A-Z]{3,}|\bN\b|(table|figure)N")
 """Marks a word that stands for others: `<cell id>`, `NAME.yaml`, `tableN.yaml`."""
 WRAPPERS = ("apptainer", "srun")
-GENERATED = ("results/", "data/prepared/", "data/raw/", "reports/", "weights/")
-"""Where runs and users put files; no clone has them."""
+GENERATED = (".snakemake/", "data/prepared/", "data/raw/", "published/", "reports/", "results/", "site/", "weights/")
+"""Where runs and users put files: a fresh clone has none of them, a used one may."""
 EXAMPLES = (
     "benchmarks/gpu.jsonl",
     "cenbench/nn/fusion/maximum.py",

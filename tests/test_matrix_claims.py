@@ -199,6 +199,25 @@ def test_a_check_needs_no_margin_and_each_cell_stands_alone(params: Path, study:
     assert {cell.convs for cell in found.cells} == {"unshared"}
 
 
+@pytest.mark.parametrize("overridden", ["none", "all"])
+def test_a_setting_that_one_side_does_not_use_separates_no_pair(params: Path, overridden: str) -> None:
+    """Lambda is a number of the l1 term, so a row without one may have any; theta is a number of every row."""
+    claim = CLAIM | {"better": {"fusion": "none", "l1": "all"}, "worse": {"l1": "none"}, "tables": ["table7"]}
+    table = yaml.safe_load((PARAMS / "table7.yaml").read_text())
+    (params / "table7.yaml").unlink()
+
+    def pairs_with(protocol: dict[str, float]) -> int:
+        for row in table["rows"]:
+            row["override"] = {"protocol": protocol} if row["l1"] == overridden else {}
+        (params / "table7.yaml").write_text(yaml.safe_dump(table))
+        [found] = planned(params, load_plan(params, "study"), claim)
+        return sum(len(setting.pairs) for setting in found.settings)
+
+    assert pairs_with({"lambda_l1": 0.03}) == pairs_with({"lambda_l1": 0.02}) == 10
+    with pytest.raises(UserError, match="no two cells differ only in"):
+        pairs_with({"theta": 0.4})
+
+
 def test_new_keys_leave_the_digests_of_other_claims_as_they_were(params: Path, study: Plan) -> None:
     """A preset's registration holds digests: they must not change because a claim can say more than before."""
     [claim] = planned(params, study, CLAIM)

@@ -7,6 +7,7 @@ import io
 import json
 import shutil
 import subprocess
+import tarfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -356,6 +357,50 @@ def test_a_branch_may_have_a_slash_in_its_name(two_checkouts: tuple[Plan, Paths,
     (here.root / "feature").mkdir()
     folder = CliRunner().invoke(app, ["compare", "feature", "."])
     assert "not a cenbench checkout" in str(folder.exception)
+
+
+def test_an_archive_is_read_with_the_params_that_it_was_made_with(
+    two_checkouts: tuple[Plan, Paths, Paths], tmp_path: Path
+) -> None:
+    """A changed parameter gives new cells here; those of the archive are still found by their place in the tables."""
+    _, here, _ = two_checkouts
+    before = tmp_path / "before.tar"
+    export = ["results", "export", str(before)]
+    assert CliRunner().invoke(app, export).exit_code == 0
+    preset = here.root / "params" / "presets" / "demo.yaml"
+    preset.write_text(preset.read_text().replace("lr_encoder: 5.0e-3", "lr_encoder: 1.0e-2"))
+    for cell in load_plan(here.params, "demo").cells_of("table7"):
+        publish(here, cell, 50.0 + cell.seed)
+    found = CliRunner().invoke(app, ["compare", str(before), ".", "--json"])
+    assert found.exit_code == 0, found.exception
+    report = json.loads(found.stdout)
+    assert {(number["a"], number["b"]) for number in report["numbers"]} == {(1.5, 51.5)}
+    assert list(report["settings"]) == ["protocol.phases[0].lr_encoder: 0.005 / 0.01"]
+
+
+def test_an_archive_whose_params_are_not_valid_is_named(
+    two_checkouts: tuple[Plan, Paths, Paths], tmp_path: Path
+) -> None:
+    _, here, _ = two_checkouts
+    (here.root / "params" / "table7.yaml").write_text("rows: 7\n")
+    with tarfile.open(tmp_path / "broken.tar", "w") as archive:
+        archive.add(here.root / "params", "params")
+        archive.add(here.root / "results", "results")
+    shutil.copy(PARAMS / "table7.yaml", here.root / "params")
+    found = CliRunner().invoke(app, ["compare", str(tmp_path / "broken.tar"), "."])
+    assert isinstance(found.exception, UserError)
+    assert str(tmp_path / "broken.tar") in str(found.exception)
+    assert "the params in the archive are not valid" in str(found.exception)
+
+
+def test_an_archive_without_params_is_read_with_those_of_the_checkout(
+    two_checkouts: tuple[Plan, Paths, Paths], tmp_path: Path
+) -> None:
+    """Older versions exported none."""
+    with tarfile.open(tmp_path / "old.tar", "w") as archive:
+        archive.add("results", "results")
+    found = CliRunner().invoke(app, ["compare", str(tmp_path / "old.tar"), ".", "--fail-if", "moved"])
+    assert found.exit_code == 0, found.exception
 
 
 def test_a_margin_does_not_apply_to_a_stand_ins_unit(plan: Plan) -> None:

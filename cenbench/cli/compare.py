@@ -104,7 +104,8 @@ def _side(text: str, preset: str, paths: Paths, folders: ExitStack) -> Side:
         cell, there = found
         return network_side(text, (cell,), there)
     if path.is_file():
-        return plan_side(f"{text} (preset {preset})", plan, _unpacked(path, folders))
+        there = _unpacked(path, folders)
+        return plan_side(f"{text} (preset {preset})", _own_plan(path, there, plan), there)
     if text == plan.preset:
         return plan_side(f"preset {text}", plan, paths)
     if (row := row_cells(text, plan)) is not None:
@@ -143,6 +144,22 @@ def _revision_side(text: str, commit: str, preset: str, paths: Paths, folders: E
     there = revision_results(paths.root, commit, preset, folder)
     name = f"{text} ({commit[:10]}, preset {preset})"
     return plan_side(name, load_plan(there.params, preset), Paths(there.results))
+
+
+def _own_plan(archive: Path, there: Paths, plan: Plan) -> Plan:
+    """The preset as the archive declares it: its cells may have other parameters. Archives of older versions hold no
+    params, and are read with those of this checkout.
+    """
+    from cenbench.matrix.plan import load_plan
+
+    if not there.params.is_dir():
+        return plan
+    try:
+        return load_plan(there.params, plan.preset)
+    except UserError as error:
+        problem = "the params in the archive are not valid for this version of cenbench"
+        fix = "compare two checkouts instead (docs/compare.md)"
+        raise UserError(problem, where=archive, found=error.problem, fix=fix) from error
 
 
 def _unpacked(file: Path, folders: ExitStack) -> Paths:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -160,21 +160,34 @@ def _named(spec: ClaimSpec) -> list[str]:
 
 def _settings(spec: ClaimSpec, sides: Mapping[str, Sequence[Cell]]) -> tuple[Setting, ...]:
     """The pairs by setting, in the order of the better side's cells."""
-    named = _named(spec)
-    worse: dict[str, list[Cell]] = {}
-    for cell in sides["worse"]:
-        worse.setdefault(_rest(cell, named), []).append(cell)
+    partners: dict[str, list[Cell]] = {}
+    for unread, better in _by_unread(sides["better"]).items():
+        for unread_there, worse in _by_unread(sides["worse"]).items():
+            dropped = unread | unread_there | set(_named(spec))
+            candidates: dict[str, list[Cell]] = {}
+            for cell in worse:
+                candidates.setdefault(_rest(cell, dropped), []).append(cell)
+            for cell in better:
+                partners.setdefault(cell.id, []).extend(candidates.get(_rest(cell, dropped), ()))
     found: dict[tuple[str, str], list[tuple[Cell, Cell]]] = {}
     for cell in sides["better"]:
-        for other in worse.get(_rest(cell, named), ()):
+        for other in partners[cell.id]:
             if cell.seed == other.seed:
                 found.setdefault((_network(cell), _network(other)), []).append((cell, other))
     return tuple(Setting(_label(*pairs[0]), tuple(pairs)) for pairs in found.values())
 
 
-def _rest(cell: Cell, named: Sequence[str]) -> str:
-    """All settings but the named ones and those that come with them, as one string."""
-    dropped = {*named, *(["fusion_parameters"] if "fusion" in named else [])}
+def _by_unread(cells: Iterable[Cell]) -> dict[frozenset[str], list[Cell]]:
+    """The cells by what they do not use, such as lambda without an l1 term: it separates no pair."""
+    found: dict[frozenset[str], list[Cell]] = {}
+    for cell in cells:
+        found.setdefault(frozenset(cell.all_settings.keys() - cell.settings.keys()), []).append(cell)
+    return found
+
+
+def _rest(cell: Cell, without: Collection[str]) -> str:
+    """All settings but these and those that come with them, as one string."""
+    dropped = {*without, *(["fusion_parameters"] if "fusion" in without else [])}
     rest = {
         name: value
         for name, value in cell.all_settings.items()

@@ -1,8 +1,8 @@
 """Finished cells in one archive, for another clone. What is imported there is what training there would have made.
 
-An archive holds the published record and the finished training of each cell, and what was measured of it afterwards:
-its scores with corrupted inputs, and corollary 1 on its weights. A cell is imported under the same conditions that make
-it up to date in a clone: code, data and pretrained files agree.
+An archive holds the published record and the finished training of each cell, what was measured of it afterwards (its
+scores with corrupted inputs, and corollary 1 on its weights), and the params that ask for these cells. A cell is
+imported under the same conditions that make it up to date in a clone: code, data and pretrained files agree.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def export_results(plan: Plan, paths: Paths, file: Path) -> ExportResult:
 
     Only the files that a record lists are exported. Raises `UserError` if no cell is finished and whole.
     """
-    members: set[Path] = set()
+    members = set(_declarations(paths))
     exported, left_out = [], {}
     for cell in plan.cells.values():
         record = read_record(paths, cell)
@@ -90,6 +90,13 @@ def export_results(plan: Plan, paths: Paths, file: Path) -> ExportResult:
                 info.size = os.fstat(content.fileno()).st_size
                 archive.addfile(info, content)
     return ExportResult(tuple(exported), left_out)
+
+
+def _declarations(paths: Paths) -> Iterator[Path]:
+    """The files of params/ that a plan is expanded from: they say what the cells were made for."""
+    for path in paths.params.rglob("*"):
+        if path.suffix in (".yaml", ".csv") and path.is_file():
+            yield path
 
 
 def _first(texts: Collection[str]) -> Iterator[str]:
@@ -173,9 +180,10 @@ def _reason(record: CellRecord) -> str:
 def _unpacked(file: Path, root: Path, paths: Paths) -> Paths:
     """The archive's cells, laid out as a clone that has this clone's data and pretrained files."""
     unpack(file, root)
-    others = sorted(path.name for path in root.iterdir() if path.name != "results")
-    if others:
-        raise UserError("not an archive of `cenbench results export`", where=file, found=others[0], expected="results/")
+    others = sorted(path.name for path in root.iterdir() if path.name not in ("params", "results"))
+    if others or not (root / "results").is_dir():
+        found, expected = others[0] if others else "no folder results/", "results/ and params/"
+        raise UserError("not an archive of `cenbench results export`", where=file, found=found, expected=expected)
     there = Paths(root)
     there.data.parent.mkdir()
     there.data.symlink_to(paths.data.resolve())
