@@ -39,7 +39,7 @@ from cenbench.paths import Paths
 from cenbench.records.gammas import NoGammas, gamma_numbers, read_gammas
 from cenbench.records.read import CellRecord, read_record
 from cenbench.records.robustness import State, read_robustness, write_robustness
-from cenbench.report.claim_images import image_interval
+from cenbench.report.claim_images import image_intervals
 from cenbench.report.curves import read_history, training_charts
 from cenbench.report.index import write_index
 from cenbench.report.render_robustness import render_robustness_html, render_robustness_json
@@ -251,11 +251,14 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Plan, Path]:
 def test_whatever_an_archive_holds_it_is_refused_or_what_is_whole_is_imported(
     exported: tuple[Plan, Path], tmp_path: Path
 ) -> None:
-    """Every member in turn holds something else: the cells it belongs to are rejected with a reason, no other is."""
+    """Every member of a result in turn holds something else: the cells it belongs to are rejected with a reason, no
+    other is. The params beside them are not read: those of the checkout count.
+    """
     plan, archive = exported
     with tarfile.open(archive) as packed:
         members = {info.name: packed.extractfile(info).read() for info in packed}
-    for place, name in enumerate(members):
+    params = [name for name in members if name.startswith("params/")]
+    for place, name in enumerate([*params[:1], *(name for name in members if name not in params)]):
         content = list(KINDS.values())[place % len(KINDS)]
         _, there = make_root(tmp_path / str(place), tiny=True)
         with tarfile.open(tmp_path / "changed.tar", "w") as packed:
@@ -264,7 +267,7 @@ def test_whatever_an_archive_holds_it_is_refused_or_what_is_whole_is_imported(
                 info.size = len(content if other == name else data)
                 packed.addfile(info, io.BytesIO(content if other == name else data))
         found = import_results(plan, there, tmp_path / "changed.tar")
-        assert found.rejected, name
+        assert bool(found.rejected) != (name in params), name
         assert set(found.rejected) | set(found.imported) == set(plan.cells)
         assert all(name.split("/")[2] in (cell_id, plan.cell(cell_id).training_id) for cell_id in found.rejected)
         assert all(found.rejected.values())
@@ -369,9 +372,11 @@ def test_claims_are_judged_whatever_the_images_hold(tmp_path: Path) -> None:
         collector = ConfusionCollector(streams, classes)
         collector.add(np.full((images, len(streams), classes, classes), pixels))
         files = {"per_image.safetensors": per_image.to_bytes(collector.collected())}
-        interval = image_interval(claim, {cell.id: finished(cell, tmp_path, files=files) for cell in claim.cells})
-        assert interval is None or all(map(math.isfinite, interval))
-        assert classes * pixels * images == 0 or interval is not None
+        records = {cell.id: finished(cell, tmp_path, files=files) for cell in claim.cells}
+        intervals = image_intervals(claim, records)
+        known = [interval for interval in (intervals.claim, *intervals.settings) if interval] if intervals else []
+        assert all(map(math.isfinite, itertools.chain(*known)))
+        assert classes * pixels * images == 0 or len(known) == 1 + len(claim.settings)
 
 
 STRANGE = ["a-", "-1", "dark-x", "dark-\N{SUPERSCRIPT TWO}", "dark--3", "dark-99999999999999999999", "dark-0999"]

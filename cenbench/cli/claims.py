@@ -51,21 +51,25 @@ def claims(
 
 
 def judged_claims(paths: Paths, plan: Plan, *, with_images: bool) -> Claims:
-    """The claims, judged by the cells that are finished; with intervals over test images, which take longer."""
+    """The claims, judged by the cells that are finished; with intervals over test images, which take longer.
+
+    A claim with one seed has no others, so its own are always looked for.
+    """
     from cenbench.matrix.claim_pairs import plan_claims
     from cenbench.matrix.robustness import load_robustness
     from cenbench.records.corollary import read_corollary
     from cenbench.records.read import read_record
     from cenbench.records.registration import declared, why_unregistered
     from cenbench.records.robustness import read_robustness
-    from cenbench.report.claim_images import image_interval
+    from cenbench.report.claim_images import image_intervals
     from cenbench.report.claims import build_claims
 
     planned = plan_claims(paths.params, plan)
     cells = {cell.id: cell for claim in planned for cell in claim.cells}
     records = {cell_id: read_record(paths, cell) for cell_id, cell in cells.items()}
-    intervals = {claim.name: image_interval(claim, records) for claim in planned} if with_images else {}
-    known = {name: interval for name, interval in intervals.items() if interval is not None}
+    asked = [claim for claim in planned if with_images or claim.has_one_seed]
+    intervals = {claim.name: image_intervals(claim, records) for claim in asked}
+    known = {name: found for name, found in intervals.items() if found is not None}
     spec = load_robustness(paths.params)
     robustness = {
         cell.id: read_robustness(paths, records[cell.id], spec.conditions(cell))

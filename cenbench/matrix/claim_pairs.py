@@ -48,6 +48,11 @@ class PlannedClaim:
         return self.spec.name if len(self.spec.streams) == 1 else f"{self.spec.name} ({self.stream})"
 
     @property
+    def has_one_seed(self) -> bool:
+        """Whether a setting has a single pair, so that nothing can be judged."""
+        return any(len(setting.pairs) == 1 for setting in self.settings)
+
+    @property
     def cells(self) -> tuple[Cell, ...]:
         """Every cell it needs, each once."""
         cells = (cell for setting in self.settings for pair in setting.pairs for cell in pair)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,14 +20,28 @@ from cenbench.stats.images import (
     with_others_merged,
 )
 
+Interval = tuple[float, float]
 
-def image_interval(claim: PlannedClaim, records: Mapping[str, CellRecord]) -> tuple[float, float] | None:
-    """95 % interval of the claim's effect over resampled test images, the trained networks held fixed: of the mean over
-    settings or, where it must hold in every setting, of the one that speaks most against it.
+
+@dataclass(frozen=True)
+class ImageIntervals:
+    """95 % intervals over resampled test images, the trained networks held fixed, positive in the claim's favour.
+
+    None where the metric is undefined for some of the drawn images, as the IoU of classes that occur in few of them.
+    """
+
+    claim: Interval | None
+    """Of the mean over settings or, where the claim must hold in every one, of the setting that speaks most against it.
+    """
+    settings: tuple[Interval | None, ...]
+    """Of the mean over seeds in each setting."""
+
+
+def image_intervals(claim: PlannedClaim, records: Mapping[str, CellRecord]) -> ImageIntervals | None:
+    """What other test images would have changed.
 
     None where a cell has no per-image scores, as under a condition, where the claim is about a fixed number or about no
-    number, where the metric is not a function of their sums (FID, KID), or where it is undefined for some of the drawn
-    images, as the IoU of classes that occur in few of them.
+    number, or where the metric is not a function of their sums (FID, KID).
     """
     if claim.spec.under is not None or claim.spec.against is not None or claim.spec.check is not None:
         return None
@@ -36,14 +51,19 @@ def image_interval(claim: PlannedClaim, records: Mapping[str, CellRecord]) -> tu
         return None
     if len({len(values) for values in known.values()}) != 1:
         return None
+    sign = 1 if metrics()[claim.spec.metric or ""].better == "higher" else -1
     means = [
-        np.mean([known[better.id] - known[worse.id] for better, worse in setting.pairs], axis=0)
+        sign * np.mean([known[better.id] - known[worse.id] for better, worse in setting.pairs], axis=0)
         for setting in claim.settings
     ]
-    sign = 1 if metrics()[claim.spec.metric or ""].better == "higher" else -1
+    whole_R = np.mean(means, axis=0)
     if claim.spec.every:
-        means = [min(means, key=lambda mean_R: support(sign * float(mean_R.mean()), claim.spec.relation))]
-    low, high = np.quantile(sign * np.mean(means, axis=0), [0.025, 0.975])
+        whole_R = min(means, key=lambda mean_R: support(float(mean_R.mean()), claim.spec.relation))
+    return ImageIntervals(_interval(whole_R), tuple(map(_interval, means)))
+
+
+def _interval(effect_R: np.ndarray) -> Interval | None:
+    low, high = np.quantile(effect_R, [0.025, 0.975])
     return (float(low), float(high)) if np.isfinite([low, high]).all() else None
 
 

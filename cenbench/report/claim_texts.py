@@ -11,10 +11,21 @@ _EXTRA_DIGITS = 1
 
 
 def effect_text(claim: JudgedClaim) -> str:
-    """The effect with its t interval, e.g. `+6.4 [+3.1, +9.7]`; empty where nothing was judged."""
+    """The effect with its t interval, e.g. `+6.4 [+3.1, +9.7]`; with one seed, that over test images, which is named.
+
+    Empty where cells are not finished.
+    """
+    if claim.one_seed is not None:
+        return one_seed_text(claim, claim.one_seed.effect, claim.images)
     if claim.comparison is None:
         return ""
     return f"{_signed(claim, claim.comparison.effect)} {interval_text(claim, claim.comparison.interval)}"
+
+
+def one_seed_text(claim: JudgedClaim, effect: float, images: tuple[float, float] | None) -> str:
+    """A difference of one seed, e.g. `+6.4 [+3.1, +9.7] over images`; the difference alone without an interval."""
+    interval = f" {interval_text(claim, images)} over images" if images else ""
+    return f"{_signed(claim, effect)}{interval}"
 
 
 def interval_text(claim: JudgedClaim, interval: tuple[float, float] | None) -> str:

@@ -12,7 +12,9 @@ from cenbench.records.corollary import CorollaryRecord
 from cenbench.records.read import CellRecord
 from cenbench.records.registration import Declared
 from cenbench.records.robustness import RobustnessRecord
+from cenbench.report.claim_images import ImageIntervals
 from cenbench.report.claim_numbers import Numbers, counting_numbers, differences, evidence_of, family_size, signed
+from cenbench.report.one_seed import OneSeed, one_seed
 from cenbench.stats.aggregate import Aggregate, interquartile_mean, probability_of_improvement
 from cenbench.stats.bootstrap import Settings
 from cenbench.stats.claims import ClaimWord, Evidence, claim_words, is_opposite, seeds_that_agree
@@ -56,6 +58,8 @@ class JudgedClaim:
     """Probability that a run of the better side is above one of the worse side."""
     images: tuple[float, float] | None = None
     """95 % interval of the effect if other test images had been drawn; the networks stay."""
+    one_seed: OneSeed | None = None
+    """The differences, where a setting has only one seed: there is nothing to judge by."""
     seeds_needed: int | None = None
     """Seeds per setting that would show a true difference of the margin, where the claim is undecided."""
     stand_in: str | None = None
@@ -96,7 +100,7 @@ def build_claims(
     planned: Sequence[PlannedClaim],
     records: Mapping[str, CellRecord],
     declared: Mapping[str, Declared],
-    images: Mapping[str, tuple[float, float]] | None = None,
+    images: Mapping[str, ImageIntervals] | None = None,
     robustness: Mapping[str, RobustnessRecord] | None = None,
     corollary: Mapping[str, CorollaryRecord] | None = None,
 ) -> Claims:
@@ -114,18 +118,20 @@ def build_claims(
         elif claim.settings and len(numbers) == len(claim.cells):
             settings = differences(claim, numbers)
             one = evidence_of(preset, claim, settings)
-            if one is None or not one.comparison.is_counted:
-                shown[place] = _with_aggregates(shown[place], claim, numbers, settings)
-            if one is None:
-                shown[place] = replace(shown[place], why=_why_nothing(settings))
-            else:
+            if one is not None:
                 found.append((place, one, settings))
+            else:
+                alone = one_seed(claim, settings, (images or {}).get(claim.name))
+                shown[place] = replace(shown[place], why=_why_nothing(settings), one_seed=alone)
+            if shown[place].one_seed is None and not (one and one.comparison.is_counted):
+                shown[place] = _with_aggregates(shown[place], claim, numbers, settings)
     family = family_size(planned)
     words = claim_words([one for _, one, _ in found], family=family)
     for (place, one, settings), word in zip(found, words, strict=True):
         shown[place] = _with_word(shown[place], planned[place], one, word, settings, family)
     if images:
-        shown = [replace(claim, images=images.get(claim.name)) for claim in shown]
+        over = {name: intervals.claim for name, intervals in images.items()}
+        shown = [replace(claim, images=over.get(claim.name)) for claim in shown]
     return Claims(preset, tuple(shown))
 
 

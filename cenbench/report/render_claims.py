@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from cenbench.report import claim_texts
-from cenbench.report.claims import Claims
+from cenbench.report.claims import Claims, JudgedClaim
 from cenbench.report.environment import latex_templates, page_templates
 from cenbench.report.interval_mark import IntervalMark, interval_mark, reach
 from cenbench.report.render_json import file_name
@@ -14,18 +14,24 @@ from cenbench.report.table_claims import LEANING
 
 FORMAT = 1
 _TEXTS = {
-    name: getattr(claim_texts, name)
-    for name in ("effect_text", "interval_text", "margin_text", "metric_text", "seeds_text", "share_text")
+    f"{name}_text": getattr(claim_texts, f"{name}_text")
+    for name in ("effect", "interval", "margin", "metric", "one_seed", "seeds", "share")
 }
 
 
 def render_claims_html(claims: Claims) -> str:
     """The page of the claims."""
-    waiting = [claim for claim in claims.judged if claim.comparison is None and claim.word == "undecided"]
+    with_one_seed = [claim for claim in claims.judged if claim.one_seed is not None]
+    waiting = [
+        claim
+        for claim in claims.judged
+        if claim.comparison is None and claim.one_seed is None and claim.word == "undecided"
+    ]
     page = page_templates().get_template("claims.html")
     return page.render(
         claims=claims,
-        shown=[claim for claim in claims.judged if claim not in waiting],
+        shown=[claim for claim in claims.judged if claim not in waiting and claim not in with_one_seed],
+        with_one_seed=with_one_seed,
         waiting=waiting,
         marks=_marks(claims),
         leaning=LEANING,
@@ -35,15 +41,21 @@ def render_claims_html(claims: Claims) -> str:
 
 def _marks(claims: Claims) -> dict[str, IntervalMark]:
     """Name of each claim with an effect -> the picture of its interval; those of one metric have one scale."""
-    known = {claim.name: (claim.metric, claim.margin or 0.0, claim.comparison) for claim in claims.judged}
-    drawn = {name: (metric, margin, found) for name, (metric, margin, found) in known.items() if found is not None}
+    drawn = {claim.name: (claim, *effect) for claim in claims.judged if (effect := _effect(claim)) is not None}
     ends: dict[str | None, list[float]] = {}
-    for metric, margin, found in drawn.values():
-        ends.setdefault(metric, []).extend((found.effect, margin, *found.interval))
+    for claim, mean, interval in drawn.values():
+        ends.setdefault(claim.metric, []).extend((mean, claim.margin or 0.0, *(interval or ())))
     return {
-        name: interval_mark(found.effect, found.interval, reach(ends[metric]), margin)
-        for name, (metric, margin, found) in drawn.items()
+        name: interval_mark(mean, interval, reach(ends[claim.metric]), claim.margin or 0.0)
+        for name, (claim, mean, interval) in drawn.items()
     }
+
+
+def _effect(claim: JudgedClaim) -> tuple[float, tuple[float, float] | None] | None:
+    """A claim's effect, with its interval over seeds or, with one seed, over test images; None without numbers."""
+    if claim.comparison is not None:
+        return claim.comparison.effect, claim.comparison.interval
+    return None if claim.one_seed is None else (claim.one_seed.effect, claim.images)
 
 
 def render_claims_latex(claims: Claims) -> str:

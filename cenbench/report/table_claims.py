@@ -15,9 +15,11 @@ from cenbench.matrix.claim_pairs import PlannedClaim
 from cenbench.matrix.layout import TableLayout
 from cenbench.matrix.metrics import metrics
 from cenbench.records.read import CellRecord
+from cenbench.report.claim_images import image_intervals
 from cenbench.report.claim_numbers import counting_numbers, differences, evidence_of, family_size
 from cenbench.report.claim_texts import effect_number
 from cenbench.report.interval_mark import IntervalMark, interval_mark, reach
+from cenbench.report.one_seed import one_seed
 from cenbench.stats.claims import ClaimWord, Evidence, claim_words
 
 LEANING = {"holds": "for", "contradicted": "against"}
@@ -39,7 +41,7 @@ class TableClaim:
     None while a cell has no number that counts.
     """
     interval: tuple[float, float] | None
-    """95 % interval over seeds, of this claim by itself; None with one seed."""
+    """95 % interval of this claim by itself: over seeds or, with one seed, over test images; None if not known."""
     in_favour: int
     """How many of the compared pairs differ in the claim's direction."""
     pairs: int
@@ -69,9 +71,9 @@ class TableClaim:
 
     @property
     def interval_text(self) -> str:
-        """`[low, high]`; empty with one seed."""
+        """`[low, high]`, and what it is over where that is not the seeds; empty where it is not known."""
         ends = ", ".join(map(self._signed, self.interval or ()))
-        return f"[{ends}]" if ends else ""
+        return f"[{ends}]{' over images' if self.seeds == 1 else ''}" if ends else ""
 
     @property
     def evidence_text(self) -> str:
@@ -142,6 +144,8 @@ def _measured(
     settings = differences(claim, numbers) if len(numbers) == len(claim.cells) else []
     one = evidence_of(preset, claim, settings) if settings else None
     every = [difference for setting in settings for difference in setting.values()]
+    alone = one_seed(claim, settings, None)
+    images = image_intervals(claim, records) if alone and one is None else None
     mean = fmean(fmean(setting.values()) for setting in settings) if settings else None
     shown = TableClaim(
         name=claim.name,
@@ -149,8 +153,8 @@ def _measured(
         source=claim.spec.source,
         metric=claim.spec.metric or "",
         stream=claim.stream,
-        effect=one.comparison.effect if one else mean,
-        interval=one.comparison.interval if one else None,
+        effect=one.comparison.effect if one else alone.effect if alone else mean,
+        interval=one.comparison.interval if one else images.claim if images else None,
         in_favour=sum(value > 0 for value in every),
         pairs=len(every),
         finished=len(numbers),
