@@ -37,8 +37,9 @@ $(READY): constraints.txt pyproject.toml
 	@$(call resumable,$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]",$(RESUME))
 	@touch $@
 
-demo: $(READY) ## render the demo dataset, train tables 7, 8 and 9 (TABLES=all: all tables), write reports/index.html
+demo: $(READY) ## render the demo dataset, train tables 7, 8 and 9 (TABLES=all: all tables), write the report and the claims
 	@$(call resumable,$(BIN)/snakemake all_tables --config preset=$(PRESET) tables=$(TABLES))
+	@$(BIN)/cenbench claims --write --preset $(PRESET)
 	@echo
 	@echo "Done. Open reports/index.html in a browser; next: source $(BIN)/activate && cenbench show table7"
 

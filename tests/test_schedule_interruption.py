@@ -57,8 +57,9 @@ def demo(tmp_path: Path) -> Path:
         shutil.copy(REPOSITORY / name, tmp_path)
     programs = tmp_path / ".venv" / "bin"
     programs.mkdir(parents=True)
-    (programs / "snakemake").write_text('#!/bin/bash\n. ./run.sh "$@"\n')
-    (programs / "snakemake").chmod(0o755)
+    for name, script in (("snakemake", '. ./run.sh "$@"'), ("cenbench", 'echo "cenbench $*"')):
+        (programs / name).write_text(f"#!/bin/bash\n{script}\n")
+        (programs / name).chmod(0o755)
     (programs.parent / ".ready").touch()
     return tmp_path
 
@@ -106,7 +107,10 @@ def test_make_env_says_how_to_resume(demo: Path) -> None:
     assert not (demo / ".venv" / ".ready").exists()
 
 
-@pytest.mark.parametrize(("script", "status", "words"), [("exit 1", 2, "Error 1"), ("exit 0", 0, "Done.")])
+@pytest.mark.parametrize(
+    ("script", "status", "words"),
+    [("exit 1", 2, "Error 1"), ("exit 0", 0, "cenbench claims --write --preset demo\n\nDone.")],
+)
 def test_make_demo_otherwise_ends_as_its_snakemake_does(demo: Path, script: str, status: int, words: str) -> None:
     found, output = make(demo, "demo", script, interrupt=False)
     assert found == status

@@ -52,6 +52,8 @@ class _Read:
     margin: float
     effect: float
     interval: tuple[float, float]
+    over: str
+    """What the interval is over, where that is not the seeds."""
 
 
 def read_judged(path: Path) -> JudgedClaims | None:
@@ -73,16 +75,18 @@ def read_judged(path: Path) -> JudgedClaims | None:
 def _read(claim: Any) -> _Read | None:
     """One claim with an effect; None for every other."""
     try:
-        comparison = claim["comparison"]
-        low, high = map(float, comparison["interval"])
+        alone = claim["comparison"] is None
+        shown = claim["one_seed"] if alone else claim["comparison"]
+        low, high = map(float, claim["images"] if alone else shown["interval"])
         found = _Read(
             str(claim["text"]),
             str(claim["metric"]),
             str(claim["stream"]),
             str(claim["word"]),
             0.0 if claim["margin"] is None else float(claim["margin"]),
-            float(comparison["effect"]),
+            float(shown["effect"]),
             (low, high),
+            " over images" if alone else "",
         )
     except (KeyError, TypeError, ValueError):
         return None
@@ -101,6 +105,6 @@ def _lines(claims: list[_Read]) -> Iterator[JudgedLine]:
             f"{metrics()[claim.metric].title}, {claim.stream}",
             claim.word,
             _LEANING[claim.word],
-            f"{effect_number(claim.metric, claim.effect)} [{low}, {high}]",
+            f"{effect_number(claim.metric, claim.effect)} [{low}, {high}]{claim.over}",
             interval_mark(claim.effect, claim.interval, reach(ends[claim.metric]), claim.margin),
         )
