@@ -55,6 +55,8 @@ SHARED = (
     "tensor_archive",
     "tensor_file",
     "visible",
+    "warm_interpreter",
+    "warm_start",
     "work_lock",
 )
 """Modules beside the rooms. All may import them; they import each other, and from the rooms nothing but types."""

@@ -11,9 +11,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
+from cenbench import warm_interpreter
 from cenbench.data.manifest import MANIFEST
 from cenbench.errors import UserError
 from cenbench.files import digest, sha256_file
+from cenbench.gpus import has_gpu
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.claim_pairs import PlannedClaim, plan_claims
 from cenbench.matrix.claims import FILE
@@ -48,6 +50,12 @@ class _Wildcards(Protocol):
     cell: str
     table: str
     figure: str
+
+
+def _cells_to_run(workflow: Workflow) -> set[str]:
+    """Ids of the cells that a run trains or evaluates; none before Snakemake has worked out its jobs."""
+    jobs = () if workflow.dag is None else workflow.dag.needrun_jobs(exclude_finished=False)
+    return {job.wildcards.cell for job in jobs if job.rule.name == "cell"}
 
 
 @dataclass(frozen=True)
@@ -184,11 +192,21 @@ class Dag:
         names = dict.fromkeys(job.wildcards.figure for job in jobs if job.rule.name == "figure")
         return " ".join(f"--figure {name}" for name in names)
 
+    def start_warm_interpreter(self, workflow: Workflow) -> None:
+        """Before the first job: let the cells that this process is about to run share the start of their interpreter.
+
+        Not on a GPU, where a cell takes much longer than its start and torch imports more.
+        """
+        if self.works and workflow.local_exec and not has_gpu():
+            try:
+                warm_interpreter.start(len(_cells_to_run(workflow)))
+            except UserError as error:  # Snakemake would print it with a traceback
+                print(error, file=sys.stderr, flush=True)
+                raise SystemExit(1) from None
+
     def end(self, workflow: Workflow) -> None:
         """After a dry run, print the cost of the cells that a real run would submit, and what they would miss."""
-        found = workflow.dryrun and workflow.dag is not None
-        jobs = workflow.dag.needrun_jobs(exclude_finished=False) if found else ()
-        if cells := {job.wildcards.cell for job in jobs if job.rule.name == "cell"}:
+        if workflow.dryrun and (cells := _cells_to_run(workflow)):
             lines = remaining_lines(self.plan, self.paths, cells)
             print("", *lines, *self.absent_inputs(self.plan, self.paths, cells), sep="\n", file=sys.stderr)
 

@@ -49,6 +49,11 @@ wildcard_constraints:
     figure="figure[0-9a-z-]+",
 
 
+# Before the first job of a real run: by now it is known what there is to do.
+onstart:
+    MATRIX.start_warm_interpreter(workflow)
+
+
 # Tables and figures show a failed cell with its reason; Snakemake still exits with a non-zero status.
 onerror:
     if figures := MATRIX.figures_of_this_run(workflow):
