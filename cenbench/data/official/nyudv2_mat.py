@@ -18,6 +18,7 @@ from scipy.io import loadmat
 from cenbench.data.official.adapter import Sample, Split, Unusable
 from cenbench.data.official.hdf5 import open_hdf5, stored_dataset
 from cenbench.data.official.images import metres_to_units
+from cenbench.data.official.mat5 import check_mat5
 from cenbench.data.official.nearness import check_unit
 from cenbench.data.official.nyudv2_folder import UNITS_PER_METRE, WHOLE, crop
 from cenbench.data.reading import read_bytes
@@ -27,6 +28,8 @@ from cenbench.regular_file import is_system_error, unreadable
 
 LABELED, SPLITS, MAPPING = "nyu_depth_v2_labeled.mat", "splits.mat", "classMapping40.mat"
 RAW_CLASSES, CLASSES, VOID = 894, 40, 255
+_MOST_BYTES = 2**26
+"""Memory for a variable of the two small files, which take kilobytes."""
 _DEPTHS = {"filled": "depths", "raw": "rawDepths"}
 _SHAPES = {"images": (3, 640, 480), "depths": (640, 480), "rawDepths": (640, 480), "labels": (640, 480)}
 """Shape of one frame as h5py sees it: MATLAB's axes in reverse, width before height."""
@@ -168,6 +171,7 @@ def _load(path: Path, names: tuple[str, ...]) -> dict[str, Any]:
     """Variables of a small .mat (not HDF5)."""
     content = read_bytes(path, fix="see docs/datasets.md for where to get it")
     try:
+        check_mat5(content, names, _MOST_BYTES)
         found: dict[str, Any] = loadmat(io.BytesIO(content), variable_names=list(names))
     except Exception as error:  # SciPy raises anything on a damaged file, ZeroDivisionError included
         raise UserError(

@@ -18,6 +18,7 @@ import scipy.io
 from cenbench.data.manifest import VOID
 from cenbench.data.official.adapter import Unusable
 from cenbench.data.official.hdf5 import check_stored, open_hdf5, stored_dataset
+from cenbench.data.official.mat5 import check_mat5
 from cenbench.data.reading import read_bytes
 from cenbench.errors import UserError
 from cenbench.regular_file import is_system_error, unreadable
@@ -31,6 +32,8 @@ CLASSES = (
 """Names and order of seg37list.mat: stored label 1 is the first."""
 _MOST_PIXELS = 2**24
 """More than any image here has; a compressed label could otherwise fill the memory."""
+_MOST_BYTES = 2**30
+"""Memory for a variable of the metadata: more than its ten thousand frames need with all their boxes."""
 _AUTHORS_ROOT = PurePosixPath("/n/fs/sun3d/data")
 _HDF5_ERRORS = (OSError, KeyError, RuntimeError, ValueError, AttributeError, TypeError)
 
@@ -144,6 +147,7 @@ def _load(path: Path, variable: str) -> Any:
     """One variable of a MATLAB v5 file."""
     content = read_bytes(path, fix="unpack SUNRGBDtoolbox.zip")
     try:
+        check_mat5(content, [variable], _MOST_BYTES)
         return scipy.io.loadmat(
             io.BytesIO(content), variable_names=[variable], squeeze_me=True, struct_as_record=False
         )[variable]
