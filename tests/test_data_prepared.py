@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import random
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -185,6 +187,7 @@ WRONG: dict[str, tuple[Callable[[dict[str, Any]], object], str | None]] = {
     "another size": (lambda document: document.update(size_px=[HEIGHT, WIDTH + 1]), None),
     "a short split": (lambda document: document["splits"].update(val=[3, 4]), None),
     "splits that overlap": (lambda document: document["splits"].update(val=[0, 2]), None),
+    "splits with a gap": (lambda document: document["splits"].update(val=[4, 6]), None),
     "one split": (lambda document: document["splits"].pop("val"), None),
     "an unlisted file": (lambda document: document["files"].pop("rgb.npy"), None),
     "too few scenes": (lambda document: document["modalities"]["rgb"].update(shape=[4, HEIGHT, WIDTH, 3]), None),
@@ -205,6 +208,30 @@ def test_a_manifest_that_contradicts_itself_is_named(prepared: Prepared, name: s
     assert error.key == key
     assert error.found
     assert_fixable(error, prepared.folder / "manifest.json")
+
+
+def test_a_manifest_of_a_thousand_million_scenes_takes_no_memory_for_them(prepared: Prepared) -> None:
+    """In a process of its own with 2 GiB."""
+    scenes = 10**9
+
+    def change(document: dict[str, Any]) -> None:
+        document["spec"]["train_scenes"] = scenes
+        document["splits"] = {"train": [0, scenes], "val": [scenes, scenes + document["spec"]["val_scenes"]]}
+
+    rewrite(prepared, change)
+    code = f"""
+import resource
+from pathlib import Path
+from cenbench.data.manifest import Damaged, read_manifest
+resource.setrlimit(resource.RLIMIT_AS, (2**31, 2**31))
+try:
+    read_manifest(Path({str(prepared.folder)!r}))
+except Damaged as error:
+    print(error.found)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "does not start with" in done.stdout
 
 
 def test_a_manifest_that_is_a_list_is_named(prepared: Prepared) -> None:

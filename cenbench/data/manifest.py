@@ -111,7 +111,7 @@ class Manifest(Frozen):
         lengths = {split: stop - start for split, (start, stop) in self.splits.items()}
         if lengths != expected:
             raise ValueError(f"split lengths {lengths} differ from the spec's")
-        if sorted(index for limits in self.splits.values() for index in range(*limits)) != list(range(scenes)):
+        if not _follow_each_other(sorted(self.splits.values()), scenes):
             raise ValueError(f"splits {self.splits} do not hold every scene once")
         if self.scenes and len(self.scenes) != scenes:
             raise ValueError(f"{len(self.scenes)} names for {scenes} scenes")
@@ -121,6 +121,12 @@ class Manifest(Frozen):
             if entry.shape[:3] != (scenes, *self.size_px):
                 raise ValueError(f"modality {name}: shape {entry.shape} does not start with {(scenes, *self.size_px)}")
         return self
+
+
+def _follow_each_other(limits: list[tuple[int, int]], scenes: int) -> bool:
+    """Whether the ranges hold every scene once. They are not expanded: a damaged file may declare any number."""
+    starts, stops = [start for start, _ in limits], [stop for _, stop in limits]
+    return [*starts, scenes] == [0, *stops]
 
 
 def split_limits(spec: DatasetSpec) -> dict[Split, tuple[int, int]]:
