@@ -263,9 +263,18 @@ FOLDER_FAULTS = {
     "two samples of one name": Fault(
         lambda raw: (raw / "val.txt").write_text(
             "rgb/000002.png\tmasks/000002.png\tdepth/000002.png\n"
-            "./rgb/000002.png\tmasks/000004.png\tdepth/000004.png\n"
+            "./rgb/000002.png\tmasks/000002.png\tdepth/000002.png\n"
         ),
         "in both halves, or twice in one: 1", ("000002: twice in val (rgb/000002.png and ./rgb/000002.png)",),
+    ),
+    "lines that mix frames, all named": Fault(
+        lambda raw: (raw / "val.txt").write_text(
+            "rgb/000002.png\tmasks/000011.png\tdepth/000002.png\n"
+            "rgb/000011.png\tmasks/000011.png\tdepth/000004.png\n"
+            "rgb/000004.png\tmasks/000004.png\tdepth/000004.png\n"
+        ),
+        "files of different frames: 2",
+        ("val.txt, 000002: rgb/000002.png, masks/000011.png", "val.txt, 000011"),
     ),
     "lists share samples": Fault(
         lambda raw: (raw / "val.txt").write_bytes((raw / "train.txt").read_bytes()),

@@ -36,22 +36,27 @@ def found_in(raw: Path) -> str | None:
 
 
 def scan(raw: Path, spec: DatasetSpec) -> tuple[list[Sample], list[Sample], tuple[str, ...]]:
-    """(training samples, validation samples, names of the lists), after a check that every listed file exists."""
+    """(training samples, validation samples, names of the lists), after a check that every listed file exists and
+    that each line names one frame, as in the released lists.
+    """
     if spec.depth == "raw":
         raise UserError(
             "this folder holds one depth, and does not state whether its holes are filled", where=raw,
             key="dataset.depth", found="raw", fix="leave it out; or use nyu_depth_v2_labeled.mat, which holds both",
         )  # fmt: skip
     samples: dict[Split, list[Sample]] = {}
-    unusable, excluded = Unusable(), read_excluded(raw)
+    mixed, unusable, excluded = Unusable(), Unusable(), read_excluded(raw)
     for split, name in LISTS.items():
         samples[split] = [_sample(raw, split, number, line) for number, line in read_lines(raw / name, fix=_FIX)]
         for sample in samples[split]:
             if sample.id in excluded:
                 continue
+            if {Path(path).stem for path in sample.files.values()} != {sample.id}:
+                mixed.add(f"{name}, {sample.id}", ", ".join(sample.files.values()))
             absent = [path for path in sample.files.values() if not _is_file(raw / path, f"{name}, {sample.id}")]
             if absent:
                 unusable.add(f"{name}, {sample.id}", f"no {', no '.join(absent)}")
+    mixed.refuse(raw, "lines of the lists name files of different frames", _FIX)
     unusable.refuse(raw, "the lists name files that are missing", "get the rest of the folder, or fix the lists")
     _check_palettes(
         raw, [sample.files["semantic"] for half in samples.values() for sample in half if sample.id not in excluded]
