@@ -72,6 +72,31 @@ def test_a_member_whose_name_is_not_text_is_damage(tmp_path: Path) -> None:
     assert caught.value.where == tmp_path / "a.zip"
 
 
+@pytest.mark.parametrize("operation", ["read", "unpacked"])
+def test_a_nonsense_offset_of_the_directory_is_damage(tmp_path: Path, operation: str) -> None:
+    """Members then lie before the start of the file, which the file system answers with EINVAL."""
+    data = write(tmp_path, zipfile.ZIP_DEFLATED)
+    end = data.rfind(b"PK\5\6")
+    data[end + 16 : end + 20] = b"\0\0\0\x80"
+    (tmp_path / "a.zip").write_bytes(data)
+    with pytest.raises(UserError, match=r"a\.zip is damaged or truncated"):
+        getattr(RawFiles(tmp_path, ["a.zip"]), operation)(NAME)
+
+
+def test_two_members_of_one_name_are_refused_unless_they_are_the_same(tmp_path: Path) -> None:
+    for second, refused in ((b"first", False), (b"other", True)):
+        with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+            archive.writestr(NAME, b"first")
+            with pytest.warns(UserWarning, match="Duplicate name"):
+                archive.writestr(NAME, second)
+        if refused:
+            with pytest.raises(UserError, match=r"a\.zip holds several files of one name") as caught:
+                RawFiles(tmp_path, ["a.zip"])
+            assert (caught.value.where, caught.value.found) == (tmp_path / "a.zip", NAME)
+        else:
+            assert RawFiles(tmp_path, ["a.zip"]).read(NAME) == b"first"
+
+
 def test_damage_anywhere_in_a_zip_is_a_user_error(tmp_path: Path) -> None:
     """A few hundred random changes of up to three bytes; only `UserError` may leave."""
     numbers = random.Random(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import lzma
 import os
 import shutil
@@ -95,8 +96,8 @@ class RawFiles:
         try:
             member = self._member(archive, name, most_bytes)
             with (
+                self._zips[archive].open(member) as packed,  # first: its errors are the archive's
                 atomic_path(path) as temporary,
-                self._zips[archive].open(member) as packed,
                 temporary.open("wb") as file,
             ):
                 shutil.copyfileobj(packed, file, 1 << 20)
@@ -140,12 +141,30 @@ def _open(archive: Path) -> zipfile.ZipFile:
 @lru_cache(maxsize=8)
 def _opened(archive: Path, state: tuple[int, ...], process: int) -> zipfile.ZipFile:
     """Cached, one per process: reading the directory of 100,000 members takes a second."""
-    return zipfile.ZipFile(archive)
+    opened = zipfile.ZipFile(archive)
+    if twice := _ambiguous(opened):
+        opened.close()
+        raise UserError(
+            f"{archive.name} holds several files of one name", where=archive,
+            found=", ".join(twice[:20]), expected="one file of each name",
+            fix="get the official zip again, or unpack it yourself and remove it",
+        )  # fmt: skip
+    return opened
+
+
+def _ambiguous(archive: zipfile.ZipFile) -> list[str]:
+    """Names of members whose content is not the same everywhere; zipfile would read the last."""
+    content: dict[str, tuple[int, int]] = {}
+    return [
+        member.filename
+        for member in archive.infolist()
+        if content.setdefault(member.filename, (member.CRC, member.file_size)) != (member.CRC, member.file_size)
+    ]
 
 
 def _refused(archive: Path, member: str | None, error: Exception) -> UserError:
     """The error for an archive that cannot be read: by the file system, by Python, or because it is damaged."""
-    if is_system_error(error):
+    if is_system_error(error) and error.errno != errno.EINVAL:  # which is a place before the start of the file
         return unreadable(archive, error)
     if isinstance(error, RuntimeError):
         return UserError(
