@@ -122,6 +122,20 @@ def test_an_exclude_list_that_cannot_be_read_is_not_taken_for_none(label: str, t
         adapters.prepare(stand_in.spec, tmp_path / "prepared", 1, False, raw)
 
 
+def test_reasons_of_an_exclude_list_cannot_steer_the_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stand_in, raw = STAND_INS["nyudv2-folder"], tmp_path / "raw"
+    raw.mkdir()
+    stand_in.write(raw)
+    (raw / "exclude.txt").write_text("000005 a \x1b[2J reason\n")
+    spec = stand_in.spec.model_copy(update={"train_scenes": stand_in.spec.train_scenes - 1})
+    adapters.prepare(spec, tmp_path / "prepared", 1, False, raw)
+    printed = capsys.readouterr().err
+    assert "left out: 000005 (a ?[2J reason)" in printed
+    assert "\x1b" not in printed
+
+
 def test_lists_whose_files_are_gone_are_not_taken_for_none(tmp_path: Path) -> None:
     """Without lists, Taskonomy is split by chance."""
     stand_in = STAND_INS["taskonomy-sample"]

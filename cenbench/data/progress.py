@@ -10,7 +10,14 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from cenbench.visible import visible
+
 _LINE_EVERY_S = 10.0
+
+
+def remark(line: str) -> None:
+    """Print a line beside the progress; characters that a terminal would act on are replaced: it may quote files."""
+    print(visible(line), file=sys.stderr, flush=True)
 
 
 @contextmanager
@@ -23,12 +30,12 @@ def counting(what: str, done: int, total: int, bar: bool, of: str = "scenes") ->
             yield lambda count: shown.advance(task, count)
         return
     state = {"done": done, "printed_s": time.monotonic()}
-    print(f"{what}: {done} of {total} {of}", file=sys.stderr, flush=True)
+    remark(f"{what}: {done} of {total} {of}")
 
     def advance(count: int) -> None:
         state["done"] += count
         if state["done"] == total or time.monotonic() - state["printed_s"] > _LINE_EVERY_S:
             state["printed_s"] = time.monotonic()
-            print(f"{what}: {state['done']} of {total} {of}", file=sys.stderr, flush=True)
+            remark(f"{what}: {state['done']} of {total} {of}")
 
     yield advance

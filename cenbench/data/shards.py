@@ -11,7 +11,6 @@ import multiprocessing
 import os
 import shutil
 import struct
-import sys
 import threading
 import tokenize
 import zipfile
@@ -26,7 +25,7 @@ import numpy as np
 
 from cenbench.data.croissant import write_croissant
 from cenbench.data.manifest import MANIFEST, FileEntry, split_limits, write_manifest
-from cenbench.data.progress import counting
+from cenbench.data.progress import counting, remark
 from cenbench.data.recipe import Recipe
 from cenbench.data.statistics import LABELS
 from cenbench.errors import UserError
@@ -68,7 +67,7 @@ def prepare_shards(recipe: Recipe, root: Path, workers: int, progress: bool, *, 
             files = _join(recipe, partial, folder)
         except _DamagedShards as damaged:  # by a crash or the disk, since an earlier call wrote them
             for path in damaged.paths:
-                print(f"{path} is damaged: its scenes are made again", file=sys.stderr)
+                remark(f"{path} is damaged: its scenes are made again")
                 path.unlink()
             _make_missing(recipe, partial, workers, progress)
             _refuse_changes(recipe, before)
@@ -143,7 +142,7 @@ def _resume_or_restart(partial: Path, fingerprint: str | None) -> None:
     if note.is_file() and note.read_text() == fingerprint:
         return
     if stale := list(partial.glob("scenes-*.npz")):
-        print(f"the raw files changed since {partial.name} was started: starting over", file=sys.stderr)
+        remark(f"the raw files changed since {partial.name} was started: starting over")
         for shard in stale:
             shard.unlink()
     write_text(note, fingerprint)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 import time
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from cenbench.data.manifest import MANIFEST, SourceEntry, is_prepared, read_manifest
 from cenbench.data.official.adapter import Adapter, OfficialFile, Scan, read_excluded
+from cenbench.data.progress import remark
 from cenbench.data.raw_folder import files_to_pull, holds_raw_files
 from cenbench.data.reading import EXCLUDE
 from cenbench.data.recipe import Recipe
@@ -43,17 +43,17 @@ def prepare_official(
     except UserError as error:
         if not complete or given:
             raise
-        print(f"{folder.name} is kept as prepared, because its raw files cannot be used: {error}", file=sys.stderr)
+        remark(f"{folder.name} is kept as prepared, because its raw files cannot be used: {error}")
         return folder
     files = FilesOfScan(raw, scan)
     if complete and files.match(folder):
         remove_shards(folder)
         return folder
     for line in remarks(adapter, raw, scan):
-        print(line, file=sys.stderr)
+        remark(line)
     prepare_shards(_recipe(adapter, spec, files), root, workers, progress, again=complete)
     for line in unpublished(adapter, folder):
-        print(line, file=sys.stderr)
+        remark(line)
     return folder
 
 
@@ -184,7 +184,7 @@ class FilesOfScan:
         return since_ns < self._stat(name)[2] <= time.time_ns()
 
     def _has_digest(self, name: str, sha256: str) -> bool:
-        print(f"reading {self.raw / name}, which was touched, for its SHA-256", file=sys.stderr)
+        remark(f"reading {self.raw / name}, which was touched, for its SHA-256")
         return sha256_file(self.raw / name) == sha256
 
     def _folders(self) -> list[SourceEntry]:
