@@ -77,7 +77,7 @@ def open_regular(path: Path, *, fix: str | None = None) -> Iterator[BufferedRead
         with os.fdopen(handle, "rb") as file:
             yield file
     except FileNotFoundError as error:
-        raise Missing(f"{path.name} is missing", where=path, fix=fix) from error
+        raise _broken_link(path) or Missing(f"{path.name} is missing", where=path, fix=fix) from error
     except IsADirectoryError:
         raise _not_regular(path, stat.S_IFDIR, fix) from None
     except OSError as error:
@@ -100,6 +100,35 @@ def not_utf8(path: Path, error: UnicodeDecodeError, *, fix: str | None = None) -
     """The error for a file whose bytes are not UTF-8 text, with the line of the first that is not."""
     line = 1 + error.object[: error.start].count(b"\n")
     return UserError("this file is not UTF-8 text", where=path, key=f"line {line}", fix=fix)
+
+
+def kind_of(path: Path) -> int | None:
+    """The type of what lies there (`stat.S_IFREG`, ...), links followed; None if there is nothing.
+
+    Raises `Missing` for a link that leads nowhere, also in a folder above, and `Unreadable` for one that leads to
+    itself: neither is the same as nothing.
+    """
+    try:
+        return stat.S_IFMT(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        if broken := _broken_link(path):
+            raise broken from None
+        return None
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def _broken_link(path: Path) -> Missing | None:
+    """The error for the link in a path that leads nowhere; None if there is none."""
+    for place in (path, *path.parents):
+        if place.is_symlink() and not is_there(place):
+            return Missing(
+                f"{path.name} is missing: {place.name} is a link that leads nowhere", where=place,
+                found=f"a link to {place.readlink()}", fix="put back what it leads to, or replace the link",
+            )  # fmt: skip
+        if is_there(place):
+            return None
+    return None
 
 
 def is_there(path: Path) -> bool:

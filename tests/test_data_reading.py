@@ -26,7 +26,7 @@ from cenbench.data.raw_folder import holds_raw_files
 from cenbench.data.reading import files_below, read_lines
 from cenbench.data.verified import open_whole
 from cenbench.errors import UserError
-from cenbench.regular_file import Unreadable
+from cenbench.regular_file import Missing, Unreadable
 
 DATASETS = (official_cityscapes, official_nyudv2, official_sunrgbd, official_taskonomy)
 STAND_INS: dict[str, StandIn] = {stand_in.label: stand_in for dataset in DATASETS for stand_in in dataset.STAND_INS}
@@ -120,6 +120,32 @@ def test_an_exclude_list_that_cannot_be_read_is_not_taken_for_none(label: str, t
     (raw / "exclude.txt").mkdir()
     with pytest.raises(UserError, match=r"exclude\.txt is not a regular file"):
         adapters.prepare(stand_in.spec, tmp_path / "prepared", 1, False, raw)
+
+
+LINKS = {
+    "nyudv2-mat": "nyu_depth_v2_labeled.mat",
+    "nyudv2-folder": "masks",
+    "cityscapes-zips": "leftImg8bit",
+}
+
+
+@pytest.mark.parametrize("label", LINKS)
+def test_a_link_that_leads_nowhere_or_to_itself_is_reported_as_that(label: str, tmp_path: Path) -> None:
+    """Not as missing, and not replaced by a zip of the same folder."""
+    stand_in, path = STAND_INS[label], tmp_path / LINKS[label]
+    stand_in.write(tmp_path)
+    if path.is_dir():
+        shutil.rmtree(path)
+    path.unlink(missing_ok=True)
+    path.symlink_to(tmp_path / "gone")
+    with pytest.raises(Missing, match=f"{path.name} is a link that leads nowhere") as caught:
+        find_adapter(stand_in.spec.name).scan(tmp_path, stand_in.spec)
+    assert caught.value.where == path
+    assert str(tmp_path / "gone") in str(caught.value.found)
+    path.unlink()
+    path.symlink_to(path.name)
+    with pytest.raises(Unreadable, match="ELOOP"):
+        find_adapter(stand_in.spec.name).scan(tmp_path, stand_in.spec)
 
 
 def test_reasons_of_an_exclude_list_cannot_steer_the_terminal(

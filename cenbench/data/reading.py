@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from cenbench.errors import UserError
-from cenbench.regular_file import is_system_error, read_regular, unreadable
+from cenbench.regular_file import is_system_error, kind_of, read_regular, unreadable
 
 MOST_BYTES = 2**28
 """More than any file of one sample, list or table has that is read whole."""
@@ -34,6 +35,16 @@ def file_system_errors(path: Path) -> Iterator[None]:
             raise UserError(f"no room to write: {error.strerror}", where=error.filename or path, fix=fix) from error
         named = error.filename if isinstance(error.filename, str) else None
         raise unreadable(Path(named) if named else path, error) from error
+
+
+def is_data_file(path: Path) -> bool:
+    """Whether there is a file. A link that leads nowhere or to itself is an error: see `kind_of`."""
+    return kind_of(path) == stat.S_IFREG
+
+
+def is_data_folder(path: Path) -> bool:
+    """Whether there is a folder, as `is_data_file`."""
+    return kind_of(path) == stat.S_IFDIR
 
 
 def read_bytes(path: Path, *, fix: str = GET_AGAIN) -> bytes:

@@ -13,10 +13,10 @@ from cenbench.data.official.adapter import Sample, Split, Unusable, read_exclude
 from cenbench.data.official.images import check_labels, metres_to_units, read_image
 from cenbench.data.official.nearness import check_farthest, check_unit
 from cenbench.data.official.png import read_palette
-from cenbench.data.reading import file_system_errors, read_lines
+from cenbench.data.reading import file_system_errors, is_data_file, read_lines
 from cenbench.errors import UserError
 from cenbench.matrix.specs import DatasetSpec
-from cenbench.regular_file import Unreadable
+from cenbench.regular_file import Unreadable, kind_of
 
 LISTS: dict[Split, str] = {"train": "train.txt", "val": "val.txt"}
 ROLES = ("rgb", "semantic", "depth")
@@ -31,7 +31,7 @@ TOP, LEFT = 6, 7
 
 def found_in(raw: Path) -> str | None:
     """The parts of this layout that the raw folder holds, in words; None if there are none."""
-    there = [name for name in (*LISTS.values(), "rgb", "masks", "depth") if (raw / name).exists()]
+    there = [name for name in (*LISTS.values(), "rgb", "masks", "depth") if kind_of(raw / name)]
     return ", ".join(there) or None
 
 
@@ -88,8 +88,7 @@ def read(raw: Path, spec: DatasetSpec, sample: Sample) -> tuple[np.ndarray, np.n
 def _is_file(path: Path, named_by: str) -> bool:
     """Whether there is such a file; `Unreadable`, with the line that names it, where the file system does not tell."""
     try:
-        with file_system_errors(path):
-            return path.is_file()
+        return is_data_file(path)
     except Unreadable as error:
         raise Unreadable(error.problem, where=path, key=named_by, found=error.found, fix=error.fix) from error
 

@@ -24,7 +24,7 @@ from cenbench.data.official.nyudv2_folder import UNITS_PER_METRE, WHOLE, crop
 from cenbench.data.reading import read_bytes
 from cenbench.errors import UserError
 from cenbench.matrix.specs import DatasetSpec
-from cenbench.regular_file import is_system_error, unreadable
+from cenbench.regular_file import is_system_error, kind_of, unreadable
 
 LABELED, SPLITS, MAPPING = "nyu_depth_v2_labeled.mat", "splits.mat", "classMapping40.mat"
 RAW_CLASSES, CLASSES, VOID = 894, 40, 255
@@ -39,7 +39,7 @@ _HDF5_ERRORS = (OSError, KeyError, RuntimeError, ValueError, TypeError, Attribut
 
 def found_in(raw: Path) -> str | None:
     """The parts of this layout that the raw folder holds, in words; None if there are none."""
-    return LABELED if (raw / LABELED).exists() else None
+    return LABELED if kind_of(raw / LABELED) else None
 
 
 def scan(raw: Path, spec: DatasetSpec) -> tuple[list[Sample], list[Sample], tuple[str, ...]]:

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from cenbench.data.official.adapter import Sample
-from cenbench.data.reading import MOST_BYTES, file_system_errors, files_below, read_bytes
+from cenbench.data.reading import MOST_BYTES, files_below, is_data_file, is_data_folder, read_bytes
 from cenbench.errors import UserError
 from cenbench.files import atomic_path
 from cenbench.regular_file import Unreadable, is_system_error, unreadable
@@ -56,12 +56,10 @@ class RawFiles:
             yield from archive.NameToInfo
 
     def on_disk(self, name: str) -> bool:
-        with file_system_errors(self._folder / name):
-            return (self._folder / name).is_file()
+        return is_data_file(self._folder / name)
 
     def _is_folder(self, name: str) -> bool:
-        with file_system_errors(self._folder / name):
-            return (self._folder / name).is_dir()
+        return is_data_folder(self._folder / name)
 
     def sample(self, name: str, split: Literal["train", "val"], paths: Mapping[str, str], index: int = -1) -> Sample:
         """A sample whose parts have these official paths (role -> path), unpacked or not."""

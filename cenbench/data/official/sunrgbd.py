@@ -28,6 +28,7 @@ from cenbench.data.official.images import read_image, resize_bilinear, resize_ne
 from cenbench.data.official.nearness import check_rotation
 from cenbench.data.official.raw_files import RawFiles
 from cenbench.data.official.sunrgbd_toolbox import CLASSES, Frame, Labels, read_frames, split_of, to_training_labels
+from cenbench.data.reading import is_data_folder
 from cenbench.errors import UserError
 from cenbench.matrix.specs import DatasetSpec
 
@@ -186,7 +187,7 @@ def _has_ready_labels(raw: Path, files: RawFiles, test: Sequence[Frame]) -> bool
 
     The ready labels 1 to 5,050 are test images; it is checked that SUNRGBDMeta.mat numbers them the same way.
     """
-    if not (raw / READY_LABELS).is_dir():
+    if not is_data_folder(raw / READY_LABELS):
         return False
     if files.on_disk(LABELS):
         raise UserError(
