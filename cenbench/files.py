@@ -138,7 +138,23 @@ def write_bytes(path: Path, data: bytes, guard: Guard = unguarded) -> None:
 
 def write_text(path: Path, text: str, guard: Guard = unguarded) -> None:
     """Write `text` (UTF-8, LF) to `path` atomically."""
+    check_text(text, path.name)
     write_bytes(path, text.encode("utf-8"), guard)
+
+
+def check_text(text: str, key: str) -> None:
+    """`UserError` for text that no file can hold: arguments and names of files that are not UTF-8 (lone surrogates)."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        found = ascii(text[max(0, error.start - 40) : error.start + 40])
+        fix = "use a name or text in UTF-8 (check LANG, and the encoding of the terminal)"
+        raise UserError("this text is not UTF-8", key=key, found=found, fix=fix) from None
+
+
+def as_text(name: str) -> str:
+    """A name or an argument as text that a file can hold: bytes of it that are not UTF-8 become question marks."""
+    return name.encode("utf-8", "replace").decode()
 
 
 def canonical_json(value: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import reprlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -27,18 +28,29 @@ class _Unread:
         pass
 
 
+FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
+"""Types of weights."""
+COUNTS = (*FLOATS, torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
+"""Types of a batch norm's counter of batches, which is not used."""
+
+
 def load_checked_tensors(
     file: IO[bytes], where: Path, *, ignored: Sequence[str] = (), expected: str = WRITTEN_BY_TORCH
 ) -> Any:
     """`load_tensors` for a file from elsewhere: whole by the checksums of its archive, every number stored in it.
 
-    Raises `UserError` also for a file that is damaged, compressed, or holds a tensor of more numbers than it stores (an
-    expanded view: looking at its values would take memory that the size of the file does not announce).
+    Raises `UserError` also for a file that is damaged, compressed, holds a nested tensor (which has no shape), or a
+    tensor of more numbers than it stores (an expanded view: looking at its values would take memory that the size of
+    the file does not announce).
     """
     check_archive(file, where, expected)
     file.seek(0)
     content = load_tensors(file, where, ignored=ignored)
     for name, tensor in _tensors(content):
+        if tensor.is_nested:
+            raise UserError(
+                "a nested tensor in a file of weights", where=where, key=_printable(name), expected="plain tensors"
+            )
         if (needed := tensor.numel() * tensor.element_size()) > (stored := _stored_bytes(tensor)):
             raise UserError(
                 "this tensor has more numbers than the file stores",
@@ -76,7 +88,25 @@ def _tensors(content: object) -> Iterator[tuple[str, Tensor]]:
         elif isinstance(value, Mapping | list | tuple) and id(value) not in seen:
             seen.add(id(value))
             inner = value.items() if isinstance(value, Mapping) else enumerate(value)
-            waiting += [(f"{name}.{key}" if name else str(key), item) for key, item in inner]
+            # Names are cut: those of dicts nested a million deep would take more time than the file announces.
+            start = f"{name}." if name else ""
+            waiting += [((start + key_text(key))[: _SHOWN + 1], item) for key, item in inner]
+
+
+def key_text(key: object) -> str:
+    """The key of a dict as part of a name. Keys from elsewhere may be numbers too long to print, or structures."""
+    return key if isinstance(key, str) else reprlib.repr(key)
+
+
+def not_plain(tensor: Tensor) -> str | None:
+    """What a tensor is instead of a plain block of numbers in memory; None if it is one."""
+    if tensor.is_nested:
+        return "a nested tensor"
+    if tensor.is_quantized:
+        return "quantised"
+    if tensor.layout != torch.strided or tensor.device.type != "cpu":
+        return f"{tensor.layout}, on device {tensor.device.type}"
+    return None
 
 
 def _stored_bytes(tensor: Tensor) -> int:

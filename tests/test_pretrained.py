@@ -138,6 +138,10 @@ def spoiled(source: Path, path: Path, how: str) -> Path:
         state["conv1.weight"] = first.to_sparse()
     elif how == "meta":
         state["conv1.weight"] = first.to("meta")
+    elif how == "nested":
+        state["conv1.weight"] = torch.nested.nested_tensor([torch.zeros(2), torch.zeros(3)])
+    elif how == "counter":
+        state["bn1.num_batches_tracked"] = torch.tensor(1 + 2j)
     elif how == "variance":
         state["layer1.0.bn1.running_var"][3] = -1
     elif how == "malice":
@@ -168,6 +172,8 @@ def spoiled(source: Path, path: Path, how: str) -> Path:
         ("quantised", r"(?s)not plain tensors.*conv1\.weight.*quantised"),
         ("sparse", r"(?s)not plain tensors.*conv1\.weight.*sparse"),
         ("meta", r"(?s)not plain tensors.*conv1\.weight.*meta"),
+        ("nested", r"(?s)a nested tensor.*conv1\.weight"),
+        ("counter", r"(?s)not numbers of batches.*bn1\.num_batches_tracked.*complex64.*int64"),
         ("variance", r"(?s)a variance is negative.*layer1\.0\.bn1\.running_var.*-1"),
         ("malice", r"(?s)could run arbitrary code.*bad\.pth.*the type exec"),
         ("key", r"(?s)torchvision's layout.*layer2\.1\.bn2\.running_var.*no such key"),
@@ -185,6 +191,60 @@ def test_a_file_of_another_network_is_reported_and_not_added(
         add_weights(NAME, bad, tmp_path / "weights", own="mine")
     assert not (tmp_path / "weights").exists()
     assert not (tmp_path / "was-run").exists()
+
+
+def cyclic() -> dict[str, object]:
+    around: dict[str, object] = {}
+    around.update({str(number): around for number in range(60)})
+    return around
+
+
+def shared(leaf: object) -> object:
+    """A few dicts, each of which holds the next 40 times: 40^6 places."""
+    for _ in range(6):
+        leaf = {str(number): leaf for number in range(40)}
+    return leaf
+
+
+MANY: dict[str, tuple[Callable[[], object], str]] = {
+    "cyclic": (cyclic, "(?s)holds itself.*beside"),
+    "shared": (lambda: shared(1), r"(?s)too many entries.*100,000"),
+    "shared and empty": (lambda: shared({}), r"(?s)too many entries.*100,000"),
+    "a long name": (lambda: {"x" * 2000: 1}, r"(?s)a name in this file is too long.*2,007 characters"),
+    "many sets": (
+        lambda: {str(number): {"conv1.weight": 1, "layer1.0.conv1.weight": 1} for number in range(101)},
+        "too many sets of weights",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", MANY)
+def test_dicts_without_an_end_are_reported(source: Path, tmp_path: Path, what: str) -> None:
+    content, message = MANY[what]
+    torch.save({"beside": content(), "model": torch.load(source, weights_only=True)}, tmp_path / "bad.pth")
+    with pytest.raises(UserError, match=message):
+        add_weights(NAME, tmp_path / "bad.pth", tmp_path / "weights", own="mine")
+    assert not (tmp_path / "weights").exists()
+
+
+def test_keys_that_are_not_names_and_dicts_in_two_places_are_ignored(source: Path, tmp_path: Path) -> None:
+    state, options = torch.load(source, weights_only=True), {"lr": 0.1}
+    beside = {10**500: 1, (1, 2): options, "again": options}
+    torch.save({"beside": beside, "model": state}, tmp_path / "odd.pth")
+    assert add_weights(NAME, tmp_path / "odd.pth", tmp_path / "weights", own="mine").path.exists()
+
+
+@pytest.mark.parametrize("present", [False, True])
+def test_a_description_that_is_not_utf8_is_refused_before_anything_is_written(
+    source: Path, tmp_path: Path, present: bool
+) -> None:
+    weights = tmp_path / "weights"
+    if present:
+        add_weights(NAME, source, weights, own="before")
+    with pytest.raises(UserError, match=r"(?s)not UTF-8.*--own.*caf.udce9"):
+        add_weights(NAME, source, weights, own="caf\udce9")
+    assert weights.exists() == present
+    assert not present or "before" in own_note(weights / FILE).read_text()
 
 
 def script(path: Path) -> None:

@@ -273,6 +273,10 @@ CHANGES: dict[str, tuple[Change, tuple[str, ...]]] = {
         ("layer1.0.conv1.module.weight", "not finite"),
     ),
     "no tensor": (lambda state: state.update(alpha=3), ("alpha", "found: int")),
+    "complex counter": (
+        lambda state: state.update({"bn1.num_batches_tracked": torch.tensor(1 + 2j)}),
+        ("bn1.num_batches_tracked", "complex64"),
+    ),
     "not numbers": (lambda state: state.update({"alpha": torch.ones(2) < 0}), ("alpha", "torch.bool")),
 }
 
@@ -314,6 +318,13 @@ class Malicious:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return os.mkdir, (str(self.folder),)
+
+
+def test_a_nested_tensor_is_refused(tmp_path: Path) -> None:
+    nested = torch.nested.nested_tensor([torch.ones(2), torch.ones(3)])
+    torch.save({"segmenter": {"alpha": nested}}, tmp_path / "model.pth")
+    with pytest.raises(UserError, match=r"(?s)a nested tensor.*segmenter\.alpha"):
+        read_checkpoint(tmp_path / "model.pth")
 
 
 @pytest.mark.parametrize("zipped", [True, False])

@@ -89,6 +89,7 @@ def compare(
 
 def _side(text: str, preset: str, paths: Paths, folders: ExitStack) -> Side:
     """What the text names: a path first, then a preset, a row, a cell of the preset, and a git revision."""
+    from cenbench.files import as_text
     from cenbench.matrix.plan import load_plan
     from cenbench.matrix.preset import preset_names
     from cenbench.paths import Paths
@@ -98,14 +99,14 @@ def _side(text: str, preset: str, paths: Paths, folders: ExitStack) -> Side:
     path = Path(text)
     if path.is_dir() and is_checkout(path):
         there = Paths(path)
-        return plan_side(f"{text} (preset {preset})", load_plan(there.params, preset), there)
+        return plan_side(f"{as_text(text)} (preset {preset})", load_plan(there.params, preset), there)
     plan = load_plan(paths.params, preset if text not in preset_names(paths.params) else text)
     if (found := _cell_in(path, plan)) is not None:
         cell, there = found
-        return network_side(text, (cell,), there)
+        return network_side(as_text(text), (cell,), there)
     if path.is_file():
         there = _unpacked(path, folders)
-        return plan_side(f"{text} (preset {preset})", _own_plan(path, there, plan), there)
+        return plan_side(f"{as_text(text)} (preset {preset})", _own_plan(path, there, plan), there)
     if text == plan.preset:
         return plan_side(f"preset {text}", plan, paths)
     if (row := row_cells(text, plan)) is not None:

@@ -11,17 +11,17 @@ import torch
 from torch import Tensor
 
 from cenbench.errors import UserError
-from cenbench.files import atomic_path, sha256_file, write_json
+from cenbench.files import atomic_path, check_text, sha256_file, write_json
 from cenbench.matrix.validation import spelling_hint
 from cenbench.metrics.inputs.torchvision_shim import import_torchvision
 from cenbench.pretrained.catalog import ASSETS, EMBEDDED, INCEPTION_FILE, Asset
 from cenbench.pretrained.state_dicts import StateDict, is_safetensors, names_in, read_entries, read_state_dicts
 from cenbench.pretrained.used import own_note
 from cenbench.regular_file import Missing
+from cenbench.tensor_file import COUNTS, FLOATS, not_plain
 
 _COUNTER = ".num_batches_tracked"
 _VARIANCE = ".running_var"
-_FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 _UNUSED = ("fc.",)
 """The classifier is not used: the user's own weights may have other classes."""
 _ANCHORS = {False: ("conv1.weight", "layer1.0.conv1.weight"), True: ("Conv2d_1a_3x3.conv.weight",)}
@@ -69,6 +69,7 @@ def add_weights(
     except Missing:
         fix = f"{asset.file} is published at {asset.url}"
         raise UserError("no such file", where=source, fix=fix) from None
+    check_text(own or "", "--own")
     _check_identity(asset, source, sha256, own)
     with tempfile.TemporaryDirectory() as folder:
         found = find_weights(asset, source, key)
@@ -180,6 +181,8 @@ def _tensors(found: StateDict, source: Path) -> dict[str, Tensor]:
                 found=type(value).__name__,
                 expected="a tensor",
             )
+        if (kind := not_plain(value)) is not None:
+            raise UserError("these weights are not plain tensors", where=source, key=found.prefix + name, found=kind)
         tensors[name] = value
     return tensors
 
@@ -228,17 +231,14 @@ def _check_shapes(expected: dict[str, tuple[int, ...]], found: dict[str, tuple[i
 
 
 def _check_values(state: dict[str, Tensor], source: Path) -> None:
-    """Refuse what would be loaded as other numbers than were trained (quantised, complex), or cannot be at all."""
+    """Refuse what would be loaded as other numbers than were trained (complex, NaN), or cannot be at all."""
     for key, value in state.items():
-        if value.layout != torch.strided or value.device.type != "cpu" or value.is_quantized:
-            kind = "quantised" if value.is_quantized else f"{value.layout}, on device {value.device.type}"
-            raise UserError("these weights are not plain tensors", where=source, key=key, found=kind)
-        if not key.endswith(_COUNTER) and value.dtype not in _FLOATS:
-            expected = ", ".join(str(dtype).removeprefix("torch.") for dtype in _FLOATS)
+        allowed = COUNTS if key.endswith(_COUNTER) else FLOATS
+        if value.dtype not in allowed:
+            expected = ", ".join(str(dtype).removeprefix("torch.") for dtype in allowed)
             found = str(value.dtype).removeprefix("torch.")
-            raise UserError(
-                "these weights are not floating-point numbers", where=source, key=key, found=found, expected=expected
-            )
+            numbers = "numbers of batches" if allowed == COUNTS else "floating-point numbers"
+            raise UserError(f"these weights are not {numbers}", where=source, key=key, found=found, expected=expected)
         if not bool(value.float().isfinite().all()):  # in the precision that they are loaded in
             raise UserError("these weights are not finite", where=source, key=key, found="infinity or NaN")
         if key.endswith(_VARIANCE) and bool((value < 0).any()):

@@ -16,11 +16,18 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from cenbench.errors import UserError
+from cenbench.matrix.validation import short_repr
 from cenbench.tensor_archive import WRITTEN_BY_TORCH
-from cenbench.tensor_file import load_checked_tensors
+from cenbench.tensor_file import key_text, load_checked_tensors
 
 _DEEPEST = 6
 """Levels of wrappers."""
+_MOST_ENTRIES = 100_000
+"""Far more than weights, their averages and an optimiser's state have. A dict that several others share counts at each
+place, an empty one too: a small file can hold more places than can be looked at.
+"""
+_LONGEST_NAME = 1000
+_MOST_SETS = 100
 _PASSED_OVER = (
     *("argparse.Namespace", "numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar", "numpy.dtype"),
     *("numpy.dtypes.Float32DType", "numpy.dtypes.Float64DType"),
@@ -50,15 +57,18 @@ class StateDict:
 def read_state_dicts(source: Path, anchors: tuple[str, ...]) -> list[StateDict]:
     """Every set of weights in the file that has all the names `anchors`, by prefix; may be empty.
 
-    Raises `UserError` for a file that holds more than tensors and plain values, is truncated, or holds no names.
+    Raises `UserError` for a file that holds more than tensors and plain values, is truncated, holds no names, holds a
+    dict inside itself, or more entries than any file of weights.
     """
     content = _read(source)
     entries = _entries(content, source)
     prefixes = sorted(name.removesuffix(anchors[0]) for name in entries if name.endswith(anchors[0]))
-    found = []
+    found: list[StateDict] = []
     for prefix in prefixes:
         if (prefix and not prefix.endswith(".")) or not all(prefix + anchor in entries for anchor in anchors):
             continue
+        if len(found) == _MOST_SETS:
+            raise UserError("too many sets of weights", where=source, expected=f"at most {_MOST_SETS}")
         weights = {name[len(prefix) :]: value for name, value in entries.items() if name.startswith(prefix)}
         nested = any(prefix + name not in content for name in weights)
         found.append(StateDict(prefix, weights, len(entries) - len(weights), nested))
@@ -80,7 +90,12 @@ def _read(source: Path) -> Mapping[object, object]:
 
 def _entries(content: Mapping[object, object], source: Path) -> dict[str, object]:
     entries: dict[str, object] = {}
-    for name, value in _flat(content, "", _DEEPEST):
+    for places, (name, value) in enumerate(_flat(content, "", (content,), source), start=1):
+        if places > _MOST_ENTRIES:
+            expected = f"at most {_MOST_ENTRIES:,}, those in dicts of dicts included"
+            raise UserError("too many entries for a file of weights", where=source, expected=expected)
+        if isinstance(value, _Wrapper):
+            continue
         if name in entries:
             raise UserError("two entries of this file have one name", where=source, key=name)
         entries[name] = value
@@ -120,9 +135,25 @@ def _read_safetensors(source: Path) -> dict[str, Tensor]:
     return tensors
 
 
-def _flat(content: Mapping[object, object], prefix: str, deepest: int) -> Iterator[tuple[str, object]]:
+class _Wrapper:
+    """Stands for a dict that is entered."""
+
+
+def _flat(
+    content: Mapping[object, object], prefix: str, within: tuple[Mapping[object, object], ...], source: Path
+) -> Iterator[tuple[str, object]]:
+    """Dotted name and value of every entry, and a `_Wrapper` for every dict. `within`: the dicts around, and this."""
     for key, value in content.items():
-        if isinstance(value, Mapping) and deepest:
-            yield from _flat(value, f"{prefix}{key}.", deepest - 1)
+        name = prefix + key_text(key)
+        if len(name) > _LONGEST_NAME:
+            expected = f"at most {_LONGEST_NAME:,} characters"
+            raise UserError(
+                "a name in this file is too long", where=source, found=f"{len(name):,} characters", expected=expected
+            )
+        if any(value is outer for outer in within):
+            raise UserError("a dict of this file holds itself", where=source, key=short_repr(name))
+        if isinstance(value, Mapping) and len(within) <= _DEEPEST:
+            yield name, _Wrapper()
+            yield from _flat(value, f"{name}.", (*within, value), source)
         else:
-            yield f"{prefix}{key}", value
+            yield name, value

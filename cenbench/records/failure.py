@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 
 from cenbench.errors import UserError
-from cenbench.files import read_json_object, remove, write_json
+from cenbench.files import as_text, read_json_object, remove, write_json
 from cenbench.matrix.cell import Cell
 from cenbench.paths import Paths
 from cenbench.redact import redacted
@@ -18,7 +18,7 @@ log = logging.getLogger("cenbench")
 def write_failure(paths: Paths, cell: Cell, reason: str) -> None:
     """Write the reason, without secrets. Never raises: the caller is about to report the failure itself."""
     try:
-        write_json(paths.failure(cell), {"reason": redacted(reason), "cell_id": cell.id})
+        write_json(paths.failure(cell), {"reason": as_text(redacted(reason)), "cell_id": cell.id})
     except (UserError, OSError) as error:
         log.warning("the reason for the failure cannot be saved: %s", error)
 

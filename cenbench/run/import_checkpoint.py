@@ -12,11 +12,11 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from cenbench.data.prepared import Prepared
 from cenbench.errors import UserError
+from cenbench.files import as_text
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.specs import dataset_key
 from cenbench.matrix.validation import short_repr
@@ -28,7 +28,7 @@ from cenbench.run.cell import bring_to_record
 from cenbench.run.heartbeat import Heartbeat
 from cenbench.run.lock import cell_lock
 from cenbench.run.log import log_to_stderr
-from cenbench.tensor_file import load_checked_tensors
+from cenbench.tensor_file import COUNTS, FLOATS, load_checked_tensors, not_plain
 from cenbench.train.device import choose_device
 from cenbench.train.gamma_recording import content, recorded_gammas
 from cenbench.train.history import history_csv
@@ -118,7 +118,7 @@ def read_checkpoint(path: Path) -> tuple[ImportedWeights, object]:
     """
     try:
         with path.open("rb") as file:
-            name = path.name.encode("utf-8", "replace").decode()
+            name = as_text(path.name)
             source = ImportedWeights(name, hashlib.file_digest(file, "sha256").hexdigest())
             file.seek(0)
             return source, load_checked_tensors(file, path, ignored=_PASSED_OVER)
@@ -165,8 +165,9 @@ def _tensor(name: object, value: object) -> Tensor:
         expected = f"a tensor, or the weights under one of: {', '.join(WRAPPERS)}"
         raise UserError("not a state dict", key=short_repr(name), found=type(value).__name__, expected=expected)
     counter = str(name).endswith("num_batches_tracked")
-    if value.layout != torch.strided or value.device.type != "cpu" or not (value.is_floating_point() or counter):
-        found = f"{value.dtype}, {value.layout}, on {value.device}"
+    kind = not_plain(value)
+    if kind is not None or value.dtype not in (COUNTS if counter else FLOATS):
+        found = kind or str(value.dtype)
         raise UserError("not a tensor of weights", key=short_repr(name), found=found, expected="floating-point numbers")
     if not bool(value.isfinite().all()):
         raise UserError("these weights are not finite", key=short_repr(name), found="NaN or an infinite value")

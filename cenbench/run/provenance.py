@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from cenbench.files import as_text
 from cenbench.redact import redacted_command
 from cenbench.run.heartbeat import slurm_job
 from cenbench.run.locked_environment import compare_with_lock
@@ -43,7 +44,7 @@ def environment(device: torch.device, root: Path) -> dict[str, Any]:
         "cuda": torch.version.cuda,
         "driver": driver_version(_DRIVER),
         "threads": torch.get_num_threads(),
-        "command": redacted_command(["cenbench", *sys.argv[1:]]),
+        "command": as_text(redacted_command(["cenbench", *sys.argv[1:]])),
     }
 
 
