@@ -15,10 +15,16 @@ from pathlib import Path
 from typing import Any
 
 from cenbench.errors import UserError
-from cenbench.regular_file import is_system_error, open_regular, unreadable
+from cenbench.regular_file import check_size, is_system_error, open_regular, unreadable
 from cenbench.strict_json import read_strict
 
-_SEAL = "sha256"
+LARGEST_WEIGHTS_BYTES = 2**33
+"""Far more than any network here has; a larger file of weights is damaged. It is refused before it is read, because a
+sparse file of any size can be made in a moment, and reading it stops whatever asks.
+"""
+_CHUNK_BYTES = 2**20
+SEAL = "sha256"
+"""The key of a sealed file that holds the digest of its other content."""
 _UNSUPPORTED = (errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.EPERM, errno.EACCES, errno.EISDIR)
 REPLACED = ".replaced"
 """Suffix of a folder that another one takes the place of."""
@@ -200,7 +206,7 @@ def write_sealed(path: Path, value: dict[str, Any], guard: Guard = unguarded) ->
 
 def sealed_text(value: dict[str, Any]) -> str:
     """What `write_sealed` writes."""
-    return _indented({**value, _SEAL: digest(value)})
+    return _indented({**value, SEAL: digest(value)})
 
 
 def read_sealed(path: Path) -> dict[str, Any]:
@@ -211,19 +217,27 @@ def read_sealed(path: Path) -> dict[str, Any]:
 def unsealed(path: Path, value: Any, text: str) -> dict[str, Any]:
     """`read_sealed` of a file that was read already: its value, and the text of it."""
     document = _object(value, path)
-    sealed = {key: content for key, content in document.items() if key != _SEAL}
-    expected, found = document.get(_SEAL), digest(sealed)
+    sealed = {key: content for key, content in document.items() if key != SEAL}
+    expected, found = document.get(SEAL), digest(sealed)
     if found != expected or text != _indented(document):
         raise UserError(
-            f"{path.name} has changed since it was written", where=path, key=_SEAL, found=found, expected=expected
+            f"{path.name} has changed since it was written", where=path, key=SEAL, found=found, expected=expected
         )
     return sealed
 
 
-def sha256_file(path: Path) -> str:
-    """SHA-256 (hex) of a regular file's bytes, read in chunks. Raises `UserError`, see `open_regular`."""
+def sha256_file(path: Path, largest_bytes: int | None = None) -> str:
+    """SHA-256 (hex) of a regular file's bytes, read in chunks. Raises `UserError`, see `open_regular`; also for a file
+    of more than `largest_bytes`, before it is read. A file that grows meanwhile is read up to the size it had.
+    """
     with open_regular(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        if largest_bytes is None:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+        left, sha256 = check_size(file, path, largest_bytes), hashlib.sha256()
+        while left > 0 and (chunk := file.read(min(left, _CHUNK_BYTES))):
+            sha256.update(chunk)
+            left -= len(chunk)
+        return sha256.hexdigest()
 
 
 def sha256_bytes(data: bytes) -> str:

@@ -87,13 +87,19 @@ def open_regular(path: Path, *, fix: str | None = None) -> Iterator[BufferedRead
 def read_regular(path: Path, largest_bytes: int, *, fix: str | None = None) -> bytes:
     """The bytes of a regular file of at most `largest_bytes`. `UserError` otherwise; see `open_regular`."""
     with open_regular(path, fix=fix) as file:
-        if (size := os.fstat(file.fileno()).st_size) > largest_bytes:
-            found, expected = f"{size:,} bytes", f"at most {largest_bytes:,} bytes"
-            raise UserError(f"{path.name} is too large", where=path, found=found, expected=expected, fix=fix)
+        size = check_size(file, path, largest_bytes, fix=fix)
         try:
-            return file.read()
+            return file.read(size)  # not to its end, which moves while something writes to it
         except MemoryError as error:
             raise UserError(f"{path.name} does not fit into memory", where=path, found=f"{size:,} bytes") from error
+
+
+def check_size(file: BufferedReader, path: Path, largest_bytes: int, *, fix: str | None = None) -> int:
+    """The size of the open file; `UserError` if it is larger than `largest_bytes`, as a sparse file easily is."""
+    if (size := os.fstat(file.fileno()).st_size) > largest_bytes:
+        found, expected = f"{size:,} bytes", f"at most {largest_bytes:,} bytes"
+        raise UserError(f"{path.name} is too large", where=path, found=found, expected=expected, fix=fix)
+    return size
 
 
 def not_utf8(path: Path, error: UnicodeDecodeError, *, fix: str | None = None) -> UserError:

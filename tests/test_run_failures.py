@@ -132,7 +132,7 @@ def test_a_failure_whose_reason_cannot_be_saved_is_still_reported(
     place: tuple[Paths, Cell], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(SegmentationTrainer, "step", raising(MemoryError()))
-    monkeypatch.setattr(failure, "write_json", raising(UserError("no room to write failure.json")))
+    monkeypatch.setattr(failure, "write_sealed", raising(UserError("no room to write failure.json")))
     with pytest.raises(CellFailed, match="out of memory"):
         run_cell(place[1], place[0], "cpu")
     assert "cannot be saved: no room to write failure.json" in caplog.text

@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 from cenbench.errors import UserError
-from cenbench.files import atomic_path, check_text, sha256_file, write_json
+from cenbench.files import LARGEST_WEIGHTS_BYTES, atomic_path, check_text, sha256_file, write_json
 from cenbench.matrix.validation import spelling_hint
 from cenbench.metrics.inputs.torchvision_shim import import_torchvision
 from cenbench.pretrained.catalog import ASSETS, EMBEDDED, INCEPTION_FILE, Asset
 from cenbench.pretrained.state_dicts import StateDict, is_safetensors, names_in, read_entries, read_state_dicts
 from cenbench.pretrained.used import own_note
-from cenbench.regular_file import Missing
+from cenbench.regular_file import Missing, Unreadable
 from cenbench.tensor_file import COUNTS, FLOATS, not_plain
 
 _COUNTER = ".num_batches_tracked"
@@ -65,7 +65,7 @@ def add_weights(
     """
     asset = find_asset(name)
     try:
-        sha256 = sha256_file(source)
+        sha256 = sha256_file(source, LARGEST_WEIGHTS_BYTES)
     except Missing:
         fix = f"{asset.file} is published at {asset.url}"
         raise UserError("no such file", where=source, fix=fix) from None
@@ -79,7 +79,7 @@ def add_weights(
         if plain != source:
             sha256 = sha256_file(plain)
         path = weights / asset.file
-        present = sha256_file(path) if path.exists() else None
+        present = _present(path)
         already = present == sha256
         if present is not None and not already and not replace:
             raise UserError(
@@ -138,6 +138,18 @@ def find_weights(asset: Asset, source: Path, key: str | None = None) -> StateDic
         expected="one",
         fix=f"choose one, for example: --key {(fitting or found)[-1].key}",
     )
+
+
+def _present(path: Path) -> str | None:
+    """SHA-256 of what is at `path`, or a word for a file that cannot be weights; None if nothing is there."""
+    if not path.exists():
+        return None
+    try:
+        return sha256_file(path, LARGEST_WEIGHTS_BYTES)
+    except Unreadable:
+        raise
+    except UserError as error:
+        return f"unknown ({error.problem})"
 
 
 def _check_identity(asset: Asset, source: Path, sha256: str, own: str | None) -> None:

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cenbench.errors import UserError
-from cenbench.files import digest, read_json
+from cenbench.files import LARGEST_WEIGHTS_BYTES, digest, read_json
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.metrics import metrics_that_need
 from cenbench.paths import Paths
 from cenbench.pretrained.catalog import BY_FILE, IMAGENET_FILES, INCEPTION_FILE
-from cenbench.regular_file import is_file
+from cenbench.regular_file import check_size, is_file, open_regular
 from cenbench.sha256_cache import cached_sha256
 
 
@@ -48,7 +48,14 @@ def pretrained_sha256(cell: Cell, paths: Paths, sha256: Callable[[Path], str] | 
     """
     read = sha256 or (lambda path: cached_sha256(path, paths.verified))
     files = {name: paths.weights / name for name in pretrained_files(cell)}
-    return {name: read(path) if is_file(path) else None for name, path in files.items()}
+    return {name: _read(path, read) if is_file(path) else None for name, path in files.items()}
+
+
+def _read(path: Path, sha256: Callable[[Path], str]) -> str:
+    """Its SHA-256; `UserError` for a file too large to be weights, before it is read."""
+    with open_regular(path) as file:
+        check_size(file, path, LARGEST_WEIGHTS_BYTES)
+    return sha256(path)
 
 
 def pretrained_digest(cell: Cell, paths: Paths, sha256: Callable[[Path], str] | None = None) -> str | None:

@@ -19,7 +19,7 @@ from cenbench.records.digests import current_digests
 from cenbench.records.document import SAMPLES
 from cenbench.records.failure import DamagedNote, read_failure
 from cenbench.records.staleness import why_stale
-from cenbench.records.verify import OtherVersion, Published, read_published
+from cenbench.records.verify import LARGEST_BYTES, OtherVersion, Published, read_published
 from cenbench.regular_file import is_there, read_regular
 from cenbench.train.history import HISTORY
 
@@ -27,8 +27,6 @@ State = Literal["ok", "failed", "skipped", "stale", "missing", "damaged"]
 AGAIN = (
     "rerun `snakemake all_tables` (or `cenbench run`): the cell is published again, from its weights if they are whole"
 )
-LARGEST_BYTES = 2**30
-"""Of a file beside a record."""
 
 
 @dataclass(frozen=True)

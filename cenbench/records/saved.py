@@ -19,8 +19,7 @@ from cenbench.matrix.cell import Cell
 from cenbench.metrics.inputs.network import network_costs
 from cenbench.paths import Paths
 from cenbench.records.document import SAMPLES
-from cenbench.records.read import LARGEST_BYTES
-from cenbench.records.verify import Published, read_published
+from cenbench.records.verify import LARGEST_BYTES, Published, read_published
 from cenbench.regular_file import read_regular
 
 

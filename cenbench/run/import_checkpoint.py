@@ -16,7 +16,7 @@ from torch import Tensor
 
 from cenbench.data.prepared import Prepared
 from cenbench.errors import UserError
-from cenbench.files import as_text
+from cenbench.files import LARGEST_WEIGHTS_BYTES, as_text
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.specs import dataset_key
 from cenbench.matrix.validation import short_repr
@@ -24,6 +24,7 @@ from cenbench.nn.network import Network
 from cenbench.nn.official import load_official
 from cenbench.nn.sparsity import Sparsity
 from cenbench.paths import Paths
+from cenbench.regular_file import Missing, Unreadable, check_size, open_regular
 from cenbench.run.cell import bring_to_record
 from cenbench.run.heartbeat import Heartbeat
 from cenbench.run.lock import cell_lock
@@ -117,13 +118,15 @@ def read_checkpoint(path: Path) -> tuple[ImportedWeights, object]:
     Raises `UserError` for a file that cannot be read, is truncated, or holds any other type, naming the type.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
+            check_size(file, path, LARGEST_WEIGHTS_BYTES)
             name = as_text(path.name)
             source = ImportedWeights(name, hashlib.file_digest(file, "sha256").hexdigest())
             file.seek(0)
             return source, load_checked_tensors(file, path, ignored=_PASSED_OVER)
-    except OSError as error:
-        raise UserError("the checkpoint cannot be read", where=path, found=error.strerror or str(error)) from error
+    except (Missing, Unreadable) as error:
+        found = error.found or error.problem
+        raise UserError("the checkpoint cannot be read", where=path, found=found, fix=error.fix) from error
 
 
 def _network(cell: Cell, classes: int, checkpoint: object, path: Path) -> Network:

@@ -16,7 +16,16 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from cenbench.errors import UserError
-from cenbench.files import Guard, digest, read_json_object, sha256_file, unguarded, write_bytes, write_json
+from cenbench.files import (
+    LARGEST_WEIGHTS_BYTES,
+    Guard,
+    digest,
+    read_json_object,
+    sha256_file,
+    unguarded,
+    write_bytes,
+    write_json,
+)
 from cenbench.regular_file import Missing, Unreadable, is_there, read_regular
 from cenbench.train.gamma_file import FILE as GAMMAS
 from cenbench.train.gamma_file import LARGEST_BYTES
@@ -159,7 +168,7 @@ def finish(
     files = (WEIGHTS, HISTORY) if gammas is None else (WEIGHTS, HISTORY, GAMMAS)
     if gammas is not None:
         write_bytes(folder / GAMMAS, gammas, guard)
-    sha256 = {name: sha256_file(folder / name) for name in files}
+    sha256 = {name: sha256_file(folder / name, LARGEST_WEIGHTS_BYTES) for name in files}
     note: dict[str, Any] = {"identity": identity, "steps": steps, "sha256": sha256}
     note |= {"imported": asdict(imported)} if imported else {}
     note |= {"selected": selected} if selected else {}
@@ -262,7 +271,7 @@ def _damage(folder: Path, sha256: dict[str, str]) -> str | None:
     for name, expected in sha256.items():
         path = folder / name
         try:
-            found = sha256_file(path)
+            found = sha256_file(path, LARGEST_WEIGHTS_BYTES)
         except Unreadable:
             raise
         except UserError as error:
