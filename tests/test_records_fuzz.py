@@ -172,7 +172,7 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Place:
     for name, document in (
         ("heartbeat", {**asdict(beat), "cell_id": one.id}),
         ("submitted job", {"external_jobid": "7"}),
-        ("failure", {"reason": "why", "cell_id": other.id}),
+        ("failure", {"reason": "why", "cell_id": f"{one.id.rpartition('.')[0]}.{'0' * 10}"}),  # of equal training
     ):
         write_json(files[name], document)
     files["log"].parent.mkdir(parents=True)
