@@ -328,13 +328,12 @@ def test_an_interpreter_that_cannot_import_is_not_waited_for(package: Path, star
 
 def test_one_that_is_importing_is_waited_for(package: Path, start: Start) -> None:
     edit(package / "warm_interpreter.py", '("json",)', '("cenbench_slow",)')
-    edit(package / "warm_start.py", "WAIT_S = 5.0", "WAIT_S = 60.0")
     (package.parent / "cenbench_slow.py").write_text("import time; time.sleep(0.5)\n")
     assert start().is_warm()
 
 
 def test_a_stopped_interpreter_is_not_waited_for_and_starts_nothing_later(package: Path, start: Start) -> None:
-    edit(package / "warm_start.py", "WAIT_S = 5.0", "WAIT_S = 0.2")
+    edit(package / "warm_start.py", "WAIT_S = 60.0", "WAIT_S = 0.2")
     run = start()
     wait_until(run.is_warm)
     run.interpreter.send_signal(signal.SIGSTOP)
@@ -385,9 +384,8 @@ def test_a_run_with_it_makes_the_bytes_of_a_run_without_it(
     checkout: Checkout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two whole runs; each job notes the command of its parent."""
-    note = (
-        "    import sys; print(sys.argv[1], open(f'/proc/{os.getppid()}/cmdline').read(), file=open('parents', 'a'))\n"
-    )
+    parent = "open(f'/proc/{os.getppid()}/cmdline').read()"
+    note = f"    import sys; print(sys.argv[1], {parent}, file=open('parents', 'a'))\n"
     checkout.edit("cenbench/__main__.py", "    main()\n", f"{note}    main()\n")
     ordinary = Checkout(Path(shutil.copytree(checkout.root, tmp_path / "ordinary")))
     checkout.snakemake("all_tables")
