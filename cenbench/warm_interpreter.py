@@ -40,8 +40,11 @@ from cenbench.errors import UserError
 from cenbench.warm_start import MAY_DIFFER, MESSAGE_BYTES, SOCKET, STARTED, is_same_user, surroundings
 
 SWITCH = "CENBENCH_WARM_START"
-PACKAGES = ("torch", "numpy", "pydantic", "yaml", "typer", "rich.console", "safetensors")
-"""What every cell imports, and starts no thread. The rest of what a cell imports takes no time."""
+PACKAGES = (
+    *("torch", "numpy", "safetensors.torch", "safetensors.numpy", "yaml", "typer", "rich.progress", "rich.table"),
+    *("pydantic.main", "pydantic.dataclasses", "pydantic.type_adapter", "pydantic.types", "packaging.requirements"),
+)
+"""What every cell imports of other packages, none of which starts a thread or keeps the number of its process."""
 JOB = {
     "OMP_NUM_THREADS": "1",
     "GOTO_NUM_THREADS": "1",

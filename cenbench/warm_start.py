@@ -26,8 +26,9 @@ COMMAND = "run"
 MAY_DIFFER = frozenset({"_", "SHLVL", "PWD", "OLDPWD", "TMPDIR", "TMP", "TEMP", "TEMPDIR", SOCKET})
 """Environment variables that no library reads while it is imported. The cell gets its own; all others must be equal."""
 WAIT_S = 60.0
-"""How long to wait for an interpreter that is still importing. It has begun before this process would, and is done earlier,
-however busy the machine is, unless it is suspended."""
+"""How long to wait for an interpreter that is still importing. It began earlier than this process would, and so is done
+earlier, however busy the machine is, unless it is suspended.
+"""
 PASSED_ON = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGTERM")
 STARTED = b"started"
 MESSAGE_BYTES = 2**16

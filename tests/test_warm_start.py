@@ -33,7 +33,6 @@ from cenbench.schedule import dag
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a warm interpreter")
 signal.signal(signal.SIGINT, signal.default_int_handler)  # it is ignored where the tests run in the background
 
-PACKAGES = f"PACKAGES = {json.dumps(list(warm_interpreter.PACKAGES)).replace('[', '(').replace(']', ')')}"
 WHO = "import os; print(os.getppid(), flush=True)\n"
 LONG = f"{WHO}import time; time.sleep(60)"
 SIGNALS = [getattr(signal, name) for name in warm_start.PASSED_ON]
@@ -73,7 +72,7 @@ def package(tmp_path: Path) -> Path:
     (folder / "cli").mkdir(parents=True)
     for name in ("__init__.py", "__main__.py", "errors.py", "warm_start.py", "warm_interpreter.py"):
         shutil.copy(REPOSITORY / "cenbench" / name, folder)
-    edit(folder / "warm_interpreter.py", PACKAGES, 'PACKAGES = ("json",)')
+    edit(folder / "warm_interpreter.py", "in PACKAGES:", 'in ("json",):')
     (folder / "cli" / "main.py").write_text("import sys\ndef main(): exec(sys.argv[2], {})\n")
     return folder
 
