@@ -34,7 +34,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, TextIO
 
 from cenbench.errors import UserError
 from cenbench.warm_start import MAY_DIFFER, MESSAGE_BYTES, SOCKET, STARTED, is_same_user, surroundings
@@ -266,12 +266,32 @@ def run(request: Request) -> None:
     os.environ.update(request.environment)
     tempfile.tempdir = None
     sys.argv, sys.orig_argv = request.argv, request.orig_argv
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(line_buffering=sys.stdout.isatty())
+    sys.stdin = _reopened(sys.stdin, "r")
+    sys.stdout = _reopened(sys.stdout, "w")
+    sys.stderr = _reopened(sys.stderr, "w")
     for name in [name for name in sys.modules if name.partition(".")[0] == "cenbench"]:
         del sys.modules[name]
     importlib.invalidate_caches()
     runpy.run_module("cenbench", run_name="__main__", alter_sys=True)
+
+
+def _reopened(stream: TextIO, mode: str) -> TextIO:
+    """A stream as Python opens it at its start: the old one remembers what its file was, another than it is now."""
+    assert isinstance(stream, io.TextIOWrapper)
+    file: Any = io.FileIO(stream.fileno(), mode, closefd=False)
+    unbuffered = stream.write_through  # python -u
+    if mode == "r":
+        file = io.BufferedReader(file)
+    elif not unbuffered:
+        file = io.BufferedWriter(file)
+    return io.TextIOWrapper(
+        file,
+        stream.encoding,
+        stream.errors,
+        newline="\n" if mode == "w" else None,
+        line_buffering=not unbuffered and (stream is sys.stderr or file.isatty()),
+        write_through=unbuffered,
+    )
 
 
 if __name__ == "__main__":

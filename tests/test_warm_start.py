@@ -28,13 +28,15 @@ from checkout import DETERMINISTIC, REPOSITORY, Checkout
 
 from cenbench import warm_interpreter, warm_start
 from cenbench.errors import UserError
+from cenbench.matrix.plan import load_plan
 from cenbench.schedule import dag
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a warm interpreter")
 signal.signal(signal.SIGINT, signal.default_int_handler)  # it is ignored where the tests run in the background
 
 WHO = "import os; print(os.getppid(), flush=True)\n"
-LONG = f"{WHO}import time; time.sleep(60)"
+LONG = f"{WHO}import time; time.sleep(600)"
+STATE = "results/state/*"
 SIGNALS = [getattr(signal, name) for name in warm_start.PASSED_ON]
 
 
@@ -121,14 +123,23 @@ print(json.dumps({
     "main": [main.__name__, main.__spec__.name, main.__file__],
     "modules": sorted(name for name in sys.modules if name.startswith("cenbench")),
     "collection": [gc.isenabled(), gc.get_threshold()], "temporary": tempfile.gettempdir(), "umask": os.umask(0),
-    "buffered": [sys.stdout.line_buffering, sys.stderr.line_buffering], "encoding": sys.stdout.encoding,
+    "streams": [
+        [type(s.buffer).__name__, s.line_buffering, s.write_through, s.encoding, s.errors, s.fileno()]
+        for s in (sys.stdin, sys.stdout, sys.stderr)
+    ],
     "threads": len(os.listdir("/proc/self/task")), "parent": os.getppid(),
 }))
+sys.stdout.reconfigure(errors="replace")
 print("last words", file=sys.stderr)
 """
 
 
-def test_a_cell_finds_what_an_ordinary_process_finds(warm: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_cell_finds_what_an_ordinary_process_finds(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unbuffered: str
+) -> None:
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
+    warm = start()
     own = {"TMPDIR": str(tmp_path), "SHLVL": "7"}
     found = []
     for environment in (warm.environment, warm.ordinary()):
@@ -201,6 +212,7 @@ def long(run: Run) -> tuple[subprocess.Popen[str], psutil.Process]:
     assert job.stdout is not None
     assert int(job.stdout.readline()) == run.interpreter.pid
     [cell] = psutil.Process(run.interpreter.pid).children()
+    assert os.getpgid(cell.pid) == cell.pid
     return job, cell
 
 
@@ -215,19 +227,20 @@ def test_a_cell_whose_asker_is_killed_is_killed(warm: Run) -> None:
     job, cell = long(warm)
     job.kill()
     job.communicate()
-    psutil.wait_procs([cell], timeout=60)
     wait_until(lambda: not cell.is_running())
     assert warm.is_warm()
 
 
 def test_a_killed_interpreter_takes_its_cells_with_it_and_further_ones_start_as_usual(warm: Run) -> None:
-    jobs = [long(warm)]
+    """Also while the process that asked is suspended."""
+    job, cell = long(warm)
+    job.send_signal(signal.SIGSTOP)
     warm.interpreter.kill()
-    for job, cell in jobs:
-        job.communicate(timeout=60)
-        assert job.returncode == -signal.SIGKILL
-        wait_until(lambda cell=cell: not cell.is_running() or cell.status() == psutil.STATUS_ZOMBIE)
     warm.interpreter.wait()
+    wait_until(lambda: not cell.is_running() or cell.status() == psutil.STATUS_ZOMBIE)
+    job.send_signal(signal.SIGCONT)
+    job.communicate(timeout=60)
+    assert job.returncode == -signal.SIGKILL
     assert not warm.is_warm()
 
 
@@ -318,6 +331,18 @@ def test_a_process_with_threads_is_not_forked(package: Path, start: Start) -> No
     assert not start().is_warm()
 
 
+def test_a_temporary_folder_that_an_import_has_looked_up_is_not_the_cells(
+    package: Path, start: Start, tmp_path: Path
+) -> None:
+    edit(package / "warm_interpreter.py", '("json",)', '("cenbench_temporary",)')
+    (package.parent / "cenbench_temporary.py").write_text("import tempfile; tempfile.gettempdir()\n")
+    run = start()
+    job = run.start(
+        f"{WHO}import tempfile; print(tempfile.gettempdir())", env={**run.environment, "TMPDIR": str(tmp_path)}
+    )
+    assert job.communicate(timeout=60)[0].split() == [str(run.interpreter.pid), str(tmp_path)]
+
+
 def test_an_interpreter_that_cannot_import_is_not_waited_for(package: Path, start: Start) -> None:
     edit(package / "warm_interpreter.py", '("json",)', '("no_such_package",)')
     run = start()
@@ -377,6 +402,28 @@ def test_only_a_real_local_run_without_a_gpu_starts_one(
     asked = SimpleNamespace(works=works)
     dag.Dag.start_warm_interpreter(asked, SimpleNamespace(dag=graph, local_exec=local))  # type: ignore[arg-type]
     assert started == expected
+
+
+def test_sigterm_saves_the_state_of_a_forked_cell(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkout.edit("params/presets/demo.yaml", "phases: [{epochs: 3,", "phases: [{epochs: 3000,")
+    cell = next(iter(load_plan(checkout.root / "params", "demo").cells))
+    monkeypatch.chdir(checkout.root)
+    environment = {**os.environ, **warm_interpreter.JOB}
+    interpreter = warm_interpreter.start(2, environment)
+    assert interpreter is not None
+    assert interpreter.stdin is not None
+    with interpreter.stdin:
+        job = Run(checkout.root, interpreter, environment).start(cell)
+        wait_until(
+            lambda: any("training" in file.read_text() for file in checkout.root.glob(f"{STATE}/heartbeat.json"))
+        )
+        assert psutil.Process(interpreter.pid).children()
+        job.terminate()
+        _, error = job.communicate(timeout=60)
+    assert job.returncode == 143, error
+    assert "rerun the command to resume" in error
+    assert [*checkout.root.glob(f"{STATE}/state.pt")]
+    assert interpreter.wait(timeout=60) == 0
 
 
 def test_a_run_with_it_makes_the_bytes_of_a_run_without_it(
