@@ -152,3 +152,65 @@ def test_a_misspelt_output_is_reported_before_anything_is_read(plan: Plan, tmp_p
     with pytest.raises(UserError, match="no such output") as caught:
         export_cell(cell, Paths(tmp_path), tmp_path / "out", "dpth")
     assert caught.value.fix == "did you mean 'depth'?"
+
+
+CELL = "rgb+depth-to-semantic"
+
+
+@pytest.mark.parametrize("blank", ["", "  "])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("compare", "{}", "."),
+        ("compare", ".", "{}"),
+        ("compare", ".", "demo", "--html", "{}"),
+        ("plan", "--root", "{}"),
+        ("doctor", "--root", "{}"),
+        ("log", "{}"),
+        ("data", "prepare", "nyudv2", "--raw", "{}"),
+        ("data", "show", "synthrooms", "--out", "{}"),
+        ("export", CELL, "--out", "{}"),
+        ("export-history", CELL, "--to", "tensorboard", "--out", "{}"),
+        ("results", "frame", "--out", "{}"),
+        ("results", "export", "{}"),
+        ("results", "import", "{}"),
+        ("weights", "add", "resnet101", "{}"),
+        ("import-checkpoint", "{}", CELL),
+    ],
+)
+def test_a_blank_path_is_not_the_current_folder(
+    monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], blank: str
+) -> None:
+    monkeypatch.chdir(REPOSITORY)
+    error = CliRunner().invoke(app, [one.format(blank) for one in arguments]).exception
+    assert isinstance(error, UserError)
+    assert error.problem == "an argument or the value of an option is empty"
+    assert error.found == repr(blank)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("compare", ".", "demo", "--html"),
+        ("data", "show", "synthrooms", "--out"),
+        ("results", "frame", "--out"),
+        ("results", "export"),
+    ],
+)
+def test_a_folder_is_not_a_file_to_write(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(REPOSITORY)
+    for folder in (str(tmp_path), f"{tmp_path}/new/"):
+        error = CliRunner().invoke(app, [*arguments, folder]).exception
+        assert isinstance(error, UserError)
+        assert error.problem == "this is a folder"
+        assert "a file to write" in str(error.expected)
+
+
+@pytest.mark.parametrize("command", [("export", CELL), ("export-history", CELL, "--to", "tensorboard")])
+def test_a_file_is_not_a_folder_to_write_to(tmp_path: Path, command: tuple[str, ...]) -> None:
+    (tmp_path / "taken").touch()
+    error = CliRunner().invoke(app, [*command, "--out", str(tmp_path / "taken"), *AT_ROOT]).exception
+    assert isinstance(error, UserError)
+    assert error.problem == "this is a file"

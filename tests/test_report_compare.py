@@ -189,6 +189,22 @@ def publish_two_seeds(root: Path) -> tuple[Plan, Paths]:
     return plan, paths
 
 
+def test_a_check_of_results_against_themselves_is_refused(tmp_path: Path) -> None:
+    """It would pass whatever the results are."""
+    plan, here = publish_two_seeds(tmp_path / "a")
+    there = shutil.copytree(here.root, tmp_path / "b")
+    (tmp_path / "link").symlink_to(here.root)
+    cell = plan.cells_of("table7")[0].id
+    a, root = str(here.root), ["--root", str(here.root)]
+    for same in ((a, a), (a, str(tmp_path / "link")), (a, "demo"), ("table7:1", "table7:1"), (cell, cell[-10:])):
+        error = CliRunner().invoke(app, ["compare", *same, *root, "--fail-if", "moved"]).exception
+        assert isinstance(error, UserError), same
+        assert "A and B are the same results" in error.problem
+        assert CliRunner().invoke(app, ["compare", *same, *root]).exit_code == 0, "only with the option"
+    found = CliRunner().invoke(app, ["compare", a, str(there), *root, "--fail-if", "moved"])
+    assert found.exit_code == 0, found.output
+
+
 @pytest.mark.parametrize("fail_if", ["worse", "moved"])
 def test_the_command_fails_if_a_value_is_lost(tmp_path: Path, fail_if: str) -> None:
     plan, here = publish_two_seeds(tmp_path / "a")

@@ -7,12 +7,17 @@ from typing import Annotated
 
 import typer
 
-from cenbench.cli.options import CellId, Device, Preset, Root, checkout, find_cell, say
+from cenbench.cli.options import CellId, Device, Preset, Root, checkout, find_cell, given_path, say
 
 
 def import_checkpoint(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="A checkpoint of the released code: model-best.pth.tar or *-gen.pkl.")
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            parser=given_path,
+            help="A checkpoint of the released code: model-best.pth.tar or *-gen.pkl.",
+        ),
     ],
     cell: CellId,
     preset: Preset = "demo",

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import tempfile
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from cenbench.cli.options import Json, Preset, Root, checkout, find_cell, is_checkout, say, wide_console
+from cenbench.cli.options import (
+    Json,
+    Preset,
+    Root,
+    checkout,
+    find_cell,
+    given,
+    is_checkout,
+    output_file,
+    say,
+    wide_console,
+)
 from cenbench.errors import UserError
 
 if TYPE_CHECKING:
@@ -26,8 +38,8 @@ _EXPECTED = "a cell, a preset, a row such as table7:3, a path, or a git revision
 
 
 def compare(
-    a: Annotated[str, typer.Argument(metavar="A", help=_SIDE)],
-    b: Annotated[str, typer.Argument(metavar="B", help="The same; B is judged against A.")],
+    a: Annotated[str, typer.Argument(metavar="A", parser=given, help=_SIDE)],
+    b: Annotated[str, typer.Argument(metavar="B", parser=given, help="The same; B is judged against A.")],
     preset: Preset = "demo",
     fail_if: Annotated[
         Literal["worse", "moved"] | None,
@@ -36,7 +48,10 @@ def compare(
             "damaged."
         ),
     ] = None,
-    html: Annotated[Path | None, typer.Option(help="Write the comparison as a page to this file.")] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", parser=output_file, help="Write the comparison as a page to this file."),
+    ] = None,
     as_json: Json = False,
     root: Root = Path(),
 ) -> None:
@@ -64,6 +79,10 @@ def compare(
     paths = checkout(root)
     with ExitStack() as folders:
         first, second = (_side(text, preset, paths, folders) for text in (a, b))
+        if fail_if is not None and first.is_same(second):
+            problem = "A and B are the same results, so --fail-if can find no difference"
+            fix = "name two results, such as before.tar of `cenbench results export` and . (this checkout)"
+            raise UserError(problem, found=f"{a}, {b}", fix=fix)
         found = build_comparison(first, second, load_verdict_rules(paths.params).margins)
     if not found.numbers:
         problem = "A and B have no number in common"
@@ -106,7 +125,8 @@ def _side(text: str, preset: str, paths: Paths, folders: ExitStack) -> Side:
         return network_side(as_text(text), (cell,), there)
     if path.is_file():
         there = _unpacked(path, folders)
-        return plan_side(f"{as_text(text)} (preset {preset})", _own_plan(path, there, plan), there)
+        side = plan_side(f"{as_text(text)} (preset {preset})", _own_plan(path, there, plan), there)
+        return replace(side, origin=str(path.resolve()))
     if text == plan.preset:
         return plan_side(f"preset {text}", plan, paths)
     if (row := row_cells(text, plan)) is not None:
@@ -144,7 +164,7 @@ def _revision_side(text: str, commit: str, preset: str, paths: Paths, folders: E
     folder = Path(folders.enter_context(tempfile.TemporaryDirectory(prefix="cenbench-compare-")))
     there = revision_results(paths.root, commit, preset, folder)
     name = f"{text} ({commit[:10]}, preset {preset})"
-    return plan_side(name, load_plan(there.params, preset), Paths(there.results))
+    return replace(plan_side(name, load_plan(there.params, preset), Paths(there.results)), origin=commit)
 
 
 def _own_plan(archive: Path, there: Paths, plan: Plan) -> Plan:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cenbench.cli.options import Preset, Root, checkout, say
+from cenbench.cli.options import Preset, Root, checkout, given_path, output_file, say
 
 if TYPE_CHECKING:  # each command imports what it needs, so that the others start quickly
     from cenbench.data.official.adapter import Adapter
@@ -69,7 +69,12 @@ def prepare(
         ),
     ] = None,
     raw: Annotated[
-        Path | None, typer.Option(help="Folder of the official files. Default: data/raw/NAME.", file_okay=False)
+        Path | None,
+        typer.Option(
+            metavar="DIRECTORY",
+            parser=given_path,
+            help="Folder of the official files. Default: data/raw/NAME.",
+        ),
     ] = None,
     preset: Preset = "demo",
     workers: Annotated[
@@ -165,9 +170,12 @@ def show(
     dataset: Dataset,
     preset: Preset = "demo",
     scenes: Annotated[int, typer.Option(min=1, max=64, help="Number of scenes, from the first one on.")] = 8,
-    out: Annotated[Path, typer.Option(help="File to write: a picture (.png) or a captioned page (.html).")] = Path(
-        "contact-sheet.png"
-    ),
+    out: Annotated[
+        Path,
+        typer.Option(
+            metavar="FILE", parser=output_file, help="File to write: a picture (.png) or a captioned page (.html)."
+        ),
+    ] = Path("contact-sheet.png"),
     root: Root = Path(),
 ) -> None:
     """Draw a contact sheet: the aligned modalities and labels of the first scenes.

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from cenbench.cli import completion
-from cenbench.cli.options import CellId, Device, Preset, Root, Tables, checkout, find_cell, say
+from cenbench.cli.options import CellId, Device, Preset, Root, Tables, checkout, find_cell, given, output_folder, say
 from cenbench.errors import UserError
 
 
@@ -21,7 +21,14 @@ class Tool(StrEnum):
 
 def export(
     cell: CellId,
-    out: Annotated[Path, typer.Option(help="Folder to write to: a new one, or one from an interrupted export.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            metavar="DIRECTORY",
+            parser=output_folder,
+            help="Folder to write to: a new one, or one from an interrupted export.",
+        ),
+    ],
     stream: Annotated[str, typer.Option(help="Which output: a modality of the task, or ensemble.")] = "ensemble",
     preset: Preset = "demo",
     device: Device = "auto",
@@ -44,11 +51,17 @@ def export(
 
 def export_history(
     to: Annotated[Tool, typer.Option("--to", help="The tool whose format to write.")],
-    out: Annotated[Path, typer.Option(help="Folder to write to; each cell gets a run of its own.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            metavar="DIRECTORY", parser=output_folder, help="Folder to write to; each cell gets a run of its own."
+        ),
+    ],
     cells: Annotated[
         list[str] | None,
         typer.Argument(
             metavar="CELL",
+            parser=given,
             help="Ids of cells, or unique starts of them or of their hashes.",
             autocompletion=completion.cells,
         ),

@@ -1,7 +1,8 @@
 """`cenbench`: the commands, and the one place where an error becomes a message and an exit status.
 
 Exit status: 0 success; 1 a cell failed, or a bug; 2 an error the user can fix, named in the message; 130 interrupted;
-143 stopped by SIGTERM with everything saved.
+141 the reader of standard output, such as `head`, closed the pipe (as for a program that SIGPIPE ends); 143 stopped by
+SIGTERM with everything saved.
 """
 
 from __future__ import annotations
@@ -36,6 +37,14 @@ from cenbench.cli import (
 from cenbench.cli.collection import collect_rarely
 from cenbench.cli.options import where_to_start
 from cenbench.cli.output_encoding import accept_any_encoding
+from cenbench.cli.standard_output import (
+    PIPE_CLOSED,
+    discard_output,
+    is_closed_pipe,
+    not_written,
+    output_error,
+    watch_output,
+)
 from cenbench.errors import CellFailed, Stopped, UserError
 from cenbench.redact import redacted
 from cenbench.regular_file import is_system_error, unreadable
@@ -97,36 +106,58 @@ def _options(
 def main() -> None:
     """Run the command line. A `UserError` is printed without a traceback."""
     collect_rarely()
+    watch_output()
     accept_any_encoding()
+    status = _status()
+    error = output_error()
+    if error is not None:
+        discard_output()
+        if not is_closed_pipe(error):
+            _print_error(not_written(error))
+        status = status or (PIPE_CLOSED if is_closed_pipe(error) else 2)
+    sys.exit(status)
+
+
+def _status() -> int | str | None:
+    """Run the command; returns its exit status, 0 if all that is wrong is standard output."""
     try:
         app()
+    except SystemExit as ended:
+        # typer ends with status 1 on a closed pipe
+        return 0 if is_closed_pipe(ended.__context__) and output_error() is not None else ended.code
     except CellFailed as error:
         _print_error(error)
-        sys.exit(1)
+        return 1
     except Stopped as error:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # Slurm sends another one when it requeues the job
         job = back_into_the_queue()
         then = f"Slurm job {job} is back in the queue" if job else "rerun the command to resume"
         print(f"cenbench: {error}; {then}", file=sys.stderr)
-        sys.exit(143)
+        return 143
     except UserError as error:
         _print_error(error)
-        sys.exit(2)
+        return 2
     except KeyboardInterrupt:
         print("interrupted; rerun the command to resume", file=sys.stderr)
-        sys.exit(130)
+        return 130
     except OSError as error:
-        sys.exit(_of_the_system(error))
+        return _of_the_system(error)
     except Exception:  # a bug: print its traceback, with secrets removed
         print(redacted(traceback.format_exc()), file=sys.stderr)
-        sys.exit(1)
+        return 1
+    return 0
 
 
 def _of_the_system(error: OSError) -> int:
-    """Report what the file system refused, without a traceback if the error names a file; returns the exit status."""
+    """Report what the file system refused, without a traceback if the error names a file; returns the exit status.
+
+    0 if it is standard output that cannot be written, which `main` reports.
+    """
     if is_system_error(error) and isinstance(error.filename, str):
         _print_error(unreadable(Path(error.filename), error))
         return 2
+    if output_error() is not None:
+        return 0
     print(redacted(traceback.format_exc()), file=sys.stderr)
     return 1
 

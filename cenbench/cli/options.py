@@ -13,11 +13,41 @@ from cenbench.cli import completion
 from cenbench.errors import UserError
 from cenbench.matrix.table_name import figure_name, table_name
 from cenbench.paths import Paths
+from cenbench.regular_file import is_there
 from cenbench.visible import visible
 
 if TYPE_CHECKING:  # each command imports what it needs, so that the others start quickly
     from cenbench.matrix.cell import Cell
     from cenbench.matrix.plan import Plan
+
+
+def given(text: str) -> str:
+    """The text; `UserError` if it is blank. A shell passes an empty text for a variable that is not set."""
+    if not text.strip():
+        problem, fix = "an argument or the value of an option is empty", "give it, or leave the option out"
+        raise UserError(problem, found=repr(text), expected="a path or a name; the current folder is .", fix=fix)
+    return text
+
+
+def given_path(text: str | Path) -> Path:
+    """The path; `UserError` for a blank text, which would stand for the current folder."""
+    return Path(given(str(text)))
+
+
+def output_file(text: str | Path) -> Path:
+    """The path of a file to write; `UserError` if it is blank or a folder, so that no work is done in vain."""
+    path = given_path(text)
+    if path.is_dir() or str(text).endswith("/"):
+        raise UserError("this is a folder", where=path, expected=f"a file to write, such as {path / 'FILE'}")
+    return path
+
+
+def output_folder(text: str | Path) -> Path:
+    """The path of a folder to write to; `UserError` if it is blank or a file."""
+    path = given_path(text)
+    if is_there(path) and not path.is_dir():
+        raise UserError("this is a file", where=path, expected="a folder to write to, which may be a new one")
+    return path
 
 
 Preset = Annotated[
@@ -27,12 +57,18 @@ Preset = Annotated[
     ),
 ]
 Root = Annotated[
-    Path, typer.Option(help="The checkout to work in: holds params/, data/, results/, reports/.", file_okay=False)
+    Path,
+    typer.Option(
+        metavar="DIRECTORY",
+        parser=given_path,
+        help="The checkout to work in: holds params/, data/, results/, reports/.",
+    ),
 ]
 CellId = Annotated[
     str,
     typer.Argument(
         metavar="CELL",
+        parser=given,
         help="The cell's id as in `cenbench plan`; a unique start of it, or of its hash, is enough.",
         autocompletion=completion.cells,
     ),

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from cenbench.cli.options import Preset, Root, checkout, say
+from cenbench.cli.options import Preset, Root, checkout, given_path, output_file, say
 from cenbench.errors import UserError
 
 app = typer.Typer(
@@ -21,7 +21,10 @@ app = typer.Typer(
 
 @app.command("frame")
 def frame_command(
-    out: Annotated[Path | None, typer.Option(help="Write every number to this .csv or .parquet file.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", parser=output_file, help="Write every number to this .csv or .parquet file."),
+    ] = None,
     short: Annotated[
         bool,
         typer.Option("--compact", help="With --out: finished cells only, one line per cell and stream, to publish."),
@@ -60,7 +63,9 @@ def frame_command(
 
 @app.command("export")
 def export_command(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The archive to write, e.g. results/demo.tar.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", parser=output_file, help="The archive to write, e.g. results/demo.tar.")
+    ],
     preset: Preset = "demo",
     root: Root = Path(),
 ) -> None:
@@ -84,7 +89,9 @@ def export_command(
 
 @app.command("import")
 def import_command(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="An archive made by `cenbench results export`.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", parser=given_path, help="An archive made by `cenbench results export`.")
+    ],
     preset: Preset = "demo",
     root: Root = Path(),
 ) -> None:

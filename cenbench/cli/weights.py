@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cenbench.cli.options import Preset, Root, checkout, say
+from cenbench.cli.options import Preset, Root, checkout, given_path, say
 
 app = typer.Typer(help="List the pretrained weights a preset needs, and add them.", no_args_is_help=True)
 
@@ -50,7 +50,7 @@ def add(
     name: Annotated[
         str, typer.Argument(metavar="NAME", help="A name from `weights list`: resnet101, inception-v3, ...")
     ],
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The downloaded file.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", parser=given_path, help="The downloaded file.")],
     own: Annotated[
         str | None,
         typer.Option(help="Describe your own weights of the same layout; shown beside the results."),

@@ -69,4 +69,4 @@ def _side(
         else:
             records |= {} if record is None else {cell.id: record}
     absent = {cell.id: read_record(paths, cell).state for cell in cells if cell.id not in records}
-    return Side(name, places, shown, records, absent, damaged)
+    return Side(name, places, shown, records, absent, damaged, str(paths.results.resolve()))

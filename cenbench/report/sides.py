@@ -28,6 +28,13 @@ class Side:
     """Id of a cell without a finished record -> state."""
     damaged: Mapping[str, str] = field(default_factory=dict)
     """Id of a cell with a damaged record -> what is wrong with it."""
+    origin: str = ""
+    """Where its records are: the folder of the results, an archive, or a commit. Empty for records made in memory."""
+
+    def is_same(self, other: Side) -> bool:
+        """Whether both sides are the same cells of one origin, so that nothing can differ between them."""
+        cells, of_other = ({*side.records, *side.absent, *side.damaged} for side in (self, other))
+        return bool(self.origin) and self.origin == other.origin and cells == of_other
 
     def cells(self, place: Place) -> tuple[Cell, ...]:
         """One per seed; none for a place that this side does not have."""
