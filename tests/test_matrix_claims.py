@@ -16,6 +16,7 @@ from cenbench.errors import UserError
 from cenbench.matrix.claim_pairs import PlannedClaim, plan_claims
 from cenbench.matrix.claims import ClaimSpec
 from cenbench.matrix.plan import Plan, load_plan
+from cenbench.matrix.preset import load_preset
 
 PARAMS = REPOSITORY / "params"
 CLAIM: dict[str, Any] = {
@@ -205,10 +206,14 @@ def test_a_setting_that_one_side_does_not_use_separates_no_pair(params: Path, ov
     claim = CLAIM | {"better": {"fusion": "none", "l1": "all"}, "worse": {"l1": "none"}, "tables": ["table7"]}
     table = yaml.safe_load((PARAMS / "table7.yaml").read_text())
     (params / "table7.yaml").unlink()
+    as_it_is = load_preset(PARAMS, "study").segmentation.protocol
 
     def pairs_with(protocol: dict[str, float]) -> int:
+        """Rows without an l1 term are overridden in the defaults: a row may override only what it uses."""
+        own = {name: getattr(as_it_is, name) for name in protocol}
+        table["defaults"]["override"] = {"protocol": protocol if overridden == "none" else own}
         for row in table["rows"]:
-            row["override"] = {"protocol": protocol} if row["l1"] == overridden else {}
+            row["override"] = {} if row["l1"] == "none" else {"protocol": protocol if row["l1"] == overridden else own}
         (params / "table7.yaml").write_text(yaml.safe_dump(table))
         [found] = planned(params, load_plan(params, "study"), claim)
         return sum(len(setting.pairs) for setting in found.settings)

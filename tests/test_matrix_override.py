@@ -231,3 +231,22 @@ def test_another_dataset_takes_over_no_setting_of_the_renderer(params: Path) -> 
         ("synthrooms", RENDERED["synthrooms"], 3, 2),
         ("nyudv2", 1, 1, 0),
     }
+
+
+NO_L1 = "  - {convs: shared, norms: unshared, l1: none, exchange: false}"
+
+
+@pytest.mark.parametrize("setting", ["lambda_l1: 0.5", "exchange_own_part_only: false"])
+def test_a_row_does_not_override_what_none_of_its_cells_uses(params: Path, setting: str) -> None:
+    """Its cells would be those of the row above it, under another label."""
+    edit(params, "table7.yaml", NO_L1, NO_L1.replace("}", f", override: {{protocol: {{{setting}}}}}}}"))
+    with pytest.raises(UserError, match="no cell of this entry uses this setting") as caught:
+        load_plan(params, "demo")
+    assert f"rows[2].override.protocol.{setting.partition(':')[0]}" in str(caught.value)
+    assert "l1 none, fusion none" in str(caught.value)
+
+
+def test_a_column_may_override_what_only_some_cells_use(params: Path) -> None:
+    override = "override: {protocol: {lambda_l1: 0.5}}"
+    edit(params, "table7.yaml", "{label: RGB, stream: rgb}", f"{{label: RGB, stream: rgb, {override}}}")
+    load_plan(params, "demo")

@@ -287,13 +287,17 @@ class Cell(Frozen):
             if name not in unread and not name.startswith(tuple(f"{group}." for group in unread))
         }
 
-    def _unread_settings(self) -> Iterator[str]:
-        """Settings that its method, l1, head, start or selection does not use; of a group, all below its name."""
+    def unread_by_terms(self) -> Iterator[str]:
+        """Settings that its l1 and its method do not use, whatever the preset is."""
         if self.l1 == "none":
             yield "protocol.lambda_l1"
             yield "protocol.lambda_per_head"
         if methods()[self.fusion].acts != "norms":
             yield "protocol.exchange_own_part_only"
+
+    def _unread_settings(self) -> Iterator[str]:
+        """Settings that its method, l1, head, start or selection does not use; of a group, all below its name."""
+        yield from self.unread_by_terms()
         if self.network.head != "pspnet":
             yield "protocol.auxiliary_weight"
         if self.protocol.selection == "last":

@@ -23,6 +23,8 @@ from cenbench.matrix.validation import Issue, dotted_key, issue_from, short_repr
 
 _PARTS = ("dataset", "network", "protocol", "evaluation")
 _CELL_TERMS: tuple[Term, ...] = ("task", "fusion", "stage", "merged", "convs", "norms", "l1")
+_OF_ROWS: tuple[Location, ...] = (("rows",), ("groups",), ("series",))
+"""Where the entries are that set a single row or series; columns and defaults serve rows that differ in their terms."""
 Terms = Mapping[str, Any]
 _Spec = TypeVar("_Spec", bound=TermsSpec, covariant=True)
 
@@ -56,6 +58,8 @@ class CellBuilder:
     issues: list[Issue] = field(default_factory=list)
     _built: dict[Hashable, tuple[Cell, ...]] = field(default_factory=dict)
     """What a cell is made of -> the cell of each seed: slots that show outputs of one network share its cells."""
+    _unused: dict[str, str | None] = field(default_factory=dict)
+    """Key of an override -> terms of a cell that does not use it; None if another one does."""
 
     def build(self, entries: Entries) -> tuple[Terms, tuple[Cell, ...]]:
         """The terms that the entries set and their cells, one per seed; the row and the column are the last entries.
@@ -74,9 +78,25 @@ class CellBuilder:
         self._check_stored(task, parts["dataset"], entries)
         parts["fusion_parameters"] = self._fusion_parameters(terms["fusion"], entries)
         cells = () if len(self.issues) > issues_before else self._cells(terms, parts, entries)
+        if cells:
+            self._note_uses(cells[0], entries)
         if cells and any(entry.overrides(part) for entry in entries for part in _PARTS):  # else the preset's own
             self.issues += _excesses(cells[0], entries)
         return terms, cells
+
+    def unused_overrides(self) -> list[Issue]:
+        """An issue for each protocol setting that a row, its group or a series overrides and none of its cells uses."""
+        problem, fix = "no cell of this entry uses this setting", "remove it, or set the l1 or fusion that uses it"
+        return [Issue(key, problem, terms, fix=fix) for key, terms in self._unused.items() if terms is not None]
+
+    def _note_uses(self, cell: Cell, entries: Entries) -> None:
+        unread = set(cell.unread_by_terms())
+        for entry in entries:
+            for name in entry.overrides("protocol") if entry.location[:1] in _OF_ROWS else ():
+                used = f"protocol.{name}" not in unread
+                key = entry.key("override", "protocol", name)
+                found = self._unused.setdefault(key, f"l1 {cell.l1}, fusion {cell.fusion}")
+                self._unused[key] = None if used else found
 
     def _terms(self, entries: Entries) -> dict[str, Any]:
         """The terms that defaults, group, row and column set, later ones first; unset or doubly set ones are absent."""

@@ -132,6 +132,7 @@ def _built(
     shown = [(slot.column, cells) for slot, (_, cells) in zip(slots, built, strict=True)]
     whole = path.stem not in preset.groups
     issues = builder.issues or [
+        *builder.unused_overrides(),
         *repeated_labels(_labels(spec, rows)),
         *impossible_metrics(spec, shown, whole=whole),
     ]

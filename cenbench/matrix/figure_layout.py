@@ -94,7 +94,7 @@ def expand_figure(
         series = tuple(one for name in spec.tables for one in _table_series(tables[name]))
     else:
         series = tuple(_declared_series(spec, builder))
-    issues = [*builder.issues, *(_impossible(spec, series) if not builder.issues else ())]
+    issues = [*builder.issues, *builder.unused_overrides(), *(_impossible(spec, series) if not builder.issues else ())]
     if issues:
         raise as_user_error(path, merged(issues))
     return FigureLayout(
