@@ -637,3 +637,11 @@ def test_resnet_152_is_trained_half_as_long_again() -> None:
         }
         assert steps[("refinenet", 101)] == 39_600
         assert steps[("refinenet", 152)] == 59_400
+
+
+def test_a_file_of_numbers_without_a_line_is_refused(tmp_path: Path) -> None:
+    params = Path(shutil.copytree(PARAMS, tmp_path / "params"))
+    numbers = params / "paper" / "tables_reference.csv"
+    numbers.write_text(numbers.read_text().splitlines()[0] + "\n")
+    with pytest.raises(UserError, match="the paper's numbers are missing"):
+        load_plan(params, "demo")

@@ -271,3 +271,11 @@ def test_a_figure_among_the_tables_is_answered_with_its_target() -> None:
     with pytest.raises(UserError, match="figure5 is a figure") as caught:
         Dag.from_config({"tables": "table7,figure5"}, REPOSITORY)
     assert (caught.value.key, caught.value.fix) == ("tables", "snakemake figure5")
+
+
+@pytest.mark.parametrize("key", ["preset", "tables"])
+@pytest.mark.parametrize("empty", ["", "  ", None, []])
+def test_an_empty_configuration_value_is_named(key: str, empty: object) -> None:
+    with pytest.raises(UserError, match="the value is empty") as caught:
+        dag(**{key: empty})
+    assert (caught.value.where, caught.value.key) == ("snakemake --config", key)

@@ -53,14 +53,17 @@ def paper_file(params: Path) -> Path:
 def read_paper_numbers(params: Path) -> list[PaperNumber]:
     """All numbers of the file; empty lines are skipped.
 
-    Raises `UserError` for a file that cannot be read or is not CSV, a wrong header, a field that is invalid, a table
-    without a file, a number that its metric cannot have, and a duplicate, with the line.
+    Raises `UserError` for a file that cannot be read, is not CSV or has no lines, a wrong header, a field that is
+    invalid, a table without a file, a number that its metric cannot have, and a duplicate, with the line.
     """
     path = paper_file(params)
     rows = _rows(path)
     if not rows or tuple(rows[0][1]) != _HEADER:
         found = short_repr(",".join(rows[0][1]), quote=False) if rows else "an empty file"
         raise UserError("wrong columns", where=path, key="line 1", found=found, expected=",".join(_HEADER))
+    if len(rows) == 1:
+        problem = "the paper's numbers are missing: this file has no line of numbers"
+        raise UserError(problem, where=path, expected="a line per number of the paper", fix=_RESTORE)
     tables = [number for number in range(1, 100) if number in _TABLES or is_given(params / f"table{number}.yaml")]
     numbers: dict[tuple[object, ...], PaperNumber] = {}
     for line, row in rows[1:]:

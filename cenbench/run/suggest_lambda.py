@@ -93,7 +93,9 @@ def suggest_lambda(
 
 def _check(cell: Cell, wanted: float, steps: int | None) -> None:
     if not (math.isfinite(wanted) and 0 < wanted < 1):
-        raise UserError("not a share of channels", key="--share", found=f"{100 * wanted:g} %", expected="0 to 100 %")
+        raise UserError(
+            "not a share of channels", key="--share", found=f"{100 * wanted:g} %", expected="above 0 %, below 100 %"
+        )
     if steps is not None and steps < 1:
         raise UserError("too few steps", key="--steps", found=steps, expected="at least 1")
     if cell.fusion != "exchange" or cell.l1 == "none" or cell.protocol.lambda_l1 == 0:

@@ -94,11 +94,12 @@ class Dag:
         or in robustness.yaml, whatever is asked for, except in a job of a run: claims are registered before the first
         number is seen.
         """
-        for key in config:
+        where = "snakemake --config"
+        for key, value in config.items():
             if key not in CONFIG_KEYS:
-                raise UserError(
-                    "unknown configuration key", where="snakemake --config", key=key, expected=", ".join(CONFIG_KEYS)
-                )
+                raise UserError("unknown configuration key", where=where, key=key, expected=", ".join(CONFIG_KEYS))
+            if value is None or value == [] or not str(value).strip():
+                raise UserError("the value is empty", where=where, key=key, fix=f"give a value, or leave out {key}=")
         paths = Paths(root)
         plan = load_plan(paths.params, str(config.get("preset", DEFAULT_PRESET)))
         asked = config.get("tables", ALL)  # a number if only one was given, a list from a file
