@@ -185,3 +185,10 @@ def test_the_columns_that_can_be_drawn_are_those_that_training_writes(study: Pla
     written = {*trainer.losses, *trainer.learning_rates(), *trainer.below_theta()}
     assert written - set(OPTIONAL_COLUMNS) == set(history_columns(cell))
     assert ("fusion_penalty" in written) == (fusion == "align")
+
+
+def test_two_series_of_the_same_cells_are_refused(params: Path) -> None:
+    edit(params / "figure5.yaml", "Without exchange, exchange: false", "Without exchange, exchange: true")
+    with pytest.raises(UserError, match="this series has the cells of another one: Without exchange") as caught:
+        load_plan(params, "demo")
+    assert "key: series[1]" in str(caught.value) and "found: With exchange" in str(caught.value)

@@ -84,7 +84,7 @@ def test_the_nearest_pair_is_proposed_and_of_equals_the_least_changed(prepared_c
     [
         ({"fusion": "none", "l1": "half"}, 0.2, 1, "does not use lambda and theta"),
         ({"fusion": "exchange", "l1": "none"}, 0.2, 1, "does not use lambda and theta"),
-        (EXCHANGE, 0.0, 1, "not a share"),
+        (EXCHANGE, 0.0, 1, "above 0 %, below 100 %"),
         (EXCHANGE, float("nan"), 1, "not a share"),
         (EXCHANGE, 20.0, 1, "not a share"),
         (EXCHANGE, 0.2, 0, "too few steps"),

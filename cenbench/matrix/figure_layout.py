@@ -204,9 +204,20 @@ def _impossible(spec: FigureSpec, series: Sequence[FigureSeries]) -> Iterator[Is
             hint = spelling_hint(spec.metric, known)
             yield Issue("metric", f"{kind} cells do not have this metric", spec.metric, ", ".join(known), hint)
     yield from _no_column(spec, cells)
+    yield from _repeated(spec, series)
     targets = dict.fromkeys(cell.task.target for cell in cells)
     if spec.kind == "pictures" and len(targets) > 1:
         yield Issue("series", "all pictures of a figure must have the same target", ", ".join(targets), "one target")
+
+
+def _repeated(spec: FigureSpec, series: Sequence[FigureSeries]) -> Iterator[Issue]:
+    """Declared series that draw the same output of the same cells as an earlier one: one would hide the other."""
+    first: dict[object, str] = {}
+    for place, one in enumerate(series if spec.series and spec.kind != "sensitivity" else ()):
+        earlier = first.setdefault((one.cells, one.stream), one.label)
+        if earlier != one.label:
+            fix = "change the terms of one of them, or remove it"
+            yield Issue(f"series[{place}]", f"this series has the cells of another one: {earlier}", one.label, fix=fix)
 
 
 def _no_column(spec: FigureSpec, cells: Sequence[Cell]) -> Iterator[Issue]:
