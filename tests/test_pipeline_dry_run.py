@@ -8,7 +8,16 @@ from pathlib import Path
 
 import pytest
 from checkout import Checkout
+from held_lock import holding
 
+HOLD = """
+import sys, time
+from pathlib import Path
+from cenbench.schedule.controller_lock import hold_working_directory
+with hold_working_directory(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(600)
+"""
 SNAKEMAKE = ("log", "iocache", "auxiliary", "shadow", "conda", "conda-archive", "singularity")
 """What Snakemake keeps for itself in .snakemake: logs, a cache of file times, empty folders."""
 
@@ -62,7 +71,7 @@ def test_a_dry_run_notes_no_digest_of_pretrained_files(checkout: Checkout) -> No
     assert tree(checkout.root) == before
 
 
-def test_touch_takes_no_hold_and_renames_nothing(damaged: Checkout) -> None:
+def test_touch_renames_nothing(damaged: Checkout) -> None:
     names = tree(damaged.root).keys()
     damaged.snakemake("--touch", "all_tables")
     assert tree(damaged.root).keys() == names
@@ -102,6 +111,45 @@ def test_of_two_controllers_started_at_once_one_works(finished: Checkout) -> Non
     assert f"process {winner.pid} on" in refused
     assert len(list(finished.root.glob("reports/demo/table*.html"))) == 2
     assert not (finished.root / ".snakemake" / "controller.json").exists(), "a hold ends with its process"
+
+
+@pytest.mark.parametrize("fate", ["live", "dead"])
+def test_what_changes_files_without_a_run_waits_for_the_controllers_end(finished: Checkout, fate: str) -> None:
+    """Refused while a live process holds the folder, with its name; done after it was killed, its locks removed."""
+    holder = holding(HOLD, finished.root)
+    locks = finished.root / ".snakemake" / "locks"
+    locks.mkdir(exist_ok=True)
+    (locks / "0.output.lock").write_text("anything\n")
+    record = next(finished.root.glob("results/cells/*/metrics.json")).relative_to(finished.root)
+    try:
+        if fate == "dead":
+            holder.kill()
+            holder.wait()
+            finished.snakemake("--unlock")
+            assert list(locks.glob("*")) == []
+            finished.snakemake("--touch", "all_tables")
+            finished.snakemake("--delete-all-output", str(record))
+            assert not (finished.root / record).exists()
+            assert not (finished.root / ".snakemake" / "controller.json").exists()
+            return
+        before = tree(finished.root)
+        for command in (
+            "--delete-all-output all_tables",
+            "--delete-temp-output all_tables",
+            "--unlock",
+            "--touch all_tables",
+            f"--cleanup-metadata {record}",
+            "--cleanup-shadow",
+        ):
+            output = finished.snakemake(*command.split(), status=1)
+            assert f"process {holder.pid} on" in output, command
+            assert "Traceback" not in output
+            assert tree(finished.root) == before, command
+        finished.snakemake("--delete-all-output", "-n", "all_tables")
+        assert tree(finished.root) == before
+    finally:
+        holder.kill()
+        holder.wait()
 
 
 def test_every_rule_is_described_in_snakemakes_list(checkout: Checkout) -> None:

@@ -8,14 +8,21 @@ from __future__ import annotations
 
 import atexit
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
 from typing import Any, Protocol
 
 from cenbench.errors import UserError
 from cenbench.schedule.controller_lock import hold_working_directory
 from cenbench.schedule.interruption import Interruption
+
+_CHANGES_FILES = ("delete_output", "unlock", "cleanup_metadata", "cleanup_shadow")
+"""What Snakemake's workflow does for --delete-all-output, --delete-temp-output, --unlock and the like. It asks for no
+lock first, and two of them build no graph of jobs, so `Controller.begin` is never called.
+"""
 
 
 class Workflow(Protocol):
@@ -50,6 +57,12 @@ class Controller:
     """Called once, when this process begins to work."""
     _begun: bool = False
 
+    def __post_init__(self) -> None:
+        """Let those commands that change files without a run hold the working directory meanwhile."""
+        for name in _CHANGES_FILES:
+            if (change := getattr(self.workflow, name, None)) is not None:
+                setattr(self.workflow, name, self._holding(change))
+
     @property
     def works(self) -> bool:
         """Whether this process runs jobs and decides which: not a dry run, `--touch`, `--summary`, `--unlock` and the
@@ -60,24 +73,45 @@ class Controller:
         return workflow.is_main_process and not shows
 
     def begin(self) -> tuple[str, ...]:
-        """An input function that names no file. A process that works holds the working directory from here on; what
-        has to be made again, a dry run shows and a real run makes.
+        """An input function that names no file. A process that works, or touches, holds the working directory from here
+        on; what has to be made again, a dry run shows and a real run makes.
 
-        Ends the process with status 1 if another controller is at work: an exception would be printed by Snakemake with
-        a traceback.
+        Ends the process with status 1 if another controller is at work.
         """
         workflow = self.workflow
-        if not self._begun and (self.works or (workflow.is_main_process and workflow.dryrun)):
+        if not self._begun and workflow.is_main_process and workflow.executor_plugin is not None:
             self._begun = True
-            try:
-                if self.works:
+            with _ended_by_mistakes():
+                if not workflow.dryrun:
                     atexit.register(hold_working_directory(self.root).close)
-                workflow.dag.forcefiles.update(self.made_again(self.works))
+                if not workflow.touch:
+                    workflow.dag.forcefiles.update(self.made_again(self.works))
                 if self.works:
                     interruption = Interruption()
                     interruption.watch()
                     self.started(interruption)
-            except UserError as error:
-                print(error, file=sys.stderr, flush=True)
-                raise SystemExit(1) from None
         return ()
+
+    def _holding(self, change: Callable[..., None]) -> Callable[..., None]:
+        """`change`, while this process holds the working directory; as a dry run, it takes no hold."""
+
+        @wraps(change)
+        def held(*arguments: Any, **options: Any) -> None:
+            if options.get("dryrun"):
+                return change(*arguments, **options)
+            with _ended_by_mistakes():
+                hold = hold_working_directory(self.root)
+            with hold:
+                return change(*arguments, **options)
+
+        return held
+
+
+@contextmanager
+def _ended_by_mistakes() -> Iterator[None]:
+    """Print a `UserError` and end with status 1: Snakemake would print an exception with a traceback."""
+    try:
+        yield
+    except UserError as error:
+        print(error, file=sys.stderr, flush=True)
+        raise SystemExit(1) from None
