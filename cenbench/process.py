@@ -62,6 +62,31 @@ def this_process() -> Process:
     return Process(socket.gethostname(), os.getpid(), _own_start(os.getpid()))
 
 
+def folder_id(folder: Path) -> str | None:
+    """Which folder this is, whatever its path: a moved one stays the same, a copy is another. None if it is absent."""
+    try:
+        status = folder.stat()
+    except OSError:
+        return None
+    return f"{status.st_dev}:{status.st_ino}"
+
+
+def came_with_a_copy(process: Process, held: str | None, folder: Path) -> bool:
+    """Whether a file in `folder` that names a holder, and `held`, a `folder_id`, was copied from another folder here.
+
+    Files of older versions name no folder, and other hosts may number theirs otherwise: False.
+    """
+    return held is not None and held != folder_id(folder) and process.host == socket.gethostname()
+
+
+def fate_as_holder(process: Process, held: str | None, folder: Path) -> Fate:
+    """What became of the process as a holder of `folder`, according to a file in it that names `held`, a `folder_id`.
+
+    If the file came with a copy, the process works in the other folder, and has ended as far as this one goes.
+    """
+    return "ended" if came_with_a_copy(process, held, folder) else process.fate
+
+
 def how_to_go_on(process: Process) -> str:
     """What to do about a process that is stopped."""
     return f"resume it with kill -CONT {process.pid}, or end it with kill -KILL {process.pid}"

@@ -6,6 +6,7 @@ import errno
 import fcntl
 import logging
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -18,6 +19,7 @@ import pytest
 from held_lock import holding
 
 from cenbench.errors import UserError
+from cenbench.file_lock import file_lock
 from cenbench.files import write_json
 from cenbench.run.heartbeat import FILE, Beat
 from cenbench.run.lock import cell_lock
@@ -37,6 +39,20 @@ def test_a_second_run_reports_who_holds_the_cell(tmp_path: Path) -> None:
             pass
         assert str(process.pid) in str(caught.value.found)
         assert str(tmp_path / "lock") in str(caught.value)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_the_holder_of_a_copy_is_not_named_after_that_of_the_first(tmp_path: Path) -> None:
+    process = hold(tmp_path / "first")
+    try:
+        shutil.copytree(tmp_path / "first", tmp_path / "copy")
+        with file_lock(tmp_path / "copy" / "lock"), pytest.raises(UserError) as caught, cell_lock(tmp_path / "copy"):
+            pass
+        assert "has not identified itself" in str(caught.value.found)
+        with cell_lock(tmp_path / "copy"):
+            pass
     finally:
         process.kill()
         process.wait()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 from refusing_files import without_modes_or_syncing
 
 from cenbench.errors import UserError
+from cenbench.file_lock import file_lock
 from cenbench.process import this_process
 from cenbench.run.lock import cell_lock
 from cenbench.schedule.controller_lock import controller_elsewhere, controller_file, hold_working_directory
@@ -127,6 +129,33 @@ def test_of_controllers_that_start_at_once_exactly_one_works(tmp_path: Path) -> 
     end(*processes)
     for race in range(4):
         assert sorted(heard[3 * race : 3 * race + 3]) == ["held", "refused", "refused"]
+
+
+def test_a_copy_of_a_held_folder_is_free_and_a_moved_one_is_held(tmp_path: Path) -> None:
+    work, copy, moved = tmp_path / "work", tmp_path / "copy", tmp_path / "moved"
+    process = controller(work)
+    go(process)
+    assert said(process) == "held"
+    try:
+        shutil.copytree(work, copy)
+        shutil.copytree(work, tmp_path / "twin")
+        lock = copy / ".snakemake" / "locks" / "0.output.lock"
+        lock.parent.mkdir()
+        lock.touch()
+        assert controller_elsewhere(copy) is None
+        with hold_working_directory(copy):
+            assert not lock.exists(), "it came with the copy"
+            assert controller_elsewhere(copy) is not None
+        with file_lock(controller_file(tmp_path / "twin")), pytest.raises(UserError) as caught:
+            hold_working_directory(tmp_path / "twin")
+        assert "has not identified itself" in str(caught.value.found), "whoever holds the copy, it is not the first"
+        work.rename(moved)
+        with pytest.raises(UserError) as caught:
+            hold_working_directory(moved)
+        assert f"process {process.pid} on" in str(caught.value.found)
+        assert controller_elsewhere(moved) is not None
+    finally:
+        end(process)
 
 
 def test_a_claim_of_another_host_is_refused_with_the_command_that_clears_it(tmp_path: Path, stale: Path) -> None:

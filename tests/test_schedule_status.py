@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import time
@@ -25,6 +26,7 @@ from cenbench.files import write_json
 from cenbench.matrix.cell import Cell
 from cenbench.matrix.plan import Plan, load_plan
 from cenbench.paths import Paths
+from cenbench.process import folder_id, this_process
 from cenbench.records.digests import current_digests
 from cenbench.records.write import write_finished
 from cenbench.report.terminal_status import next_command, render_status, short_ids
@@ -353,6 +355,25 @@ def test_json_is_as_documented(plan: Plan, paths: Paths) -> None:
     page = (REPOSITORY / "docs" / "status.md").read_text()
     for key in [*document, *document["counts"], *document["cells"][0]]:
         assert f"`{key}`" in page, f"docs/status.md does not explain {key}"
+
+
+def test_a_cell_copied_while_it_runs_is_lost_in_the_copy(plan: Plan, paths: Paths, tmp_path: Path) -> None:
+    cell, me = cells_of(plan)[0], this_process()
+    mine = {"host": me.host, "pid": me.pid, "start": me.start}
+    paths.state(cell).mkdir(parents=True)
+    leave_beat(paths, cell, 1, **mine, folder=folder_id(paths.state(cell)))
+    copy, moved = Paths(tmp_path / "copy"), Paths(tmp_path / "moved")
+    shutil.copytree(paths.root, copy.root)
+    in_copy = plan_status(plan, copy, NOW)[0]
+    assert (in_copy.state, in_copy.reason) == (
+        "lost",
+        "the folder was copied while training; the next run resumes from the saved state",
+    )
+    assert plan_status(plan, paths, NOW)[0].state == "running"
+    paths.root.rename(moved.root)
+    assert plan_status(plan, moved, NOW)[0].state == "running"
+    leave_beat(copy, cell, 1, **mine)
+    assert plan_status(plan, copy, NOW)[0].state == "running", "an older version named no folder"
 
 
 def test_watching_ends_when_every_cell_has_ended(plan: Plan, paths: Paths) -> None:

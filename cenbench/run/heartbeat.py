@@ -23,7 +23,7 @@ from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from cenbench.errors import UserError
-from cenbench.process import Pid, Process, this_process
+from cenbench.process import Fate, Pid, Process, fate_as_holder, folder_id, this_process
 from cenbench.strict_json import read_strict
 
 log = logging.getLogger("cenbench")
@@ -57,6 +57,8 @@ class Beat:
     """Seconds of training left, as of `updated`."""
     start: str | None = None
     """When the process started; see `Process`."""
+    folder: str | None = None
+    """The state folder, by `folder_id`; None in files of older versions."""
 
     def age_s(self, now: float) -> float:
         """Seconds since this beat; negative if the writer's clock is ahead."""
@@ -70,6 +72,10 @@ class Beat:
     def process(self) -> Process:
         """The process that beats."""
         return Process(self.host, self.pid, self.start)
+
+    def fate_in(self, folder: Path) -> Fate:
+        """What became of the process that ran the cell of this state folder; see `fate_as_holder`."""
+        return fate_as_holder(self.process, self.folder, folder)
 
     @property
     def who(self) -> str:
@@ -111,7 +117,17 @@ class Heartbeat:
         job = slurm_job(os.environ)
         self._folder, self._beat_s, self._is_held = folder, beat_s, is_held
         self._beat = Beat(
-            cell_id, "preparing", process.host, node, process.pid, job, now, now, now, start=process.start
+            cell_id,
+            "preparing",
+            process.host,
+            node,
+            process.pid,
+            job,
+            now,
+            now,
+            now,
+            start=process.start,
+            folder=folder_id(folder),
         )
         self._first: int | None = None
         self._ended = threading.Event()

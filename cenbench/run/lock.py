@@ -22,7 +22,7 @@ from pydantic import TypeAdapter, ValidationError
 from cenbench.errors import TakenOver, UserError
 from cenbench.file_lock import file_lock
 from cenbench.files import read_json_object, room_to_write, where_supported
-from cenbench.process import Process, how_to_go_on, this_process
+from cenbench.process import Process, came_with_a_copy, folder_id, how_to_go_on, this_process
 from cenbench.regular_file import read_regular
 from cenbench.run.heartbeat import BEAT_S, BEATS_UNTIL_LOST, Beat, read_beat, slurm_job
 
@@ -88,6 +88,7 @@ def cell_lock(folder: Path, *, wait: bool = False, beat_s: float = BEAT_S) -> It
         number = _read(path).get("number")
         holder = {
             **asdict(this_process()),
+            "folder": folder_id(folder),
             "job": slurm_job(os.environ),
             "number": number + 1 if type(number) is int else 1,
             "nonce": secrets.token_hex(8),  # the numbers begin again if somebody removes the file
@@ -108,7 +109,7 @@ def _take(stack: ExitStack, path: Path, wait: bool) -> None:
         stack.enter_context(file_lock(path, wait=False))
         return
     except BlockingIOError:
-        holder = _read(path)
+        holder = _holder(path)
         if not wait:
             raise _held(path, _who(holder), _process(holder)) from None
     log.info("already being run by %s: waiting for it", _who(holder))
@@ -172,6 +173,15 @@ def _read(path: Path) -> dict[str, Any]:
     with suppress(UserError):
         return read_json_object(path)
     return {}
+
+
+def _holder(path: Path) -> dict[str, Any]:
+    """Who holds the lock; empty if it has written nothing yet, and what is there came with a copy of the folder."""
+    holder = _read(path)
+    process, folder = _process(holder), holder.get("folder")
+    if process is not None and isinstance(folder, str) and came_with_a_copy(process, folder, path.parent):
+        return {}
+    return holder
 
 
 def _process(holder: dict[str, Any]) -> Process | None:

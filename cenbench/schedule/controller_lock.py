@@ -3,7 +3,8 @@
 Snakemake's own lock outlives kill -9, so something has to tell whether its holder lives. A controller holds an flock,
 which the kernel releases when the process ends, and a claim: a file with host, pid and start time, created
 exclusively, because an flock may not reach other hosts. The claim is removed when the controller ends; one that was
-killed leaves it behind. It is removed for it, with Snakemake's locks, only where its process is known to have ended.
+killed leaves it behind. It is removed for it, with Snakemake's locks, only where its process is known to have ended,
+or to work in another folder, of which this one is a copy.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from pydantic import TypeAdapter, ValidationError
 from cenbench.errors import UserError
 from cenbench.file_lock import file_lock
 from cenbench.files import room_to_write, where_supported
-from cenbench.process import Process, how_to_go_on, this_process
+from cenbench.process import Process, fate_as_holder, folder_id, how_to_go_on, this_process
 from cenbench.regular_file import is_there
 from cenbench.strict_json import read_strict
 
@@ -39,6 +40,8 @@ class Claim:
     process: Process
     since: str
     """Local time with its offset from UTC."""
+    folder: str | None = None
+    """Which folder it holds, by `folder_id`; None in files of older versions."""
 
     def __str__(self) -> str:
         stopped = " (stopped)" if self.process.fate == "stopped" else ""
@@ -78,17 +81,22 @@ def controller_elsewhere(root: Path) -> Claim | None:
     """The controller of `root` that holds no flock which can be seen here, but may be at work; None without one."""
     with suppress(UserError):
         claim = _read_claim(root)
-        return claim if claim is not None and claim.process.fate != "ended" else None
+        return claim if claim is not None and _may_be_at_work(root, claim) else None
     return None
+
+
+def _may_be_at_work(root: Path, claim: Claim) -> bool:
+    """Not a controller that has ended, nor one of another folder, from which `root` was copied."""
+    return fate_as_holder(claim.process, claim.folder, root) != "ended"
 
 
 def _take_claim(root: Path) -> Callable[[], None]:
     """Create the claim; returns what removes it."""
     path = root / ".snakemake" / _CLAIM
-    text = _text(Claim(this_process(), time.strftime("%Y-%m-%dT%H:%M:%S%z")))
+    text = _text(Claim(this_process(), time.strftime("%Y-%m-%dT%H:%M:%S%z"), folder_id(root)))
     while not _created(path, text):
         claim = _read_claim(root)
-        if claim is not None and claim.process.fate != "ended":
+        if claim is not None and _may_be_at_work(root, claim):
             raise _refused(root, claim)
         for stale in (root / ".snakemake" / "locks").glob("*.lock"):
             stale.unlink(missing_ok=True)
@@ -147,7 +155,7 @@ def _claim_of_the_holder(root: Path) -> Claim | None:
     while time.monotonic() < until:
         with suppress(UserError):
             claim = _read_claim(root)
-            if claim is not None and claim.process.fate != "ended":
+            if claim is not None and _may_be_at_work(root, claim):
                 return claim
         time.sleep(0.05)
     return None

@@ -137,8 +137,13 @@ class RunProgress:
 
     def _beats(self, started: Collection[str], now: float) -> dict[str, Beat]:
         """The fresh heartbeats of the cells that were started."""
-        found = {cell_id: read_beat(self._paths.state(self._plan.cell(cell_id))) for cell_id in started}
-        return {name: beat for name, beat in found.items() if beat and beat.cell_id == name and beat.is_fresh(now)}
+        found = {}
+        for cell_id in started:
+            folder = self._paths.state(self._plan.cell(cell_id))
+            beat = read_beat(folder)
+            if beat and beat.cell_id == cell_id and beat.is_fresh(now) and beat.fate_in(folder) != "ended":
+                found[cell_id] = beat
+        return found
 
     def _cell_seconds(self, now: float) -> Mapping[str, float]:
         if self._read_at is None or now - self._read_at > REFRESH_S:

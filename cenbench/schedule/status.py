@@ -136,17 +136,17 @@ def cell_status(plan: Plan, paths: Paths, cell: Cell, now: float) -> CellStatus:
     # Cells with the same training share the folder; the beat belongs to the cell it names.
     if beat is not None and beat.cell_id != cell.id:
         beat = None
-    state, reason, job = _state(paths.root, record, beat, now)
+    state, reason, job = _state(paths, record, beat, now)
     seen = beat if state in ("running", "stopped", "lost") else None
     return CellStatus(cell.id, plan.shown_in(cell.id), state, reason, now, seen, job, record.log)
 
 
-def _state(root: Path, record: CellRecord, beat: Beat | None, now: float) -> tuple[Activity, str | None, str | None]:
+def _state(paths: Paths, record: CellRecord, beat: Beat | None, now: float) -> tuple[Activity, str | None, str | None]:
     """State, reason and job. A finished record outweighs a stopped heartbeat: its run died after publishing.
 
     On this host the process decides, as it does for the next run (`cell_lock`); on another one, the heartbeat.
     """
-    fate = beat.process.fate if beat is not None else "unknown"
+    fate = beat.fate_in(paths.state(record.cell)) if beat is not None else "unknown"
     if beat is not None and fate == "stopped":
         return "stopped", f"{beat.who} is stopped while {beat.phase}: {how_to_go_on(beat.process)}", beat.job
     if beat is not None and fate == "running" and not beat.is_fresh(now):
@@ -157,9 +157,10 @@ def _state(root: Path, record: CellRecord, beat: Beat | None, now: float) -> tup
     if record.state in FINISHED:
         return record.state, record.reason, None
     if beat is not None:
-        ended = "its process ended" if fate == "ended" else "its heartbeat stopped"
+        here = "its process ended" if beat.process.fate == "ended" else "the folder was copied"
+        ended = here if fate == "ended" else "its heartbeat stopped"
         return "lost", f"{ended} while {beat.phase}; the next run resumes from the saved state", beat.job
-    job = submitted_job(root, record.cell)
+    job = submitted_job(paths.root, record.cell)
     if job is not None:
         return "queued", f"submitted as job {job}", job
     return record.state, record.reason, None
