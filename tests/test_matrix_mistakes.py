@@ -140,6 +140,18 @@ def test_a_name_that_the_command_line_reads_as_another_is_refused(
     assert f"the command line reads {meant}: a name of its own needs a letter in it" in error.problem
 
 
+def test_a_value_in_quotes_that_is_meant_without_is_told_so(params: Path) -> None:
+    line = edit(params, "presets/demo.yaml", "pretrained: false", 'pretrained: "false"')
+    error = error_of(params)
+    assert (error.fix, error.found) == ("write it without quotes: false", "'false'")
+    assert f"(line {line})" in str(error.key)
+
+
+def test_a_group_that_is_listed_twice_is_refused(params: Path) -> None:
+    edit(params, "presets/demo.yaml", "tables: [table2,", "groups: {table2: [Ours, Ours]}\ntables: [table2,")
+    assert "a group of table2 is listed twice" in str(error_of(params))
+
+
 def test_the_names_here_are_read_as_themselves() -> None:
     names = [*table_names(PARAMS), *figure_names(PARAMS)]
     assert [table_name(name) for name in names] == names

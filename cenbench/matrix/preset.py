@@ -168,9 +168,11 @@ class Preset(Frozen):
     @field_validator("groups")
     @classmethod
     def _groups_of_its_tables(cls, groups: dict[str, tuple[str, ...]], info: ValidationInfo) -> dict[str, Any]:
-        for name in groups:
+        for name, chosen in groups.items():
             if name not in info.data.get("tables", ()):
                 raise ValueError(f"{name} is not one of this preset's tables")
+            if len(set(chosen)) != len(chosen):
+                raise ValueError(f"a group of {name} is listed twice")
         return groups
 
     @field_validator("tables", "figures", "seeds")

@@ -256,6 +256,8 @@ def issue_from(
         allowed_words = (word.strip("'") for word in context["expected"].replace(" or ", ", ").split(", "))
         allowed = [{"True": "true", "False": "false"}.get(word, word) for word in allowed_words]
         hint = spelling_hint(details["input"], allowed)
+        if details["input"] in allowed:  # the value that is meant is no text, such as `false`
+            hint = f"write it without quotes: {details['input']}"
         return Issue(key, INVALID, found, ", ".join(allowed), hint)
     if kind == "value_error" and isinstance(details["input"], dict):
         problem = str(context["error"])
