@@ -285,7 +285,7 @@ def test_what_a_cell_runs_is_the_code_on_disk(warm: Run, package: Path) -> None:
         {"preexec_fn": partial(signal.signal, signal.SIGHUP, signal.SIG_IGN)},
         {"preexec_fn": partial(os.sched_setaffinity, 0, {min(os.sched_getaffinity(0))})},
     ],
-    ids=str,
+    ids=["threads", "math library", "hashes", "ours", "umask", "niceness", "limit", "ignored signal", "affinity"],
 )
 def test_a_job_in_other_surroundings_starts_as_usual(warm: Run, how: dict[str, Any]) -> None:
     if how.get("preexec_fn") and "affinity" in str(how) and len(os.sched_getaffinity(0)) == 1:
