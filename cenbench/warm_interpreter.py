@@ -1,6 +1,7 @@
 """The warm interpreter of a local run: imports torch once, and starts each cell as a fork of itself.
 
-It imports no module of this package: each cell imports its own, as it is on disk by then, and digests that. Its life:
+Of this package it imports only what starts cells, and each cell forgets even that: it imports the code that is on disk
+when it starts, and digests that. Its life:
 
 - Snakemake's process starts it before the first job, and holds the other end of its standard input. When that process
   has ended, it starts no further cell, and ends with its last one.
@@ -37,7 +38,7 @@ from types import FrameType
 from typing import Any, TextIO
 
 from cenbench.errors import UserError
-from cenbench.warm_start import MAY_DIFFER, MESSAGE_BYTES, SOCKET, STARTED, is_same_user, surroundings
+from cenbench.warm_start import MAY_DIFFER, MESSAGE_BYTES, SIGNALS, SOCKET, STARTED, is_same_user, surroundings
 
 SWITCH = "CENBENCH_WARM_START"
 PACKAGES = (
@@ -54,7 +55,8 @@ JOB = {
     "NUMEXPR_NUM_THREADS": "1",
 }
 """What Snakemake sets for a job of one thread, as a cell is. Libraries read it when they are imported."""
-_IGNORED = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGTERM", "SIGTSTP")
+_STREAMS = 3
+"""Standard input, output and error."""
 _PR_SET_PDEATHSIG = 1
 _Handler = Callable[[int, FrameType | None], Any] | int | None
 
@@ -62,7 +64,7 @@ _Handler = Callable[[int, FrameType | None], Any] | int | None
 def start(cells: int, environment: MutableMapping[str, str] = os.environ) -> subprocess.Popen[bytes] | None:
     """Start the warm interpreter of this process for a run of so many cells, and tell its jobs by `environment`.
 
-    Does nothing for a single cell, where the system lacks what it needs (only Linux has it), or where
+    Does nothing for a single cell, where the system lacks what it needs (only Linux has it) or refuses it, or where
     CENBENCH_WARM_START=off is set; any value but `on` and `off` is a `UserError`.
     """
     setting = environment.get(SWITCH, "on")
@@ -71,22 +73,29 @@ def start(cells: int, environment: MutableMapping[str, str] = os.environ) -> sub
     if setting == "off" or cells < 2 or not _is_supported():
         return None
     name = f"cenbench-{secrets.token_hex(16)}"
+    try:
+        process = _launch(name, {**environment, **JOB})
+    except OSError:  # a sandbox, or no memory or files for it: cells start in the ordinary way
+        return None
+    environment[SOCKET] = name
+    if process.stdin is not None:
+        atexit.register(process.stdin.close)  # kept open, by this reference, while this process lives
+    return process
+
+
+def _launch(name: str, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
         listener.bind(f"\0{name}")
         listener.listen(128)
-        process = subprocess.Popen(
+        return subprocess.Popen(
             [sys.executable, "-m", "cenbench.warm_interpreter", str(listener.fileno())],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             pass_fds=[listener.fileno()],
-            env={**environment, **JOB},
+            env=environment,
             process_group=0,
         )
-    environment[SOCKET] = name
-    if process.stdin is not None:
-        atexit.register(process.stdin.close)  # kept open, by this reference, while this process lives
-    return process
 
 
 def _is_supported() -> bool:
@@ -111,12 +120,16 @@ class Request:
 
     @classmethod
     def receive(cls, connection: socket.socket) -> Request | None:
-        """None if the process that asked has ended."""
+        """None if the process that asked has ended, or if its request did not arrive whole."""
         try:
-            message, files, _, _ = socket.recv_fds(connection, MESSAGE_BYTES, 3)
+            message, files, _, _ = socket.recv_fds(connection, MESSAGE_BYTES, _STREAMS)
         except OSError:
             return None
-        return cls(connection, files, **json.loads(message)) if message else None
+        if len(files) < _STREAMS or len(message) == MESSAGE_BYTES:
+            for file in files:
+                os.close(file)
+            return None
+        return cls(connection, files, **json.loads(message))
 
     def close(self) -> None:
         """Close its files in this process."""
@@ -127,13 +140,6 @@ class Request:
 def _is_single_threaded() -> bool:
     """Whether a fork, in which only the thread that forks goes on, lacks nothing."""
     return sum(1 for _ in Path("/proc/self/task").iterdir()) == 1
-
-
-def _close(file: object) -> None:
-    if isinstance(file, socket.socket):
-        file.close()
-    elif isinstance(file, int):
-        os.close(file)
 
 
 @dataclass
@@ -198,22 +204,20 @@ class Server:
             request.close()
         self.running += 1
         self.watched.register(connection, selectors.EVENT_READ, partial(self._asker_ended, connection, cell))
-        self.watched.register(cell, selectors.EVENT_READ, partial(self._cell_ended, connection, cell))
+        self.watched.register(cell, selectors.EVENT_READ, partial(self._cell_ended, connection, cell, pid))
         return None
 
     def _asker_ended(self, connection: socket.socket, cell: int) -> None:
         self.watched.unregister(connection)
         signal.pidfd_send_signal(cell, signal.SIGKILL)
 
-    def _cell_ended(self, connection: socket.socket, cell: int) -> None:
-        end = os.waitid(os.P_PIDFD, cell, os.WEXITED)
+    def _cell_ended(self, connection: socket.socket, cell: int, pid: int) -> None:
+        _, ended = os.waitpid(pid, 0)
         with suppress(KeyError):
             self.watched.unregister(connection)
         self.watched.unregister(cell)
-        if end is not None:
-            status = end.si_status if end.si_code == os.CLD_EXITED else -end.si_status
-            with suppress(OSError):  # whoever asked was killed
-                connection.send(str(status).encode())
+        with suppress(OSError):  # whoever asked was killed
+            connection.send(str(os.waitstatus_to_exitcode(ended)).encode())
         connection.close()
         os.close(cell)
         self.running -= 1
@@ -248,7 +252,7 @@ class Server:
 def main(listener: int) -> None:
     """Serve on the socket with this file number; in the process of a cell, run its command."""
     found = surroundings()
-    handlers = {number: signal.signal(number, signal.SIG_IGN) for number in map(signal.Signals.__getitem__, _IGNORED)}
+    handlers = {number: signal.signal(number, signal.SIG_IGN) for number in map(signal.Signals.__getitem__, SIGNALS)}
     gc.disable()
     for package in PACKAGES:
         importlib.import_module(package)
@@ -266,9 +270,10 @@ def run(request: Request) -> None:
     os.environ.update(request.environment)
     tempfile.tempdir = None
     sys.argv, sys.orig_argv = request.argv, request.orig_argv
-    sys.stdin = _reopened(sys.stdin, "r")
-    sys.stdout = _reopened(sys.stdout, "w")
-    sys.stderr = _reopened(sys.stderr, "w")
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        stream = _reopened(getattr(sys, name), mode)
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
     for name in [name for name in sys.modules if name.partition(".")[0] == "cenbench"]:
         del sys.modules[name]
     importlib.invalidate_caches()

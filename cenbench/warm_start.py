@@ -30,6 +30,8 @@ WAIT_S = 60.0
 earlier, however busy the machine is, unless it is suspended.
 """
 PASSED_ON = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGTERM")
+SIGNALS = (*PASSED_ON, "SIGTSTP")
+"""What this process answers for its cell, and the warm interpreter ignores."""
 STARTED = b"started"
 MESSAGE_BYTES = 2**16
 _PROTOCOL = ("warm_start.py", "warm_interpreter.py")
@@ -42,6 +44,8 @@ def run_warm() -> None:
     """
     name = os.environ.pop(SOCKET, None)
     if name is None or sys.argv[1:2] != [COMMAND]:
+        return
+    if None in (sys.stdin, sys.stdout, sys.stderr):  # a closed one: the connection would take its number
         return
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
         try:
@@ -112,7 +116,7 @@ def _stand_for(cell: int, connection: socket.socket) -> NoReturn:
         os.kill(os.getpid(), signal.SIGSTOP)
         pass_on(signal.SIGCONT)  # this process was continued
 
-    for name in (*PASSED_ON, "SIGTSTP"):
+    for name in SIGNALS:
         if signal.getsignal(number := signal.Signals[name]) is not signal.SIG_IGN:
             signal.signal(number, suspend if name == "SIGTSTP" else pass_on)
     status = b""

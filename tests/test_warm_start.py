@@ -128,6 +128,7 @@ print(json.dumps({
         for s in (sys.stdin, sys.stdout, sys.stderr)
     ],
     "threads": len(os.listdir("/proc/self/task")), "parent": os.getppid(),
+    "originals": [sys.stdin is sys.__stdin__, sys.stdout is sys.__stdout__, sys.stderr is sys.__stderr__],
 }))
 sys.stdout.reconfigure(errors="replace")
 print("last words", file=sys.stderr)
@@ -443,3 +444,27 @@ def test_a_run_with_it_makes_the_bytes_of_a_run_without_it(
         assert sum("cenbench.warm_interpreter" in line for line in lines) == warm
     assert checkout.bytes_of(*DETERMINISTIC) == ordinary.bytes_of(*DETERMINISTIC)
     assert checkout.bytes_of("results/cells/*/metrics.json")
+
+
+def test_where_a_sandbox_refuses_the_socket_cells_start_as_usual(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(warm_interpreter.socket, "socket", refuse)
+    environment: dict[str, str] = {}
+    assert warm_interpreter.start(2, environment) is None
+    assert environment == {}
+
+
+def test_a_request_that_did_not_arrive_whole_is_no_request() -> None:
+    """Without all three streams: they may be too many for a process."""
+    asker, server = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with asker, server:
+        socket.send_fds(asker, [b"{}"], [0, 1])
+        assert warm_interpreter.Request.receive(server) is None
+        asker.send(b"")
+        assert warm_interpreter.Request.receive(server) is None
+
+
+def test_a_job_without_standard_input_starts_as_usual(warm: Run) -> None:
+    assert not warm.is_warm(preexec_fn=partial(os.close, 0))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # each command imports what it needs, so that the others star
 def given(text: str) -> str:
     """The text; `UserError` if it is blank. A shell passes an empty text for a variable that is not set."""
     if not text.strip():
-        problem, fix = "an argument or the value of an option is empty", "give it, or leave the option out"
+        problem, fix = "an argument or the value of an option is empty", "give a value, or leave the option out"
         raise UserError(problem, found=repr(text), expected="a path or a name; the current folder is .", fix=fix)
     return text
 

@@ -45,7 +45,7 @@ def watch_output() -> None:
         old.flush()
         file = _File(old.fileno(), "w", closefd=False)
         sys.stdout = stream = io.TextIOWrapper(
-            io.BufferedWriter(file),
+            file if old.write_through else io.BufferedWriter(file),  # as `python -u` does
             encoding=old.encoding,
             errors=old.errors,
             line_buffering=old.line_buffering,

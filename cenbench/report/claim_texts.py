@@ -16,7 +16,7 @@ def effect_text(claim: JudgedClaim) -> str:
     Empty where cells are not finished.
     """
     if claim.one_seed is not None:
-        return one_seed_text(claim, claim.one_seed.effect, claim.images)
+        return one_seed_text(claim, claim.one_seed.effect, claim.one_seed.images)
     if claim.comparison is None:
         return ""
     return f"{_signed(claim, claim.comparison.effect)} {interval_text(claim, claim.comparison.interval)}"

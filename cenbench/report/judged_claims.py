@@ -77,7 +77,7 @@ def _read(claim: Any) -> _Read | None:
     try:
         alone = claim["comparison"] is None
         shown = claim["one_seed"] if alone else claim["comparison"]
-        low, high = map(float, claim["images"] if alone else shown["interval"])
+        low, high = map(float, shown["images" if alone else "interval"])
         found = _Read(
             str(claim["text"]),
             str(claim["metric"]),

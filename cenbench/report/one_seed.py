@@ -28,6 +28,8 @@ class OneSeed:
     """
 
     effect: float
+    images: Interval | None
+    """95 % interval of the effect over test images."""
     settings: tuple[SettingEffect, ...]
 
 
@@ -41,8 +43,8 @@ def one_seed(claim: PlannedClaim, settings: Settings, images: ImageIntervals | N
     intervals = images.settings if images else (None,) * len(settings)
     effects = [fmean(setting.values()) for setting in settings]
     lines = zip(claim.settings, effects, intervals, strict=True)
-    worst = min(effects, key=lambda effect: support(effect, claim.spec.relation))
-    return OneSeed(
-        worst if claim.spec.every else fmean(effects),
-        tuple(SettingEffect(setting.label, effect, interval) for setting, effect, interval in lines),
-    )
+    shown = tuple(SettingEffect(setting.label, effect, interval) for setting, effect, interval in lines)
+    if claim.spec.every:
+        worst = min(shown, key=lambda one: support(one.effect, claim.spec.relation))
+        return OneSeed(worst.effect, worst.images, shown)
+    return OneSeed(fmean(effects), images.claim if images else None, shown)

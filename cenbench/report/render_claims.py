@@ -55,7 +55,7 @@ def _effect(claim: JudgedClaim) -> tuple[float, tuple[float, float] | None] | No
     """A claim's effect, with its interval over seeds or, with one seed, over test images; None without numbers."""
     if claim.comparison is not None:
         return claim.comparison.effect, claim.comparison.interval
-    return None if claim.one_seed is None else (claim.one_seed.effect, claim.images)
+    return None if claim.one_seed is None else (claim.one_seed.effect, claim.one_seed.images)
 
 
 def render_claims_latex(claims: Claims) -> str:

@@ -144,8 +144,8 @@ def _measured(
     settings = differences(claim, numbers) if len(numbers) == len(claim.cells) else []
     one = evidence_of(preset, claim, settings) if settings else None
     every = [difference for setting in settings for difference in setting.values()]
-    alone = one_seed(claim, settings, None)
-    images = image_intervals(claim, records) if alone and one is None else None
+    is_single = bool(settings) and one is None and claim.has_one_seed
+    alone = one_seed(claim, settings, image_intervals(claim, records)) if is_single else None
     mean = fmean(fmean(setting.values()) for setting in settings) if settings else None
     shown = TableClaim(
         name=claim.name,
@@ -154,7 +154,7 @@ def _measured(
         metric=claim.spec.metric or "",
         stream=claim.stream,
         effect=one.comparison.effect if one else alone.effect if alone else mean,
-        interval=one.comparison.interval if one else images.claim if images else None,
+        interval=one.comparison.interval if one else alone.images if alone else None,
         in_favour=sum(value > 0 for value in every),
         pairs=len(every),
         finished=len(numbers),
