@@ -353,7 +353,7 @@ def test_files_that_are_no_whole_checkpoint(tmp_path: Path, zipped: bool) -> Non
         assert "model.pth" in str(caught.value)
     with pytest.raises(UserError, match="is not a regular file"):
         read_checkpoint(tmp_path)
-    with pytest.raises(UserError, match="No such file"):
+    with pytest.raises(UserError, match="is missing"):
         read_checkpoint(tmp_path / "absent.pth")
 
 

@@ -33,6 +33,8 @@ from cenbench.schedule import dag
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a warm interpreter")
 signal.signal(signal.SIGINT, signal.default_int_handler)  # it is ignored where the tests run in the background
+for name in ("SIGHUP", "SIGQUIT"):  # as are these, there or under nohup
+    signal.signal(getattr(signal, name), signal.SIG_DFL)
 
 WHO = "import os; print(os.getppid(), flush=True)\n"
 LONG = f"{WHO}import time; time.sleep(600)"
