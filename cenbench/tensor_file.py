@@ -99,9 +99,7 @@ def key_text(key: object) -> str:
 
 
 def not_plain(tensor: Tensor) -> str | None:
-    """What a tensor is instead of a plain block of numbers in memory; None if it is one."""
-    if tensor.is_nested:
-        return "a nested tensor"
+    """What a tensor of `load_checked_tensors` is instead of a plain block of numbers in memory; None if it is one."""
     if tensor.is_quantized:
         return "quantised"
     if tensor.layout != torch.strided or tensor.device.type != "cpu":

@@ -6,6 +6,8 @@ from cenbench.matrix.metrics import metrics
 from cenbench.report.claims import JudgedClaim
 from cenbench.report.value import difference_text
 
+OVER_IMAGES = " over images"
+"""What follows an interval that is over test images, and not over seeds."""
 _EXTRA_DIGITS = 1
 """Effects are smaller than the numbers they are differences of."""
 
@@ -24,7 +26,7 @@ def effect_text(claim: JudgedClaim) -> str:
 
 def one_seed_text(claim: JudgedClaim, effect: float, images: tuple[float, float] | None) -> str:
     """A difference of one seed, e.g. `+6.4 [+3.1, +9.7] over images`; the difference alone without an interval."""
-    interval = f" {interval_text(claim, images)} over images" if images else ""
+    interval = f" {interval_text(claim, images)}{OVER_IMAGES}" if images else ""
     return f"{_signed(claim, effect)}{interval}"
 
 

@@ -70,6 +70,13 @@ class JudgedClaim:
     check: str | None = None
     """What is checked exactly on each cell, for a claim without numbers."""
 
+    @property
+    def effect(self) -> tuple[float, tuple[float, float] | None] | None:
+        """Its effect, with the interval over seeds or, with one seed, over test images; None without numbers."""
+        if self.comparison is not None:
+            return self.comparison.effect, self.comparison.interval
+        return None if self.one_seed is None else (self.one_seed.effect, self.one_seed.images)
+
 
 @dataclass(frozen=True)
 class Claims:

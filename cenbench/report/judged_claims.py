@@ -12,7 +12,7 @@ from cenbench.errors import UserError
 from cenbench.files import read_json_object
 from cenbench.matrix.metrics import metrics
 from cenbench.regular_file import is_there
-from cenbench.report.claim_texts import effect_number
+from cenbench.report.claim_texts import OVER_IMAGES, effect_number
 from cenbench.report.interval_mark import IntervalMark, interval_mark, reach
 from cenbench.report.render_claims import FORMAT
 
@@ -86,7 +86,7 @@ def _read(claim: Any) -> _Read | None:
             0.0 if claim["margin"] is None else float(claim["margin"]),
             float(shown["effect"]),
             (low, high),
-            " over images" if alone else "",
+            OVER_IMAGES if alone else "",
         )
     except (KeyError, TypeError, ValueError):
         return None

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from cenbench.report import claim_texts
-from cenbench.report.claims import Claims, JudgedClaim
+from cenbench.report.claims import Claims
 from cenbench.report.environment import latex_templates, page_templates
 from cenbench.report.interval_mark import IntervalMark, interval_mark, reach
 from cenbench.report.render_json import file_name
@@ -22,11 +22,7 @@ _TEXTS = {
 def render_claims_html(claims: Claims) -> str:
     """The page of the claims."""
     with_one_seed = [claim for claim in claims.judged if claim.one_seed is not None]
-    waiting = [
-        claim
-        for claim in claims.judged
-        if claim.comparison is None and claim.one_seed is None and claim.word == "undecided"
-    ]
+    waiting = [claim for claim in claims.judged if claim.effect is None and claim.word == "undecided"]
     page = page_templates().get_template("claims.html")
     return page.render(
         claims=claims,
@@ -41,7 +37,7 @@ def render_claims_html(claims: Claims) -> str:
 
 def _marks(claims: Claims) -> dict[str, IntervalMark]:
     """Name of each claim with an effect -> the picture of its interval; those of one metric have one scale."""
-    drawn = {claim.name: (claim, *effect) for claim in claims.judged if (effect := _effect(claim)) is not None}
+    drawn = {claim.name: (claim, *effect) for claim in claims.judged if (effect := claim.effect) is not None}
     ends: dict[str | None, list[float]] = {}
     for claim, mean, interval in drawn.values():
         ends.setdefault(claim.metric, []).extend((mean, claim.margin or 0.0, *(interval or ())))
@@ -49,13 +45,6 @@ def _marks(claims: Claims) -> dict[str, IntervalMark]:
         name: interval_mark(mean, interval, reach(ends[claim.metric]), claim.margin or 0.0)
         for name, (claim, mean, interval) in drawn.items()
     }
-
-
-def _effect(claim: JudgedClaim) -> tuple[float, tuple[float, float] | None] | None:
-    """A claim's effect, with its interval over seeds or, with one seed, over test images; None without numbers."""
-    if claim.comparison is not None:
-        return claim.comparison.effect, claim.comparison.interval
-    return None if claim.one_seed is None else (claim.one_seed.effect, claim.one_seed.images)
 
 
 def render_claims_latex(claims: Claims) -> str:

@@ -17,7 +17,7 @@ from cenbench.matrix.metrics import metrics
 from cenbench.records.read import CellRecord
 from cenbench.report.claim_images import image_intervals
 from cenbench.report.claim_numbers import counting_numbers, differences, evidence_of, family_size
-from cenbench.report.claim_texts import effect_number
+from cenbench.report.claim_texts import OVER_IMAGES, effect_number
 from cenbench.report.interval_mark import IntervalMark, interval_mark, reach
 from cenbench.report.one_seed import one_seed
 from cenbench.stats.claims import ClaimWord, Evidence, claim_words
@@ -73,7 +73,7 @@ class TableClaim:
     def interval_text(self) -> str:
         """`[low, high]`, and what it is over where that is not the seeds; empty where it is not known."""
         ends = ", ".join(map(self._signed, self.interval or ()))
-        return f"[{ends}]{' over images' if self.seeds == 1 else ''}" if ends else ""
+        return f"[{ends}]{OVER_IMAGES if self.seeds == 1 else ''}" if ends else ""
 
     @property
     def evidence_text(self) -> str:

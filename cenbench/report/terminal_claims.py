@@ -24,7 +24,7 @@ def render_claims(claims: Claims, width: int) -> RenderableType:
 
     In a terminal `width` characters wide: one line per claim if that fits, otherwise a line with its details below.
     """
-    ordered = sorted(claims.judged, key=lambda claim: not effect_text(claim) and claim.word == "undecided")
+    ordered = sorted(claims.judged, key=lambda claim: claim.effect is None and claim.word == "undecided")
     table = _wide(ordered) if width >= _WIDE else _narrow(ordered)
     late = any(claim.declared == _LATE for claim in ordered)
     words = ", ".join(f"{count} {word}" for word, count in claims.words.items())
@@ -58,7 +58,7 @@ def _narrow(claims: Sequence[JudgedClaim]) -> Table:
     for claim in claims:
         first = "  ".join(filter(None, [claim.name, effect_text(claim)]))
         margin = f"margin {margin_text(claim)}" if claim.margin is not None else ""
-        evidence = seeds_text(claim) if effect_text(claim) else ""
+        evidence = seeds_text(claim) if claim.effect is not None else ""
         details = "; ".join(filter(None, [metric_text(claim), margin, evidence, claim.why]))
         add_row(table, _word(claim), Text("\n").join([literal(first), literal(details, "dim")]))
     return table

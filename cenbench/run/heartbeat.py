@@ -73,6 +73,10 @@ class Beat:
         """The process that beats."""
         return Process(self.host, self.pid, self.start)
 
+    def is_at_work(self, folder: Path, now: float) -> bool:
+        """Whether the run of the cell in this state folder beats, and was not copied here with it."""
+        return self.is_fresh(now) and self.fate_in(folder) != "ended"
+
     def fate_in(self, folder: Path) -> Fate:
         """What became of the process that ran the cell of this state folder; see `fate_as_holder`."""
         return fate_as_holder(self.process, self.folder, folder)

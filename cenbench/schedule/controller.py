@@ -81,7 +81,7 @@ class Controller:
         workflow = self.workflow
         if not self._begun and workflow.is_main_process and workflow.executor_plugin is not None:
             self._begun = True
-            with _ended_by_mistakes():
+            with ended_by_mistakes():
                 if not workflow.dryrun:
                     atexit.register(hold_working_directory(self.root).close)
                 if not workflow.touch:
@@ -99,7 +99,7 @@ class Controller:
         def held(*arguments: Any, **options: Any) -> None:
             if options.get("dryrun"):
                 return change(*arguments, **options)
-            with _ended_by_mistakes():
+            with ended_by_mistakes():
                 hold = hold_working_directory(self.root)
             with hold:
                 return change(*arguments, **options)
@@ -108,7 +108,7 @@ class Controller:
 
 
 @contextmanager
-def _ended_by_mistakes() -> Iterator[None]:
+def ended_by_mistakes() -> Iterator[None]:
     """Print a `UserError` and end with status 1: Snakemake would print an exception with a traceback."""
     try:
         yield

@@ -30,7 +30,7 @@ from cenbench.records.corollary import corollary_code
 from cenbench.records.digests import evaluation_code, pretraining_code, robustness_code, training_code
 from cenbench.records.read import read_record
 from cenbench.records.verify import set_aside
-from cenbench.schedule.controller import Controller, Workflow
+from cenbench.schedule.controller import Controller, Workflow, ended_by_mistakes
 from cenbench.schedule.damaged_datasets import damaged_manifests
 from cenbench.schedule.remaining_cost import remaining_lines
 from cenbench.schedule.run_progress import RunProgress
@@ -199,11 +199,8 @@ class Dag:
         Not on a GPU, where a cell takes much longer than its start and torch imports more.
         """
         if self.works and workflow.local_exec and not has_gpu():
-            try:
+            with ended_by_mistakes():
                 warm_interpreter.start(len(_cells_to_run(workflow)))
-            except UserError as error:  # Snakemake would print it with a traceback
-                print(error, file=sys.stderr, flush=True)
-                raise SystemExit(1) from None
 
     def end(self, workflow: Workflow) -> None:
         """After a dry run, print the cost of the cells that a real run would submit, and what they would miss."""

@@ -223,8 +223,7 @@ def _busy(trainings: Mapping[str, list[Path]], leftover: Leftover) -> str | None
 
 def _at_work(state: Path) -> str | None:
     beat = read_beat(state)
-    beats = beat is not None and beat.is_fresh(time.time()) and beat.fate_in(state) != "ended"
-    return f"running: {beat.who}" if beat and beats else _held(state / LOCK)
+    return f"running: {beat.who}" if beat and beat.is_at_work(state, time.time()) else _held(state / LOCK)
 
 
 def _held(lock: Path) -> str | None:

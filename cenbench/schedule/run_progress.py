@@ -141,7 +141,7 @@ class RunProgress:
         for cell_id in started:
             folder = self._paths.state(self._plan.cell(cell_id))
             beat = read_beat(folder)
-            if beat and beat.cell_id == cell_id and beat.is_fresh(now) and beat.fate_in(folder) != "ended":
+            if beat and beat.cell_id == cell_id and beat.is_at_work(folder, now):
                 found[cell_id] = beat
         return found
 
